@@ -1,0 +1,35 @@
+/// The figures of a run, under the names that users of Stable-Baselines3 know.
+///
+/// One row a figure: the columns of progress.csv are made from this table. A figure not known yet
+/// is NaN: an empty cell.
+#pragma once
+
+#include <stddef.h>
+
+typedef struct {
+    double total_timesteps; // environment steps, all copies counted
+    double time_elapsed;    // seconds
+    double fps;             // environment steps a second since the start
+    double episodes;
+    double ep_rew_mean; // over the last 100 training episodes
+    double ep_len_mean;
+    double ep_rew_last;
+    double n_updates;
+    double actor_loss; // this and what follows: means since the last row
+    double critic_loss;
+    double ent_coef; // alpha
+    double ent_coef_loss;
+    double entropy; // -E log pi, nats, of the squashed action
+    double q_mean;
+    double eval_mean_reward; // of the latest evaluation
+    double eval_std_reward;
+    double eval_mean_ep_length;
+} mr_metrics;
+
+typedef struct {
+    const char *name; // "rollout/ep_rew_mean"
+    size_t offset;    // of the double in mr_metrics
+} mr_metric;
+
+size_t mr_metric_count(void);
+const mr_metric *mr_metric_at(size_t i);

@@ -1,0 +1,87 @@
+/// A stochastic policy: a net over the observation, a conditional Gaussian base, a flow, a tanh.
+///
+/// The net embeds the observation. Mean and deviation of the base come from the embedding; a flow
+/// (none for the plain Gaussian) conditioned on it bends the sample; tanh squashes it into (-1, 1),
+/// which stands for the task's action bounds. Source: Haarnoja et al. 2018 (arXiv:1812.05905); Ward
+/// et al. 2019 (arXiv:1906.02771).
+#pragma once
+
+#include "envs/env.h"
+#include "nn/mlp.h"
+
+typedef struct mr_policy mr_policy;
+
+/// What a policy is for and how it is built; kept in the metadata of a policy file.
+typedef struct {
+    const char *env;  // name of the task
+    const char *flow; // text of the flow: "gaussian", "real_nvp:layers=4"
+    size_t obs_dim;
+    size_t act_dim;
+    const double *act_low;  // [act_dim]
+    const double *act_high; // [act_dim]
+    mr_widths hidden;
+} mr_policy_spec;
+
+/// Builds a policy with parameters drawn from stream (seed, init, 0). Copies the spec. The caller
+/// frees it. Fails with MR_ERR_USAGE when the flow's text is not understood.
+mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **out);
+void mr_policy_free(mr_policy *policy);
+
+/// The policy's own copy of its spec.
+const mr_policy_spec *mr_policy_get_spec(const mr_policy *policy);
+
+/// Its parameters, owned by it.
+mr_params *mr_policy_params(const mr_policy *policy);
+
+/// Reads a policy file. Fails with one clear line on anything that is not a whole millrace policy.
+mr_status mr_policy_load(const char *path, mr_policy **out);
+
+/// A note for the metadata of a policy file.
+typedef struct {
+    const char *key;
+    const char *value;
+} mr_note;
+
+/// Writes a policy file (safetensors; the spec and `notes[n_notes]` in its metadata), replaced
+/// atomically.
+mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_notes,
+                         const mr_note *notes);
+
+/// Fails with MR_ERR_INPUT when the policy's sizes or bounds are not those of `env`.
+mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env);
+
+/// The outputs of a policy in a graph.
+typedef struct {
+    mr_node *act;      // [n x act_dim] in (-1, 1)
+    mr_node *log_prob; // [n x 1] nats, with respect to act
+} mr_policy_nodes;
+
+/// Adds the policy to a graph.
+///
+///   obs    [n x obs_dim]
+///   noise  [n x act_dim] standard normals
+mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_graph *graph, mr_node *obs,
+                                mr_node *noise);
+
+/// Makes ready to act on up to `max_rows` observations at a time. Calls of mr_policy_sample
+/// allocate nothing after it.
+mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
+
+/// Samples actions and their log-densities for a batch of observations.
+///
+///   obs       [n x obs_dim]  in, the task's own units; n at most what was prepared
+///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic action
+///   act       [n x act_dim]  out, each in (-1, 1)
+///   log_prob  [n]            out, nats, with respect to act; may be NULL
+///
+/// Reparameterised: the same noise and parameters give the same action.
+/// Fails with MR_ERR_NUMERIC when an action is not finite (the observation's row is named).
+mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const mr_real *noise,
+                           mr_real *act, mr_real *log_prob);
+
+/// Scales actions from (-1, 1) to the task's bounds.
+///
+///   act     [n x act_dim]  in
+///   action  [n x act_dim]  out, the task's own units, rounded to float32 as Gymnasium's actions
+///   are
+void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *act, double *action);

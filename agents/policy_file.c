@@ -1,0 +1,199 @@
+// Policy files: safetensors, with all that is needed to run the policy in the metadata.
+
+#include "agents/policy.h"
+
+#include "flows/flow.h"
+#include "nn/tensors.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char format_name[] = "millrace.policy";
+static const char format_version[] = "1";
+
+enum {
+    MAX_DIM = 1 << 20, // of observations and actions: beyond it a file is damaged, not large
+    NUMBER_SIZE = 32,
+};
+
+// ---- Writing
+
+static mr_status note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
+                              const double *numbers) {
+    char *text = malloc(n * NUMBER_SIZE + 1);
+    if (!text)
+        return mr_fail_memory("a policy file");
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, NUMBER_SIZE, i == 0 ? "%.17g" : " %.17g", numbers[i]);
+    const mr_status status = mr_tensors_writer_note(writer, key, text);
+    free(text);
+    return status;
+}
+
+static mr_status note_size(mr_tensors_writer *writer, const char *key, size_t size) {
+    char text[NUMBER_SIZE];
+    snprintf(text, sizeof text, "%zu", size);
+    return mr_tensors_writer_note(writer, key, text);
+}
+
+static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
+    mr_status status;
+    char hidden[MR_MAX_HIDDEN * NUMBER_SIZE];
+    mr_widths_format(&spec->hidden, 'x', hidden, sizeof hidden);
+    MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
+    MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
+    MR_TRY(mr_tensors_writer_note(writer, "env", spec->env));
+    MR_TRY(mr_tensors_writer_note(writer, "policy", spec->flow));
+    MR_TRY(mr_tensors_writer_note(writer, "hidden", hidden));
+    MR_TRY(note_size(writer, "obs_dim", spec->obs_dim));
+    MR_TRY(note_size(writer, "act_dim", spec->act_dim));
+    MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
+    MR_TRY(note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
+done:
+    return status;
+}
+
+mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_notes,
+                         const mr_note *notes) {
+    mr_status status;
+    mr_tensors_writer *writer = NULL;
+    const mr_params *params = mr_policy_params(policy);
+    MR_TRY(mr_tensors_writer_new(&writer));
+    MR_TRY(note_spec(writer, mr_policy_get_spec(policy)));
+    for (size_t i = 0; i < n_notes; i++)
+        MR_TRY(mr_tensors_writer_note(writer, notes[i].key, notes[i].value));
+    MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
+    MR_TRY(mr_tensors_writer_write(writer, path));
+done:
+    mr_tensors_writer_free(writer);
+    return status;
+}
+
+// ---- Reading
+
+/// A spec read from a file, with the arrays it points to.
+typedef struct {
+    mr_policy_spec spec;
+    double *act_low, *act_high; // owned
+} file_spec;
+
+static mr_status get_text(const mr_tensors *file, const char *key, const char **out) {
+    *out = mr_tensors_note(file, key);
+    if (*out)
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT, "%s: its metadata has no '%s'; is it a policy saved by millrace?",
+                   mr_tensors_path(file), key);
+}
+
+static mr_status fail_value(const mr_tensors *file, const char *key, const char *text) {
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: its metadata's '%s' is '%.40s', which makes no sense; is the file damaged?",
+                   mr_tensors_path(file), key, text);
+}
+
+static mr_status get_dim(const mr_tensors *file, const char *key, size_t *out) {
+    const char *text;
+    char *end;
+    const mr_status status = get_text(file, key, &text);
+    if (status != MR_OK)
+        return status;
+    const long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 1 || value > MAX_DIM)
+        return fail_value(file, key, text);
+    *out = (size_t)value;
+    return MR_OK;
+}
+
+static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, double **out) {
+    const char *text;
+    const mr_status status = get_text(file, key, &text);
+    if (status != MR_OK)
+        return status;
+    double *numbers = malloc(n * sizeof *numbers);
+    if (!numbers)
+        return mr_fail_memory("a policy file");
+    char *end = (char *)text;
+    for (size_t i = 0; i < n; i++) {
+        const char *at = end;
+        numbers[i] = strtod(at, &end);
+        if (end == at || !isfinite(numbers[i])) {
+            free(numbers);
+            return fail_value(file, key, text);
+        }
+    }
+    *out = numbers;
+    return MR_OK;
+}
+
+static mr_status check_format(const mr_tensors *file) {
+    const char *format = mr_tensors_note(file, "format");
+    const char *version = mr_tensors_note(file, "format_version");
+    if (!format || strcmp(format, format_name) != 0)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: not a policy saved by millrace; give a policy.safetensors of a run",
+                       mr_tensors_path(file));
+    if (!version || strcmp(version, format_version) != 0)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "%s: policy format %s, this millrace reads %s; use the version that wrote it",
+            mr_tensors_path(file), version ? version : "unknown", format_version);
+    return MR_OK;
+}
+
+static mr_status read_spec(const mr_tensors *file, file_spec *f) {
+    mr_status status;
+    const char *hidden;
+    MR_TRY(check_format(file));
+    MR_TRY(get_text(file, "env", &f->spec.env));
+    MR_TRY(get_text(file, "policy", &f->spec.flow));
+    MR_TRY(get_text(file, "hidden", &hidden));
+    if (!mr_widths_parse(hidden, &f->spec.hidden)) {
+        status = fail_value(file, "hidden", hidden);
+        goto done;
+    }
+    MR_TRY(get_dim(file, "obs_dim", &f->spec.obs_dim));
+    MR_TRY(get_dim(file, "act_dim", &f->spec.act_dim));
+    MR_TRY(get_numbers(file, "act_low", f->spec.act_dim, &f->act_low));
+    MR_TRY(get_numbers(file, "act_high", f->spec.act_dim, &f->act_high));
+    f->spec.act_low = f->act_low;
+    f->spec.act_high = f->act_high;
+done:
+    return status;
+}
+
+static mr_status read_params(const mr_tensors *file, mr_policy *policy) {
+    mr_params *params = mr_policy_params(policy);
+    mr_real *value = mr_params_value(params);
+    const mr_status status = mr_params_load(params, file, "", value);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < mr_params_size(params); i++)
+        if (!isfinite(value[i]))
+            return mr_fail(MR_ERR_NUMERIC,
+                           "%s: holds parameters that are not finite; use an earlier policy",
+                           mr_tensors_path(file));
+    return MR_OK;
+}
+
+mr_status mr_policy_load(const char *path, mr_policy **out) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    mr_policy *policy = NULL;
+    file_spec f = {0};
+    MR_TRY(mr_tensors_open(path, &file));
+    MR_TRY(read_spec(file, &f));
+    MR_TRY(mr_policy_new(&f.spec, 0, &policy));
+    MR_TRY(read_params(file, policy));
+    *out = policy;
+    policy = NULL;
+done:
+    free(f.act_low);
+    free(f.act_high);
+    mr_policy_free(policy);
+    mr_tensors_close(file);
+    return status;
+}

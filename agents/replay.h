@@ -1,0 +1,52 @@
+/// The replay: what the agent has lived through, each observation stored once.
+///
+/// A transition's next observation is the observation of the slot after it. So every environment
+/// has a ring of its own, in the order of its steps, and an episode takes one slot more than it has
+/// steps, for its last observation. 1,000,000 slots of HalfCheetah-v5 (17 observations, 6 actions)
+/// take 97 MB.
+///
+/// Truncated episodes are bootstrapped from their last observation; terminated ones are not.
+#pragma once
+
+#include "nn/random.h"
+#include "nn/status.h"
+
+#include <stdbool.h>
+
+typedef struct mr_replay mr_replay;
+
+/// A replay of `capacity` slots, shared out evenly over `n_envs` environments (at least 3 for
+/// each). The caller frees it. The memory is taken from the system as it fills.
+mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t act_dim,
+                        mr_replay **out);
+void mr_replay_free(mr_replay *replay);
+
+/// Begins an episode of environment `env` with its first observation [obs_dim].
+void mr_replay_begin(mr_replay *replay, size_t env, const double *obs);
+
+/// What a step of the environment gave.
+typedef struct {
+    const mr_real *act; // [act_dim] the action in (-1, 1)
+    double reward;
+    const double *next_obs; // [obs_dim]
+    bool terminated;        // truncation needs no mark: it is bootstrapped through
+} mr_transition;
+
+/// Adds a step of environment `env`. After one that ends the episode, mr_replay_begin comes next.
+void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *transition);
+
+/// Transitions that can be drawn.
+size_t mr_replay_size(const mr_replay *replay);
+
+/// Where a batch goes: rows of one transition each.
+typedef struct {
+    mr_real *obs;      // [n x obs_dim]
+    mr_real *act;      // [n x act_dim]
+    mr_real *reward;   // [n]
+    mr_real *discount; // [n] gamma, or 0 after a termination
+    mr_real *next_obs; // [n x obs_dim]
+} mr_batch;
+
+/// Draws `n` transitions, each uniformly from all, with replacement. The replay is not empty.
+void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
+                      mr_batch *batch);

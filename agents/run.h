@@ -1,0 +1,40 @@
+/// A run directory: where a training run keeps its results.
+///
+///     config.yaml              every setting, as used
+///     progress.csv             one row every so many steps (the columns of metrics.h)
+///     evaluations.csv          one row an evaluation
+///     policy.safetensors       the policy as it is now, replaced after each evaluation and at the
+///                              end
+///     best_policy.safetensors  the policy with the best evaluation so far
+///     checkpoint.safetensors   nets and optimizers, written where training stops early
+///
+/// evaluations.csv has the columns time/total_timesteps, eval/mean_reward, eval/std_reward,
+/// eval/mean_ep_length, eval/returns and eval/lengths; the last two hold a number an episode, with
+/// spaces between.
+#pragma once
+
+#include "agents/metrics.h"
+#include "agents/settings.h"
+#include "nn/status.h"
+
+typedef struct mr_run mr_run;
+
+/// Makes the directory (and its parents), writes config.yaml and begins the two tables. Fails with
+/// MR_ERR_USAGE when it exists already; on any other failure what was made is removed again.
+mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **out);
+
+/// Closes its files; NULL is fine.
+void mr_run_close(mr_run *run);
+
+/// The path of a file of the run, "DIR/name". Owned by the run, valid until the next call.
+const char *mr_run_path(mr_run *run, const char *name);
+
+/// Adds a row to progress.csv. Fails with MR_ERR_IO, and then nothing of the row is in the file.
+mr_status mr_run_log(mr_run *run, const mr_metrics *metrics);
+
+/// Adds a row to evaluations.csv; fails as mr_run_log does.
+///
+///   returns  [n] undiscounted return of each episode
+///   lengths  [n] its number of steps
+mr_status mr_run_log_evaluation(mr_run *run, size_t step, size_t n, const double *returns,
+                                const size_t *lengths);

@@ -1,0 +1,276 @@
+// The SAC update: two graphs, built once.
+
+#include "agents/sac.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/// y = r + discount (min Q_target(s', a') - alpha log pi(a'|s')), a' ~ pi(s'); loss = 1/2 sum_k
+/// (Q_k(s, a) - y)^2.
+typedef struct {
+    mr_graph *graph;
+    mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
+    mr_node *next_noise;
+    mr_node *q; // of the first critic
+    mr_node *loss;
+} critic_graph;
+
+/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), for the policy; -log alpha (log pi + target)
+/// for the temperature.
+typedef struct {
+    mr_graph *graph;
+    mr_node *obs, *noise;
+    mr_node *log_prob;
+    mr_node *actor_loss, *alpha_loss;
+} actor_graph;
+
+struct mr_sac {
+    mr_sac_options options;
+    mr_policy *policy; // borrowed
+    mr_critic *critic;
+    mr_params *temperature; // log alpha, alone
+    mr_param log_alpha;
+    mr_adam critic_adam, actor_adam, alpha_adam;
+    critic_graph critic_graph;
+    actor_graph actor_graph;
+    uint64_t n_updates;
+    mr_sac_figures figures;
+};
+
+// ---- Building
+
+static mr_node *build_alpha(const mr_sac *sac, mr_graph *graph) {
+    return mr_exp(mr_param_rows(graph, sac->temperature, sac->log_alpha));
+}
+
+static mr_node *build_target(const mr_sac *sac, const critic_graph *g) {
+    const mr_policy_nodes next = mr_policy_build(sac->policy, g->graph, g->next_obs, g->next_noise);
+    const mr_critic_nodes q =
+        mr_critic_build(sac->critic, mr_critic_target(sac->critic), g->next_obs, next.act);
+    mr_node *entropy_cost = mr_mul(build_alpha(sac, g->graph), next.log_prob);
+    mr_node *value = mr_sub(mr_min(q.q[0], q.q[1]), entropy_cost);
+    return mr_add(g->reward, mr_mul(g->discount, value));
+}
+
+static mr_status build_critic_graph(mr_sac *sac) {
+    critic_graph *g = &sac->critic_graph;
+    const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
+    mr_params *trained = mr_critic_params(sac->critic);
+    const mr_status status =
+        mr_graph_new(sac->options.batch_size, sac->options.n_threads, &g->graph);
+    if (status != MR_OK)
+        return status;
+    g->obs = mr_input(g->graph, spec->obs_dim, false);
+    g->act = mr_input(g->graph, spec->act_dim, false);
+    g->reward = mr_input(g->graph, 1, false);
+    g->discount = mr_input(g->graph, 1, false);
+    g->next_obs = mr_input(g->graph, spec->obs_dim, false);
+    g->next_noise = mr_input(g->graph, spec->act_dim, false);
+    mr_node *target = build_target(sac, g);
+    const mr_critic_nodes q = mr_critic_build(sac->critic, trained, g->obs, g->act);
+    mr_node *errors = mr_add(mr_square(mr_sub(q.q[0], target)), mr_square(mr_sub(q.q[1], target)));
+    g->q = mr_keep(q.q[0]);
+    g->loss = mr_affine(errors, 0.5, 0);
+    return mr_graph_plan(g->graph, g->loss, 1, &trained);
+}
+
+static mr_status build_actor_graph(mr_sac *sac) {
+    actor_graph *g = &sac->actor_graph;
+    const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
+    mr_params *trained[] = {mr_policy_params(sac->policy), sac->temperature};
+    const mr_status status =
+        mr_graph_new(sac->options.batch_size, sac->options.n_threads, &g->graph);
+    if (status != MR_OK)
+        return status;
+    g->obs = mr_input(g->graph, spec->obs_dim, false);
+    g->noise = mr_input(g->graph, spec->act_dim, false);
+    const mr_policy_nodes now = mr_policy_build(sac->policy, g->graph, g->obs, g->noise);
+    const mr_critic_nodes q =
+        mr_critic_build(sac->critic, mr_critic_params(sac->critic), g->obs, now.act);
+    mr_node *alpha = mr_stop_gradient(build_alpha(sac, g->graph));
+    mr_node *log_alpha = mr_param_rows(g->graph, sac->temperature, sac->log_alpha);
+    mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, sac->options.target_entropy));
+    g->log_prob = mr_keep(now.log_prob);
+    g->actor_loss = mr_keep(mr_sub(mr_mul(alpha, now.log_prob), mr_min(q.q[0], q.q[1])));
+    g->alpha_loss = mr_keep(mr_affine(mr_mul(log_alpha, surplus), -1, 0));
+    return mr_graph_plan(g->graph, mr_add(g->actor_loss, g->alpha_loss),
+                         sac->options.learns_alpha ? 2 : 1, trained);
+}
+
+static mr_status build_temperature(mr_sac *sac) {
+    mr_random unused = mr_random_stream(sac->options.seed, MR_STREAM_INIT, 2);
+    mr_status status = mr_params_new(&sac->temperature);
+    if (status != MR_OK)
+        return status;
+    sac->log_alpha = mr_params_add(sac->temperature, "log_alpha", 1, 1, MR_INIT_ZERO, 1, NULL);
+    status = mr_params_alloc(sac->temperature, &unused);
+    if (status == MR_OK && !sac->options.learns_alpha)
+        mr_params_value(sac->temperature)[0] = (mr_real)log(sac->options.alpha);
+    return status;
+}
+
+mr_status mr_sac_new(mr_policy *policy, const mr_sac_options *options, mr_sac **out) {
+    mr_status status;
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    mr_sac *sac = calloc(1, sizeof *sac);
+    if (!sac)
+        return mr_fail_memory("the agent");
+    sac->options = *options;
+    sac->policy = policy;
+    sac->critic_adam = mr_adam_new(options->critic_lr);
+    sac->actor_adam = mr_adam_new(options->actor_lr);
+    sac->alpha_adam = mr_adam_new(options->actor_lr);
+    MR_TRY(
+        mr_critic_new(spec->obs_dim, spec->act_dim, &options->hidden, options->seed, &sac->critic));
+    MR_TRY(build_temperature(sac));
+    MR_TRY(build_critic_graph(sac));
+    MR_TRY(build_actor_graph(sac));
+    *out = sac;
+    sac = NULL;
+done:
+    mr_sac_free(sac);
+    return status;
+}
+
+void mr_sac_free(mr_sac *sac) {
+    if (!sac)
+        return;
+    mr_graph_free(sac->critic_graph.graph);
+    mr_graph_free(sac->actor_graph.graph);
+    mr_params_free(sac->temperature);
+    mr_critic_free(sac->critic);
+    free(sac);
+}
+
+// ---- Updating
+
+static mr_status check(const char *what, double loss, const mr_params *params) {
+    if (!isfinite(loss))
+        return mr_fail(
+            MR_ERR_NUMERIC,
+            "the %s loss is %g; try a smaller learning rate or look at the rewards' scale", what,
+            loss);
+    if (!mr_grad_is_finite(params))
+        return mr_fail(
+            MR_ERR_NUMERIC,
+            "the gradient of the %s loss is not finite; try a smaller learning rate or look at the "
+            "rewards' scale",
+            what);
+    return MR_OK;
+}
+
+static void draw_batch(mr_sac *sac, const mr_replay *replay) {
+    const critic_graph *g = &sac->critic_graph;
+    const size_t n = sac->options.batch_size;
+    mr_random which = mr_random_stream(sac->options.seed, MR_STREAM_REPLAY, sac->n_updates);
+    mr_batch batch = {.obs = mr_node_value(g->obs),
+                      .act = mr_node_value(g->act),
+                      .reward = mr_node_value(g->reward),
+                      .discount = mr_node_value(g->discount),
+                      .next_obs = mr_node_value(g->next_obs)};
+    mr_replay_sample(replay, &which, n, sac->options.gamma, &batch);
+    memcpy(mr_node_value(sac->actor_graph.obs), batch.obs,
+           n * mr_node_cols(g->obs) * sizeof *batch.obs);
+}
+
+static void draw_noise(mr_sac *sac) {
+    const size_t n = sac->options.batch_size * mr_node_cols(sac->actor_graph.noise);
+    mr_random random = mr_random_stream(sac->options.seed, MR_STREAM_NOISE, sac->n_updates);
+    mr_random_fill_normal(&random, n, mr_node_value(sac->critic_graph.next_noise));
+    mr_random_fill_normal(&random, n, mr_node_value(sac->actor_graph.noise));
+}
+
+static mr_status update_critic(mr_sac *sac) {
+    const critic_graph *g = &sac->critic_graph;
+    mr_params *params = mr_critic_params(sac->critic);
+    mr_graph_run(g->graph, sac->options.batch_size);
+    sac->figures.critic_loss = mr_node_mean(g->loss, sac->options.batch_size);
+    sac->figures.q_mean = mr_node_mean(g->q, sac->options.batch_size);
+    const mr_status status = check("critic", sac->figures.critic_loss, params);
+    if (status == MR_OK)
+        mr_adam_step(&sac->critic_adam, params, sac->options.n_threads);
+    return status;
+}
+
+static mr_status update_actor(mr_sac *sac) {
+    const actor_graph *g = &sac->actor_graph;
+    const size_t n = sac->options.batch_size;
+    mr_params *params = mr_policy_params(sac->policy);
+    mr_graph_run(g->graph, n);
+    sac->figures.actor_loss = mr_node_mean(g->actor_loss, n);
+    sac->figures.alpha_loss = mr_node_mean(g->alpha_loss, n);
+    sac->figures.entropy = -mr_node_mean(g->log_prob, n);
+    const mr_status status = check("actor", sac->figures.actor_loss, params);
+    if (status != MR_OK)
+        return status;
+    mr_adam_step(&sac->actor_adam, params, sac->options.n_threads);
+    if (sac->options.learns_alpha)
+        mr_adam_step(&sac->alpha_adam, sac->temperature, 1);
+    sac->figures.alpha = exp((double)mr_params_read(sac->temperature)[0]);
+    return MR_OK;
+}
+
+mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay) {
+    draw_batch(sac, replay);
+    draw_noise(sac);
+    mr_status status = update_critic(sac);
+    if (status == MR_OK && sac->n_updates % sac->options.policy_delay == 0)
+        status = update_actor(sac);
+    if (status != MR_OK)
+        return status;
+    mr_polyak(mr_critic_target(sac->critic), mr_critic_params(sac->critic), sac->options.tau,
+              sac->options.n_threads);
+    sac->n_updates++;
+    return MR_OK;
+}
+
+const mr_sac_figures *mr_sac_get_figures(const mr_sac *sac) {
+    return &sac->figures;
+}
+
+uint64_t mr_sac_n_updates(const mr_sac *sac) {
+    return sac->n_updates;
+}
+
+const mr_critic *mr_sac_critic(const mr_sac *sac) {
+    return sac->critic;
+}
+
+// ---- Saving
+
+static mr_status write_trained(const mr_params *params, const char *name,
+                               mr_tensors_writer *writer) {
+    static const char *const kinds[] = {"", "moment1.", "moment2."};
+    for (int k = 0; k < 3; k++) {
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, "%s%s.", kinds[k], name);
+        const mr_real *array = k == 0 ? mr_params_read(params) : mr_params_moment(params, k);
+        const mr_status status = mr_params_write(params, array, prefix, writer);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
+static mr_status note_count(mr_tensors_writer *writer, const char *key, uint64_t count) {
+    char text[32];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)count);
+    return mr_tensors_writer_note(writer, key, text);
+}
+
+mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer) {
+    mr_status status;
+    const mr_params *target = mr_critic_target(sac->critic);
+    MR_TRY(note_count(writer, "n_updates", sac->n_updates));
+    MR_TRY(note_count(writer, "critic_adam_steps", sac->critic_adam.n_steps));
+    MR_TRY(note_count(writer, "actor_adam_steps", sac->actor_adam.n_steps));
+    MR_TRY(note_count(writer, "alpha_adam_steps", sac->alpha_adam.n_steps));
+    MR_TRY(write_trained(mr_policy_params(sac->policy), "policy", writer));
+    MR_TRY(write_trained(mr_critic_params(sac->critic), "critic", writer));
+    MR_TRY(write_trained(sac->temperature, "temperature", writer));
+    MR_TRY(mr_params_write(target, mr_params_read(target), "target.", writer));
+done:
+    return status;
+}

@@ -1,0 +1,60 @@
+/// Soft actor-critic: the update.
+///
+/// Twin critics with slow targets, a reparameterised policy, a temperature that is learned or
+/// fixed. Source: Haarnoja et al. 2018 (arXiv:1812.05905).
+#pragma once
+
+#include "agents/critic.h"
+#include "agents/policy.h"
+#include "agents/replay.h"
+#include "nn/optim.h"
+
+typedef struct mr_sac mr_sac;
+
+typedef struct {
+    size_t batch_size;
+    mr_widths hidden; // of the critics
+    double gamma;
+    double tau;      // of the targets' averaging
+    double actor_lr; // the temperature's too
+    double critic_lr;
+    bool learns_alpha;
+    double alpha;          // where it is not learned; it starts at 1 where it is
+    double target_entropy; // nats
+    size_t policy_delay;   // critic updates for each update of policy and temperature
+    uint64_t seed;
+    int n_threads;
+} mr_sac_options;
+
+/// What the latest updates gave. Means over the batch.
+typedef struct {
+    double critic_loss; // 1/2 the sum of both critics' mean squared errors
+    double q_mean;      // of the first critic on the batch
+    double actor_loss;  // alpha log pi - min Q
+    double alpha;
+    double alpha_loss; // -log alpha (log pi + target_entropy)
+    double entropy;    // -log pi
+} mr_sac_figures;
+
+/// An agent around `policy`, which it trains and borrows. The caller frees it.
+mr_status mr_sac_new(mr_policy *policy, const mr_sac_options *options, mr_sac **out);
+void mr_sac_free(mr_sac *sac);
+
+/// One update of the critics and, every policy_delay times, of policy and temperature, on a batch
+/// drawn from `replay`. Batch and noise come from streams indexed by the number of the update.
+/// Allocates nothing. Fails with MR_ERR_NUMERIC when a loss or gradient is not finite (the message
+/// names it); the parameters that it would have changed are then as before.
+mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay);
+
+/// Figures of the latest update.
+const mr_sac_figures *mr_sac_get_figures(const mr_sac *sac);
+
+/// Updates of the critics done so far.
+uint64_t mr_sac_n_updates(const mr_sac *sac);
+
+/// The agent's critics, owned by it.
+const mr_critic *mr_sac_critic(const mr_sac *sac);
+
+/// Adds all of the agent's state (policy, critics, targets, temperature, moments and counts) to a
+/// file.
+mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer);

@@ -1,0 +1,302 @@
+// The table of settings, and their text forms.
+
+#include "agents/settings.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/nearest.h"
+
+static const double max_exact = 0x1p53; // up to here every whole number is a double
+
+#define AT(field) offsetof(mr_settings, field)
+
+// The learning defaults are the published settings of SAC on MuJoCo tasks (Haarnoja et al. 2018,
+// arXiv:1812.05905, table 1), with the learning rates and the start of CleanRL's.
+static const mr_setting table[] = {
+    {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
+     "task to train on; may be given as an argument instead", false},
+    {"policy", MR_SETTING_TEXT, AT(policy), "real_nvp", 0, 0, "NAME",
+     "what actions are drawn from: gaussian, or a flow, with options as in real_nvp:layers=2",
+     false},
+    {"steps", MR_SETTING_COUNT, AT(steps), "1000000", 1, 1e12, "N",
+     "environment steps to train for", false},
+    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
+     "where all random numbers start; the same seed gives the same run", false},
+    {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
+     "threads to compute with; 0: one a core, at most 4", false},
+    {"num_envs", MR_SETTING_COUNT, AT(num_envs), "1", 1, 4096, "N",
+     "copies of the task that are stepped side by side", false},
+    {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 65536, "N",
+     "transitions in an update", false},
+    {"buffer_size", MR_SETTING_COUNT, AT(buffer_size), "1000000", 1, 1e9, "N",
+     "transitions that the replay buffer holds", false},
+    {"learning_starts", MR_SETTING_COUNT, AT(learning_starts), "5000", 0, 1e9, "N",
+     "steps with uniformly random actions before the first update", false},
+    {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
+     "widths of the hidden layers of actor and critics", false},
+    {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
+    {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
+     "share of the critics that moves into their targets at each update", false},
+    {"actor_lr", MR_SETTING_REAL, AT(actor_lr), "0.0003", 1e-9, 1, "X",
+     "learning rate of the actor and of the temperature", false},
+    {"critic_lr", MR_SETTING_REAL, AT(critic_lr), "0.001", 1e-9, 1, "X",
+     "learning rate of the critics", false},
+    {"alpha", MR_SETTING_AUTO, AT(alpha), "auto", 0, 1000, "auto|X",
+     "entropy temperature; auto: learned, from 1", false},
+    {"target_entropy", MR_SETTING_AUTO, AT(target_entropy), "auto", -1e6, 1e6, "auto|X",
+     "entropy (nats) that the learned temperature aims at; auto: minus the number of actuators",
+     false},
+    {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
+     "updates for each environment step", false},
+    {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "1", 1, 1000, "N",
+     "critic updates for each update of the actor", false},
+    {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
+     "steps between evaluations; 0: only at the end", false},
+    {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
+     "episodes in an evaluation", false},
+    {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
+     "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
+};
+
+size_t mr_setting_count(void) {
+    return MR_COUNT(table);
+}
+
+const mr_setting *mr_setting_at(size_t i) {
+    return &table[i];
+}
+
+// The types: how each is read from text and written to it, and how messages call it.
+typedef struct {
+    bool (*parse)(const mr_setting *setting, const char *text, void *field);
+    void (*format)(const void *field, char *text, size_t size);
+    const char *what;
+    bool ranged; // its range is named after it
+} type_row;
+
+// Plain decimal notation: no spaces, no hexadecimal, no "nan" or "inf".
+static bool parse_number(const char *text, double *out) {
+    if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
+        return false;
+    char *end;
+    *out = strtod(text, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static bool parse_whole(const char *text, uint64_t *out) {
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (*end == '\0')
+        return errno == 0;
+    double number; // "1e6"
+    if (!parse_number(text, &number) || number > max_exact || number != floor(number))
+        return false;
+    *out = (uint64_t)number;
+    return true;
+}
+
+static bool in_range(const mr_setting *setting, double number) {
+    return number >= setting->min && number <= setting->max;
+}
+
+static bool parse_count(const mr_setting *setting, const char *text, void *field) {
+    uint64_t number;
+    if (!parse_whole(text, &number) || !in_range(setting, (double)number))
+        return false;
+    *(size_t *)field = (size_t)number;
+    return true;
+}
+
+static void format_count(const void *field, char *text, size_t size) {
+    snprintf(text, size, "%zu", *(const size_t *)field);
+}
+
+static bool parse_seed(const mr_setting *setting, const char *text, void *field) {
+    (void)setting; // all 64 bits are good
+    return parse_whole(text, field);
+}
+
+static void format_seed(const void *field, char *text, size_t size) {
+    snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)field);
+}
+
+static bool parse_real(const mr_setting *setting, const char *text, void *field) {
+    double number;
+    if (!parse_number(text, &number) || !in_range(setting, number))
+        return false;
+    *(double *)field = number;
+    return true;
+}
+
+// The shortest form that reads back as the same number. A mantissa always has a point: YAML 1.1
+// readers take "1e-05" for a word, "1.0e-05" for a number.
+static void format_real(const void *field, char *text, size_t size) {
+    const double number = *(const double *)field;
+    char digits[40];
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, number);
+        if (strtod(digits, NULL) == number)
+            break;
+    }
+    const size_t n_mantissa = strcspn(digits, "e");
+    const bool pointless = digits[n_mantissa] == 'e' && memchr(digits, '.', n_mantissa) == NULL;
+    snprintf(text, size, "%.*s%s%s", (int)n_mantissa, digits, pointless ? ".0" : "",
+             digits + n_mantissa);
+}
+
+static bool parse_auto(const mr_setting *setting, const char *text, void *field) {
+    mr_auto *choice = field;
+    if (strcmp(text, "auto") == 0) {
+        *choice = (mr_auto){.automatic = true};
+        return true;
+    }
+    double number;
+    if (!parse_real(setting, text, &number))
+        return false;
+    *choice = (mr_auto){.value = number};
+    return true;
+}
+
+static void format_auto(const void *field, char *text, size_t size) {
+    const mr_auto *choice = field;
+    if (choice->automatic)
+        snprintf(text, size, "auto");
+    else
+        format_real(&choice->value, text, size);
+}
+
+static bool parse_widths(const mr_setting *setting, const char *text, void *field) {
+    (void)setting;
+    return mr_widths_parse(text, field);
+}
+
+static void format_widths(const void *field, char *text, size_t size) {
+    mr_widths_format(field, ',', text, size);
+}
+
+static bool parse_text(const mr_setting *setting, const char *text, void *field) {
+    (void)setting;
+    for (const char *c = text; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            return false;
+    if (strlen(text) >= MR_MAX_TEXT)
+        return false;
+    snprintf(field, MR_MAX_TEXT, "%s", text);
+    return true;
+}
+
+static void format_text(const void *field, char *text, size_t size) {
+    snprintf(text, size, "%s", (const char *)field);
+}
+
+static bool parse_switch(const mr_setting *setting, const char *text, void *field) {
+    (void)setting;
+    const bool on = strcmp(text, "true") == 0;
+    if (!on && strcmp(text, "false") != 0)
+        return false;
+    *(bool *)field = on;
+    return true;
+}
+
+static void format_switch(const void *field, char *text, size_t size) {
+    snprintf(text, size, "%s", *(const bool *)field ? "true" : "false");
+}
+
+static const type_row types[] = {
+    [MR_SETTING_COUNT] = {parse_count, format_count, "a whole number", true},
+    [MR_SETTING_SEED] = {parse_seed, format_seed, "a whole number from 0 to 18446744073709551615",
+                         false},
+    [MR_SETTING_REAL] = {parse_real, format_real, "a number", true},
+    [MR_SETTING_AUTO] = {parse_auto, format_auto, "auto or a number", true},
+    [MR_SETTING_WIDTHS] = {parse_widths, format_widths,
+                           "at most 8 whole numbers from 1 to 65536, as in 256,256", false},
+    [MR_SETTING_TEXT] = {parse_text, format_text, "a line of at most 255 bytes", false},
+    [MR_SETTING_SWITCH] = {parse_switch, format_switch, "true or false", false},
+};
+
+mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *text,
+                           const char *where) {
+    const type_row *type = &types[setting->type];
+    if (type->parse(setting, text, (char *)fields + setting->offset))
+        return MR_OK;
+    char range[80] = "";
+    if (type->ranged)
+        snprintf(range, sizeof range, " from %.15g to %.15g", setting->min, setting->max);
+    return mr_fail(MR_ERR_USAGE, "%s must be %s%s, not '%.60s'", where, type->what, range, text);
+}
+
+void mr_setting_format(const mr_setting *setting, const void *fields, char *text, size_t size) {
+    types[setting->type].format((const char *)fields + setting->offset, text, size);
+}
+
+static bool same_name(const char *a, const char *b) {
+    for (; *a != '\0' && *b != '\0'; a++, b++)
+        if ((*a == '-' ? '_' : *a) != (*b == '-' ? '_' : *b))
+            return false;
+    return *a == *b;
+}
+
+const mr_setting *mr_setting_find(const char *name) {
+    for (size_t i = 0; i < MR_COUNT(table); i++)
+        if (same_name(name, table[i].name))
+            return &table[i];
+    return NULL;
+}
+
+void mr_settings_init(mr_settings *settings) {
+    *settings = (mr_settings){0};
+    for (size_t i = 0; i < MR_COUNT(table); i++) {
+        const mr_status status =
+            mr_setting_store(&table[i], settings, table[i].initial, table[i].name);
+        assert(status == MR_OK);
+        (void)status;
+    }
+}
+
+static const char *name_at(const void *rows, size_t i) {
+    return ((const mr_setting *)rows)[i].name;
+}
+
+mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
+                          const char *where) {
+    const mr_setting *setting = mr_setting_find(name);
+    if (setting != NULL)
+        return mr_setting_store(setting, settings, text, where);
+    const char *nearest = mr_nearest(name, MR_COUNT(table), name_at, table);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);
+    return mr_fail(MR_ERR_USAGE, "%s is not a setting; they are those of `millrace train --help`",
+                   where);
+}
+
+mr_status mr_settings_check(const mr_settings *settings) {
+    if (settings->env[0] == '\0')
+        return mr_fail(MR_ERR_USAGE, "no task to train on; name one, such as HalfCheetah-v5");
+    if (settings->policy[0] == '\0')
+        return mr_fail(MR_ERR_USAGE, "policy is empty; name one, such as gaussian or real_nvp");
+    if (settings->buffer_size < settings->batch_size)
+        return mr_fail(MR_ERR_USAGE,
+                       "buffer_size is %zu, less than the batch_size of %zu; raise the one or "
+                       "lower the other",
+                       settings->buffer_size, settings->batch_size);
+    if (settings->buffer_size < settings->num_envs)
+        return mr_fail(MR_ERR_USAGE,
+                       "buffer_size is %zu, less than the %zu copies of num_envs; raise the one or "
+                       "lower the other",
+                       settings->buffer_size, settings->num_envs);
+    if (settings->steps < settings->num_envs)
+        return mr_fail(MR_ERR_USAGE,
+                       "steps is %zu, less than the %zu copies of num_envs; raise the one or lower "
+                       "the other",
+                       settings->steps, settings->num_envs);
+    return MR_OK;
+}

@@ -1,0 +1,109 @@
+/// Everything a training run can be told, in one table.
+///
+/// One row a setting: its name, type, default, range and help. `millrace train --help`, the command
+/// line, the config file, `--set`, their checks and the saved config.yaml are all made from that
+/// table. The options of the other commands are rows of the same kind.
+#pragma once
+
+#include "nn/mlp.h"
+#include "nn/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MR_MAX_TEXT = 256 };
+
+/// A number, or the word `auto`.
+typedef struct {
+    bool automatic;
+    double value; // unused where automatic
+} mr_auto;
+
+typedef struct {
+    char env[MR_MAX_TEXT];
+    char policy[MR_MAX_TEXT]; // a flow's text: "gaussian", "real_nvp:layers=2,hidden=64x64"
+    size_t steps;             // environment steps, all copies counted
+    uint64_t seed;
+    size_t threads; // 0: the cores at hand, at most 4
+    size_t num_envs;
+    size_t batch_size;
+    size_t buffer_size;
+    size_t learning_starts; // environment steps of uniform actions before the first update
+    mr_widths hidden;       // of the actor and of each critic
+    double gamma;
+    double tau;
+    double actor_lr; // the temperature's too
+    double critic_lr;
+    mr_auto alpha;
+    mr_auto target_entropy; // nats; automatic: -act_dim
+    size_t updates_per_step;
+    size_t policy_delay; // critic updates for each actor update
+    size_t eval_every;   // environment steps; 0: only at the end
+    size_t eval_episodes;
+    char out[MR_MAX_TEXT]; // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
+} mr_settings;
+
+typedef enum {
+    MR_SETTING_COUNT,  // size_t
+    MR_SETTING_SEED,   // uint64_t
+    MR_SETTING_REAL,   // double
+    MR_SETTING_AUTO,   // mr_auto
+    MR_SETTING_WIDTHS, // mr_widths
+    MR_SETTING_TEXT,   // char[MR_MAX_TEXT]
+    MR_SETTING_SWITCH, // bool; on the command line without a value
+} mr_setting_type;
+
+/// A row of a table of settings.
+typedef struct {
+    const char *name; // as in config files; on the command line with `-` for `_`
+    mr_setting_type type;
+    size_t offset; // of its field in the struct that the table is about
+    const char *initial;
+    double min, max;     // of numbers, both included
+    const char *metavar; // what --help calls its value
+    const char *help;
+    bool own_to_run; // differs from run to run: not kept in config.yaml
+} mr_setting;
+
+/// Sets the field of one row from its text form.
+///
+///   fields  the struct that the row's table is about
+///   where   what the message of a failure calls it: "--batch-size", "config.yaml:3:5: batch_size"
+///
+/// Counts may be written as 1000000 or 1e6. Fails with MR_ERR_USAGE on text that is not of the type
+/// and on a value out of range; the field is then as it was.
+mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *text,
+                           const char *where);
+
+/// Writes the text form of a row's present value, at most `size` bytes with the final zero.
+/// Reading it back gives the same value, bit for bit.
+void mr_setting_format(const mr_setting *setting, const void *fields, char *text, size_t size);
+
+/// The table of the fields of mr_settings.
+size_t mr_setting_count(void);
+const mr_setting *mr_setting_at(size_t i);
+
+/// The row of that name, written with `_` or `-`; NULL where there is none.
+const mr_setting *mr_setting_find(const char *name);
+
+/// The defaults.
+void mr_settings_init(mr_settings *settings);
+
+/// mr_setting_store by name. Fails with MR_ERR_USAGE on an unknown one too; the nearest is then in
+/// the message.
+mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
+                          const char *where);
+
+/// Reads a YAML file of `name: value` lines over what is set. Fails with the line and column of the
+/// first fault (MR_ERR_INPUT where it is not such a file, MR_ERR_USAGE on an unknown name or an
+/// unfit value); `settings` is then as it was.
+mr_status mr_settings_read(mr_settings *settings, const char *path);
+
+/// Writes the settings, but for those that belong to one run only, as such a file, replaced
+/// atomically.
+mr_status mr_settings_write(const mr_settings *settings, const char *path);
+
+/// Checks what no single setting can (batch_size against buffer_size, ...). Fails with
+/// MR_ERR_USAGE.
+mr_status mr_settings_check(const mr_settings *settings);

@@ -1,0 +1,118 @@
+// What all environments share: the episode limit, the order of calls, and the promise that numbers are finite.
+
+#include "envs/env_kind.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mr_env {
+    const mr_env_kind *kind;
+    void *self;
+    mr_env_spec spec;
+    double *obs; // [obs_dim] owned; a failed call must leave the caller's untouched
+    size_t n_steps;
+    bool in_episode;
+};
+
+static mr_status check_finite(const mr_env *env, const char *what, size_t n, const double *values,
+                              const char *remedy) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return mr_fail(MR_ERR_NUMERIC, "%s: %s %zu is %g after %zu steps of the episode; %s",
+                           env->spec.name, what, i, values[i], env->n_steps, remedy);
+    return MR_OK;
+}
+
+static mr_status check_action(const mr_env *env, const double *action) {
+    return check_finite(env, "action", env->spec.act_dim, action, "every action must be finite");
+}
+
+static mr_status check_obs(const mr_env *env) {
+    return check_finite(env, "observation", env->spec.obs_dim, env->obs,
+                        "the environment diverged; reset it, and look at the last action");
+}
+
+static mr_status check_reward(const mr_env *env, const mr_step *result) {
+    if (isfinite(result->reward))
+        return MR_OK;
+    return mr_fail(MR_ERR_NUMERIC,
+                   "%s: the reward is %g after %zu steps of the episode; the environment diverged; "
+                   "reset it, and look at the last action",
+                   env->spec.name, result->reward, env->n_steps);
+}
+
+mr_status mr_env_wrap(const mr_env_kind *kind, void *self, const mr_env_spec *spec, mr_env **out) {
+    mr_env *env = calloc(1, sizeof *env);
+    double *obs = calloc(spec->obs_dim + 1, sizeof *obs); // + 1: an empty observation is no error
+    if (env == NULL || obs == NULL) {
+        free(obs);
+        free(env);
+        kind->close(self);
+        return mr_fail_memory("an environment");
+    }
+    *env = (mr_env){.kind = kind, .self = self, .spec = *spec, .obs = obs};
+    *out = env;
+    return MR_OK;
+}
+
+void *mr_env_unwrap(const mr_env *env, const mr_env_kind *kind) {
+    return env->kind == kind ? env->self : NULL;
+}
+
+void mr_env_close(mr_env *env) {
+    if (env == NULL)
+        return;
+    env->kind->close(env->self);
+    free(env->obs);
+    free(env);
+}
+
+const mr_env_spec *mr_env_get_spec(const mr_env *env) {
+    return &env->spec;
+}
+
+mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs) {
+    mr_status status;
+
+    env->in_episode = false; // should this fail, nothing may follow but another reset
+    env->n_steps = 0;
+    MR_TRY(env->kind->reset(env->self, seed, env->obs));
+    MR_TRY(check_obs(env));
+    env->in_episode = true;
+    memcpy(obs, env->obs, env->spec.obs_dim * sizeof *obs);
+done:
+    return status;
+}
+
+// The kind's step, its results checked and the episode limit applied.
+static mr_status advance(mr_env *env, const double *action, mr_step *result) {
+    mr_status status;
+
+    MR_TRY(env->kind->step(env->self, action, env->obs, result));
+    env->n_steps++;
+    MR_TRY(check_obs(env));
+    MR_TRY(check_reward(env, result));
+    if (env->spec.max_episode_steps > 0 && env->n_steps >= env->spec.max_episode_steps)
+        result->truncated = true;
+done:
+    return status;
+}
+
+mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *result) {
+    mr_status status;
+    mr_step step = {0};
+
+    if (!env->in_episode)
+        return mr_fail(MR_ERR_USAGE, "%s: step without an episode; reset the environment first",
+                       env->spec.name);
+    MR_TRY(check_action(env, action)); // refused before anything moved: the episode goes on
+    status = advance(env, action, &step);
+    env->in_episode = status == MR_OK && !step.terminated && !step.truncated;
+    if (status != MR_OK)
+        goto done;
+    memcpy(obs, env->obs, env->spec.obs_dim * sizeof *obs);
+    *result = step;
+done:
+    return status;
+}

@@ -1,0 +1,76 @@
+/// An environment: the one interface for built-in, remote and user environments alike.
+///
+/// An environment is opened by name, reset to begin an episode, and stepped until the episode ends
+/// by termination (the task is over: no future reward) or by truncation (a limit cut it off: the
+/// future goes on and is bootstrapped from). After either, only a reset may follow. Terms are
+/// Gymnasium's.
+#pragma once
+
+#include "nn/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct mr_env mr_env;
+
+/// What an environment is. Valid as long as the environment is open.
+typedef struct {
+    const char *name;
+    size_t obs_dim;
+    size_t act_dim;
+    const double *act_low;    // [act_dim], the task's own units
+    const double *act_high;   // [act_dim]
+    size_t max_episode_steps; // an episode is truncated after so many steps; 0: never
+    const char *engine;       // what simulates it: "MuJoCo"
+    const char *engine_version;
+} mr_env_spec;
+
+/// What a step gave, beside the observation.
+typedef struct {
+    double reward;
+    bool terminated;
+    bool truncated;
+} mr_step;
+
+/// Opens an environment by its name, for example "HalfCheetah-v5".
+/// Fails with MR_ERR_USAGE on an unknown name (the nearest name is in the message, or all where none is near).
+/// The caller closes it.
+mr_status mr_env_open(const char *name, mr_env **out);
+
+/// Closes it and releases all it holds; NULL is fine.
+void mr_env_close(mr_env *env);
+
+const mr_env_spec *mr_env_get_spec(const mr_env *env);
+
+/// Begins an episode.
+///
+///   seed  restarts the environment's own random numbers; NULL: they go on where they are
+///         (an environment never given a seed starts as if given 0)
+///   obs   [obs_dim] out, the first observation
+///
+/// Fails with MR_ERR_NUMERIC when the observation is not finite.
+mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs);
+
+/// Advances by one action.
+///
+///   action  [act_dim] in, the task's own units, handed on as it is (Gymnasium clips nothing
+///   either) obs     [obs_dim] out, the observation after the step, also where the episode ends
+///
+/// Fails with MR_ERR_USAGE when the episode is over or was never begun, and with MR_ERR_NUMERIC
+/// when the action, the observation or the reward is not finite (the message names which, and the
+/// index).
+mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *result);
+
+/// What there is to open: one row for each built-in environment.
+typedef struct {
+    const char *name;
+    const char *summary; // one line
+} mr_env_entry;
+
+size_t mr_env_count(void);
+mr_env_entry mr_env_at(size_t i);
+
+/// Prints a description for people (sizes, bounds, observation layout, reward, termination, reset,
+/// source) of a built-in environment into `text`, at most `size` bytes with the final zero.
+mr_status mr_env_describe(const char *name, char *text, size_t size);

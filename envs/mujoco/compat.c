@@ -1,0 +1,141 @@
+// MuJoCo's releases and MuJoCo's errors.
+
+#include "envs/mujoco/compat.h"
+
+#include "envs/mujoco/mujoco.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERROR_SIZE = 512 };
+
+// Where a fatal error of this thread lands; NULL outside of mr_mujoco_run.
+static _Thread_local jmp_buf *landing;
+static _Thread_local char fatal_text[ERROR_SIZE];
+
+static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+static void (*previous_error)(const char *);
+
+const char *mr_mujoco_version(void) {
+    return mj_versionString();
+}
+
+static void drop_warning(const char *text) {
+    (void)text;
+}
+
+// Must not return: MuJoCo would go on with what it has just found to be broken.
+static void land(const char *text) {
+    if (landing != NULL) {
+        snprintf(fatal_text, sizeof fatal_text, "%s", text);
+        longjmp(*landing, 1);
+    }
+    if (previous_error != NULL) // not one of our calls: another user of MuJoCo in this process
+        previous_error(text);
+    abort();
+}
+
+static void install_handlers(void) {
+    previous_error = mju_user_error;
+    mju_user_error = land;
+    if (mju_user_warning == NULL)
+        mju_user_warning = drop_warning;
+}
+
+// MuJoCo's texts may have several lines; ours have one.
+static void make_one_line(char *text) {
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == '\n')
+            text[i] = ' ';
+}
+
+mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument) {
+    pthread_once(&handlers_once, install_handlers);
+    jmp_buf here;
+    jmp_buf *const outer = landing;
+    if (setjmp(here) != 0) {
+        landing = outer;
+        make_one_line(fatal_text);
+        return mr_fail(MR_ERR_INPUT, "%s: MuJoCo gave up: %s; check the model's sizes and numbers",
+                       name, fatal_text);
+    }
+    landing = &here;
+    work(argument);
+    landing = outer;
+    return MR_OK;
+}
+
+// Headers and library of different releases disagree on where a field is: nothing would work.
+static mr_status check_version(void) {
+    if (mj_version() == mjVERSION_HEADER)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "built for MuJoCo %d, but libmujoco %s is loaded; build again, or correct "
+                   "LD_LIBRARY_PATH",
+                   mjVERSION_HEADER, mj_versionString());
+}
+
+#if mjVERSION_HEADER >= 320 // 3.2.0 made mjVFS opaque
+static int add_file(mjVFS *vfs, const char *name, const void *content, size_t size) {
+    return mj_addBufferVFS(vfs, name, content, (int)size);
+}
+#else
+static int add_file(mjVFS *vfs, const char *name, const void *content, size_t size) {
+    const int failed = mj_makeEmptyFileVFS(vfs, name, (int)size);
+    if (!failed)
+        memcpy(vfs->filedata[mj_findFileVFS(vfs, name)], content, size);
+    return failed;
+}
+#endif
+
+typedef struct {
+    const char *name;
+    const mjVFS *vfs;
+    mjModel *model;
+    char error[ERROR_SIZE];
+} compilation;
+
+static void compile(void *argument) {
+    compilation *job = argument;
+    job->model = mj_loadXML(job->name, job->vfs, job->error, ERROR_SIZE);
+}
+
+static mr_status compile_from(const mjVFS *vfs, const char *name, mjModel **out) {
+    mr_status status;
+    compilation job = {.name = name, .vfs = vfs};
+
+    MR_TRY(mr_mujoco_run(name, compile, &job));
+    if (job.model == NULL) {
+        make_one_line(job.error);
+        return mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s", name,
+                       mj_versionString(), job.error);
+    }
+    *out = job.model;
+done:
+    return status;
+}
+
+mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out) {
+    mr_status status;
+    mjVFS *vfs = NULL;
+
+    MR_TRY(check_version());
+    vfs = malloc(sizeof *vfs); // 2 MB before 3.2.0: too much for a stack
+    if (vfs == NULL)
+        return mr_fail_memory("a MuJoCo model");
+    mj_defaultVFS(vfs);
+    if (add_file(vfs, name, xml, size) != 0)
+        status = mr_fail_memory("a MuJoCo model");
+    else
+        status = compile_from(vfs, name, out);
+    mj_deleteVFS(vfs);
+done:
+    free(vfs);
+    return status;
+}

@@ -1,0 +1,32 @@
+// InvertedPendulum: a pole kept upright on a cart (Barto, Sutton and Anderson 1983).
+
+#include "envs/mujoco/terms.h"
+
+#include <math.h>
+
+static const mr_task task = {
+    .model = "inverted_pendulum.xml",
+    .frame_skip = 2,
+    .max_episode_steps = 1000,
+    .obs = {{.of = {&mr_field_qpos}}, {.of = {&mr_field_qvel}}},
+    .rewards = {{&mr_reward_healthy, "healthy_reward", 1.0}},
+    .healthy =
+        {
+            {NULL, {&mr_field_qpos, .first = 1, .n = 1}, -0.2, 0.2, .closed = true},
+            {NULL, {&mr_field_qpos}, -INFINITY, INFINITY}, // finite
+            {NULL, {&mr_field_qvel}, -INFINITY, INFINITY},
+        },
+    .terminate_when_unhealthy = true,
+    .qpos_noise = {&mr_noise_uniform, 0.01},
+    .qvel_noise = {&mr_noise_uniform, 0.01},
+    .source = "A. Barto, R. Sutton and C. Anderson, Neuronlike Adaptive Elements That Can Solve "
+              "Difficult Learning Control Problems, 1983",
+};
+
+const mr_env_builtin mr_env_inverted_pendulum = {
+    .name = "InvertedPendulum-v5",
+    .summary = "a cart balances a pole",
+    .open = mr_mujoco_open,
+    .describe = mr_mujoco_describe,
+    .task = &task,
+};

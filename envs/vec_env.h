@@ -1,0 +1,31 @@
+/// Several copies of an environment, stepped together over the threads.
+///
+/// What a trainer drives. All arrays are row-major with one row for each environment.
+#pragma once
+
+#include "envs/env.h"
+
+typedef struct mr_vec_env mr_vec_env;
+
+/// Opens `n` copies of the environment `name`, stepped by `n_threads` threads. The caller closes
+/// it.
+mr_status mr_vec_env_open(const char *name, size_t n, int n_threads, mr_vec_env **out);
+void mr_vec_env_close(mr_vec_env *vec);
+
+const mr_env_spec *mr_vec_env_get_spec(const mr_vec_env *vec);
+size_t mr_vec_env_n(const mr_vec_env *vec);
+
+/// Begins an episode in environment `i`. `obs` [obs_dim] out.
+mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs);
+
+/// Steps environments once, all or those that are active.
+///
+///   active   [n] which; NULL: all. The rows of the others are neither read nor written
+///   actions  [n x act_dim] in, the task's own units
+///   obs      [n x obs_dim] out; where an episode ended, its last observation (nothing is reset
+///   here) results  [n] out
+///
+/// Gives the same numbers whatever the number of threads. Fails with the message of the first
+/// environment that failed, its index named.
+mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
+                          mr_step *results);

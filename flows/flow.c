@@ -1,0 +1,105 @@
+// Composition of layers.
+
+#include "flows/flow.h"
+
+#include "flows/kind.h"
+#include "flows/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_TEXT = 256 };
+
+struct mr_flow {
+    mr_arena *arena; // the layers and their states
+    const mr_flow_kind *kind;
+    mr_flow_options options;
+    mr_flow_layer *layer; // [options.layers]
+    char text[MAX_TEXT];
+};
+
+static mr_status declare_layer(mr_flow *flow, size_t i, size_t dim, size_t context_dim,
+                               mr_params *params, const char *prefix) {
+    char layer_prefix[MAX_TEXT];
+    mr_flow_layer *layer = &flow->layer[i];
+    *layer = (mr_flow_layer){.kind = flow->kind,
+                             .options = &flow->options,
+                             .arena = flow->arena,
+                             .index = i,
+                             .dim = dim,
+                             .context_dim = context_dim,
+                             .state = mr_arena_alloc(flow->arena, flow->kind->state_size)};
+    if (!layer->state)
+        return mr_fail_memory("a flow");
+    snprintf(layer_prefix, sizeof layer_prefix, "%s.%zu", prefix, i);
+    return flow->kind->declare(layer, params, layer_prefix);
+}
+
+mr_status mr_flow_new(const char *text, size_t dim, size_t context_dim, mr_params *params,
+                      const char *prefix, mr_flow **out) {
+    mr_status status;
+    mr_flow *flow = calloc(1, sizeof *flow);
+    if (flow)
+        flow->arena = mr_arena_new();
+    if (!flow || !flow->arena) {
+        status = mr_fail_memory("a flow");
+        goto done;
+    }
+    MR_TRY(mr_flow_text_read(text, &flow->kind, &flow->options));
+    mr_flow_text_write(flow->kind, &flow->options, flow->text, sizeof flow->text);
+    flow->layer = mr_arena_alloc(flow->arena, flow->options.layers * sizeof *flow->layer);
+    if (!flow->layer) {
+        status = mr_fail_memory("a flow");
+        goto done;
+    }
+    for (size_t i = 0; i < flow->options.layers; i++)
+        MR_TRY(declare_layer(flow, i, dim, context_dim, params, prefix));
+    *out = flow;
+    flow = NULL;
+done:
+    mr_flow_free(flow);
+    return status;
+}
+
+void mr_flow_free(mr_flow *flow) {
+    if (!flow)
+        return;
+    mr_arena_free(flow->arena);
+    free(flow);
+}
+
+const char *mr_flow_text(const mr_flow *flow) {
+    return flow->text;
+}
+
+static void add_to(mr_node **sum, mr_node *part) {
+    *sum = *sum ? mr_add(*sum, part) : part;
+}
+
+mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_node *context,
+                         mr_node **log_det) {
+    for (size_t i = 0; i < flow->options.layers; i++) {
+        mr_node *part = NULL;
+        z = flow->kind->forward(&flow->layer[i], params, z, context, &part);
+        add_to(log_det, part);
+    }
+    return z;
+}
+
+mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
+                         mr_node **log_det) {
+    for (size_t i = flow->options.layers; i-- > 0;) {
+        mr_node *part = NULL;
+        x = flow->kind->inverse(&flow->layer[i], params, x, context, &part);
+        add_to(log_det, part);
+    }
+    return x;
+}
+
+size_t mr_flow_count(void) {
+    return mr_flow_n_kinds;
+}
+
+mr_flow_entry mr_flow_at(size_t i) {
+    return (mr_flow_entry){mr_flow_kinds[i]->name, mr_flow_kinds[i]->summary};
+}

@@ -1,0 +1,241 @@
+// Whole files: atomic replacement, reading, directories.
+
+#include "nn/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char temporary_suffix[] = ".millrace-tmp";
+
+static const struct {
+    int error;
+    const char *text;
+} remedies[] = {
+    {ENOENT, "is the path right, and its folder there?"},
+    {ENOTDIR, "a part of the path is a file; correct the path"},
+    {EEXIST, "a file has this name; choose another"},
+    {EACCES, "change the permissions or choose another place"},
+    {EPERM, "change the permissions or choose another place"},
+    {EROFS, "choose a place that can be written to"},
+    {ENOSPC, "free some room or choose another disk"},
+    {EDQUOT, "free some room or choose another disk"},
+    {EFBIG, "raise the limit (ulimit -f) or choose another disk"},
+    {EMFILE, "raise the limit on open files (ulimit -n)"},
+    {ENAMETOOLONG, "choose a shorter name"},
+    {EIO, "check the disk"},
+};
+
+// Names the path, the reason that is in errno, and what can be done.
+static mr_status fail_system(const char *action, const char *path) {
+    const int error = errno;
+    const char *remedy = "check the path and the disk";
+    for (size_t i = 0; i < MR_COUNT(remedies); i++)
+        if (remedies[i].error == error)
+            remedy = remedies[i].text;
+    return mr_fail(MR_ERR_IO, "cannot %s %s: %s; %s", action, path, strerror(error), remedy);
+}
+
+static const char *kind_name(mode_t mode) {
+    return S_ISDIR(mode) ? "a directory" : "a pipe, socket or device";
+}
+
+// Finds the file that `path` stands for behind symbolic links, and names the temporary one.
+static mr_status name_files(const char *path, char **target, char **temporary) {
+    *target = realpath(path, NULL);
+    if (*target == NULL) // none yet; if something else is wrong, opening will say what
+        *target = strdup(path);
+    if (*target == NULL || asprintf(temporary, "%s%s", *target, temporary_suffix) < 0) {
+        *temporary = NULL;
+        return mr_fail_memory("a file name");
+    }
+    return MR_OK;
+}
+
+// A rename would put an ordinary file in the place of /dev/null just as well.
+static mr_status check_target(const char *path, const char *target) {
+    struct stat info;
+    if (stat(target, &info) == 0 && !S_ISREG(info.st_mode))
+        return mr_fail(MR_ERR_IO, "cannot write %s: it is %s; give the name of a file", path,
+                       kind_name(info.st_mode));
+    return MR_OK;
+}
+
+// Whoever held the lock before may have renamed or removed the file since it was opened here.
+static bool is_still_named(int file, const char *name) {
+    struct stat opened, named;
+    return fstat(file, &opened) == 0 && stat(name, &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
+}
+
+// The name is fixed, so that what a killed process left is used up; the lock keeps others off.
+static mr_status open_temporary(const char *path, const char *temporary, int *out) {
+    const int file = open(temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0)
+        return fail_system("write", path);
+    // File systems without locks report other errors: there one goes without.
+    const bool is_locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (is_locked || !is_still_named(file, temporary)) {
+        close(file);
+        return mr_fail(MR_ERR_IO,
+                       "cannot write %s: another process is writing it; give each its own file",
+                       path);
+    }
+    *out = file;
+    return MR_OK;
+}
+
+static void keep_permissions(int file, const char *target) {
+    struct stat info;
+    if (stat(target, &info) == 0)
+        fchmod(file, info.st_mode & 07777);
+}
+
+static mr_status write_part(const char *path, int file, const mr_bytes *part) {
+    size_t n_done = 0;
+    while (n_done < part->n_bytes) {
+        const ssize_t n = write(file, (const char *)part->data + n_done, part->n_bytes - n_done);
+        if (n < 0 && errno != EINTR)
+            return fail_system("write", path);
+        if (n > 0)
+            n_done += (size_t)n;
+    }
+    return MR_OK;
+}
+
+static mr_status fill(const char *path, int file, size_t n_parts, const mr_bytes *parts) {
+    mr_status status = MR_OK;
+    if (ftruncate(file, 0) != 0)
+        return fail_system("write", path);
+    for (size_t i = 0; i < n_parts && status == MR_OK; i++)
+        status = write_part(path, file, &parts[i]);
+    if (status == MR_OK && fsync(file) != 0)
+        status = fail_system("write", path);
+    return status;
+}
+
+// Makes the rename itself outlive a power cut. Some file systems cannot flush a folder (EINVAL),
+// and a folder may be writable without being readable: neither is a reason to fail.
+static mr_status flush_folder(const char *path, char *target) {
+    const int folder = open(dirname(target), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return MR_OK;
+    mr_status status = MR_OK;
+    if (fsync(folder) != 0 && errno != EINVAL)
+        status = fail_system("flush to the disk the folder of the new", path);
+    close(folder);
+    return status;
+}
+
+mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts) {
+    mr_status status;
+    char *target = NULL, *temporary = NULL;
+    int file = -1;
+
+    MR_TRY(name_files(path, &target, &temporary));
+    MR_TRY(check_target(path, target));
+    MR_TRY(open_temporary(path, temporary, &file));
+    keep_permissions(file, target);
+    status = fill(path, file, n_parts, parts);
+    if (status == MR_OK && rename(temporary, target) != 0)
+        status = fail_system("write", path);
+    if (status != MR_OK)
+        unlink(temporary);
+    close(file); // which unlocks: not before the temporary name is free
+    if (status == MR_OK)
+        status = flush_folder(path, target);
+done:
+    free(target);
+    free(temporary);
+    return status;
+}
+
+static mr_status open_regular(const char *path, int *out, size_t *n_bytes) {
+    struct stat info;
+    // O_NONBLOCK: a pipe that nobody writes to is refused, not waited for.
+    const int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return fail_system("read", path);
+    if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(file);
+        return mr_fail(MR_ERR_IO, "cannot read %s: it is %s; give the name of a file", path,
+                       kind_name(info.st_mode));
+    }
+    *out = file;
+    *n_bytes = (size_t)info.st_size;
+    return MR_OK;
+}
+
+static mr_status read_bytes(const char *path, int file, size_t n_bytes, char *out) {
+    size_t n_done = 0;
+    while (n_done < n_bytes) {
+        const ssize_t n = read(file, out + n_done, n_bytes - n_done);
+        if (n < 0 && errno != EINTR)
+            return fail_system("read", path);
+        if (n == 0)
+            return mr_fail(MR_ERR_IO, "%s was cut short while it was read; try again", path);
+        if (n > 0)
+            n_done += (size_t)n;
+    }
+    return MR_OK;
+}
+
+mr_status mr_file_read(const char *path, char **out, size_t *n_bytes) {
+    mr_status status;
+    int file = -1;
+    size_t n = 0;
+    char *bytes = NULL;
+
+    MR_TRY(open_regular(path, &file, &n));
+    bytes = malloc(n + 1);
+    if (bytes == NULL) {
+        status = mr_fail_memory(path);
+        goto done;
+    }
+    MR_TRY(read_bytes(path, file, n, bytes));
+    bytes[n] = '\0';
+    *out = bytes;
+    *n_bytes = n;
+    bytes = NULL;
+done:
+    free(bytes);
+    if (file >= 0)
+        close(file);
+    return status;
+}
+
+static mr_status make_directory(const char *path) {
+    struct stat info;
+    if (mkdir(path, 0777) == 0)
+        return MR_OK;
+    const int error = errno;
+    // Not only EEXIST: where one may not write, the system need not say that it is there.
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return MR_OK;
+    errno = error;
+    return fail_system("make the directory", path);
+}
+
+mr_status mr_make_directories(const char *path) {
+    mr_status status;
+    char *part = strdup(path);
+    if (part == NULL)
+        return mr_fail_memory("a file name");
+    char *slash = strchr(part + strspn(part, "/"), '/');
+    for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        MR_TRY(make_directory(part));
+        *slash = '/';
+    }
+    status = make_directory(part);
+done:
+    free(part);
+    return status;
+}

@@ -1,0 +1,34 @@
+/// Whole files: read in one go, replaced in one go.
+#pragma once
+
+#include "nn/status.h"
+
+#include <stddef.h>
+
+/// A range of bytes. Borrowed.
+typedef struct {
+    const void *data;
+    size_t n_bytes;
+} mr_bytes;
+
+/// Puts a file with the bytes of all `parts` [n_parts], one after the other, in the place of
+/// `path`; where there is none, makes one. Nobody ever sees half a file, whatever stops the
+/// program or the machine: the bytes go to "<path>.millrace-tmp" beside it, to the disk, and then
+/// under the file's name. A symbolic link keeps pointing to its file, and the file keeps its
+/// permissions.
+///
+/// Fails with MR_ERR_IO, the path and the system's reason; the old file is then untouched and the
+/// temporary one gone. (One exception: when the folder cannot be flushed at the very end, the new
+/// file is in place but may not outlive a power cut; the message says so.) Fails likewise when
+/// `path` is no regular file, or another process or thread is at the same file. What a killed
+/// process left behind, the next call takes over.
+mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts);
+
+/// Reads a whole regular file. `*out` holds its `*n_bytes` bytes and a '\0' after them; the caller
+/// frees it. Fails with MR_ERR_IO, the path and the reason; directories, pipes and devices are
+/// refused.
+mr_status mr_file_read(const char *path, char **out, size_t *n_bytes);
+
+/// Makes the directory and those above it that are missing; fine where it exists already. Fails
+/// with MR_ERR_IO and names the part of the path that could not be made.
+mr_status mr_make_directories(const char *path);

@@ -1,0 +1,16 @@
+/// Matrix products: the only door to BLAS. Row-major, single-threaded inside (the caller's threads
+/// share out the work).
+#pragma once
+
+#include "nn/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/// c[m x n] = a b (+ c where `accumulate`), a stored as [m x k] or, where `a_transposed`, [k x m];
+/// b likewise.
+void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
+             const mr_real *b, bool accumulate, mr_real *c);
+
+/// Makes OpenBLAS single-threaded. Called when a graph is planned; costs nothing to repeat.
+void mr_gemm_init(void);

@@ -1,0 +1,132 @@
+/// The compute graph: formulas over batches, with reverse-mode gradients.
+///
+/// A node is a row-major matrix [rows x cols]: rows are the batch, columns are features. A graph is
+/// built once, planned once (which lays all its values and gradients out in one block of memory,
+/// reusing room that is no longer needed), and run any number of times without allocating.
+///
+/// Every op works on each row by itself. So a run gives each thread its own rows from the first op
+/// to the last gradient: threads meet once a run, to add up their shares of the parameters'
+/// gradients in a fixed order. The same numbers and the same number of threads give the same bits.
+///
+/// Building never fails in the middle: after a failed allocation the functions return NULL, take
+/// NULL for a node, and mr_graph_plan reports it. A wrong shape is a mistake of ours and asserts.
+/// Nodes belong to their graph.
+#pragma once
+
+#include "nn/params.h"
+
+#include <stdbool.h>
+
+typedef struct mr_graph mr_graph;
+typedef struct mr_node mr_node;
+
+/// A graph for batches of up to `max_rows` rows, run by `n_threads` threads. The caller frees it.
+mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out);
+void mr_graph_free(mr_graph *graph);
+
+/// Lays out the memory and makes the graph ready to run. Call once, after all nodes are built.
+///
+///   loss          [rows x 1]; its mean over the batch is what gradients are of. NULL: the graph is
+///   only run forward. trained       [n_trained] the sets whose gradients are wanted; all other
+///   parameters count as constants
+mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
+                        mr_params *const *trained);
+
+/// Computes every node's first `n_rows` rows and, where there is a loss, overwrites the gradients
+/// of the trained sets with those of its mean over these rows.
+void mr_graph_run(mr_graph *graph, size_t n_rows);
+
+/// The values of a node [rows x cols]: of an input, to be filled before a run; of a kept node, to
+/// be read after it.
+mr_real *mr_node_value(mr_node *node);
+
+/// The gradient of the loss with respect to an input that asked for it, after a run.
+const mr_real *mr_node_grad(const mr_node *node);
+
+size_t mr_node_cols(const mr_node *node);
+
+/// The graph that a node belongs to; NULL of NULL.
+mr_graph *mr_node_graph(const mr_node *node);
+
+/// Keeps a node's values readable after the run (others share their memory). Returns the node.
+mr_node *mr_keep(mr_node *node);
+
+/// The mean over the first `n_rows` rows of a kept column [rows x 1], in double.
+double mr_node_mean(const mr_node *node, size_t n_rows);
+
+// ---- Leaves
+
+/// Values that the caller fills in. `wants_grad`: the loss's gradient with respect to it is
+/// computed too.
+mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad);
+
+/// A parameter of one row, repeated over the batch. A NULL graph gives NULL.
+mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param);
+
+// ---- Linear layers
+
+typedef enum { MR_IDENTITY, MR_RELU, MR_TANH, MR_SIGMOID } mr_activation;
+
+/// activation(x W^T + b).
+///
+///   x       [rows x in]
+///   weight  [out x in], as PyTorch has it
+///   bias    [1 x out]
+mr_node *mr_linear(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                   mr_activation activation);
+
+/// The same, where `mask` [out x in] of 0 and 1 (borrowed) says which weights exist. The others
+/// were declared with the same mask, so they are 0, and their gradient is 0.
+mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                          const mr_real *mask, mr_activation activation);
+
+/// (x - mean) / sqrt(variance + 1e-5) * gain + shift over the features of each row (Ba et al.
+/// 2016).
+///
+///   gain, shift  [1 x cols]
+mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift);
+
+// ---- One value at a time
+
+mr_node *mr_affine(mr_node *x, double factor, double shift); // factor x + shift
+mr_node *mr_exp(mr_node *x);
+mr_node *mr_log(mr_node *x);
+mr_node *mr_log1p(mr_node *x);
+mr_node *mr_tanh(mr_node *x);
+mr_node *mr_sigmoid(mr_node *x);
+mr_node *mr_softplus(mr_node *x); // max(x, 0) + log1p(exp(-|x|))
+mr_node *mr_relu(mr_node *x);
+mr_node *mr_silu(mr_node *x); // x sigmoid(x)
+mr_node *mr_gelu(mr_node *x); // x Phi(x), exact (by erf), as PyTorch's default
+mr_node *mr_square(mr_node *x);
+mr_node *mr_clamp(mr_node *x, double low, double high); // gradient 0 outside
+
+// ---- Two values at a time: the same shape, or one of them a column [rows x 1] that goes with
+// every feature
+
+mr_node *mr_add(mr_node *a, mr_node *b);
+mr_node *mr_sub(mr_node *a, mr_node *b);
+mr_node *mr_mul(mr_node *a, mr_node *b);
+mr_node *mr_div(mr_node *a, mr_node *b);
+mr_node *mr_min(mr_node *a, mr_node *b); // the gradient goes to the smaller, to `a` where equal
+mr_node *mr_max(mr_node *a, mr_node *b);
+
+// ---- Over a row's features
+
+mr_node *mr_row_sum(mr_node *x);  // [rows x 1]
+mr_node *mr_row_mean(mr_node *x); // [rows x 1]
+
+/// log |det| of a = tanh(x), summed over a row: 2 (log 2 - x - softplus(-2x)). [rows x 1]
+mr_node *mr_tanh_log_det(mr_node *x);
+
+// ---- Columns
+
+mr_node *mr_concat(mr_node *a, mr_node *b); // side by side
+mr_node *mr_slice(mr_node *x, size_t first, size_t n);
+
+/// Column j of the result is column index[j] of x. `index` [n] is copied; a column may be taken
+/// twice or not at all.
+mr_node *mr_columns(mr_node *x, const size_t *index, size_t n);
+
+/// The same values, through which no gradient goes.
+mr_node *mr_stop_gradient(mr_node *x);

@@ -1,0 +1,200 @@
+// Ops of two values at a time. Each is a function and its two partial derivatives; a column that
+// goes with every feature, walking over rows, chain rule and sums are shared.
+
+#include "nn/op.h"
+
+enum { CHUNK = 512 }; // values made at a time: they stay in the first cache
+
+/// A run of values within one chunk, and the operands for them.
+typedef struct {
+    size_t row, col,
+        n; // from (row, col); over several rows only where both operands have the node's shape
+    const mr_real *a, *b;
+} piece;
+
+static bool is_broadcast(const mr_node *node, size_t k) {
+    return node->input[k]->cols != node->cols;
+}
+
+// The operand's values for a piece; a broadcast column's one value is repeated into `room`.
+static const mr_real *operand(const mr_node *node, size_t k, const piece *at, mr_real *room) {
+    const mr_node *x = node->input[k];
+    if (!is_broadcast(node, k))
+        return mr_row(x->value, x, at->row) + at->col;
+    for (size_t i = 0; i < at->n; i++)
+        room[i] = x->value[at->row];
+    return room;
+}
+
+/// The next piece after `at` in the rows; false at the end. Starts from a piece with n = 0 at the
+/// first row.
+static bool next_piece(const mr_node *node, mr_rows rows, piece *at) {
+    const bool flat = !is_broadcast(node, 0) && !is_broadcast(node, 1);
+    at->col += at->n;
+    if (!flat && at->col == node->cols) {
+        at->row++;
+        at->col = 0;
+    }
+    const size_t n_left = flat ? rows.n * node->cols - at->col : node->cols - at->col;
+    at->n = n_left < CHUNK ? n_left : CHUNK;
+    return at->n > 0 && at->row < rows.first + rows.n;
+}
+
+static void binary_forward(const mr_node *node, mr_rows rows) {
+    mr_real room_a[CHUNK], room_b[CHUNK];
+    for (piece at = {.row = rows.first}; next_piece(node, rows, &at);)
+        node->op->binary(at.n, operand(node, 0, &at, room_a), operand(node, 1, &at, room_b),
+                         mr_row(node->value, node, at.row) + at.col);
+}
+
+// Adds d[n] times the node's gradient to the gradient of operand k.
+static void hand_on(const mr_node *node, size_t k, const piece *at, mr_real *d) {
+    if (!mr_node_passes(node, k))
+        return;
+    const mr_real *grad = mr_row(node->grad, node, at->row) + at->col;
+    for (size_t i = 0; i < at->n; i++)
+        d[i] *= grad[i];
+    const mr_node *x = node->input[k];
+    if (!is_broadcast(node, k)) {
+        mr_put(node->adds[k], at->n, d, mr_row(x->grad, x, at->row) + at->col);
+        return;
+    }
+    mr_real sum = 0;
+    for (size_t i = 0; i < at->n; i++)
+        sum += d[i];
+    mr_put(node->adds[k] || at->col > 0, 1, &sum, x->grad + at->row);
+}
+
+static void binary_backward(const mr_node *node, mr_rows rows) {
+    mr_real room_a[CHUNK], room_b[CHUNK], da[CHUNK], db[CHUNK];
+    for (piece at = {.row = rows.first}; next_piece(node, rows, &at);) {
+        node->op->binary_derivative(at.n, operand(node, 0, &at, room_a),
+                                    operand(node, 1, &at, room_b), da, db);
+        hand_on(node, 0, &at, da);
+        hand_on(node, 1, &at, db);
+    }
+}
+
+// ---- The functions
+
+static void add(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}
+
+static void add_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da, mr_real *db) {
+    (void)a, (void)b;
+    for (size_t i = 0; i < n; i++)
+        da[i] = db[i] = 1;
+}
+
+static void sub(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] - b[i];
+}
+
+static void sub_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da, mr_real *db) {
+    (void)a, (void)b;
+    for (size_t i = 0; i < n; i++) {
+        da[i] = 1;
+        db[i] = -1;
+    }
+}
+
+static void mul(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] * b[i];
+}
+
+static void mul_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da, mr_real *db) {
+    for (size_t i = 0; i < n; i++) {
+        da[i] = b[i];
+        db[i] = a[i];
+    }
+}
+
+static void divide(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] / b[i];
+}
+
+static void divide_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
+                              mr_real *db) {
+    for (size_t i = 0; i < n; i++) {
+        da[i] = 1 / b[i];
+        db[i] = -a[i] / (b[i] * b[i]);
+    }
+}
+
+static void minimum(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = b[i] < a[i] ? b[i] : a[i];
+}
+
+static void minimum_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
+                               mr_real *db) {
+    for (size_t i = 0; i < n; i++) {
+        db[i] = b[i] < a[i] ? 1 : 0;
+        da[i] = 1 - db[i];
+    }
+}
+
+static void maximum(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = b[i] > a[i] ? b[i] : a[i];
+}
+
+static void maximum_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
+                               mr_real *db) {
+    for (size_t i = 0; i < n; i++) {
+        db[i] = b[i] > a[i] ? 1 : 0;
+        da[i] = 1 - db[i];
+    }
+}
+
+// ---- The ops
+
+#define BINARY(function, what_it_reads)                                                            \
+    {                                                                                              \
+        .name = #function, .reads = what_it_reads, .forward = binary_forward,                      \
+        .backward = binary_backward, .binary = function,                                           \
+        .binary_derivative = function##_derivative                                                 \
+    }
+
+static const mr_op op_add = BINARY(add, 0);
+static const mr_op op_sub = BINARY(sub, 0);
+static const mr_op op_mul = BINARY(mul, MR_READS_INPUTS);
+static const mr_op op_div = BINARY(divide, MR_READS_INPUTS);
+static const mr_op op_min = BINARY(minimum, MR_READS_INPUTS);
+static const mr_op op_max = BINARY(maximum, MR_READS_INPUTS);
+
+static mr_node *binary_new(const mr_op *op, mr_node *a, mr_node *b) {
+    if (!a || !b)
+        return NULL;
+    assert(a->cols == b->cols || a->cols == 1 || b->cols == 1);
+    return mr_node_of(op, a->cols > b->cols ? a->cols : b->cols, a, b);
+}
+
+mr_node *mr_add(mr_node *a, mr_node *b) {
+    return binary_new(&op_add, a, b);
+}
+
+mr_node *mr_sub(mr_node *a, mr_node *b) {
+    return binary_new(&op_sub, a, b);
+}
+
+mr_node *mr_mul(mr_node *a, mr_node *b) {
+    return binary_new(&op_mul, a, b);
+}
+
+mr_node *mr_div(mr_node *a, mr_node *b) {
+    return binary_new(&op_div, a, b);
+}
+
+mr_node *mr_min(mr_node *a, mr_node *b) {
+    return binary_new(&op_min, a, b);
+}
+
+mr_node *mr_max(mr_node *a, mr_node *b) {
+    return binary_new(&op_max, a, b);
+}

@@ -1,0 +1,125 @@
+// Linear layers with bias and activation, plain and masked.
+
+#include "nn/op.h"
+
+#include "nn/gemm.h"
+#include "nn/vmath.h"
+
+enum { WEIGHT, BIAS };
+
+// y = activation(y + bias), one row.
+static void activate(mr_activation activation, size_t n, const mr_real *restrict bias,
+                     mr_real *restrict y) {
+    switch (activation) {
+    case MR_RELU:
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] + bias[i] > 0 ? y[i] + bias[i] : 0;
+        break;
+    case MR_IDENTITY:
+    case MR_TANH:
+        for (size_t i = 0; i < n; i++)
+            y[i] += bias[i];
+        if (activation == MR_TANH)
+            mr_vtanh(n, y, y);
+        break;
+    case MR_SIGMOID: // (1 + tanh(y/2)) / 2: nothing overflows
+        for (size_t i = 0; i < n; i++)
+            y[i] = (y[i] + bias[i]) / 2;
+        mr_vtanh(n, y, y);
+        for (size_t i = 0; i < n; i++)
+            y[i] = (1 + y[i]) / 2;
+        break;
+    }
+}
+
+// dy *= activation'(.), by the activated y, one row.
+static void deactivate(mr_activation activation, size_t n, const mr_real *restrict y,
+                       mr_real *restrict dy) {
+    switch (activation) {
+    case MR_RELU:
+        for (size_t i = 0; i < n; i++)
+            dy[i] = y[i] > 0 ? dy[i] : 0;
+        break;
+    case MR_TANH:
+        for (size_t i = 0; i < n; i++)
+            dy[i] *= 1 - y[i] * y[i];
+        break;
+    case MR_SIGMOID:
+        for (size_t i = 0; i < n; i++)
+            dy[i] *= y[i] * (1 - y[i]);
+        break;
+    case MR_IDENTITY:
+        break;
+    }
+}
+
+static void linear_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    const mr_real *bias = mr_node_param(node, BIAS);
+    mr_real *y = mr_row(node->value, node, rows.first);
+    mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
+            mr_node_param(node, WEIGHT), false, y);
+    for (size_t i = 0; i < rows.n; i++)
+        activate(node->activation, node->cols, bias, y + i * node->cols);
+}
+
+static void mask_gradient(const mr_node *node, mr_real *gradient) {
+    if (node->mask)
+        for (size_t i = 0; i < node->param[WEIGHT].rows * node->param[WEIGHT].cols; i++)
+            gradient[i] *= node->mask[i];
+}
+
+static void train_weight(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    mr_real *gradient = mr_node_param_grad(node, WEIGHT, rows.thread);
+    mr_gemm(true, false, node->cols, x->cols, rows.n, mr_row(node->grad, node, rows.first),
+            mr_row(x->value, x, rows.first), node->adds_param[WEIGHT], gradient);
+    mask_gradient(node, gradient);
+}
+
+static void train_bias(const mr_node *node, mr_rows rows) {
+    mr_real *gradient = mr_node_param_grad(node, BIAS, rows.thread);
+    for (size_t i = 0; i < rows.n; i++)
+        mr_put(node->adds_param[BIAS] || i > 0, node->cols,
+               mr_row(node->grad, node, rows.first + i), gradient);
+}
+
+static void linear_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++)
+        deactivate(node->activation, node->cols, mr_row(node->value, node, i),
+                   mr_row(node->grad, node, i));
+    if (node->set >= 0) {
+        train_weight(node, rows);
+        train_bias(node, rows);
+    }
+    if (mr_node_passes(node, 0))
+        mr_gemm(false, false, rows.n, x->cols, node->cols, mr_row(node->grad, node, rows.first),
+                mr_node_param(node, WEIGHT), node->adds[0], mr_row(x->grad, x, rows.first));
+}
+
+static const mr_op op_linear = {
+    .name = "linear",
+    .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
+    .forward = linear_forward,
+    .backward = linear_backward,
+};
+
+mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                          const mr_real *mask, mr_activation activation) {
+    if (!x)
+        return NULL;
+    assert(weight.cols == x->cols && bias.cols == weight.rows && bias.rows == 1);
+    mr_node *node = mr_node_of(&op_linear, weight.rows, x, NULL);
+    if (!node)
+        return NULL;
+    mr_node_use(node, params, 2, (const mr_param[]){[WEIGHT] = weight, [BIAS] = bias});
+    node->activation = activation;
+    node->mask = mask;
+    return node;
+}
+
+mr_node *mr_linear(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                   mr_activation activation) {
+    return mr_linear_masked(x, params, weight, bias, NULL, activation);
+}

@@ -1,0 +1,296 @@
+// Ops of one value at a time. Each is a function and its derivative; walking over rows, chain rule
+// and sums are shared.
+
+#include "nn/op.h"
+
+#include "nn/vmath.h"
+
+#include <math.h>
+
+enum { CHUNK = 512 }; // derivatives made at a time: they stay in the first cache
+
+static const mr_real sqrt_half = (mr_real)0.70710678118654752440;
+static const mr_real sqrt_half_over_pi = (mr_real)0.39894228040143267794; // 1/sqrt(2 pi)
+
+static void unary_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    node->op->unary(node, rows.n * node->cols, mr_row(x->value, x, rows.first),
+                    mr_row(node->value, node, rows.first));
+}
+
+static void unary_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    const size_t start = rows.first * node->cols, end = start + rows.n * node->cols;
+    mr_real d[CHUNK];
+    for (size_t i = start; i < end; i += CHUNK) {
+        const size_t n = end - i < CHUNK ? end - i : CHUNK;
+        node->op->unary_derivative(node, n, input->value + i, node->value + i, d);
+        for (size_t k = 0; k < n; k++)
+            d[k] *= node->grad[i + k];
+        mr_put(node->adds[0], n, d, input->grad + i);
+    }
+}
+
+// ---- The functions
+
+static void affine(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    const mr_real factor = (mr_real)node->number[0], shift = (mr_real)node->number[1];
+    for (size_t i = 0; i < n; i++)
+        y[i] = factor * x[i] + shift;
+}
+
+static void affine_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                              mr_real *d) {
+    (void)x, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = (mr_real)node->number[0];
+}
+
+static void exponential(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    mr_vexp(n, x, y);
+}
+
+static void exponential_derivative(const mr_node *node, size_t n, const mr_real *x,
+                                   const mr_real *y, mr_real *d) {
+    (void)node, (void)x;
+    for (size_t i = 0; i < n; i++)
+        d[i] = y[i];
+}
+
+static void logarithm(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    mr_vlog(n, x, y);
+}
+
+static void logarithm_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                                 mr_real *d) {
+    (void)node, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = 1 / x[i];
+}
+
+static void logarithm1p(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    mr_vlog1p(n, x, y);
+}
+
+static void logarithm1p_derivative(const mr_node *node, size_t n, const mr_real *x,
+                                   const mr_real *y, mr_real *d) {
+    (void)node, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = 1 / (1 + x[i]);
+}
+
+static void tangent(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    mr_vtanh(n, x, y);
+}
+
+static void tangent_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                               mr_real *d) {
+    (void)node, (void)x;
+    for (size_t i = 0; i < n; i++)
+        d[i] = 1 - y[i] * y[i];
+}
+
+// 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2: nothing overflows.
+static void logistic(size_t n, const mr_real *x, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] / 2;
+    mr_vtanh(n, y, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (1 + y[i]) / 2;
+}
+
+static void sigmoid(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    logistic(n, x, y);
+}
+
+static void sigmoid_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                               mr_real *d) {
+    (void)node, (void)x;
+    for (size_t i = 0; i < n; i++)
+        d[i] = y[i] * (1 - y[i]);
+}
+
+static void softplus(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] < 0 ? x[i] : -x[i];
+    mr_vexp(n, y, y);
+    mr_vlog1p(n, y, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i] > 0 ? x[i] : 0;
+}
+
+static void softplus_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                                mr_real *d) {
+    (void)node, (void)y;
+    logistic(n, x, d);
+}
+
+static void relu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void relu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                            mr_real *d) {
+    (void)node, (void)x;
+    for (size_t i = 0; i < n; i++)
+        d[i] = y[i] > 0 ? 1 : 0;
+}
+
+static void silu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    logistic(n, x, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] *= x[i];
+}
+
+static void silu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                            mr_real *d) {
+    (void)node;
+    logistic(n, x, d);
+    for (size_t i = 0; i < n; i++)
+        d[i] += y[i] * (1 - d[i]);
+}
+
+// Phi(x), the standard normal's distribution function.
+static void normal_cdf(size_t n, const mr_real *x, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * sqrt_half;
+    mr_verf(n, y, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (1 + y[i]) / 2;
+}
+
+static void gelu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    normal_cdf(n, x, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] *= x[i];
+}
+
+// Phi(x) + x phi(x); n is at most CHUNK.
+static void gelu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                            mr_real *d) {
+    (void)node, (void)y;
+    mr_real density[CHUNK] = {0};
+    for (size_t i = 0; i < n; i++)
+        density[i] = -x[i] * x[i] / 2;
+    mr_vexp(n, density, density);
+    normal_cdf(n, x, d);
+    for (size_t i = 0; i < n; i++)
+        d[i] += x[i] * sqrt_half_over_pi * density[i];
+}
+
+static void square(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * x[i];
+}
+
+static void square_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                              mr_real *d) {
+    (void)node, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = 2 * x[i];
+}
+
+// Written so that NaN goes through.
+static void clamp(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    const mr_real low = (mr_real)node->number[0], high = (mr_real)node->number[1];
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] < low ? low : x[i] > high ? high : x[i];
+}
+
+static void clamp_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                             mr_real *d) {
+    (void)y;
+    const mr_real low = (mr_real)node->number[0], high = (mr_real)node->number[1];
+    for (size_t i = 0; i < n; i++)
+        d[i] = x[i] < low || x[i] > high ? 0 : 1;
+}
+
+// ---- The ops
+
+#define UNARY(function, what_it_reads)                                                             \
+    {                                                                                              \
+        .name = #function, .reads = what_it_reads, .forward = unary_forward,                       \
+        .backward = unary_backward, .unary = function, .unary_derivative = function##_derivative   \
+    }
+
+static const mr_op op_affine = UNARY(affine, 0);
+static const mr_op op_exp = UNARY(exponential, MR_READS_OUTPUT);
+static const mr_op op_log = UNARY(logarithm, MR_READS_INPUTS);
+static const mr_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
+static const mr_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
+static const mr_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
+static const mr_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
+static const mr_op op_relu = UNARY(relu, MR_READS_OUTPUT);
+static const mr_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
+static const mr_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
+static const mr_op op_square = UNARY(square, MR_READS_INPUTS);
+static const mr_op op_clamp = UNARY(clamp, MR_READS_INPUTS);
+
+static mr_node *unary_new(const mr_op *op, mr_node *x, double number0, double number1) {
+    mr_node *node = x ? mr_node_of(op, x->cols, x, NULL) : NULL;
+    if (node) {
+        node->number[0] = number0;
+        node->number[1] = number1;
+    }
+    return node;
+}
+
+mr_node *mr_affine(mr_node *x, double factor, double shift) {
+    return unary_new(&op_affine, x, factor, shift);
+}
+
+mr_node *mr_clamp(mr_node *x, double low, double high) {
+    assert(low <= high);
+    return unary_new(&op_clamp, x, low, high);
+}
+
+mr_node *mr_exp(mr_node *x) {
+    return unary_new(&op_exp, x, 0, 0);
+}
+
+mr_node *mr_log(mr_node *x) {
+    return unary_new(&op_log, x, 0, 0);
+}
+
+mr_node *mr_log1p(mr_node *x) {
+    return unary_new(&op_log1p, x, 0, 0);
+}
+
+mr_node *mr_tanh(mr_node *x) {
+    return unary_new(&op_tanh, x, 0, 0);
+}
+
+mr_node *mr_sigmoid(mr_node *x) {
+    return unary_new(&op_sigmoid, x, 0, 0);
+}
+
+mr_node *mr_softplus(mr_node *x) {
+    return unary_new(&op_softplus, x, 0, 0);
+}
+
+mr_node *mr_relu(mr_node *x) {
+    return unary_new(&op_relu, x, 0, 0);
+}
+
+mr_node *mr_silu(mr_node *x) {
+    return unary_new(&op_silu, x, 0, 0);
+}
+
+mr_node *mr_gelu(mr_node *x) {
+    return unary_new(&op_gelu, x, 0, 0);
+}
+
+mr_node *mr_square(mr_node *x) {
+    return unary_new(&op_square, x, 0, 0);
+}

@@ -1,0 +1,26 @@
+/// What is done to parameters after their gradient is known. Single passes over the block, shared
+/// out over threads in slices; the same bits whatever the number of threads.
+#pragma once
+
+#include "nn/params.h"
+
+#include <stdbool.h>
+
+/// Adam's settings and step count (Kingma and Ba 2015).
+typedef struct {
+    double lr;
+    double beta1, beta2, epsilon;
+    uint64_t n_steps; // done so far, for the bias correction
+} mr_adam;
+
+/// PyTorch's and Stable-Baselines3's defaults: 0.9, 0.999, 1e-8.
+mr_adam mr_adam_new(double lr);
+
+/// One step on the gradient that the set holds.
+void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads);
+
+/// target = (1 - tau) target + tau source, both of the same layout.
+void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads);
+
+/// Whether every component of the gradient that the set holds is finite.
+bool mr_grad_is_finite(const mr_params *params);

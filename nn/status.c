@@ -1,0 +1,30 @@
+// The error message of each thread.
+
+#include "nn/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { MESSAGE_SIZE = 1024 };
+
+static _Thread_local char message[MESSAGE_SIZE];
+
+mr_status mr_fail(mr_status status, const char *format, ...) {
+    // The arguments may point into the present message (a caller that adds the place to it).
+    char text[MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    snprintf(message, sizeof message, "%s", text);
+    return status;
+}
+
+mr_status mr_fail_memory(const char *what) {
+    return mr_fail(MR_ERR_MEMORY, "out of memory for %s; free some, or ask for smaller sizes",
+                   what);
+}
+
+const char *mr_error_message(void) {
+    return message;
+}

@@ -1,0 +1,192 @@
+// Reads command lines with popt; its table is made from the tables of settings.
+
+#include "scripts/command.h"
+
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/nearest.h"
+
+static const mr_setting help_option = {
+    .name = "help", .type = MR_SETTING_SWITCH, .help = "show this text"};
+
+size_t mr_command_option_count(const mr_command *command) {
+    return (command->takes_settings ? mr_setting_count() : 0) + command->n_options + 1;
+}
+
+const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
+    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
+    if (i < n_settings)
+        return mr_setting_at(i);
+    i -= n_settings;
+    return i < command->n_options ? &command->options[i] : &help_option;
+}
+
+void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]) {
+    snprintf(name, MR_OPTION_NAME_SIZE, "%s", option->name);
+    for (char *c = strchr(name, '_'); c != NULL; c = strchr(c, '_'))
+        *c = '-';
+}
+
+// The options as popt wants them. Option i has the value i + 1 there.
+typedef struct {
+    size_t n;
+    char (*names)[MR_OPTION_NAME_SIZE]; // [n]
+    struct poptOption *rows;            // [n + 1], the last one empty
+} popt_table;
+
+static void popt_table_free(popt_table *table) {
+    free(table->names);
+    free(table->rows);
+}
+
+static mr_status popt_table_init(popt_table *table, const mr_command *command) {
+    const size_t n = mr_command_option_count(command);
+    table->n = n;
+    table->names = calloc(n, sizeof *table->names);
+    table->rows = calloc(n + 1, sizeof *table->rows);
+    if (table->names == NULL || table->rows == NULL)
+        return mr_fail_memory("the options");
+    for (size_t i = 0; i < n; i++) {
+        const mr_setting *option = mr_command_option_at(command, i);
+        const bool is_switch = option->type == MR_SETTING_SWITCH;
+        mr_option_name(option, table->names[i]);
+        table->rows[i] = (struct poptOption){
+            .longName = table->names[i],
+            .shortName = option == &help_option ? 'h' : '\0',
+            .argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
+            .val = (int)i + 1,
+        };
+    }
+    return MR_OK;
+}
+
+static const char *name_at(const void *names, size_t i) {
+    return ((const char(*)[MR_OPTION_NAME_SIZE])names)[i];
+}
+
+static mr_status unknown_option(const popt_table *table, const char *given) {
+    char name[MR_OPTION_NAME_SIZE];
+    snprintf(name, sizeof name, "%s", given + strspn(given, "-"));
+    name[strcspn(name, "=")] = '\0';
+    const char *nearest = mr_nearest(name, table->n, name_at, table->names);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "there is no option %.60s; did you mean --%s?", given,
+                       nearest);
+    return mr_fail(MR_ERR_USAGE, "there is no option %.60s; --help shows those there are", given);
+}
+
+static mr_status bad_option(const popt_table *table, poptContext context, int error) {
+    const char *given = poptBadOption(context, POPT_BADOPTION_NOALIAS);
+    switch (error) {
+    case POPT_ERROR_NOARG:
+        return mr_fail(MR_ERR_USAGE, "%.60s needs a value after it", given);
+    case POPT_ERROR_UNWANTEDARG:
+        return mr_fail(MR_ERR_USAGE, "%.*s takes no value", (int)strcspn(given, "="), given);
+    case POPT_ERROR_BADOPT:
+        return unknown_option(table, given);
+    default:
+        return mr_fail(MR_ERR_USAGE, "%.60s: %s", given, poptStrerror(error));
+    }
+}
+
+static mr_status read_options(const mr_command *command, const popt_table *table,
+                              poptContext context, mr_command_line *line) {
+    int value;
+    while ((value = poptGetNextOpt(context)) > 0) {
+        const mr_setting *option = mr_command_option_at(command, (size_t)value - 1);
+        char *text = poptGetOptArg(context);
+        if (text == NULL)
+            text = strdup("true");
+        if (text == NULL)
+            return mr_fail_memory("the options");
+        line->help = line->help || option == &help_option;
+        line->given[line->n_given++] = (mr_given){option, text};
+    }
+    return value < -1 ? bad_option(table, context, value) : MR_OK;
+}
+
+static mr_status read_arguments(poptContext context, mr_command_line *line) {
+    const char **arguments = poptGetArgs(context);
+    for (; arguments != NULL && *arguments != NULL; arguments++) {
+        char *copy = strdup(*arguments);
+        if (copy == NULL)
+            return mr_fail_memory("the arguments");
+        line->arguments[line->n_arguments++] = copy;
+    }
+    return MR_OK;
+}
+
+static mr_status check_count(const mr_command *command, const mr_command_line *line) {
+    const char *space = command->name[0] != '\0' ? " " : ""; // none after the program itself
+    if (line->help)
+        return MR_OK;
+    if (line->n_arguments < command->min_arguments)
+        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace %s%s%s", command->name,
+                       space, command->usage);
+    if (line->n_arguments > command->max_arguments)
+        return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace %s%s%s",
+                       line->arguments[command->max_arguments], command->name, space,
+                       command->usage);
+    return MR_OK;
+}
+
+mr_status mr_command_line_read(const mr_command *command, int argc, char **argv,
+                               mr_command_line *line) {
+    mr_status status;
+    popt_table table = {0};
+    poptContext context = NULL;
+
+    *line = (mr_command_line){0};
+    MR_TRY(popt_table_init(&table, command));
+    context = poptGetContext(NULL, argc, (const char **)argv, table.rows, 0);
+    // Each option and each argument is at least one of argv, or a letter of one ("-hh").
+    size_t n_most = 0;
+    for (int i = 0; i < argc; i++)
+        n_most += strlen(argv[i]) + 1;
+    line->given = calloc(n_most + 1, sizeof *line->given);
+    line->arguments = calloc((size_t)argc + 1, sizeof *line->arguments);
+    if (context == NULL || line->given == NULL || line->arguments == NULL) {
+        status = mr_fail_memory("the options");
+        goto done;
+    }
+    MR_TRY(read_options(command, &table, context, line));
+    MR_TRY(read_arguments(context, line));
+    status = check_count(command, line);
+done:
+    poptFreeContext(context);
+    popt_table_free(&table);
+    return status;
+}
+
+void mr_command_line_free(mr_command_line *line) {
+    for (size_t i = 0; i < line->n_given; i++)
+        free(line->given[i].value);
+    for (size_t i = 0; i < line->n_arguments; i++)
+        free(line->arguments[i]);
+    free(line->given);
+    free(line->arguments);
+    *line = (mr_command_line){0};
+}
+
+mr_status mr_given_store(const mr_given *given, void *fields) {
+    char name[MR_OPTION_NAME_SIZE], where[MR_OPTION_NAME_SIZE + 2];
+    mr_option_name(given->option, name);
+    snprintf(where, sizeof where, "--%s", name);
+    return mr_setting_store(given->option, fields, given->value, where);
+}
+
+mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
+                                void *fields) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < command->n_options; i++)
+        MR_TRY(mr_setting_store(&command->options[i], fields, command->options[i].initial,
+                                command->options[i].name));
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option != &help_option)
+            MR_TRY(mr_given_store(&line->given[i], fields));
+done:
+    return status;
+}

@@ -1,0 +1,107 @@
+// `millrace envs`: what there is to train on.
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "envs/env.h"
+#include "scripts/command.h"
+
+enum { DESCRIPTION_SIZE = 32768 };
+
+typedef struct {
+    bool json;
+} envs_options;
+
+static const mr_setting options[] = {
+    {.name = "json",
+     .type = MR_SETTING_SWITCH,
+     .offset = offsetof(envs_options, json),
+     .initial = "false",
+     .help = "print a list of objects: name, obs_dim, act_dim, act_low, act_high, "
+             "max_episode_steps"},
+};
+
+// JSON knows no infinity: no bound is null.
+static json_t *bounds(size_t n, const double *values) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, isfinite(values[i]) ? json_real(values[i]) : json_null());
+    return list;
+}
+
+static mr_status append_json(const char *name, json_t *list) {
+    mr_env *env;
+    const mr_status status = mr_env_open(name, &env);
+    if (status != MR_OK)
+        return status;
+    const mr_env_spec *spec = mr_env_get_spec(env);
+    json_t *limit = spec->max_episode_steps > 0 ? json_integer((json_int_t)spec->max_episode_steps)
+                                                : json_null();
+    json_array_append_new(
+        list, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "name", spec->name, "obs_dim",
+                        (json_int_t)spec->obs_dim, "act_dim", (json_int_t)spec->act_dim, "act_low",
+                        bounds(spec->act_dim, spec->act_low), "act_high",
+                        bounds(spec->act_dim, spec->act_high), "max_episode_steps", limit));
+    mr_env_close(env);
+    return MR_OK;
+}
+
+static mr_status print_json(size_t n, char *const *names) {
+    mr_status status = MR_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(append_json(names[i], list));
+    for (size_t i = 0; i < mr_env_count() && n == 0; i++)
+        MR_TRY(append_json(mr_env_at(i).name, list));
+    if (json_dumpf(list, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
+        status = mr_fail(MR_ERR_IO, "cannot write the list to standard output");
+done:
+    json_decref(list);
+    return status;
+}
+
+static mr_status print_description(const char *name) {
+    char text[DESCRIPTION_SIZE];
+    const mr_status status = mr_env_describe(name, text, sizeof text);
+    if (status == MR_OK)
+        printf("%s%s", text, text[0] != '\0' && text[strlen(text) - 1] == '\n' ? "" : "\n");
+    return status;
+}
+
+static void print_list(void) {
+    int width = 0;
+    for (size_t i = 0; i < mr_env_count(); i++) {
+        const int length = (int)strlen(mr_env_at(i).name);
+        width = length > width ? length : width;
+    }
+    for (size_t i = 0; i < mr_env_count(); i++)
+        printf("%-*s  %s\n", width, mr_env_at(i).name, mr_env_at(i).summary);
+}
+
+static mr_status run_envs(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    envs_options chosen;
+    const mr_status status = mr_command_line_store(&mr_command_envs, line, &chosen);
+    if (status != MR_OK)
+        return status;
+    if (chosen.json)
+        return print_json(line->n_arguments, line->arguments);
+    if (line->n_arguments > 0)
+        return print_description(line->arguments[0]);
+    print_list();
+    return MR_OK;
+}
+
+const mr_command mr_command_envs = {
+    .name = "envs",
+    .usage = "[ENV] [options]",
+    .summary = "list the built-in tasks, or describe one",
+    .details = "Lists the built-in tasks, one a line, or describes one of them: sizes, bounds,\n"
+               "observation, reward, ends of an episode.",
+    .max_arguments = 1,
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_envs,
+};

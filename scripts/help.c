@@ -1,0 +1,77 @@
+// `millrace help`, and what --help shows.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "scripts/command.h"
+
+enum { HELP_COLUMN = 27, PAGE_WIDTH = 80 };
+
+// Prints words from the present column on; what does not fit goes on below, at HELP_COLUMN.
+static void print_wrapped(const char *text, int column) {
+    while (*text != '\0') {
+        const int length = (int)strcspn(text, " ");
+        if (column > HELP_COLUMN && column + 1 + length > PAGE_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        const char *space = column > HELP_COLUMN ? " " : "";
+        column += printf("%s%.*s", space, length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void print_option(const mr_setting *option) {
+    char name[MR_OPTION_NAME_SIZE], help[512];
+    mr_option_name(option, name);
+    const char *metavar = option->metavar != NULL ? option->metavar : "";
+    const bool has_default =
+        option->initial != NULL && option->initial[0] != '\0' && option->type != MR_SETTING_SWITCH;
+    snprintf(help, sizeof help, "%s%s%s%s", option->help, has_default ? " [" : "",
+             has_default ? option->initial : "", has_default ? "]" : "");
+    const int column = printf("  --%s %s", name, metavar);
+    if (column < HELP_COLUMN)
+        printf("%*s", HELP_COLUMN - column, "");
+    else
+        printf("\n%*s", HELP_COLUMN, "");
+    print_wrapped(help, HELP_COLUMN);
+}
+
+static void print_commands(void) {
+    printf("\nCommands:\n");
+    for (size_t i = 0; i < mr_command_count(); i++)
+        printf("  %-8s %s\n", mr_command_at(i)->name, mr_command_at(i)->summary);
+}
+
+void mr_command_print_help(const mr_command *command) {
+    const bool is_program = command == &mr_program;
+    printf("Usage: millrace %s%s%s\n\n%s\n", is_program ? "" : command->name, is_program ? "" : " ",
+           command->usage, command->details);
+    if (is_program)
+        print_commands();
+    printf("\nOptions%s:\n", command->takes_settings ? " (defaults in brackets)" : "");
+    for (size_t i = 0; i < mr_command_option_count(command); i++)
+        print_option(mr_command_option_at(command, i));
+}
+
+static mr_status run_help(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    const mr_command *command = &mr_program;
+    mr_status status = MR_OK;
+    if (line->n_arguments > 0)
+        MR_TRY(mr_command_find(line->arguments[0], &command));
+    mr_command_print_help(command);
+done:
+    return status;
+}
+
+const mr_command mr_command_help = {
+    .name = "help",
+    .usage = "[COMMAND]",
+    .summary = "explain a command and its options",
+    .details = "Explains a command and lists its options with their defaults.",
+    .max_arguments = 1,
+    .run = run_help,
+};

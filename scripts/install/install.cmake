@@ -1,0 +1,23 @@
+# cmake --install: the command, the library, its headers, and how pkg-config and CMake find them.
+# Headers keep their folders under include/millrace, so that their own includes work there.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
+set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/millrace)
+
+install(TARGETS millrace_command)
+install(TARGETS millrace EXPORT millrace INCLUDES DESTINATION ${header_dir})
+install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})
+install(DIRECTORY nn flows agents envs DESTINATION ${header_dir}
+        FILES_MATCHING PATTERN "*.h" PATTERN "*_inside.h" EXCLUDE PATTERN models EXCLUDE)
+
+configure_package_config_file(scripts/install/millraceConfig.cmake.in millraceConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(millraceConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millraceConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/millraceConfigVersion.cmake
+              envs/mujoco/FindMuJoCo.cmake
+        DESTINATION ${package_dir})
+
+configure_file(scripts/install/millrace.pc.in millrace.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millrace.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,111 @@
+// The `millrace` command: finds the subcommand and runs it.
+//
+// Exit codes: 0 done, 1 failed, 2 asked for something that makes no sense, 128 + n stopped by
+// signal n.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "envs/mujoco/mujoco.h"
+#include "nn/nearest.h"
+#include "scripts/command.h"
+
+static const mr_command *const commands[] = {
+    &mr_command_train, &mr_command_eval, &mr_command_envs, &mr_command_plot, &mr_command_help,
+};
+
+static const mr_setting program_options[] = {
+    {.name = "version",
+     .type = MR_SETTING_SWITCH,
+     .initial = "false",
+     .help = "show the versions of millrace and of MuJoCo"},
+};
+
+size_t mr_command_count(void) {
+    return MR_COUNT(commands);
+}
+
+const mr_command *mr_command_at(size_t i) {
+    return commands[i];
+}
+
+static const char *name_at(const void *table, size_t i) {
+    (void)table;
+    return commands[i]->name;
+}
+
+mr_status mr_command_find(const char *name, const mr_command **out) {
+    for (size_t i = 0; i < MR_COUNT(commands); i++) {
+        if (strcmp(name, commands[i]->name) == 0) {
+            *out = commands[i];
+            return MR_OK;
+        }
+    }
+    const char *nearest = mr_nearest(name, MR_COUNT(commands), name_at, commands);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "there is no command %.60s; did you mean %s?", name, nearest);
+    return mr_fail(MR_ERR_USAGE, "there is no command %.60s; `millrace help` lists them", name);
+}
+
+static mr_status run_program(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    if (line->n_given == 0)
+        return mr_fail(MR_ERR_USAGE, "no command given; `millrace help` lists them");
+    printf("millrace %s, MuJoCo %s\n", MR_VERSION, mr_mujoco_version());
+    return MR_OK;
+}
+
+const mr_command mr_program = {
+    .name = "",
+    .usage = "COMMAND [options]",
+    .summary = "",
+    .details = "Trains and evaluates reinforcement-learning agents whose policies are normalizing "
+               "flows.\n\n`millrace help COMMAND` explains a command.",
+    .options = program_options,
+    .n_options = MR_COUNT(program_options),
+    .run = run_program,
+};
+
+// Where output was cut off (disk full), the results are not what they seem.
+static mr_status flush_output(void) {
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return mr_fail(MR_ERR_IO, "cannot write to standard output: %s", strerror(errno));
+    return MR_OK;
+}
+
+static int report(const mr_command *command, mr_status status) {
+    const bool is_program = command == &mr_program;
+    fprintf(stderr, "millrace%s%s: %s\n", is_program ? "" : " ", command->name, mr_error_message());
+    return status == MR_ERR_USAGE ? 2 : 1;
+}
+
+static int run_command(const mr_command *command, const mr_command_line *line) {
+    int exit_code = 0;
+    mr_status status = MR_OK;
+    if (line->help)
+        mr_command_print_help(command);
+    else
+        status = command->run(line, &exit_code);
+    if (status == MR_OK)
+        status = flush_output();
+    return status == MR_OK ? exit_code : report(command, status);
+}
+
+static int read_and_run(const mr_command *command, int argc, char **argv) {
+    mr_command_line line;
+    const mr_status status = mr_command_line_read(command, argc, argv, &line);
+    const int code = status == MR_OK ? run_command(command, &line) : report(command, status);
+    mr_command_line_free(&line);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || argv[1][0] == '-')
+        return read_and_run(&mr_program, argc, argv);
+    const mr_command *command;
+    const mr_status status = mr_command_find(argv[1], &command);
+    if (status != MR_OK)
+        return report(&mr_program, status);
+    return read_and_run(command, argc - 1, argv + 1);
+}

@@ -1,0 +1,374 @@
+// `millrace plot`: learning curves as a picture, drawn by gnuplot.
+//
+// Runs of the same task and policy (seeds) are one curve: their mean, in a band from the lowest to
+// the highest.
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nn/file.h"
+#include "scripts/command.h"
+
+extern char **environ;
+
+typedef struct {
+    char out[MR_MAX_TEXT];
+    char title[MR_MAX_TEXT];
+    size_t width;
+    size_t height;
+} plot_options;
+
+#define AT(field) offsetof(plot_options, field)
+
+static const mr_setting options[] = {
+    {"out", MR_SETTING_TEXT, AT(out), "curve.png", 0, 0, "FILE.png", "where the picture goes",
+     false},
+    {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
+     "what stands above it; default: the task, where there is but one", false},
+    {"width", MR_SETTING_COUNT, AT(width), "1000", 200, 10000, "N", "its width in pixels", false},
+    {"height", MR_SETTING_COUNT, AT(height), "600", 150, 10000, "N", "its height in pixels", false},
+};
+
+// Distinct on white and for colour-blind readers (Okabe and Ito 2008).
+static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                      "#E69F00", "#56B4E9", "#000000"};
+
+typedef struct {
+    double step;
+    double mean;
+} point;
+
+typedef struct {
+    mr_settings settings;
+    size_t n_points;
+    point *points; // [n_points], steps ascending
+} run;
+
+static bool same_curve(const run *a, const run *b) {
+    return strcmp(a->settings.env, b->settings.env) == 0 &&
+           strcmp(a->settings.policy, b->settings.policy) == 0;
+}
+
+// evaluations.csv begins with the step and the mean return. A last row without its line end is
+// one that is being written.
+static mr_status parse_points(const char *path, char *text, run *r) {
+    size_t n_lines = 0;
+    for (const char *c = strchr(text, '\n'); c != NULL; c = strchr(c + 1, '\n'))
+        n_lines++;
+    r->points = calloc(n_lines + 1, sizeof *r->points);
+    if (r->points == NULL)
+        return mr_fail_memory("the curves");
+    char *row = strchr(text, '\n');
+    for (size_t i = 2; row != NULL && i <= n_lines; i++) {
+        point *p = &r->points[r->n_points++];
+        row++;
+        if (sscanf(row, "%lf,%lf,", &p->step, &p->mean) != 2 || !isfinite(p->mean))
+            return mr_fail(MR_ERR_INPUT, "%s:%zu: expected a step and a mean return", path, i);
+        if (r->n_points > 1 && p->step <= p[-1].step)
+            return mr_fail(MR_ERR_INPUT, "%s:%zu: the steps do not go up", path, i);
+        row = strchr(row, '\n');
+    }
+    if (r->n_points == 0)
+        return mr_fail(MR_ERR_INPUT, "%s: no evaluation yet; let the run go on for longer", path);
+    return MR_OK;
+}
+
+static mr_status read_points(const char *dir, run *r) {
+    mr_status status;
+    char *path = NULL, *text = NULL;
+    size_t n_bytes;
+
+    if (asprintf(&path, "%s/evaluations.csv", dir) < 0)
+        return mr_fail_memory("a file name");
+    MR_TRY(mr_file_read(path, &text, &n_bytes));
+    status = parse_points(path, text, r);
+done:
+    free(text);
+    free(path);
+    return status;
+}
+
+static mr_status read_run(const char *dir, run *r) {
+    char *path;
+    if (asprintf(&path, "%s/config.yaml", dir) < 0)
+        return mr_fail_memory("a file name");
+    mr_settings_init(&r->settings);
+    mr_status status = mr_settings_read(&r->settings, path);
+    free(path);
+    return status == MR_OK ? read_points(dir, r) : status;
+}
+
+// A run's mean return at a step between two evaluations; NaN outside of them all.
+static double value_at(const run *r, double step) {
+    for (size_t i = 0; i < r->n_points; i++) {
+        const point *p = &r->points[i];
+        if (p->step == step)
+            return p->mean;
+        if (i > 0 && p->step > step && p[-1].step < step)
+            return p[-1].mean +
+                   (p->mean - p[-1].mean) * (step - p[-1].step) / (p->step - p[-1].step);
+    }
+    return NAN;
+}
+
+// Writes a row: step in the picture's unit, mean, lowest and highest of the runs that are one curve
+// with `first`.
+static void write_row(FILE *script, const run *first, const run *end, double step, double unit) {
+    double sum = 0, low = INFINITY, high = -INFINITY;
+    size_t n = 0;
+    for (const run *r = first; r < end; r++) {
+        const double value = same_curve(first, r) ? value_at(r, step) : NAN;
+        if (isnan(value))
+            continue;
+        sum += value;
+        low = fmin(low, value);
+        high = fmax(high, value);
+        n++;
+    }
+    fprintf(script, "%.10g %.10g %.10g %.10g\n", step / unit, sum / (double)n, low, high);
+}
+
+// Rows at every step at which one of the curve's runs was evaluated, ascending.
+static void write_rows(FILE *script, const run *first, const run *end, double unit) {
+    double step = -1;
+    for (;;) {
+        double next = INFINITY;
+        for (const run *r = first; r < end; r++)
+            for (size_t i = 0; i < r->n_points && same_curve(first, r); i++)
+                if (r->points[i].step > step)
+                    next = fmin(next, r->points[i].step);
+        if (isinf(next))
+            return;
+        write_row(script, first, end, next, unit);
+        step = next;
+    }
+}
+
+// gnuplot's single quotes: nothing in them has a meaning but the quote, which is doubled.
+static void write_quoted(FILE *script, const char *text) {
+    fputc('\'', script);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputc('\'', script);
+        fputc(iscntrl((unsigned char)*text) ? ' ' : *text, script);
+    }
+    fputc('\'', script);
+}
+
+// The first run of each curve stands for it.
+static bool begins_curve(const run *runs, const run *r) {
+    for (const run *before = runs; before < r; before++)
+        if (same_curve(before, r))
+            return false;
+    return true;
+}
+
+static bool is_one_task(const run *runs, const run *end) {
+    for (const run *r = runs; r < end; r++)
+        if (strcmp(r->settings.env, runs->settings.env) != 0)
+            return false;
+    return true;
+}
+
+static void write_curve(FILE *script, const run *first, const run *end, size_t i, bool with_task) {
+    char name[2 * MR_MAX_TEXT + 32];
+    size_t n_runs = 0;
+    for (const run *r = first; r < end; r++)
+        n_runs += same_curve(first, r);
+    snprintf(name, sizeof name, "%s%s%s", with_task ? first->settings.env : "",
+             with_task ? ", " : "", first->settings.policy);
+    if (n_runs > 1)
+        snprintf(name + strlen(name), 32, " (%zu runs)", n_runs);
+    const char *colour = colours[i % MR_COUNT(colours)];
+    fprintf(script,
+            "%s$curve%zu using 1:3:4 with filledcurves fillcolor rgb '%s' "
+            "fillstyle transparent solid 0.2 noborder notitle, "
+            "$curve%zu using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.4 "
+            "linecolor rgb '%s' title ",
+            i > 0 ? ", " : "plot ", i, colour, i, colour);
+    write_quoted(script, name);
+}
+
+// The unit of the steps in a picture that ends at the step `last`.
+typedef struct {
+    double last;
+    double steps;
+    const char *label;
+} step_unit;
+
+static step_unit unit_for(const run *runs, const run *end) {
+    static const step_unit units[] = {
+        {2e6, 1e6, "million environment steps"},
+        {1e4, 1e3, "thousand environment steps"},
+        {0, 1, "environment steps"},
+    };
+    double last = 0;
+    for (const run *r = runs; r < end; r++)
+        last = fmax(last, r->points[r->n_points - 1].step);
+    size_t i = 0;
+    while (last < units[i].last)
+        i++;
+    return (step_unit){last, units[i].steps, units[i].label};
+}
+
+static const char *terminal_of(const char *path) {
+    static const char *const terminals[][2] = {{".png", "pngcairo"}, {".svg", "svg"}};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < MR_COUNT(terminals); i++)
+        if (strcasecmp(dot, terminals[i][0]) == 0)
+            return terminals[i][1];
+    return NULL;
+}
+
+static void write_script(FILE *script, const plot_options *chosen, const run *runs,
+                         const run *end) {
+    const bool is_one = is_one_task(runs, end);
+    const char *title = chosen->title[0] == '\0' && is_one ? runs->settings.env : chosen->title;
+    fprintf(script,
+            "set encoding utf8\n"
+            "set terminal %s size %zu,%zu noenhanced font 'sans,13' background '#ffffff'\n"
+            "set title ",
+            terminal_of(chosen->out), chosen->width, chosen->height);
+    write_quoted(script, title);
+    const step_unit unit = unit_for(runs, end);
+    fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\n", unit.label,
+            unit.last / unit.steps);
+    fputs("set ylabel 'mean return'\n"
+          "set border 3 linecolor rgb '#555555'\n"
+          "set tics nomirror out\n"
+          "set grid linecolor rgb '#dddddd' linetype 1\n"
+          "set key left top reverse Left noenhanced\n"
+          "set offsets 0, 0, graph 0.05, graph 0.02\n",
+          script);
+    size_t n_curves = 0;
+    for (const run *r = runs; r < end; r++) {
+        if (begins_curve(runs, r)) {
+            fprintf(script, "$curve%zu << END\n", n_curves++);
+            write_rows(script, r, end, unit.steps);
+            fputs("END\n", script);
+        }
+    }
+    n_curves = 0;
+    for (const run *r = runs; r < end; r++)
+        if (begins_curve(runs, r))
+            write_curve(script, r, end, n_curves++, !is_one);
+    fputc('\n', script);
+}
+
+// Runs gnuplot from one file into another. Its messages go to a third.
+static mr_status spawn_gnuplot(FILE *script, FILE *picture, FILE *messages) {
+    char *const arguments[] = {"gnuplot", "-d", NULL}; // -d: without the user's own settings
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    int ended;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(picture), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
+    const int error = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0)
+        return mr_fail(MR_ERR_IO, "cannot run gnuplot: %s; install the package gnuplot-nox",
+                       strerror(error));
+    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
+        return MR_OK;
+    char text[256] = "";
+    rewind(messages);
+    while (fgets(text, sizeof text, messages) != NULL && strstr(text, "line") == NULL)
+        continue; // it echoes what it was reading before it says what is wrong
+    text[strcspn(text, "\n")] = '\0';
+    return mr_fail(MR_ERR_IO, "gnuplot could not draw: %s", text);
+}
+
+static mr_status keep_picture(FILE *picture, const char *path) {
+    mr_status status;
+    struct stat info;
+    if (fstat(fileno(picture), &info) != 0 || info.st_size == 0)
+        return mr_fail(MR_ERR_IO, "gnuplot drew nothing; does it have the terminal %s?",
+                       terminal_of(path));
+    const size_t n_bytes = (size_t)info.st_size;
+    char *bytes = malloc(n_bytes);
+    rewind(picture);
+    if (bytes == NULL)
+        status = mr_fail_memory("the picture");
+    else if (fread(bytes, 1, n_bytes, picture) != n_bytes)
+        status = mr_fail(MR_ERR_IO, "cannot read what gnuplot drew");
+    else
+        status = mr_file_replace(path, 1, &(mr_bytes){bytes, n_bytes});
+    free(bytes);
+    return status;
+}
+
+static mr_status draw(const plot_options *chosen, const run *runs, const run *end) {
+    mr_status status;
+    FILE *script = tmpfile(), *picture = tmpfile(), *messages = tmpfile();
+    if (script == NULL || picture == NULL || messages == NULL) {
+        status = mr_fail(MR_ERR_IO, "cannot make a temporary file: %s", strerror(errno));
+        goto done;
+    }
+    write_script(script, chosen, runs, end);
+    if (fflush(script) != 0 || fseek(script, 0, SEEK_SET) != 0) {
+        status = mr_fail(MR_ERR_IO, "cannot write a temporary file: %s", strerror(errno));
+        goto done;
+    }
+    MR_TRY(spawn_gnuplot(script, picture, messages));
+    status = keep_picture(picture, chosen->out);
+done:
+    if (script != NULL)
+        fclose(script);
+    if (picture != NULL)
+        fclose(picture);
+    if (messages != NULL)
+        fclose(messages);
+    return status;
+}
+
+static mr_status run_plot(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    mr_status status;
+    plot_options chosen;
+    const size_t n = line->n_arguments;
+    run *runs = calloc(n, sizeof *runs);
+    if (runs == NULL)
+        return mr_fail_memory("the curves");
+
+    MR_TRY(mr_command_line_store(&mr_command_plot, line, &chosen));
+    if (terminal_of(chosen.out) == NULL) {
+        status = mr_fail(MR_ERR_USAGE, "--out must end in .png or .svg, not '%s'", chosen.out);
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(read_run(line->arguments[i], &runs[i]));
+    MR_TRY(draw(&chosen, runs, runs + n));
+    printf("%s\n", chosen.out);
+done:
+    for (size_t i = 0; i < n; i++)
+        free(runs[i].points);
+    free(runs);
+    return status;
+}
+
+const mr_command mr_command_plot = {
+    .name = "plot",
+    .usage = "RUN_DIR... [options]",
+    .summary = "draw the learning curves of runs",
+    .details = "Draws the mean return of the evaluations against the environment steps. Runs of\n"
+               "the same task and policy are one curve: their mean, in a band from the lowest\n"
+               "to the highest. Needs gnuplot.",
+    .min_arguments = 1,
+    .max_arguments = SIZE_MAX,
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_plot,
+};

@@ -1,0 +1,165 @@
+// `millrace train`: trains an agent on a task.
+
+#include "agents/train.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scripts/command.h"
+#include "scripts/progress.h"
+#include "scripts/run_name.h"
+
+// Both may be given more than once, so they are looked up, not stored.
+static const mr_setting options[] = {
+    {.name = "config",
+     .type = MR_SETTING_TEXT,
+     .metavar = "FILE.yaml",
+     .help = "take settings from a file; other options override it"},
+    {.name = "set",
+     .type = MR_SETTING_TEXT,
+     .metavar = "KEY=VALUE",
+     .help = "the same as --KEY VALUE, KEY as in config files"},
+};
+
+static const mr_setting *const config_option = &options[0];
+static const mr_setting *const set_option = &options[1];
+
+static volatile sig_atomic_t stop_signal;
+
+static void note_signal(int number) {
+    stop_signal = number;
+}
+
+// The first signal ends training in good order, a second one of its kind at once.
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress
+}
+
+static void announce(const mr_settings *settings) {
+    fprintf(stderr, "training %s on %s for %zu steps, seed %llu; results go to %s\n",
+            settings->policy, settings->env, settings->steps, (unsigned long long)settings->seed,
+            settings->out);
+    if (settings->steps <= settings->learning_starts)
+        fprintf(stderr,
+                "note: learning starts after step %zu, so nothing will be learned; lower "
+                "--learning-starts or raise --steps\n",
+                settings->learning_starts);
+}
+
+// What the trainer's watcher looks after.
+typedef struct {
+    const mr_settings *settings;
+    mr_progress progress;
+    int name_lock;
+    bool has_begun;
+} session;
+
+// The first news means that the task, the policy and the run directory are there.
+static void begin(session *s) {
+    if (s->has_begun)
+        return;
+    s->has_begun = true;
+    mr_run_name_release(&s->name_lock);
+    announce(s->settings);
+    mr_progress_begin(&s->progress, s->settings);
+}
+
+static void stepped(void *self, const mr_metrics *now) {
+    session *s = self;
+    begin(s);
+    mr_progress_step(&s->progress, now);
+}
+
+static void evaluated(void *self, const mr_metrics *now, bool best) {
+    session *s = self;
+    begin(s);
+    mr_progress_evaluation(&s->progress, now, best);
+}
+
+static mr_status store_pair(mr_settings *settings, const char *pair) {
+    char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
+    const char *equals = strchr(pair, '=');
+    const size_t length = equals != NULL ? (size_t)(equals - pair) : 0;
+    if (length == 0 || length >= sizeof key)
+        return mr_fail(MR_ERR_USAGE, "--set needs KEY=VALUE, as in batch_size=512, not '%.60s'",
+                       pair);
+    memcpy(key, pair, length);
+    key[length] = '\0';
+    snprintf(where, sizeof where, "--set %s", key);
+    return mr_settings_set(settings, key, equals + 1, where);
+}
+
+// Defaults, then files, then the rest of the command line in its order.
+static mr_status read_settings(const mr_command_line *line, mr_settings *settings) {
+    mr_status status = MR_OK;
+    mr_settings_init(settings);
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option == config_option)
+            MR_TRY(mr_settings_read(settings, line->given[i].value));
+    for (size_t i = 0; i < line->n_given; i++) {
+        const mr_given *given = &line->given[i];
+        if (given->option == set_option)
+            MR_TRY(store_pair(settings, given->value));
+        else if (given->option != config_option)
+            MR_TRY(mr_given_store(given, settings));
+    }
+    if (line->n_arguments > 0)
+        MR_TRY(mr_settings_set(settings, "env", line->arguments[0], "ENV"));
+    status = mr_settings_check(settings);
+done:
+    return status;
+}
+
+static void print_result(const mr_settings *settings, const mr_train_result *result) {
+    const mr_metrics *last = &result->last;
+    printf("%s after %.0f steps in %.0f s", result->stopped ? "stopped" : "finished",
+           last->total_timesteps, last->time_elapsed);
+    if (isfinite(last->eval_mean_reward))
+        printf("; mean return %.2f ± %.2f, at best %.2f", last->eval_mean_reward,
+               last->eval_std_reward, result->best_mean_reward);
+    printf("; results are in %s\n", settings->out);
+}
+
+static mr_status run_train(const mr_command_line *line, int *exit_code) {
+    mr_status status;
+    mr_settings settings;
+    mr_train_result result;
+    session s = {.settings = &settings, .name_lock = -1};
+    const mr_train_watcher watcher = {.self = &s, .stepped = stepped, .evaluated = evaluated};
+
+    MR_TRY(read_settings(line, &settings));
+    if (settings.out[0] == '\0')
+        MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
+    catch_signals();
+    status = mr_train(&settings, &watcher, &stop_signal, &result);
+    mr_progress_clear(&s.progress);
+    if (status == MR_OK) {
+        print_result(&settings, &result);
+        *exit_code = result.stopped ? 128 + stop_signal : 0;
+    }
+done:
+    mr_run_name_release(&s.name_lock);
+    return status;
+}
+
+const mr_command mr_command_train = {
+    .name = "train",
+    .usage = "ENV [options]",
+    .summary = "train an agent on a task",
+    .details =
+        "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
+        "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
+        "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
+        "What is set later overrides what is set earlier: the defaults, --config FILE, then\n"
+        "--set and the other options in the order given. Ctrl-C stops in good order.",
+    .max_arguments = 1,
+    .takes_settings = true,
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_train,
+};

@@ -1,0 +1,138 @@
+#include "agents/run.h"
+
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/scratch.h"
+
+TestSuite(run, .init = scratch_enter, .fini = scratch_leave);
+
+static mr_run *create(const char *dir) {
+    mr_settings settings;
+    mr_run *run = NULL;
+    mr_settings_init(&settings);
+    cr_assert_eq(mr_run_create(dir, &settings, &run), MR_OK, "%s", mr_error_message());
+    return run;
+}
+
+static bool exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+// Files of this process cannot grow past so many bytes: writing fails as on a full disk.
+static void limit_files(size_t n_bytes) {
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit = {n_bytes, RLIM_INFINITY};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void expect_file(const char *path, const char *expected) {
+    char *text = scratch_read(path);
+    cr_expect_str_eq(text, expected);
+    free(text);
+}
+
+static mr_metrics unknown_metrics(void) {
+    mr_metrics metrics;
+    for (size_t i = 0; i < mr_metric_count(); i++)
+        *(double *)(void *)((char *)&metrics + mr_metric_at(i)->offset) = NAN;
+    return metrics;
+}
+
+Test(run, makes_the_directory_and_those_above_it) {
+    mr_run_close(create("a/b/c"));
+    cr_expect(exists("a/b/c/config.yaml"));
+    cr_expect(exists("a/b/c/progress.csv"));
+    cr_expect(exists("a/b/c/evaluations.csv"));
+}
+
+Test(run, a_slash_at_the_end_changes_nothing) {
+    mr_run *run = create("a//");
+    cr_expect_str_eq(mr_run_path(run, "x"), "a/x");
+    mr_run_close(run);
+}
+
+Test(run, refuses_what_exists) {
+    mr_settings settings;
+    mr_run *run = NULL;
+    mr_settings_init(&settings);
+    scratch_write("file", "precious");
+    cr_assert_eq(mkdir("empty", 0777), 0);
+    static const char *const paths[] = {"file", "empty", "empty/", "."};
+    for (size_t i = 0; i < MR_COUNT(paths); i++) {
+        cr_expect_eq(mr_run_create(paths[i], &settings, &run), MR_ERR_USAGE, "%s", paths[i]);
+        scratch_expect_message("exists already");
+    }
+    cr_expect_null(run);
+    expect_file("file", "precious");
+}
+
+Test(run, a_directory_that_cannot_be_made_is_named) {
+    mr_settings settings;
+    mr_run *run = NULL;
+    mr_settings_init(&settings);
+    scratch_write("file", "");
+    cr_expect_eq(mr_run_create("file/a/b", &settings, &run), MR_ERR_IO);
+    scratch_expect_message("file");
+}
+
+Test(run, leaves_nothing_behind_when_the_disk_is_full) {
+    mr_settings settings;
+    mr_run *run = NULL;
+    mr_settings_init(&settings);
+    static const size_t sizes[] = {0, 100}; // nothing fits, then a part of config.yaml
+    for (size_t i = 0; i < MR_COUNT(sizes); i++) {
+        limit_files(sizes[i]);
+        cr_expect_eq(mr_run_create("a", &settings, &run), MR_ERR_IO, "%zu", sizes[i]);
+        scratch_expect_message("a/");
+        cr_expect(!exists("a"));
+    }
+}
+
+Test(run, progress_has_a_column_for_each_metric) {
+    mr_run *run = create("a");
+    mr_metrics metrics = unknown_metrics();
+    metrics.total_timesteps = 1234567;
+    metrics.ep_rew_mean = -0.5;
+    metrics.eval_mean_ep_length = 1000;
+    cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
+    mr_run_close(run);
+    expect_file("a/progress.csv",
+                "time/total_timesteps,time/time_elapsed,time/fps,time/episodes,"
+                "rollout/ep_rew_mean,rollout/ep_len_mean,rollout/ep_rew_last,train/n_updates,"
+                "train/actor_loss,train/critic_loss,train/ent_coef,train/ent_coef_loss,"
+                "train/entropy,train/q_mean,eval/mean_reward,eval/std_reward,eval/mean_ep_length\n"
+                "1234567,,,,-0.5,,,,,,,,,,,,1000\n");
+}
+
+Test(run, evaluations_have_mean_deviation_and_each_episode) {
+    mr_run *run = create("a");
+    const double returns[] = {1, 2, 6};
+    const size_t lengths[] = {10, 20, 60};
+    cr_assert_eq(mr_run_log_evaluation(run, 5000, 3, returns, lengths), MR_OK);
+    mr_run_close(run);
+    // Mean 3, deviation sqrt((4 + 1 + 9) / 3).
+    expect_file("a/evaluations.csv", "time/total_timesteps,eval/mean_reward,eval/std_reward,"
+                                     "eval/mean_ep_length,eval/returns,eval/lengths\n"
+                                     "5000,3,2.160246899,30,1 2 6,10 20 60\n");
+}
+
+Test(run, a_row_that_does_not_fit_on_the_disk_is_taken_back) {
+    mr_run *run = create("a");
+    const mr_metrics metrics = unknown_metrics();
+    char *before = scratch_read("a/progress.csv");
+    limit_files(strlen(before) + 3);
+    cr_expect_eq(mr_run_log(run, &metrics), MR_ERR_IO);
+    scratch_expect_message("a/progress.csv: File too large");
+    expect_file("a/progress.csv", before);
+    limit_files(100000);
+    cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
+    mr_run_close(run);
+    free(before);
+}
+
+Test(run, closing_nothing_is_fine) {
+    mr_run_close(NULL);
+}

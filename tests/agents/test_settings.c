@@ -1,0 +1,263 @@
+#include "agents/settings.h"
+
+#include <sys/stat.h>
+
+#include "tests/scratch.h"
+
+TestSuite(settings, .init = scratch_enter, .fini = scratch_leave);
+
+static mr_settings defaults(void) {
+    mr_settings settings;
+    mr_settings_init(&settings);
+    return settings;
+}
+
+static void expect_same(const mr_settings *a, const mr_settings *b) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        char text_a[MR_MAX_TEXT], text_b[MR_MAX_TEXT];
+        mr_setting_format(mr_setting_at(i), a, text_a, sizeof text_a);
+        mr_setting_format(mr_setting_at(i), b, text_b, sizeof text_b);
+        cr_expect_str_eq(text_a, text_b, "%s", mr_setting_at(i)->name);
+    }
+}
+
+Test(settings, defaults_are_of_their_type_and_in_range) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        mr_settings settings = {0};
+        cr_expect_eq(mr_setting_store(setting, &settings, setting->initial, setting->name), MR_OK,
+                     "%s", mr_error_message());
+    }
+}
+
+Test(settings, every_row_has_a_name_of_its_own_and_a_help_text) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        cr_expect_eq(mr_setting_find(setting->name), setting, "%s", setting->name);
+        cr_expect(strlen(setting->help) > 0 && strlen(setting->metavar) > 0, "%s", setting->name);
+    }
+}
+
+Test(settings, defaults_are_the_published_ones_of_sac) {
+    const mr_settings s = defaults();
+    cr_expect_eq(s.batch_size, 256);
+    cr_expect_eq(s.buffer_size, 1000000);
+    cr_expect_eq(s.hidden.n, 2);
+    cr_expect_eq(s.hidden.width[0], 256);
+    cr_expect_eq(s.hidden.width[1], 256);
+    cr_expect_eq(s.gamma, 0.99);
+    cr_expect_eq(s.tau, 0.005);
+    cr_expect(s.alpha.automatic && s.target_entropy.automatic);
+}
+
+Test(settings, names_may_be_written_with_dashes) {
+    mr_settings s = defaults();
+    cr_assert_eq(mr_settings_set(&s, "batch-size", "17", "x"), MR_OK);
+    cr_assert_eq(mr_settings_set(&s, "eval_every", "18", "x"), MR_OK);
+    cr_expect_eq(s.batch_size, 17);
+    cr_expect_eq(s.eval_every, 18);
+}
+
+Test(settings, counts_may_be_written_with_an_exponent) {
+    mr_settings s = defaults();
+    cr_assert_eq(mr_settings_set(&s, "steps", "2.5e5", "x"), MR_OK);
+    cr_expect_eq(s.steps, 250000);
+}
+
+Test(settings, seeds_have_all_64_bits) {
+    mr_settings s = defaults();
+    cr_assert_eq(mr_settings_set(&s, "seed", "18446744073709551615", "x"), MR_OK);
+    cr_expect_eq(s.seed, UINT64_MAX);
+    cr_expect_eq(mr_settings_set(&s, "seed", "18446744073709551616", "x"), MR_ERR_USAGE);
+}
+
+Test(settings, auto_and_numbers_take_turns) {
+    mr_settings s = defaults();
+    cr_assert_eq(mr_settings_set(&s, "target_entropy", "-3.5", "x"), MR_OK);
+    cr_expect(!s.target_entropy.automatic);
+    cr_expect_eq(s.target_entropy.value, -3.5);
+    cr_assert_eq(mr_settings_set(&s, "target_entropy", "auto", "x"), MR_OK);
+    cr_expect(s.target_entropy.automatic);
+}
+
+Test(settings, what_is_no_value_is_refused_and_changes_nothing) {
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        {"steps", ""},
+        {"steps", "0"},
+        {"steps", "-5"},
+        {"steps", "12abc"},
+        {"steps", "1.5"},
+        {"steps", "0x10"},
+        {"steps", " 5"},
+        {"steps", "1e400"},
+        {"steps", "99999999999999999999"},
+        {"batch_size", "65537"},
+        {"gamma", "1.01"},
+        {"gamma", "-0.1"},
+        {"gamma", "nan"},
+        {"gamma", "inf"},
+        {"gamma", "0,99"},
+        {"actor_lr", "0"},
+        {"alpha", "-1"},
+        {"alpha", "automatic"},
+        {"hidden", ""},
+        {"hidden", "256,"},
+        {"hidden", "0"},
+        {"hidden", "256;256"},
+        {"hidden", "1,1,1,1,1,1,1,1,1"},
+        {"policy", "two\nlines"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        const mr_settings before = s;
+        cr_expect_eq(mr_settings_set(&s, cases[i].name, cases[i].text, "--some-option"),
+                     MR_ERR_USAGE, "%s = '%s'", cases[i].name, cases[i].text);
+        scratch_expect_message("--some-option must be ");
+        expect_same(&s, &before);
+    }
+}
+
+Test(settings, messages_name_the_range) {
+    mr_settings s = defaults();
+    mr_settings_set(&s, "batch_size", "0", "--batch-size");
+    cr_expect_str_eq(mr_error_message(),
+                     "--batch-size must be a whole number from 1 to 65536, not '0'");
+}
+
+Test(settings, an_unknown_name_gets_the_nearest) {
+    mr_settings s = defaults();
+    cr_expect_eq(mr_settings_set(&s, "batchsize", "1", "--set batchsize"), MR_ERR_USAGE);
+    cr_expect_str_eq(mr_error_message(),
+                     "--set batchsize is not a setting; did you mean batch_size?");
+}
+
+Test(settings, text_forms_are_the_shortest_that_read_back_the_same) {
+    static const struct {
+        const char *given, *formatted;
+    } cases[] = {{"0.1", "0.1"},
+                 {"1e-05", "1.0e-05"},
+                 {"0.30000000000000004", "0.30000000000000004"},
+                 {"1", "1"},
+                 {"2.5e-7", "2.5e-07"}};
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        char text[MR_MAX_TEXT];
+        cr_assert_eq(mr_settings_set(&s, "tau", cases[i].given, "x"), MR_OK);
+        mr_setting_format(mr_setting_find("tau"), &s, text, sizeof text);
+        cr_expect_str_eq(text, cases[i].formatted);
+    }
+}
+
+Test(settings, check_finds_what_does_not_go_together) {
+    static const struct {
+        const char *name, *text, *message;
+    } cases[] = {
+        {"env", "", "no task"},
+        {"policy", "", "policy is empty"},
+        {"buffer_size", "255", "buffer_size is 255, less than the batch_size of 256"},
+        {"num_envs", "300", "less than the 300 copies"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        snprintf(s.env, sizeof s.env, "Some-v0");
+        s.steps = 299;
+        cr_assert_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_settings_set(&s, cases[i].name, cases[i].text, "x"), MR_OK);
+        cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+        scratch_expect_message(cases[i].message);
+    }
+}
+
+Test(settings, a_file_gives_back_what_was_written) {
+    mr_settings written = defaults(), found = defaults();
+    static const char *const changes[][2] = {
+        {"env", "it's: a \"task\" #1"}, {"policy", "real_nvp:layers=2,hidden=64x64"},
+        {"steps", "123456789012"},      {"seed", "18446744073709551615"},
+        {"hidden", "400,300,200"},      {"gamma", "0.123456789012345678"},
+        {"actor_lr", "1e-9"},           {"alpha", "0.2"},
+        {"target_entropy", "-1e-3"},
+    };
+    for (size_t i = 0; i < MR_COUNT(changes); i++)
+        cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);
+    cr_assert_eq(mr_settings_write(&written, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
+    expect_same(&found, &written);
+}
+
+Test(settings, the_file_of_a_run_can_be_used_for_another) {
+    mr_settings s = defaults();
+    snprintf(s.out, sizeof s.out, "runs/first");
+    cr_assert_eq(mr_settings_write(&s, "a.yaml"), MR_OK);
+    char *text = scratch_read("a.yaml");
+    cr_expect_null(strstr(text, "runs/first"));
+    free(text);
+}
+
+Test(settings, a_file_changes_only_what_it_names) {
+    mr_settings s = defaults();
+    s.batch_size = 17;
+    scratch_write("a.yaml",
+                  "---\nhidden: [32, 16] # two layers\n\ngamma: '0.5'\nlearning-starts: 9\n");
+    cr_assert_eq(mr_settings_read(&s, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(s.hidden.n, 2);
+    cr_expect_eq(s.hidden.width[1], 16);
+    cr_expect_eq(s.gamma, 0.5);
+    cr_expect_eq(s.learning_starts, 9);
+    cr_expect_eq(s.batch_size, 17);
+}
+
+Test(settings, an_empty_file_sets_nothing) {
+    mr_settings s = defaults();
+    const mr_settings before = s;
+    scratch_write("a.yaml", "# nothing\n");
+    cr_assert_eq(mr_settings_read(&s, "a.yaml"), MR_OK, "%s", mr_error_message());
+    expect_same(&s, &before);
+}
+
+// Each fault with the line and column at which it is found, counted from 1.
+Test(settings, a_fault_in_a_file_is_found_by_line_and_column) {
+    static const struct {
+        const char *text, *message;
+        mr_status status;
+    } cases[] = {
+        {"steps: 10\nbatchsize: 3\n",
+         "a.yaml:2:1: batchsize is not a setting; did you mean batch_size", MR_ERR_USAGE},
+        {"steps: 10\ngamma:  2\n", "a.yaml:2:9: gamma must be a number from 0 to 1, not '2'",
+         MR_ERR_USAGE},
+        {"steps: 10\n\nsteps: 20\n", "a.yaml:3:1: steps is given twice", MR_ERR_INPUT},
+        {"batch-size: 10\nbatch_size: 20\n", "a.yaml:2:1: batch_size is given twice", MR_ERR_INPUT},
+        {"steps: [1, 2]\n", "a.yaml:1:8: expected one plain value", MR_ERR_INPUT},
+        {"steps: {a: 1}\n", "a.yaml:1:8: expected one plain value", MR_ERR_INPUT},
+        {"hidden: [[1]]\n", "a.yaml:1:10: expected a number in the list", MR_ERR_INPUT},
+        {"steps:\n", "a.yaml:1:7: steps must be a whole number", MR_ERR_USAGE},
+        {"- steps\n", "a.yaml:1:1: expected lines of the form", MR_ERR_INPUT},
+        {"just words\n", "a.yaml:1:1: expected lines of the form", MR_ERR_INPUT},
+        {"[a]: 1\n", "a.yaml:1:1: expected the name of a setting", MR_ERR_INPUT},
+        {"a: 1\nb: {\n", "a.yaml:1:1: a is not a setting", MR_ERR_USAGE},
+        {"steps: 'open\n", "a.yaml:2:1: ", MR_ERR_INPUT},
+        {"steps: 1\n\tgamma: 1\n", "a.yaml:2:1: ", MR_ERR_INPUT},
+        {"steps: *other\n", "a.yaml:1:8: expected one plain value", MR_ERR_INPUT},
+        {"steps: 1\n---\nsteps: 2\n", "a.yaml:2:1: expected the end of the file", MR_ERR_INPUT},
+        {"env: \"a\\0b\"\n", "a.yaml:1:6: a zero byte", MR_ERR_INPUT},
+        {"env: \xff\xfe\n", "a.yaml:1:", MR_ERR_INPUT},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        const mr_settings before = s;
+        scratch_write("a.yaml", cases[i].text);
+        cr_expect_eq(mr_settings_read(&s, "a.yaml"), cases[i].status, "%s", cases[i].text);
+        scratch_expect_message(cases[i].message);
+        cr_expect_null(strchr(mr_error_message(), '\n'), "more than one line");
+        expect_same(&s, &before);
+    }
+}
+
+Test(settings, a_file_that_cannot_be_read_is_named) {
+    mr_settings s = defaults();
+    cr_expect_eq(mr_settings_read(&s, "none.yaml"), MR_ERR_IO);
+    scratch_expect_message("none.yaml: No such file");
+    cr_expect_eq(mr_settings_read(&s, "."), MR_ERR_IO);
+    scratch_expect_message("directory");
+}

@@ -1,0 +1,23 @@
+/// What benchmarks share: a clock, a median.
+#pragma once
+
+#include <stdlib.h>
+#include <time.h>
+
+/// Seconds on a clock that only goes forward.
+static inline double bench_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static inline int bench_ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/// Sorts values[n] and returns the middle one.
+static inline double bench_median(size_t n, double *values) {
+    qsort(values, n, sizeof *values, bench_ascending);
+    return values[n / 2];
+}

@@ -1,0 +1,139 @@
+// Updates of SAC a second, beside the rate of their matrix products alone.
+//
+// Sizes of HalfCheetah-v5: 17 observations, 6 actions, two hidden layers of 256, batch 256. Product
+// and bare products take turns in short rounds, so that a machine whose speed drifts changes both;
+// the medians are over the rounds.
+
+#include "agents/sac.h"
+#include "bench.h"
+#include "gemm_log.h"
+
+#include <popt.h>
+#include <stdio.h>
+
+enum { OBS_DIM = 17, ACT_DIM = 6, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
+
+typedef struct {
+    const char *policy;
+    int threads, rounds, updates, json;
+} bench_options;
+
+static void die(mr_status status) {
+    if (status == MR_OK)
+        return;
+    fprintf(stderr, "bench_sac_update: %s\n", mr_error_message());
+    exit(1);
+}
+
+static void fill(mr_replay *replay) {
+    mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
+    double obs[OBS_DIM];
+    mr_real act[ACT_DIM];
+    for (int i = 0; i <= N_TRANSITIONS; i++) {
+        for (int j = 0; j < OBS_DIM; j++)
+            obs[j] = mr_random_normal(&random);
+        mr_random_fill_uniform(&random, ACT_DIM, -1, 1, act);
+        const mr_transition t = {.act = act, .reward = mr_random_normal(&random), .next_obs = obs};
+        if (i == 0)
+            mr_replay_begin(replay, 0, obs);
+        else
+            mr_replay_push(replay, 0, &t);
+    }
+}
+
+static mr_policy *new_policy(const char *flow, const mr_widths *hidden) {
+    static const double low[ACT_DIM] = {-1, -1, -1, -1, -1, -1}, high[ACT_DIM] = {1, 1, 1, 1, 1, 1};
+    const mr_policy_spec spec = {.env = "bench",
+                                 .flow = flow,
+                                 .obs_dim = OBS_DIM,
+                                 .act_dim = ACT_DIM,
+                                 .act_low = low,
+                                 .act_high = high,
+                                 .hidden = *hidden};
+    mr_policy *policy;
+    die(mr_policy_new(&spec, 1, &policy));
+    return policy;
+}
+
+static double time_updates(mr_sac *sac, const mr_replay *replay, int n) {
+    const double begun = bench_now();
+    for (int i = 0; i < n; i++)
+        die(mr_sac_update(sac, replay));
+    return n / (bench_now() - begun);
+}
+
+static double time_products(int n, int n_threads) {
+    const double begun = bench_now();
+    for (int i = 0; i < n; i++)
+        gemm_log_play(n_threads);
+    return n / (bench_now() - begun);
+}
+
+static void report(const bench_options *o, double updates, double products, double ratio) {
+    if (o->json)
+        printf("{\"policy\": \"%s\", \"threads\": %d, \"updates_per_s\": %.1f, "
+               "\"gemm_updates_per_s\": %.1f, "
+               "\"ratio_to_gemm\": %.3f, \"mflop_per_update\": %.1f}\n",
+               o->policy, o->threads, updates, products, ratio, gemm_log_flops() / 1e6);
+    else
+        printf("%s, %d threads: %.0f updates/s; their matrix products alone %.0f/s; ratio %.3f\n",
+               o->policy, o->threads, updates, products, ratio);
+}
+
+static void bench(const bench_options *o) {
+    const mr_widths hidden = {.n = 2, .width = {256, 256}};
+    const mr_sac_options options = {.batch_size = 256,
+                                    .hidden = hidden,
+                                    .gamma = 0.99,
+                                    .tau = 0.005,
+                                    .actor_lr = 3e-4,
+                                    .critic_lr = 1e-3,
+                                    .learns_alpha = true,
+                                    .target_entropy = -ACT_DIM,
+                                    .policy_delay = 1,
+                                    .seed = 1,
+                                    .n_threads = o->threads};
+    mr_policy *policy = new_policy(o->policy, &hidden);
+    mr_replay *replay;
+    mr_sac *sac;
+    double updates[MAX_ROUNDS], products[MAX_ROUNDS], ratios[MAX_ROUNDS];
+    die(mr_replay_new(2 * N_TRANSITIONS, 1, OBS_DIM, ACT_DIM, &replay));
+    die(mr_sac_new(policy, &options, &sac));
+    fill(replay);
+    time_updates(sac, replay, o->updates);
+    gemm_log_start();
+    die(mr_sac_update(sac, replay));
+    gemm_log_stop();
+    for (int r = 0; r < o->rounds; r++) {
+        updates[r] = time_updates(sac, replay, o->updates);
+        products[r] = time_products(o->updates, o->threads);
+        ratios[r] = updates[r] / products[r];
+    }
+    const size_t n = (size_t)o->rounds;
+    report(o, bench_median(n, updates), bench_median(n, products), bench_median(n, ratios));
+    mr_sac_free(sac);
+    mr_replay_free(replay);
+    mr_policy_free(policy);
+}
+
+int main(int argc, const char **argv) {
+    bench_options o = {.policy = "gaussian", .threads = 2, .rounds = 15, .updates = 100};
+    const struct poptOption table[] = {
+        {"policy", 0, POPT_ARG_STRING, &o.policy, 0, "flow of the policy (default gaussian)",
+         "SPEC"},
+        {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
+        {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 15, at most 100)", "N"},
+        {"updates", 0, POPT_ARG_INT, &o.updates, 0, "updates in a round (default 100)", "N"},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+        POPT_AUTOHELP POPT_TABLEEND};
+    poptContext context = poptGetContext("bench_sac_update", argc, argv, table, 0);
+    const int rc = poptGetNextOpt(context);
+    if (rc < -1 || o.threads < 1 || o.rounds < 1 || o.rounds > MAX_ROUNDS || o.updates < 1) {
+        fprintf(stderr, "bench_sac_update: %s; see --help\n",
+                rc < -1 ? poptBadOption(context, 0) : "a number is out of range");
+        return 2;
+    }
+    bench(&o);
+    poptFreeContext(context);
+    return 0;
+}

@@ -1,0 +1,115 @@
+// MuJoCo's failures come back as ours, and MuJoCo keeps quiet.
+
+#include "envs/mujoco/compat.h"
+#include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/task.h"
+
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static mr_status load(const char *xml, mjModel **out) {
+    return mr_mujoco_load("test.xml", xml, strlen(xml), out);
+}
+
+Test(compat, compiles_a_model_from_memory) {
+    mjModel *model = NULL;
+    cr_assert_eq(load("<mujoco><worldbody><body><joint/><geom size=\"1\"/></body></worldbody></mujoco>",
+                      &model),
+                 MR_OK, "%s", mr_error_message());
+    cr_expect_eq((int)model->nq, 1);
+    mj_deleteModel(model);
+}
+
+static void expect_refused(const char *xml, const char *part) {
+    mjModel *model = NULL;
+    cr_expect_eq(load(xml, &model), MR_ERR_INPUT);
+    cr_expect_null(model);
+    cr_expect_not_null(strstr(mr_error_message(), "test.xml"));
+    cr_expect_not_null(strstr(mr_error_message(), part), "%s", mr_error_message());
+    cr_expect_null(strchr(mr_error_message(), '\n'), "%s", mr_error_message());
+}
+
+Test(compat, refuses_what_is_no_model_in_one_line) {
+    expect_refused("", "MuJoCo");
+    expect_refused("<mujoco>", "XML");
+    expect_refused("<mujoco><worldbody><jelly/></worldbody></mujoco>", "jelly");
+    expect_refused("<mujoco><worldbody><body><joint/></body></worldbody></mujoco>", "mass");
+}
+
+static void fail_fatally(void *argument) {
+    mju_error(argument);
+}
+
+static void nothing(void *argument) {
+    (void)argument;
+}
+
+Test(compat, returns_a_fatal_error_of_mujoco_in_one_line) {
+    char text[] = "first\nsecond\n";
+    cr_expect_eq(mr_mujoco_run("thing", fail_fatally, text), MR_ERR_INPUT);
+    cr_expect_not_null(strstr(mr_error_message(), "thing: "));
+    cr_expect_not_null(strstr(mr_error_message(), "first second"), "%s", mr_error_message());
+    cr_expect_eq(mr_mujoco_run("thing", nothing, NULL), MR_OK);
+}
+
+static void run_inside(void *argument) {
+    mr_status *inner = argument;
+    *inner = mr_mujoco_run("inner", fail_fatally, (char[]){"inside"});
+    mju_error("outside");
+}
+
+Test(compat, lands_where_the_innermost_call_began) {
+    mr_status inner = MR_OK;
+    cr_expect_eq(mr_mujoco_run("outer", run_inside, &inner), MR_ERR_INPUT);
+    cr_expect_eq(inner, MR_ERR_INPUT);
+    cr_expect_not_null(strstr(mr_error_message(), "outer: "));
+    cr_expect_not_null(strstr(mr_error_message(), "outside"));
+}
+
+static void step_from_speed(const char *name, double speed, double *obs, mr_step *result) {
+    mr_env *env;
+    double qpos[32] = {0}, qvel[32] = {0}, action[32] = {0};
+    cr_assert_eq(mr_env_open(name, &env), MR_OK);
+    cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK);
+    qvel[0] = speed;
+    cr_assert_eq(mr_mujoco_set_state(mr_mujoco_of(env), qpos, qvel), MR_OK);
+    cr_assert_eq(mr_env_step(env, action, obs, result), MR_OK, "%s", mr_error_message());
+    mr_env_close(env);
+}
+
+// mj_checkVel takes anything above mjMAXVAL for a divergence and starts over from the initial state.
+Test(compat, survives_a_diverging_simulation_as_gymnasium_does) {
+    double obs[32];
+    mr_step result;
+    step_from_speed("HalfCheetah-v5", 10.0 * mjMAXVAL, obs, &result);
+    cr_expect_lt(obs[8], 1.0); // qvel[0]: no longer 1e11
+    cr_expect_not(result.terminated);
+}
+
+// The handlers of a test are installed before the first model is loaded; what is printed and written is looked at.
+Test(compat, prints_nothing_and_writes_no_log) {
+    char folder[] = "/tmp/millrace-XXXXXX";
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+    cr_redirect_stdout();
+    cr_redirect_stderr();
+    double obs[32];
+    mr_step result;
+    mjModel *model = NULL;
+    step_from_speed("HalfCheetah-v5", 10.0 * mjMAXVAL, obs, &result);
+    cr_expect_eq(mr_mujoco_run("thing", fail_fatally, (char[]){"fatal"}), MR_ERR_INPUT);
+    cr_expect_eq(load("<mujoco>", &model), MR_ERR_INPUT);
+    fflush(stdout);
+    fflush(stderr);
+    cr_expect_stdout_eq_str("");
+    cr_expect_stderr_eq_str("");
+    cr_expect_neq(access("MUJOCO_LOG.TXT", F_OK), 0);
+    cr_expect_eq(rmdir(folder), 0); // empty
+}
+
+Test(compat, tells_the_version_that_runs) {
+    cr_expect_str_eq(mr_mujoco_version(), mj_versionString());
+}

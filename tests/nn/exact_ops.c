@@ -1,0 +1,315 @@
+// Every op's gradient against central differences, in double precision.
+//
+// A case builds an op on two inputs and two parameters; the loss is a fixed random weighting of the
+// op's squared result, so that each output has a gradient of its own. With step h = 1e-5 a central
+// difference errs by h^2/6 times the third derivative plus 2^-53/h times the loss: below 1e-8 for
+// values of order 1. Inputs keep clear of kinks.
+
+#include "nn/graph.h"
+
+#include <criterion/criterion.h>
+
+enum { ROWS = 5, COLS = 4, WIDE = 6 };
+
+static const double step = 1e-5;
+static const double tolerance = 1e-7;
+
+/// What a case may use: leaves of an op.
+typedef struct {
+    mr_graph *graph;
+    mr_params *params;
+    mr_node *a, *b;    // [ROWS x COLS]
+    mr_node *column;   // [ROWS x 1]
+    mr_node *positive; // [ROWS x COLS], above 0.5
+    mr_node *weights;  // of the loss, one for each value of the op's result
+    mr_param weight;   // [WIDE x COLS]
+    mr_param bias;     // [1 x WIDE]
+    mr_param gain;     // [1 x COLS]
+    mr_param shift;    // [1 x COLS]
+    mr_param masked;   // [WIDE x COLS], zero where the mask is
+} leaves;
+
+static const mr_real mask[WIDE * COLS] = {1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0,
+                                          1, 1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1};
+
+static mr_node *op_affine(leaves *x) {
+    return mr_affine(x->a, -1.5, 0.25);
+}
+static mr_node *op_exp(leaves *x) {
+    return mr_exp(x->a);
+}
+static mr_node *op_log(leaves *x) {
+    return mr_log(x->positive);
+}
+static mr_node *op_log1p(leaves *x) {
+    return mr_log1p(x->positive);
+}
+static mr_node *op_tanh(leaves *x) {
+    return mr_tanh(x->a);
+}
+static mr_node *op_sigmoid(leaves *x) {
+    return mr_sigmoid(x->a);
+}
+static mr_node *op_softplus(leaves *x) {
+    return mr_softplus(x->a);
+}
+static mr_node *op_relu(leaves *x) {
+    return mr_relu(x->a);
+}
+static mr_node *op_silu(leaves *x) {
+    return mr_silu(x->a);
+}
+static mr_node *op_gelu(leaves *x) {
+    return mr_gelu(x->a);
+}
+static mr_node *op_square(leaves *x) {
+    return mr_square(x->a);
+}
+static mr_node *op_clamp(leaves *x) {
+    return mr_clamp(x->a, -0.5, 0.75);
+}
+static mr_node *op_add(leaves *x) {
+    return mr_add(x->a, x->b);
+}
+static mr_node *op_add_column(leaves *x) {
+    return mr_add(x->column, x->b);
+}
+static mr_node *op_sub(leaves *x) {
+    return mr_sub(x->a, x->b);
+}
+static mr_node *op_mul(leaves *x) {
+    return mr_mul(x->a, x->b);
+}
+static mr_node *op_mul_itself(leaves *x) {
+    return mr_mul(x->a, x->a);
+}
+static mr_node *op_mul_column(leaves *x) {
+    return mr_mul(x->a, x->column);
+}
+static mr_node *op_div(leaves *x) {
+    return mr_div(x->a, x->positive);
+}
+static mr_node *op_div_column(leaves *x) {
+    return mr_div(x->column, x->positive);
+}
+static mr_node *op_min(leaves *x) {
+    return mr_min(x->a, x->b);
+}
+static mr_node *op_max(leaves *x) {
+    return mr_max(x->a, x->b);
+}
+static mr_node *op_row_sum(leaves *x) {
+    return mr_row_sum(x->a);
+}
+static mr_node *op_row_mean(leaves *x) {
+    return mr_row_mean(x->a);
+}
+static mr_node *op_tanh_log_det(leaves *x) {
+    return mr_tanh_log_det(x->a);
+}
+static mr_node *op_concat(leaves *x) {
+    return mr_concat(x->column, x->b);
+}
+static mr_node *op_slice(leaves *x) {
+    return mr_slice(x->a, 1, 2);
+}
+static mr_node *op_columns(leaves *x) {
+    return mr_columns(x->a, (const size_t[]){2, 0, 2}, 3);
+}
+static mr_node *op_param_rows(leaves *x) {
+    return mr_mul(x->a, mr_param_rows(x->graph, x->params, x->gain));
+}
+static mr_node *op_linear(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_IDENTITY);
+}
+static mr_node *op_linear_relu(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_RELU);
+}
+static mr_node *op_linear_tanh(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_TANH);
+}
+static mr_node *op_linear_sigmoid(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_SIGMOID);
+}
+static mr_node *op_linear_masked(leaves *x) {
+    return mr_linear_masked(x->a, x->params, x->masked, x->bias, mask, MR_TANH);
+}
+static mr_node *op_linear_shared(leaves *x) {
+    return mr_add(mr_linear(x->a, x->params, x->weight, x->bias, MR_TANH),
+                  mr_linear(x->b, x->params, x->weight, x->bias, MR_IDENTITY));
+}
+static mr_node *op_layer_norm(leaves *x) {
+    return mr_layer_norm(x->a, x->params, x->gain, x->shift);
+}
+static mr_node *op_many_consumers(leaves *x) {
+    mr_node *h = mr_tanh(x->a);
+    return mr_mul(mr_add(h, mr_square(h)), mr_exp(mr_sub(h, x->b)));
+}
+
+typedef struct {
+    const char *name;
+    mr_node *(*build)(leaves *x);
+} op_case;
+
+static const op_case cases[] = {
+    {"affine", op_affine},
+    {"exp", op_exp},
+    {"log", op_log},
+    {"log1p", op_log1p},
+    {"tanh", op_tanh},
+    {"sigmoid", op_sigmoid},
+    {"softplus", op_softplus},
+    {"relu", op_relu},
+    {"silu", op_silu},
+    {"gelu", op_gelu},
+    {"square", op_square},
+    {"clamp", op_clamp},
+    {"add", op_add},
+    {"add, column first", op_add_column},
+    {"sub", op_sub},
+    {"mul", op_mul},
+    {"mul, both the same", op_mul_itself},
+    {"mul, column second", op_mul_column},
+    {"div", op_div},
+    {"div, column first", op_div_column},
+    {"min", op_min},
+    {"max", op_max},
+    {"row_sum", op_row_sum},
+    {"row_mean", op_row_mean},
+    {"tanh_log_det", op_tanh_log_det},
+    {"concat", op_concat},
+    {"slice", op_slice},
+    {"columns, one twice", op_columns},
+    {"param_rows", op_param_rows},
+    {"linear", op_linear},
+    {"linear, relu", op_linear_relu},
+    {"linear, tanh", op_linear_tanh},
+    {"linear, sigmoid", op_linear_sigmoid},
+    {"linear, masked", op_linear_masked},
+    {"linear, parameters used twice", op_linear_shared},
+    {"layer_norm", op_layer_norm},
+    {"a value with many consumers", op_many_consumers},
+};
+
+static leaves leaves_new(int n_threads) {
+    leaves x = {0};
+    mr_random random = mr_random_stream(7, MR_STREAM_TEST, 0);
+    cr_assert_eq(mr_params_new(&x.params), MR_OK);
+    x.weight = mr_params_add(x.params, "weight", WIDE, COLS, MR_INIT_FAN_IN, 1, NULL);
+    x.bias = mr_params_add(x.params, "bias", 1, WIDE, MR_INIT_FAN_IN, 1, NULL);
+    x.gain = mr_params_add(x.params, "gain", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
+    x.shift = mr_params_add(x.params, "shift", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
+    x.masked = mr_params_add(x.params, "masked", WIDE, COLS, MR_INIT_FAN_IN, 1, mask);
+    cr_assert_eq(mr_params_alloc(x.params, &random), MR_OK);
+    cr_assert_eq(mr_graph_new(ROWS, n_threads, &x.graph), MR_OK);
+    x.a = mr_input(x.graph, COLS, true);
+    x.b = mr_input(x.graph, COLS, true);
+    x.column = mr_input(x.graph, 1, true);
+    x.positive = mr_input(x.graph, COLS, true);
+    return x;
+}
+
+static void leaves_fill(leaves *x) {
+    mr_random random = mr_random_stream(7, MR_STREAM_TEST, 1);
+    mr_random_fill_normal(&random, ROWS * COLS, mr_node_value(x->a));
+    mr_random_fill_normal(&random, ROWS * COLS, mr_node_value(x->b));
+    mr_random_fill_normal(&random, ROWS, mr_node_value(x->column));
+    mr_random_fill_uniform(&random, ROWS * COLS, 0.5, 2.0, mr_node_value(x->positive));
+    mr_random_fill_normal(&random, ROWS * mr_node_cols(x->weights), mr_node_value(x->weights));
+}
+
+static void leaves_free(leaves *x) {
+    mr_graph_free(x->graph);
+    mr_params_free(x->params);
+}
+
+// A loss in which every value of `y` has its own weight.
+static mr_node *weighted(leaves *x, mr_node *y) {
+    x->weights = mr_input(x->graph, mr_node_cols(y), false);
+    return mr_row_sum(mr_mul(x->weights, mr_square(mr_affine(y, 1, 0.3))));
+}
+
+static double loss_of(leaves *x, mr_node *loss) {
+    mr_graph_run(x->graph, ROWS);
+    return mr_node_mean(loss, ROWS);
+}
+
+// Compares d loss / d at[i] with a central difference.
+static void check(leaves *x, mr_node *loss, const char *name, const char *what, mr_real *at,
+                  const mr_real *grad, size_t n) {
+    mr_real analytic[64];
+    cr_assert(n <= 64);
+    loss_of(x, loss);
+    for (size_t i = 0; i < n; i++)
+        analytic[i] = grad[i];
+    for (size_t i = 0; i < n; i++) {
+        const mr_real kept = at[i];
+        at[i] = kept + step;
+        const double above = loss_of(x, loss);
+        at[i] = kept - step;
+        const double below = loss_of(x, loss);
+        at[i] = kept;
+        cr_expect_float_eq(analytic[i], (above - below) / (2 * step), tolerance,
+                           "%s: d/d%s[%zu] is %.10g, the difference says %.10g", name, what, i,
+                           (double)analytic[i], (above - below) / (2 * step));
+    }
+}
+
+static void check_param(leaves *x, mr_node *loss, const char *name, const char *what, mr_param p) {
+    check(x, loss, name, what, mr_params_value(x->params) + p.offset,
+          mr_params_grad(x->params) + p.offset, p.rows * p.cols);
+}
+
+// The masked weights that exist; the others have gradient 0 whatever the difference says.
+static void check_masked(leaves *x, mr_node *loss, const char *name) {
+    mr_real *value = mr_params_value(x->params) + x->masked.offset;
+    const mr_real *grad = mr_params_grad(x->params) + x->masked.offset;
+    for (size_t i = 0; i < WIDE * COLS; i++)
+        if (mask[i] == 1)
+            check(x, loss, name, "masked weight", value + i, grad + i, 1);
+    loss_of(x, loss);
+    for (size_t i = 0; i < WIDE * COLS; i++)
+        cr_expect(mask[i] == 1 || grad[i] == 0);
+}
+
+static void check_op(const op_case *c, int n_threads) {
+    leaves x = leaves_new(n_threads);
+    mr_node *y = c->build(&x);
+    mr_node *loss = weighted(&x, y);
+    cr_assert_eq(mr_graph_plan(x.graph, loss, 1, &x.params), MR_OK);
+    leaves_fill(&x);
+    const struct {
+        const char *name;
+        mr_node *node;
+    } inputs[] = {{"a", x.a}, {"b", x.b}, {"column", x.column}, {"positive", x.positive}};
+    for (size_t k = 0; k < MR_COUNT(inputs); k++)
+        if (mr_node_grad(inputs[k].node))
+            check(&x, loss, c->name, inputs[k].name, mr_node_value(inputs[k].node),
+                  mr_node_grad(inputs[k].node), ROWS * mr_node_cols(inputs[k].node));
+    check_param(&x, loss, c->name, "weight", x.weight);
+    check_param(&x, loss, c->name, "bias", x.bias);
+    check_param(&x, loss, c->name, "gain", x.gain);
+    check_param(&x, loss, c->name, "shift", x.shift);
+    check_masked(&x, loss, c->name);
+    leaves_free(&x);
+}
+
+Test(ops, gradients_equal_central_differences) {
+    for (size_t i = 0; i < MR_COUNT(cases); i++)
+        check_op(&cases[i], 1);
+}
+
+Test(ops, gradients_equal_central_differences_with_rows_shared_out_over_threads) {
+    for (size_t i = 0; i < MR_COUNT(cases); i++)
+        check_op(&cases[i], 3);
+}
+
+Test(ops, no_gradient_goes_through_a_wall) {
+    leaves x = leaves_new(1);
+    mr_node *loss = weighted(&x, mr_mul(x.a, mr_stop_gradient(x.b)));
+    cr_assert_eq(mr_graph_plan(x.graph, loss, 0, NULL), MR_OK);
+    leaves_fill(&x);
+    check(&x, loss, "stop_gradient", "a", mr_node_value(x.a), mr_node_grad(x.a), ROWS * COLS);
+    cr_assert_null(mr_node_grad(x.b));
+    leaves_free(&x);
+}
