@@ -53,8 +53,8 @@ static mr_status declare(mr_policy *policy, const char *flow, uint64_t seed) {
         mr_mlp_declare(policy->params, "trunk", spec->obs_dim, &spec->hidden, 0, MR_INIT_FAN_IN);
     policy->base = mr_base_declare(policy->params, "base", spec->act_dim, embedding_dim,
                                    log_std_low, log_std_high);
-    const mr_status status =
-        mr_flow_new(flow, spec->act_dim, embedding_dim, policy->params, "flow", &policy->flow);
+    const mr_status status = mr_flow_new(flow, MR_FLOW_TO_SAMPLE, spec->act_dim, embedding_dim,
+                                         policy->params, "flow", &policy->flow);
     if (status != MR_OK)
         return status;
     policy->spec.flow = mr_flow_text(policy->flow);

@@ -161,6 +161,10 @@ static mr_status check(const char *what, double loss, const mr_params *params) {
     return MR_OK;
 }
 
+static void copy_in(mr_node *input, size_t n_rows, const mr_real *values) {
+    memcpy(mr_node_value(input), values, n_rows * mr_node_cols(input) * sizeof *values);
+}
+
 static void draw_batch(mr_sac *sac, const mr_replay *replay) {
     const critic_graph *g = &sac->critic_graph;
     const size_t n = sac->options.batch_size;
@@ -182,12 +186,26 @@ static void draw_noise(mr_sac *sac) {
     mr_random_fill_normal(&random, n, mr_node_value(sac->actor_graph.noise));
 }
 
-static mr_status update_critic(mr_sac *sac) {
+static void run_critic(mr_sac *sac) {
     const critic_graph *g = &sac->critic_graph;
-    mr_params *params = mr_critic_params(sac->critic);
     mr_graph_run(g->graph, sac->options.batch_size);
     sac->figures.critic_loss = mr_node_mean(g->loss, sac->options.batch_size);
     sac->figures.q_mean = mr_node_mean(g->q, sac->options.batch_size);
+}
+
+static void run_actor(mr_sac *sac) {
+    const actor_graph *g = &sac->actor_graph;
+    const size_t n = sac->options.batch_size;
+    mr_graph_run(g->graph, n);
+    sac->figures.actor_loss = mr_node_mean(g->actor_loss, n);
+    sac->figures.alpha_loss = mr_node_mean(g->alpha_loss, n);
+    sac->figures.entropy = -mr_node_mean(g->log_prob, n);
+    sac->figures.alpha = exp((double)mr_params_read(sac->temperature)[0]);
+}
+
+static mr_status update_critic(mr_sac *sac) {
+    mr_params *params = mr_critic_params(sac->critic);
+    run_critic(sac);
     const mr_status status = check("critic", sac->figures.critic_loss, params);
     if (status == MR_OK)
         mr_adam_step(&sac->critic_adam, params, sac->options.n_threads);
@@ -195,20 +213,14 @@ static mr_status update_critic(mr_sac *sac) {
 }
 
 static mr_status update_actor(mr_sac *sac) {
-    const actor_graph *g = &sac->actor_graph;
-    const size_t n = sac->options.batch_size;
     mr_params *params = mr_policy_params(sac->policy);
-    mr_graph_run(g->graph, n);
-    sac->figures.actor_loss = mr_node_mean(g->actor_loss, n);
-    sac->figures.alpha_loss = mr_node_mean(g->alpha_loss, n);
-    sac->figures.entropy = -mr_node_mean(g->log_prob, n);
+    run_actor(sac);
     const mr_status status = check("actor", sac->figures.actor_loss, params);
     if (status != MR_OK)
         return status;
     mr_adam_step(&sac->actor_adam, params, sac->options.n_threads);
     if (sac->options.learns_alpha)
         mr_adam_step(&sac->alpha_adam, sac->temperature, 1);
-    sac->figures.alpha = exp((double)mr_params_read(sac->temperature)[0]);
     return MR_OK;
 }
 
@@ -226,6 +238,23 @@ mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay) {
     return MR_OK;
 }
 
+void mr_sac_compute(mr_sac *sac, const mr_batch *batch, const mr_real *next_noise,
+                    const mr_real *noise) {
+    const critic_graph *c = &sac->critic_graph;
+    const actor_graph *a = &sac->actor_graph;
+    const size_t n = sac->options.batch_size;
+    copy_in(c->obs, n, batch->obs);
+    copy_in(c->act, n, batch->act);
+    copy_in(c->reward, n, batch->reward);
+    copy_in(c->discount, n, batch->discount);
+    copy_in(c->next_obs, n, batch->next_obs);
+    copy_in(c->next_noise, n, next_noise);
+    copy_in(a->obs, n, batch->obs);
+    copy_in(a->noise, n, noise);
+    run_critic(sac);
+    run_actor(sac);
+}
+
 const mr_sac_figures *mr_sac_get_figures(const mr_sac *sac) {
     return &sac->figures;
 }
@@ -236,6 +265,10 @@ uint64_t mr_sac_n_updates(const mr_sac *sac) {
 
 const mr_critic *mr_sac_critic(const mr_sac *sac) {
     return sac->critic;
+}
+
+mr_params *mr_sac_temperature(const mr_sac *sac) {
+    return sac->temperature;
 }
 
 // ---- Saving

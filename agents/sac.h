@@ -46,14 +46,24 @@ void mr_sac_free(mr_sac *sac);
 /// names it); the parameters that it would have changed are then as before.
 mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay);
 
+/// Computes the losses and their gradients on a given batch, and changes no parameter: for checks
+/// against other implementations. The gradients are then in the sets' own blocks, the losses in the
+/// figures.
+///
+///   next_noise  [batch_size x act_dim] standard normals, for the actions at next_obs
+///   noise       [batch_size x act_dim] standard normals, for the actions at obs
+void mr_sac_compute(mr_sac *sac, const mr_batch *batch, const mr_real *next_noise,
+                    const mr_real *noise);
+
 /// Figures of the latest update.
 const mr_sac_figures *mr_sac_get_figures(const mr_sac *sac);
 
 /// Updates of the critics done so far.
 uint64_t mr_sac_n_updates(const mr_sac *sac);
 
-/// The agent's critics, owned by it.
+/// The agent's critics and its temperature (log alpha, alone), owned by it.
 const mr_critic *mr_sac_critic(const mr_sac *sac);
+mr_params *mr_sac_temperature(const mr_sac *sac);
 
 /// Adds all of the agent's state (policy, critics, targets, temperature, moments and counts) to a
 /// file.

@@ -1,4 +1,5 @@
-// What all environments share: the episode limit, the order of calls, and the promise that numbers are finite.
+// What all environments share: the episode limit, the order of calls, and the promise that numbers
+// are finite.
 
 #include "envs/env_kind.h"
 

@@ -34,8 +34,8 @@ typedef struct {
 } mr_step;
 
 /// Opens an environment by its name, for example "HalfCheetah-v5".
-/// Fails with MR_ERR_USAGE on an unknown name (the nearest name is in the message, or all where none is near).
-/// The caller closes it.
+/// Fails with MR_ERR_USAGE on an unknown name (the nearest name is in the message, or all where
+/// none is near). The caller closes it.
 mr_status mr_env_open(const char *name, mr_env **out);
 
 /// Closes it and releases all it holds; NULL is fine.

@@ -1,7 +1,8 @@
-/// For those who write environments: the functions behind `mr_env`, and the registry row that names them.
+/// For those who write environments: the functions behind `mr_env`, and the registry row that names
+/// them.
 ///
-/// `env.c` looks after what all share (episode limit, order of calls, finite numbers), so that a kind does nothing
-/// but its task.
+/// `env.c` looks after what all share (episode limit, order of calls, finite numbers), so that a
+/// kind does nothing but its task.
 #pragma once
 
 #include "envs/env.h"
@@ -9,13 +10,14 @@
 typedef struct {
     /// Begins an episode. `seed` restarts the random numbers; NULL lets them go on.
     mr_status (*reset)(void *self, const uint64_t *seed, double *obs);
-    /// Advances by one action; `result` arrives zeroed. Truncation by the episode limit is not its business.
+    /// Advances by one action; `result` arrives zeroed. Truncation by the episode limit is not its
+    /// business.
     mr_status (*step)(void *self, const double *action, double *obs, mr_step *result);
     void (*close)(void *self);
 } mr_env_kind;
 
-/// Wraps a kind and its state as an environment. Takes over `self` (also on failure) and copies nothing of `spec`
-/// but the struct itself: what it points to must live as long as `self`.
+/// Wraps a kind and its state as an environment. Takes over `self` (also on failure) and copies
+/// nothing of `spec` but the struct itself: what it points to must live as long as `self`.
 mr_status mr_env_wrap(const mr_env_kind *kind, void *self, const mr_env_spec *spec, mr_env **out);
 
 /// What was wrapped, when `env` is of this kind; else NULL.

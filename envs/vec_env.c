@@ -7,7 +7,8 @@
 
 enum { MESSAGE_SIZE = 1024 };
 
-// How one environment's step went. The message is kept by each thread, so it must be fetched where it was set.
+// How one environment's step went. The message is kept by each thread, so it must be fetched where
+// it was set.
 typedef struct {
     mr_status status;
     char message[MESSAGE_SIZE];
@@ -92,13 +93,13 @@ static void keep_outcome(outcome *kept, mr_status status) {
 mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
                           mr_step *results) {
     const mr_env_spec *spec = mr_vec_env_get_spec(vec);
-    // Environments share nothing, so that who steps which changes no number. Dynamic, since only some may be active.
+    // Environments share nothing, so that who steps which changes no number. Dynamic, since only
+    // some may be active.
 #pragma omp parallel for num_threads(vec->n_threads) schedule(dynamic) if (vec->n > 1)
     for (size_t i = 0; i < vec->n; i++)
         if (active == NULL || active[i])
-            keep_outcome(&vec->outcomes[i],
-                         mr_env_step(vec->envs[i], actions + i * spec->act_dim,
-                                     obs + i * spec->obs_dim, &results[i]));
+            keep_outcome(&vec->outcomes[i], mr_env_step(vec->envs[i], actions + i * spec->act_dim,
+                                                        obs + i * spec->obs_dim, &results[i]));
     for (size_t i = 0; i < vec->n; i++)
         if ((active == NULL || active[i]) && vec->outcomes[i].status != MR_OK)
             return mr_fail(vec->outcomes[i].status, "environment %zu: %s", i,

@@ -15,6 +15,7 @@ struct mr_flow {
     const mr_flow_kind *kind;
     mr_flow_options options;
     mr_flow_layer *layer; // [options.layers]
+    bool turned;          // the kind's forward goes from x to z
     char text[MAX_TEXT];
 };
 
@@ -35,8 +36,8 @@ static mr_status declare_layer(mr_flow *flow, size_t i, size_t dim, size_t conte
     return flow->kind->declare(layer, params, layer_prefix);
 }
 
-mr_status mr_flow_new(const char *text, size_t dim, size_t context_dim, mr_params *params,
-                      const char *prefix, mr_flow **out) {
+mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
+                      mr_params *params, const char *prefix, mr_flow **out) {
     mr_status status;
     mr_flow *flow = calloc(1, sizeof *flow);
     if (flow)
@@ -46,6 +47,9 @@ mr_status mr_flow_new(const char *text, size_t dim, size_t context_dim, mr_param
         goto done;
     }
     MR_TRY(mr_flow_text_read(text, &flow->kind, &flow->options));
+    const mr_flow_natural other =
+        use == MR_FLOW_TO_SAMPLE ? MR_NATURAL_INVERSE : MR_NATURAL_FORWARD;
+    flow->turned = flow->kind->natural == other;
     mr_flow_text_write(flow->kind, &flow->options, flow->text, sizeof flow->text);
     flow->layer = mr_arena_alloc(flow->arena, flow->options.layers * sizeof *flow->layer);
     if (!flow->layer) {
@@ -72,27 +76,27 @@ const char *mr_flow_text(const mr_flow *flow) {
     return flow->text;
 }
 
-static void add_to(mr_node **sum, mr_node *part) {
-    *sum = *sum ? mr_add(*sum, part) : part;
+// One layer, in the kind's own forward or inverse direction.
+static mr_node *pass(const mr_flow_layer *layer, bool forward, mr_params *params, mr_node *x,
+                     mr_node *context, mr_node **log_det) {
+    mr_node *part = NULL;
+    mr_node *y = forward ? layer->kind->forward(layer, params, x, context, &part)
+                         : layer->kind->inverse(layer, params, x, context, &part);
+    *log_det = *log_det ? mr_add(*log_det, part) : part;
+    return y;
 }
 
 mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_node *context,
                          mr_node **log_det) {
-    for (size_t i = 0; i < flow->options.layers; i++) {
-        mr_node *part = NULL;
-        z = flow->kind->forward(&flow->layer[i], params, z, context, &part);
-        add_to(log_det, part);
-    }
+    for (size_t i = 0; i < flow->options.layers; i++)
+        z = pass(&flow->layer[i], !flow->turned, params, z, context, log_det);
     return z;
 }
 
 mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
                          mr_node **log_det) {
-    for (size_t i = flow->options.layers; i-- > 0;) {
-        mr_node *part = NULL;
-        x = flow->kind->inverse(&flow->layer[i], params, x, context, &part);
-        add_to(log_det, part);
-    }
+    for (size_t i = flow->options.layers; i-- > 0;)
+        x = pass(&flow->layer[i], flow->turned, params, x, context, log_det);
     return x;
 }
 

@@ -16,6 +16,14 @@
 
 typedef struct mr_flow mr_flow;
 
+/// What a flow is for: which of its directions must be the fast one. Some kinds compute only one
+/// direction in a single pass; where that is not the one that the use needs, the flow is turned
+/// round (a turned MAF is an IAF, and so on).
+typedef enum {
+    MR_FLOW_TO_SAMPLE, // policies and variational posteriors: forward, from base to sample
+    MR_FLOW_TO_SCORE,  // densities of given points: inverse, from data to base
+} mr_flow_use;
+
 /// Builds a flow from its text and declares its parameters in `params`, which must not be allocated
 /// yet.
 ///
@@ -25,8 +33,8 @@ typedef struct mr_flow mr_flow;
 ///
 /// Every flow starts as the identity. The caller frees it.
 /// Fails with MR_ERR_USAGE on a text it does not understand; the message lists the choices.
-mr_status mr_flow_new(const char *text, size_t dim, size_t context_dim, mr_params *params,
-                      const char *prefix, mr_flow **out);
+mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
+                      mr_params *params, const char *prefix, mr_flow **out);
 void mr_flow_free(mr_flow *flow);
 
 /// Its text with every option written out, so that a saved model does not depend on later defaults.

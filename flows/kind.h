@@ -35,12 +35,16 @@ typedef struct {
     void *state; // the kind's own, state_size bytes, zeroed
 } mr_flow_layer;
 
+/// The direction that a kind computes in one pass.
+typedef enum { MR_NATURAL_BOTH, MR_NATURAL_FORWARD, MR_NATURAL_INVERSE } mr_flow_natural;
+
 struct mr_flow_kind {
     const char *name;
     const char *summary; // one line, with the paper
     const mr_flow_option *options;
     size_t n_options;
     size_t state_size;
+    mr_flow_natural natural;
 
     /// Declares the layer's parameters, under names that begin with `prefix` and a dot.
     mr_status (*declare)(mr_flow_layer *layer, mr_params *params, const char *prefix);

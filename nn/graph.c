@@ -2,6 +2,7 @@
 
 #include "nn/graph_inside.h"
 
+#include "nn/flush.h"
 #include "nn/gemm.h"
 
 #include <omp.h>
@@ -193,7 +194,7 @@ static void add_up(const mr_graph *graph, int thread, int n_threads) {
     }
 }
 
-static void run_thread(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
+static void run_rows(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
     const mr_rows rows = rows_of_thread(n_rows, thread, n_threads);
     for (const mr_node *node = graph->first; node; node = node->next)
         node->op->forward(node, rows);
@@ -204,6 +205,12 @@ static void run_thread(const mr_graph *graph, size_t n_rows, int thread, int n_t
         return;
 #pragma omp barrier
     add_up(graph, thread, n_threads);
+}
+
+static void run_thread(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
+    const mr_flush kept = mr_flush_begin();
+    run_rows(graph, n_rows, thread, n_threads);
+    mr_flush_end(kept);
 }
 
 void mr_graph_run(mr_graph *graph, size_t n_rows) {

@@ -2,41 +2,73 @@
 
 #include "nn/optim.h"
 
+#include "nn/flush.h"
+
 #include <math.h>
+#include <omp.h>
 
 mr_adam mr_adam_new(double lr) {
     return (mr_adam){.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
-void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
-    const size_t n = mr_params_size(params);
-    const double t = (double)++adam->n_steps;
-    // theta -= lr mhat / (sqrt(vhat) + epsilon), mhat = m / (1 - beta1^t), vhat = v / (1 -
-    // beta2^t).
-    const mr_real step = (mr_real)(adam->lr / (1 - pow(adam->beta1, t)));
-    const mr_real scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t)));
-    const mr_real beta1 = (mr_real)adam->beta1, beta2 = (mr_real)adam->beta2;
-    const mr_real epsilon = (mr_real)adam->epsilon;
-    const mr_real *restrict g = mr_params_grad(params);
-    mr_real *restrict m = mr_params_moment(params, 1);
-    mr_real *restrict v = mr_params_moment(params, 2);
-    mr_real *restrict theta = mr_params_value(params);
-#pragma omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)
-    for (size_t i = 0; i < n; i++) {
-        m[i] = beta1 * m[i] + (1 - beta1) * g[i];
-        v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
-        theta[i] -= step * m[i] / (mr_sqrt(v[i]) * scale + epsilon);
+/// The numbers [first, end) of a block that a thread works on.
+typedef struct {
+    size_t first, end;
+} slice;
+
+static slice slice_of(size_t n) {
+    const size_t thread = (size_t)omp_get_thread_num(), n_threads = (size_t)omp_get_num_threads();
+    return (slice){n * thread / n_threads, n * (thread + 1) / n_threads};
+}
+
+/// Adam's constants at one step.
+typedef struct {
+    mr_real beta1, beta2, epsilon;
+    mr_real step;  // lr / (1 - beta1^t)
+    mr_real scale; // 1 / sqrt(1 - beta2^t)
+} adam_constants;
+
+// theta -= lr mhat / (sqrt(vhat) + epsilon), mhat = m / (1 - beta1^t), vhat = v / (1 - beta2^t).
+static void adam_slice(adam_constants c, slice s, const mr_real *restrict g, mr_real *restrict m,
+                       mr_real *restrict v, mr_real *restrict theta) {
+    for (size_t i = s.first; i < s.end; i++) {
+        m[i] = c.beta1 * m[i] + (1 - c.beta1) * g[i];
+        v[i] = c.beta2 * v[i] + (1 - c.beta2) * g[i] * g[i];
+        theta[i] -= c.step * m[i] / (mr_sqrt(v[i]) * c.scale + c.epsilon);
     }
 }
 
-void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {
-    const size_t n = mr_params_size(source);
-    const mr_real rate = (mr_real)tau;
-    const mr_real *restrict from = mr_params_read(source);
-    mr_real *restrict to = mr_params_value(target);
-#pragma omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)
-    for (size_t i = 0; i < n; i++)
+void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
+    const double t = (double)++adam->n_steps;
+    const adam_constants c = {.beta1 = (mr_real)adam->beta1,
+                              .beta2 = (mr_real)adam->beta2,
+                              .epsilon = (mr_real)adam->epsilon,
+                              .step = (mr_real)(adam->lr / (1 - pow(adam->beta1, t))),
+                              .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t)))};
+#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
+    {
+        const mr_flush kept = mr_flush_begin();
+        adam_slice(c, slice_of(mr_params_size(params)), mr_params_grad(params),
+                   mr_params_moment(params, 1), mr_params_moment(params, 2),
+                   mr_params_value(params));
+        mr_flush_end(kept);
+    }
+}
+
+static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
+                         mr_real *restrict to) {
+    for (size_t i = s.first; i < s.end; i++)
         to[i] += rate * (from[i] - to[i]);
+}
+
+void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {
+#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
+    {
+        const mr_flush kept = mr_flush_begin();
+        polyak_slice((mr_real)tau, slice_of(mr_params_size(source)), mr_params_read(source),
+                     mr_params_value(target));
+        mr_flush_end(kept);
+    }
 }
 
 // 0 times anything finite is 0, times infinity or NaN it is NaN: one multiply-add a component, no

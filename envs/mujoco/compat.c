@@ -96,46 +96,48 @@ static int add_file(mjVFS *vfs, const char *name, const void *content, size_t si
 
 typedef struct {
     const char *name;
-    const mjVFS *vfs;
+    const void *xml;
+    size_t size;
+    mjVFS *vfs;
     mjModel *model;
     char error[ERROR_SIZE];
 } compilation;
 
 static void compile(void *argument) {
     compilation *job = argument;
-    job->model = mj_loadXML(job->name, job->vfs, job->error, ERROR_SIZE);
+    if (add_file(job->vfs, job->name, job->xml, job->size) == 0)
+        job->model = mj_loadXML(job->name, job->vfs, job->error, ERROR_SIZE);
+    else
+        snprintf(job->error, ERROR_SIZE, "its text cannot be taken over");
 }
 
-static mr_status compile_from(const mjVFS *vfs, const char *name, mjModel **out) {
+static mr_status run_compilation(compilation *job) {
     mr_status status;
-    compilation job = {.name = name, .vfs = vfs};
 
-    MR_TRY(mr_mujoco_run(name, compile, &job));
-    if (job.model == NULL) {
-        make_one_line(job.error);
-        return mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s", name,
-                       mj_versionString(), job.error);
+    MR_TRY(mr_mujoco_run(job->name, compile, job));
+    if (job->model == NULL) {
+        make_one_line(job->error);
+        status = mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s", job->name,
+                         mj_versionString(), job->error);
     }
-    *out = job.model;
 done:
     return status;
 }
 
 mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out) {
     mr_status status;
-    mjVFS *vfs = NULL;
+    compilation job = {.name = name, .xml = xml, .size = size};
 
     MR_TRY(check_version());
-    vfs = malloc(sizeof *vfs); // 2 MB before 3.2.0: too much for a stack
-    if (vfs == NULL)
+    job.vfs = malloc(sizeof *job.vfs); // 2 MB before 3.2.0: too much for a stack
+    if (job.vfs == NULL)
         return mr_fail_memory("a MuJoCo model");
-    mj_defaultVFS(vfs);
-    if (add_file(vfs, name, xml, size) != 0)
-        status = mr_fail_memory("a MuJoCo model");
-    else
-        status = compile_from(vfs, name, out);
-    mj_deleteVFS(vfs);
+    mj_defaultVFS(job.vfs);
+    status = run_compilation(&job);
+    mj_deleteVFS(job.vfs);
+    if (status == MR_OK)
+        *out = job.model;
 done:
-    free(vfs);
+    free(job.vfs);
     return status;
 }

@@ -1,7 +1,8 @@
 /// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
 ///
-/// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the process, nor
-/// writes MUJOCO_LOG.TXT. Its warnings are dropped: they are counted in mjData.warning.
+/// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
+/// process, nor writes MUJOCO_LOG.TXT. Its warnings are dropped: they are counted in
+/// mjData.warning.
 #pragma once
 
 #include "nn/status.h"
@@ -16,7 +17,8 @@
 /// Fails with MR_ERR_INPUT and MuJoCo's reason. The caller releases the model with mj_deleteModel.
 mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out);
 
-/// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is returned as
-/// MR_ERR_INPUT with MuJoCo's text; mjData that was worked on must then be reset before it is used again.
-/// `work` must hold nothing that would have to be released. `name` begins the message.
+/// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is
+/// returned as MR_ERR_INPUT with MuJoCo's text; mjData that was worked on must then be reset before
+/// it is used again. `work` must hold nothing that would have to be released. `name` begins the
+/// message.
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument);

@@ -3,6 +3,7 @@
 #include "envs/mujoco/model.h"
 #include "envs/mujoco/task.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -58,10 +59,17 @@ static void print_actions(page *to, const mjModel *model) {
     print(to, "\nAction\n");
     for (int i = 0; i < (int)model->nu; i++) {
         const int joint = model->actuator_trnid[2 * i];
-        print(to, "  %2d  [%g, %g], drives %s with gear %g\n", i,
-              model->actuator_ctrlrange[2 * i], model->actuator_ctrlrange[2 * i + 1],
-              model->names + model->name_jntadr[joint], model->actuator_gear[6 * i]);
+        print(to, "  %2d  [%g, %g], drives %s with gear %g\n", i, model->actuator_ctrlrange[2 * i],
+              model->actuator_ctrlrange[2 * i + 1], model->names + model->name_jntadr[joint],
+              model->actuator_gear[6 * i]);
     }
+}
+
+// The end of a line about what an option may change.
+static void print_option(page *to, const char *option) {
+    if (option != NULL)
+        print(to, "  (%s)", option);
+    print(to, "\n");
 }
 
 static void print_rewards(page *to, const mr_task *task) {
@@ -69,19 +77,20 @@ static void print_rewards(page *to, const mr_task *task) {
     print(to, "\nReward: the sum of\n");
     for (size_t i = 0; i < n_rewards; i++) {
         const mr_reward_term *term = &task->rewards[i];
-        print(to, "  %s = %g x %s  (%s)\n", term->kind->name, term->weight, term->kind->formula,
-              term->option);
+        print(to, "  %s = %g x [%s]", term->kind->name, term->weight, term->kind->formula);
+        print_option(to, term->option);
     }
 }
 
 static void print_range(page *to, const mjModel *model, const mr_healthy_range *range) {
     print(to, "  ");
     print_slice(to, model, &range->of);
-    print(to, " in %c%g, %g%c", range->closed ? '[' : '(', range->low, range->high,
-          range->closed ? ']' : ')');
-    if (range->option != NULL)
-        print(to, "  (%s)", range->option);
-    print(to, "\n");
+    if (isinf(range->low) && isinf(range->high))
+        print(to, " finite");
+    else
+        print(to, " in %c%g, %g%c", range->closed ? '[' : '(', range->low, range->high,
+              range->closed ? ']' : ')');
+    print_option(to, range->option);
 }
 
 static void print_end(page *to, const mjModel *model, const mr_task *task) {

@@ -6,7 +6,7 @@ static const mr_task task = {
     .model = "half_cheetah.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
-    .obs = {{.of = {&mr_field_qpos, .first = 1}}, {.of = {&mr_field_qvel}}},
+    .obs = {{.of = {.field = &mr_field_qpos, .first = 1}}, {.of = {.field = &mr_field_qvel}}},
     .rewards =
         {
             {&mr_reward_forward, "forward_reward_weight", 1.0},

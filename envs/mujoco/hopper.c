@@ -10,8 +10,8 @@ static const mr_task task = {
     .max_episode_steps = 1000,
     .obs =
         {
-            {.of = {&mr_field_qpos, .first = 1}},
-            {.of = {&mr_field_qvel}, .low = -10.0, .high = 10.0},
+            {.of = {.field = &mr_field_qpos, .first = 1}},
+            {.of = {.field = &mr_field_qvel}, .low = -10.0, .high = 10.0},
         },
     .rewards =
         {
@@ -21,10 +21,22 @@ static const mr_task task = {
         },
     .healthy =
         {
-            {"healthy_z_range", {&mr_field_qpos, .first = 1, .n = 1}, 0.7, INFINITY},
-            {"healthy_angle_range", {&mr_field_qpos, .first = 2, .n = 1}, -0.2, 0.2},
-            {"healthy_state_range", {&mr_field_qpos, .first = 2}, -100.0, 100.0},
-            {"healthy_state_range", {&mr_field_qvel}, -100.0, 100.0},
+            {.option = "healthy_z_range",
+             .of = {.field = &mr_field_qpos, .first = 1, .n = 1},
+             .low = 0.7,
+             .high = INFINITY},
+            {.option = "healthy_angle_range",
+             .of = {.field = &mr_field_qpos, .first = 2, .n = 1},
+             .low = -0.2,
+             .high = 0.2},
+            {.option = "healthy_state_range",
+             .of = {.field = &mr_field_qpos, .first = 2},
+             .low = -100.0,
+             .high = 100.0},
+            {.option = "healthy_state_range",
+             .of = {.field = &mr_field_qvel},
+             .low = -100.0,
+             .high = 100.0},
         },
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_uniform, 5e-3},

@@ -8,13 +8,16 @@ static const mr_task task = {
     .model = "inverted_pendulum.xml",
     .frame_skip = 2,
     .max_episode_steps = 1000,
-    .obs = {{.of = {&mr_field_qpos}}, {.of = {&mr_field_qvel}}},
-    .rewards = {{&mr_reward_healthy, "healthy_reward", 1.0}},
+    .obs = {{.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}},
+    .rewards = {{.kind = &mr_reward_healthy, .weight = 1.0}},
     .healthy =
         {
-            {NULL, {&mr_field_qpos, .first = 1, .n = 1}, -0.2, 0.2, .closed = true},
-            {NULL, {&mr_field_qpos}, -INFINITY, INFINITY}, // finite
-            {NULL, {&mr_field_qvel}, -INFINITY, INFINITY},
+            {.of = {.field = &mr_field_qpos, .first = 1, .n = 1},
+             .low = -0.2,
+             .high = 0.2,
+             .closed = true},
+            {.of = {.field = &mr_field_qpos}, .low = -INFINITY, .high = INFINITY}, // finite
+            {.of = {.field = &mr_field_qvel}, .low = -INFINITY, .high = INFINITY},
         },
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_uniform, 0.01},

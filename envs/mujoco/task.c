@@ -1,11 +1,13 @@
 // Runs a MuJoCo task from its description.
 //
-// One step is: control, frame_skip simulation steps, mj_rnePostConstraint (without which contact forces stay 0),
-// then reward, termination and observation from the data as they are. Positions of bodies and sites are those that
-// mj_step leaves, which belong to the state before its last integration; Gymnasium uses them so.
+// One step is: control, frame_skip simulation steps, mj_rnePostConstraint (without which contact
+// forces stay 0), then reward, termination and observation from the data as they are. Positions of
+// bodies and sites are those that mj_step leaves, which belong to the state before its last
+// integration; Gymnasium uses them so.
 //
-// A simulation that diverges is put back to the model's initial state by MuJoCo itself, in the middle of the episode,
-// and goes on from there, as in Gymnasium: a trainer is not stopped by it, and no number is ever infinite.
+// A simulation that diverges is put back to the model's initial state by MuJoCo itself, in the
+// middle of the episode, and goes on from there, as in Gymnasium: a trainer is not stopped by it,
+// and no number is ever infinite.
 
 #include "envs/mujoco/task.h"
 

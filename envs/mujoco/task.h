@@ -1,7 +1,9 @@
-/// A MuJoCo task as data, and the running task that is made from it. For envs/mujoco/ and its tests.
+/// A MuJoCo task as data, and the running task that is made from it. For envs/mujoco/ and its
+/// tests.
 ///
-/// A description is a plain struct without pointers to parts of itself, so that copying it copies all: a running
-/// task has its own, in which options may be changed before it is opened. What it may say is listed in terms.h.
+/// A description is a plain struct without pointers to parts of itself, so that copying it copies
+/// all: a running task has its own, in which options may be changed before it is opened. What it
+/// may say is listed in terms.h.
 #pragma once
 
 #include "envs/env_kind.h"
@@ -47,11 +49,12 @@ typedef struct {
 
 typedef struct {
     const mr_reward_kind *kind;
-    const char *option; // Gymnasium's name of the weight
+    const char *option; // Gymnasium's name of the weight; NULL: it has none
     double weight;
 } mr_reward_term;
 
-/// Every component must lie within (low, high), or [low, high] where `closed`, for the state to be healthy.
+/// Every component must lie within (low, high), or [low, high] where `closed`, for the state to be
+/// healthy.
 typedef struct {
     const char *option; // Gymnasium's name of the range; NULL: it has none
     mr_slice of;

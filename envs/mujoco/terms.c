@@ -88,7 +88,7 @@ const mr_reward_kind mr_reward_healthy = {
 
 const mr_reward_kind mr_reward_control = {
     .name = "reward_ctrl",
-    .formula = "-(sum of action^2)",
+    .formula = "-sum of action^2",
     .value = control_value,
 };
 

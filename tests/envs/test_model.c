@@ -1,6 +1,7 @@
 // The built-in models compile to the tasks' reference models, field by field.
 //
-// tests/data/envs/compiled/ holds the reference's fields as libmujoco 2.2.2 compiled them, in MuJoCo's names and order.
+// tests/data/envs/compiled/ holds the reference's fields as libmujoco 2.2.2 compiled them, in
+// MuJoCo's names and order.
 
 #include "envs/mujoco/model.h"
 
@@ -11,7 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-// Our files may write a number in another way than the reference does (an angle, a difference): a few roundings.
+// Our files may write a number in another way than the reference does (an angle, a difference): a
+// few roundings.
 static const double tolerance = 1e-12;
 
 typedef enum { NUMBER, INTEGER, FLAG } field_type;
@@ -24,8 +26,10 @@ typedef struct {
     bool scalar; // in place, not behind a pointer
 } model_field;
 
-#define ARRAY(type, name) {#name, type, offsetof(mjModel, name), false}
-#define OPTION(type, name) {#name, type, offsetof(mjModel, opt.name), true}
+#define ARRAY(type, name)                                                                          \
+    { #name, type, offsetof(mjModel, name), false }
+#define OPTION(type, name)                                                                         \
+    { #name, type, offsetof(mjModel, opt.name), true }
 
 static const model_field fields[] = {
     OPTION(NUMBER, timestep),
@@ -98,8 +102,8 @@ typedef struct {
 } named_objects;
 
 static const named_objects objects[] = {
-    {"body_name", "nbody", mjOBJ_BODY},     {"jnt_name", "njnt", mjOBJ_JOINT},
-    {"geom_name", "ngeom", mjOBJ_GEOM},     {"site_name", "nsite", mjOBJ_SITE},
+    {"body_name", "nbody", mjOBJ_BODY},       {"jnt_name", "njnt", mjOBJ_JOINT},
+    {"geom_name", "ngeom", mjOBJ_GEOM},       {"site_name", "nsite", mjOBJ_SITE},
     {"tendon_name", "ntendon", mjOBJ_TENDON}, {"actuator_name", "nu", mjOBJ_ACTUATOR},
 };
 
@@ -154,8 +158,7 @@ static void expect_field(const mjModel *model, const json_t *reference, const mo
     const size_t n = is_list ? json_array_size(expected) : 1;
     for (size_t i = 0; i < n; i++) {
         const double value = field_value(model, field, i);
-        const double want =
-            json_number_value(is_list ? json_array_get(expected, i) : expected);
+        const double want = json_number_value(is_list ? json_array_get(expected, i) : expected);
         cr_expect(is_close(value, want), "%s[%zu] is %.17g, the reference has %.17g", field->name,
                   i, value, want);
     }
@@ -164,10 +167,10 @@ static void expect_field(const mjModel *model, const json_t *reference, const mo
 static void expect_names(const mjModel *model, const json_t *reference,
                          const named_objects *object) {
     const json_t *names = json_object_get(reference, object->names);
-    cr_assert_eq(json_array_size(names),
+    cr_assert_eq((json_int_t)json_array_size(names),
                  json_integer_value(json_object_get(reference, object->count)));
     for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *name = mj_id2name(model, object->type, (int)i);
+        const char *name = mj_id2name(model, (int)object->type, (int)i);
         const char *want = json_string_value(json_array_get(names, i));
         cr_expect_str_eq(name == NULL ? "" : name, want, "%s[%zu]", object->names, i);
     }
@@ -178,8 +181,8 @@ static void expect_sizes(const mjModel *model, const json_t *reference) {
         const char *name;
         long long n;
     } sizes[] = {
-        {"nq", model->nq},       {"nv", model->nv},       {"nu", model->nu},
-        {"nbody", model->nbody}, {"njnt", model->njnt},   {"ngeom", model->ngeom},
+        {"nq", model->nq},       {"nv", model->nv},           {"nu", model->nu},
+        {"nbody", model->nbody}, {"njnt", model->njnt},       {"ngeom", model->ngeom},
         {"nsite", model->nsite}, {"ntendon", model->ntendon},
     };
     for (size_t i = 0; i < MR_COUNT(sizes); i++)

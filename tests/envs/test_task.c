@@ -59,23 +59,25 @@ static bool is_close(double value, double expected, double tolerance) {
     return fabs(value - expected) <= tolerance * fmax(1.0, fabs(expected));
 }
 
-// 2.2.2 is what the rollouts come from. Newer releases integrate and solve in another order of operations, to other
-// last digits, which contacts amplify; what matches there is what Gymnasium gives (tests/oracle/envs_gymnasium.py).
-static double rollout_tolerance(void) {
-    return 1e-9;
+static const double rollout_tolerance = 1e-9; // absolute, or relative above 1
+
+// Newer releases solve constraints to other last digits and add up the margins of geoms that touch,
+// so that their rollouts part from 2.2.2's at the first limit or contact. What comes after is
+// compared with Gymnasium under the same release by tests/oracle/envs_gymnasium.py.
+static bool is_comparable(const mjData *data) {
+    return mj_version() == 222 || data->nefc == 0;
 }
 
 static void expect_state(const mjModel *model, const mjData *data, const csv_table *table,
                          size_t t) {
     const double *qpos = &table->rows[t][csv_column(table, "qpos0")];
     const double *qvel = &table->rows[t][csv_column(table, "qvel0")];
-    const double tolerance = rollout_tolerance();
     for (int i = 0; i < (int)model->nq; i++)
-        cr_expect(is_close(data->qpos[i], qpos[i], tolerance), "step %zu: qpos[%d] is %.17g, not %.17g",
-                  t, i, data->qpos[i], qpos[i]);
+        cr_expect(is_close(data->qpos[i], qpos[i], rollout_tolerance),
+                  "step %zu: qpos[%d] is %.17g, not %.17g", t, i, data->qpos[i], qpos[i]);
     for (int i = 0; i < (int)model->nv; i++)
-        cr_expect(is_close(data->qvel[i], qvel[i], tolerance), "step %zu: qvel[%d] is %.17g, not %.17g",
-                  t, i, data->qvel[i], qvel[i]);
+        cr_expect(is_close(data->qvel[i], qvel[i], rollout_tolerance),
+                  "step %zu: qvel[%d] is %.17g, not %.17g", t, i, data->qvel[i], qvel[i]);
 }
 
 static void expect_contacts(const mjModel *model, const mjData *data, const csv_table *table,
@@ -84,9 +86,8 @@ static void expect_contacts(const mjModel *model, const mjData *data, const csv_
     double sum = 0.0;
     for (int i = 0; i < 6 * (int)model->nbody; i++)
         sum += data->cfrc_ext[i] * data->cfrc_ext[i];
-    if (mj_version() == 222)
-        cr_expect_eq(data->ncon, (int)row[csv_column(table, "ncon")], "step %zu", t);
-    cr_expect(is_close(sum, row[csv_column(table, "cfrc_ext_sumsq")], rollout_tolerance()),
+    cr_expect_eq((int)data->ncon, (int)row[csv_column(table, "ncon")], "step %zu", t);
+    cr_expect(is_close(sum, row[csv_column(table, "cfrc_ext_sumsq")], rollout_tolerance),
               "step %zu: cfrc_ext^2 is %.17g", t, sum);
 }
 
@@ -103,6 +104,8 @@ ParameterizedTest(task_case *which, task, follows_the_reference_rollout) {
     for (size_t t = 1; t < table->n_rows; t++) {
         const double *action = &table->rows[t][csv_column(table, "ctrl0")];
         cr_assert_eq(mr_mujoco_simulate(mujoco, action), MR_OK); // goes on where the task would end
+        if (!is_comparable(mujoco->data))
+            break;
         expect_state(mujoco->model, mujoco->data, table, t);
         expect_contacts(mujoco->model, mujoco->data, table, t);
     }
@@ -281,8 +284,8 @@ static void collect_starts(const char *name, moments *of_qpos, moments *of_qvel)
     *of_qvel = moments_of(n_qvel, qvel);
 }
 
-// At least 2,000 numbers: the mean errs by deviation / 45, the deviation by 1/63 of itself (normal) or less, one
-// sigma; five of them are allowed. Fourth moments: 1.8 when uniform, 3 when normal.
+// At least 2,000 numbers: the mean errs by deviation / 45, the deviation by 1/63 of itself (normal)
+// or less, one sigma; five of them are allowed. Fourth moments: 1.8 when uniform, 3 when normal.
 static void expect_uniform(const moments *m, double scale) {
     cr_expect_leq(m->largest, scale);
     cr_expect_gt(m->largest, 0.99 * scale);
@@ -318,7 +321,8 @@ Test(task, forgets_the_episode_before) {
     mr_env *env = open_env("Hopper-v5");
     cr_assert_eq(mr_env_reset(env, &seed, obs), MR_OK);
     step(env, action, first);
-    for (int t = 0; t < 10; t++) // falls, in contact with the floor: the solver's warm start is not 0
+    for (int t = 0; t < 10;
+         t++) // falls, in contact with the floor: the solver's warm start is not 0
         cr_assert_eq(mr_mujoco_simulate(mr_mujoco_of(env), action), MR_OK);
     cr_assert_eq(mr_env_reset(env, &seed, obs), MR_OK);
     step(env, action, again);

@@ -45,8 +45,8 @@ static void play(int n_threads, record *out) {
     reset_all(vec);
     for (int t = 0; t < N_STEPS; t++) {
         draw_actions(&random, actions);
-        cr_assert_eq(mr_vec_env_step(vec, NULL, actions[0], out->obs[t][0], out->results[t]), MR_OK, "%s",
-                     mr_error_message());
+        cr_assert_eq(mr_vec_env_step(vec, NULL, actions[0], out->obs[t][0], out->results[t]), MR_OK,
+                     "%s", mr_error_message());
         for (size_t i = 0; i < N; i++)
             if (out->results[t][i].terminated)
                 cr_assert_eq(mr_vec_env_reset(vec, i, NULL, (double[OBS_DIM]){0}), MR_OK);
@@ -107,6 +107,22 @@ Test(vec_env, reports_the_first_environment_that_failed_and_steps_the_others) {
                        mr_error_message());
     cr_expect_gt(results[0].reward, 0.5); // healthy, at rest
     cr_expect_gt(results[3].reward, 0.5);
+    mr_vec_env_close(vec);
+}
+
+Test(vec_env, leaves_the_rows_of_inactive_environments_alone) {
+    mr_vec_env *vec = open_vec(2);
+    double actions[N][ACT_DIM] = {{0}}, obs[N][OBS_DIM] = {{0}};
+    mr_step results[N] = {0};
+    const bool active[N] = {true, false, true, true, false};
+    reset_all(vec);
+    actions[1][0] = NAN; // would be refused, were it read
+    cr_assert_eq(mr_vec_env_step(vec, active, actions[0], obs[0], results), MR_OK, "%s",
+                 mr_error_message());
+    for (size_t i = 0; i < N; i++) {
+        cr_expect_eq(obs[i][0] != 0.0, active[i]);
+        cr_expect_eq(results[i].reward != 0.0, active[i]);
+    }
     mr_vec_env_close(vec);
 }
 

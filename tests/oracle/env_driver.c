@@ -1,0 +1,104 @@
+// Drives a MuJoCo task by commands on standard input, for envs_gymnasium.py. One line in, one line
+// out (%.17g):
+//
+//   state QPOS... QVEL...  begins an episode in that state    -> the observation
+//   step ACTION...         one step of the environment        -> observation, reward, terminated,
+//   truncated quit
+//
+// The first line out is: obs_dim act_dim nq nv, and MuJoCo's version.
+
+#include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NUMBERS = 1024, LINE_SIZE = 65536 };
+
+static void fail(const char *message) {
+    fprintf(stderr, "env_driver: %s\n", message);
+    exit(1);
+}
+
+static void check(mr_status status) {
+    if (status != MR_OK)
+        fail(mr_error_message());
+}
+
+static void read_numbers(char *text, size_t n, double *numbers) {
+    for (size_t i = 0; i < n; i++) {
+        char *end;
+        numbers[i] = strtod(text, &end);
+        if (end == text)
+            fail("too few numbers");
+        text = end;
+    }
+}
+
+static void print_numbers(size_t n, const double *numbers) {
+    for (size_t i = 0; i < n; i++)
+        printf("%.17g ", numbers[i]);
+}
+
+static void begin(mr_env *env, char *text) {
+    double state[MAX_NUMBERS], obs[MAX_NUMBERS];
+    mr_mujoco *mujoco = mr_mujoco_of(env);
+    const size_t nq = (size_t)mujoco->model->nq, nv = (size_t)mujoco->model->nv;
+    read_numbers(text, nq + nv, state);
+    check(mr_env_reset(env, NULL, obs));
+    check(mr_mujoco_set_state(mujoco, state, state + nq));
+    mr_mujoco_observe(mujoco, obs);
+    print_numbers(mr_env_get_spec(env)->obs_dim, obs);
+    printf("\n");
+}
+
+static void step(mr_env *env, char *text) {
+    double action[MAX_NUMBERS], obs[MAX_NUMBERS];
+    mr_step result;
+    read_numbers(text, mr_env_get_spec(env)->act_dim, action);
+    check(mr_env_step(env, action, obs, &result));
+    print_numbers(mr_env_get_spec(env)->obs_dim, obs);
+    printf("%.17g %d %d\n", result.reward, result.terminated, result.truncated);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(mr_env *env, char *text);
+} commands[] = {{"state ", begin}, {"step ", step}};
+
+static void obey(mr_env *env, char *line) {
+    for (size_t i = 0; i < MR_COUNT(commands); i++) {
+        const size_t length = strlen(commands[i].name);
+        if (strncmp(line, commands[i].name, length) == 0) {
+            commands[i].run(env, line + length);
+            return;
+        }
+    }
+    fail("unknown command");
+}
+
+static void greet(const mr_env *env) {
+    const mr_env_spec *spec = mr_env_get_spec(env);
+    const mr_mujoco *mujoco = mr_mujoco_of(env);
+    if (mujoco == NULL)
+        fail("not a MuJoCo task");
+    printf("%zu %zu %d %d %s\n", spec->obs_dim, spec->act_dim, (int)mujoco->model->nq,
+           (int)mujoco->model->nv, mr_mujoco_version());
+}
+
+int main(int argc, char **argv) {
+    static char line[LINE_SIZE];
+    mr_env *env = NULL;
+    if (argc != 2)
+        fail("give the name of one environment");
+    check(mr_env_open(argv[1], &env));
+    greet(env);
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "quit\n") != 0) {
+        obey(env, line);
+        fflush(stdout);
+    }
+    mr_env_close(env);
+    return 0;
+}
