@@ -115,10 +115,9 @@ const mr_command mr_command_eval = {
     .name = "eval",
     .usage = "RUN_DIR_OR_POLICY_FILE [options]",
     .summary = "play episodes with a saved policy and report the return",
-    .details =
-        "Plays episodes with a saved policy and reports mean and standard deviation of the\n"
-        "return. A run's directory stands for its policy.safetensors, the policy as training\n"
-        "left it; give DIR/best_policy.safetensors for the one of the best evaluation.",
+    .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
+               "the return. A run's directory stands for its policy.safetensors, the policy as\n"
+               "training left it; give DIR/best_policy.safetensors for the best so far.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

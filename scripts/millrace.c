@@ -60,8 +60,8 @@ const mr_command mr_program = {
     .name = "",
     .usage = "COMMAND [options]",
     .summary = "",
-    .details = "Trains and evaluates reinforcement-learning agents whose policies are normalizing "
-               "flows.\n\n`millrace help COMMAND` explains a command.",
+    .details = "Trains and evaluates reinforcement-learning agents whose policies are\n"
+               "normalizing flows.\n\n`millrace help COMMAND` explains a command.",
     .options = program_options,
     .n_options = MR_COUNT(program_options),
     .run = run_program,

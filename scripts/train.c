@@ -151,12 +151,11 @@ const mr_command mr_command_train = {
     .name = "train",
     .usage = "ENV [options]",
     .summary = "train an agent on a task",
-    .details =
-        "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
-        "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
-        "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
-        "What is set later overrides what is set earlier: the defaults, --config FILE, then\n"
-        "--set and the other options in the order given. Ctrl-C stops in good order.",
+    .details = "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
+               "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
+               "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
+               "What is set later overrides what is set earlier: the defaults, --config FILE,\n"
+               "then --set and the other options in the order given. Ctrl-C stops in good order.",
     .max_arguments = 1,
     .takes_settings = true,
     .options = options,

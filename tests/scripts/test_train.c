@@ -1,0 +1,332 @@
+// Training, evaluating and plotting from the command line, on runs of a few hundred steps.
+
+#include <glob.h>
+#include <jansson.h>
+#include <math.h>
+
+#include "agents/policy.h"
+#include "agents/settings.h"
+#include "tests/scripts/command_runner.h"
+
+TestSuite(train_command, .init = scratch_enter, .fini = scratch_leave);
+
+#define TINY                                                                                       \
+    "train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "16", "--policy",                \
+        "real_nvp:layers=2,hidden=8", "--batch-size", "16", "--learning-starts", "50",             \
+        "--buffer-size", "1000", "--eval-every", "100", "--eval-episodes", "2"
+
+static void train_into(const char *dir) {
+    outcome o = RUN(TINY, "--steps", "150", "--out", dir);
+    cr_assert_eq(o.code, 0, "%s", o.err);
+    outcome_free(&o);
+}
+
+static bool exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+static size_t count_paths(const char *pattern) {
+    glob_t found;
+    const size_t n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return n;
+}
+
+static size_t count_lines(const char *path) {
+    char *text = scratch_read(path);
+    size_t n = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        n += *c == '\n';
+    free(text);
+    return n;
+}
+
+static void expect_same_file(const char *path_a, const char *path_b, bool same) {
+    char *a, *b;
+    size_t n_a, n_b;
+    cr_assert_eq(mr_file_read(path_a, &a, &n_a), MR_OK);
+    cr_assert_eq(mr_file_read(path_b, &b, &n_b), MR_OK);
+    cr_expect_eq(n_a == n_b && memcmp(a, b, n_a) == 0, same, "%s and %s", path_a, path_b);
+    free(a);
+    free(b);
+}
+
+Test(train_command, leaves_its_results_in_a_directory) {
+    outcome o = RUN(TINY, "--steps", "250", "--out", "a/b");
+    expect_success(&o);
+    scratch_expect_part(o.out, "step 100: mean return ");
+    scratch_expect_part(o.out, "results are in a/b");
+    scratch_expect_part(o.err, "results go to a/b");
+    static const char *const names[] = {"a/b/config.yaml", "a/b/progress.csv",
+                                        "a/b/policy.safetensors", "a/b/best_policy.safetensors"};
+    for (size_t i = 0; i < MR_COUNT(names); i++)
+        cr_expect(exists(names[i]), "%s", names[i]);
+    cr_expect_eq(count_lines("a/b/evaluations.csv"), 4); // columns; steps 100, 200 and 250
+    cr_expect_eq(count_paths("a/b/*tmp*"), 0);
+    outcome_free(&o);
+}
+
+Test(train_command, options_override_files_and_files_defaults) {
+    scratch_write("a.yaml", "env: InvertedPendulum-v5\nsteps: 20\ngamma: 0.9\ntau: 0.1\n"
+                            "hidden: [8]\nbatch_size: 4\nbuffer_size: 30\neval_episodes: 1\n");
+    outcome o = RUN("train", "--set", "gamma=0.7", "--gamma", "0.8", "--tau", "0.2", "--set",
+                    "tau=0.3", "--config", "a.yaml", "--out", "a", "--threads", "1");
+    expect_success(&o);
+    outcome_free(&o);
+    mr_settings found;
+    mr_settings_init(&found);
+    const double default_lr = found.critic_lr;
+    cr_assert_eq(mr_settings_read(&found, "a/config.yaml"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(found.critic_lr, default_lr);
+    cr_expect_eq(found.batch_size, 4);
+    cr_expect_eq(found.gamma, 0.8);
+    cr_expect_eq(found.tau, 0.3);
+}
+
+Test(train_command, the_config_of_a_run_makes_the_same_run_again) {
+    train_into("a");
+    outcome o = RUN("train", "--config", "a/config.yaml", "--out", "b");
+    expect_success(&o);
+    outcome_free(&o);
+    expect_same_file("a/policy.safetensors", "b/policy.safetensors", true);
+    expect_same_file("a/config.yaml", "b/config.yaml", true);
+    o = RUN("train", "--config", "a/config.yaml", "--out", "c", "--seed", "2");
+    expect_success(&o);
+    outcome_free(&o);
+    expect_same_file("a/policy.safetensors", "c/policy.safetensors", false);
+}
+
+Test(train_command, refuses_a_directory_that_exists) {
+    cr_assert_eq(mkdir("a", 0777), 0);
+    outcome o = RUN(TINY, "--steps", "150", "--out", "a");
+    expect_refusal(&o, 2, "a exists already; remove it or choose another name");
+    cr_expect_eq(count_paths("a/*"), 0);
+}
+
+Test(train_command, runs_without_a_name_never_clash) {
+    enum { N_RUNS = 3 };
+    pid_t children[N_RUNS];
+    const char *const names[N_RUNS] = {"0", "1", "2"};
+    for (size_t i = 0; i < N_RUNS; i++)
+        children[i] = start(&(circumstances){0}, names[i], ARGUMENTS(TINY, "--steps", "60"));
+    for (size_t i = 0; i < N_RUNS; i++) {
+        outcome o = finish(children[i], names[i]);
+        expect_success(&o);
+        outcome_free(&o);
+    }
+    cr_expect_eq(
+        count_paths("runs/InvertedPendulum-v5-real_nvp-layers-2-hidden-8-s1-2*/policy.safetensors"),
+        N_RUNS);
+}
+
+static void expect_stop(int signal_number, int code) {
+    const pid_t child =
+        start(&(circumstances){0}, "command",
+              ARGUMENTS(TINY, "--steps", "100000000", "--eval-every", "0", "--out", "a"));
+    for (int i = 0; i < 1000 && !exists("a/evaluations.csv"); i++)
+        usleep(10000);
+    usleep(100000); // past its first steps
+    kill(child, signal_number);
+    outcome o = finish(child, "command");
+    cr_expect_eq(o.code, code, "%d: %s", o.code, o.err);
+    scratch_expect_part(o.out, "stopped after ");
+    scratch_expect_part(o.out, "results are in a");
+    cr_expect(exists("a/policy.safetensors") && exists("a/checkpoint.safetensors"));
+    outcome_free(&o);
+}
+
+Test(train_command, an_interrupt_saves_and_exits_with_130) {
+    expect_stop(SIGINT, 130);
+}
+
+Test(train_command, a_request_to_terminate_saves_and_exits_with_143) {
+    expect_stop(SIGTERM, 143);
+}
+
+Test(train_command, a_full_disk_at_the_start_leaves_nothing) {
+    outcome o = run_under(&(circumstances){.max_file_size = 100},
+                          ARGUMENTS(TINY, "--steps", "150", "--out", "a"));
+    cr_expect_eq(o.code, 1);
+    cr_expect(!exists("a"));
+    outcome_free(&o);
+}
+
+// The tables fit, the policy does not.
+Test(train_command, a_full_disk_later_is_said_and_leaves_no_half_file) {
+    outcome o = run_under(&(circumstances){.max_file_size = 1000},
+                          ARGUMENTS(TINY, "--steps", "150", "--out", "a"));
+    cr_expect_eq(o.code, 1, "%d", o.code);
+    scratch_expect_part(o.err, "policy.safetensors: File too large");
+    cr_expect_eq(count_paths("a/*.safetensors*"), 0);
+    cr_expect_eq(count_lines("a/evaluations.csv"), 1);
+    outcome_free(&o);
+}
+
+Test(train_command, says_when_nothing_would_be_learned) {
+    outcome o = RUN(TINY, "--steps", "30", "--out", "a");
+    expect_success(&o);
+    scratch_expect_part(o.err, "nothing will be learned");
+    outcome_free(&o);
+}
+
+static double number_at(const json_t *object, const char *key) {
+    cr_assert(json_is_number(json_object_get(object, key)), "%s", key);
+    return json_number_value(json_object_get(object, key));
+}
+
+Test(train_command, eval_reports_as_json) {
+    train_into("a");
+    outcome o = RUN("eval", "a", "--episodes", "3", "--json");
+    expect_success(&o);
+    cr_expect_eq(strchr(o.out, '\n'), o.out + strlen(o.out) - 1, "not one line");
+    json_t *object = json_loads(o.out, 0, NULL);
+    const json_t *returns = json_object_get(object, "returns");
+    cr_expect_eq(json_object_size(object), 7);
+    cr_expect_str_eq(json_string_value(json_object_get(object, "env")), "InvertedPendulum-v5");
+    scratch_expect_part(json_string_value(json_object_get(object, "policy")), "real_nvp");
+    cr_expect_eq(number_at(object, "episodes"), 3);
+    cr_assert_eq(json_array_size(returns), 3);
+    double sum = 0, sum_of_squares = 0;
+    for (size_t i = 0; i < 3; i++) {
+        const double value = json_number_value(json_array_get(returns, i));
+        sum += value;
+        sum_of_squares += value * value;
+    }
+    cr_expect_float_eq(number_at(object, "mean_return"), sum / 3, 1e-9);
+    cr_expect_float_eq(number_at(object, "std_return"),
+                       sqrt(fmax(0, sum_of_squares / 3 - sum / 3 * sum / 3)), 1e-6);
+    cr_expect_geq(number_at(object, "mean_length"), 1);
+    json_decref(object);
+    outcome_free(&o);
+}
+
+Test(train_command, eval_is_deterministic_unless_told) {
+    train_into("a");
+    outcome plain = RUN("eval", "a", "--json");
+    outcome deterministic = RUN("eval", "a/policy.safetensors", "--deterministic", "--json");
+    outcome stochastic = RUN("eval", "a", "--stochastic", "--json");
+    expect_success(&plain);
+    cr_expect_str_eq(plain.out, deterministic.out);
+    cr_expect_str_neq(plain.out, stochastic.out);
+    outcome_free(&plain);
+    outcome_free(&deterministic);
+    outcome_free(&stochastic);
+}
+
+Test(train_command, eval_reports_for_people) {
+    train_into("a");
+    outcome o = RUN("eval", "a", "--episodes", "2");
+    expect_success(&o);
+    static const char *const parts[] = {"InvertedPendulum-v5", "real_nvp", "episodes     2",
+                                        "mean return  ",       " ± ",      "mean length  "};
+    for (size_t i = 0; i < MR_COUNT(parts); i++)
+        scratch_expect_part(o.out, parts[i]);
+    outcome_free(&o);
+}
+
+Test(train_command, eval_refuses_what_is_no_policy) {
+    train_into("a");
+    char *text;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read("a/policy.safetensors", &text, &n_bytes), MR_OK);
+    const mr_bytes half = {text, n_bytes / 2};
+    cr_assert_eq(mr_file_replace("half.safetensors", 1, &half), MR_OK);
+    free(text);
+    scratch_write("text.safetensors", "this is no policy, but it is long enough to be read as one");
+    static const char *const paths[] = {"half.safetensors", "text.safetensors", "a/progress.csv",
+                                        "/dev/null"};
+    for (size_t i = 0; i < MR_COUNT(paths); i++) {
+        outcome o = RUN("eval", paths[i]);
+        expect_refusal(&o, 1, paths[i]);
+    }
+}
+
+Test(train_command, eval_refuses_a_policy_of_other_sizes) {
+    const double low = -1, high = 1;
+    const mr_policy_spec spec = {.env = "HalfCheetah-v5",
+                                 .flow = "gaussian",
+                                 .obs_dim = 3,
+                                 .act_dim = 1,
+                                 .act_low = &low,
+                                 .act_high = &high,
+                                 .hidden = {.n = 1, .width = {4}}};
+    mr_policy *policy;
+    cr_assert_eq(mr_policy_new(&spec, 1, &policy), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_policy_save(policy, "other.safetensors", 0, NULL), MR_OK);
+    mr_policy_free(policy);
+    outcome o = RUN("eval", "other.safetensors");
+    expect_refusal(&o, 1, "HalfCheetah-v5");
+}
+
+// The program of docs/example.c plays the episode that eval plays first.
+Test(train_command, the_example_in_the_docs_gets_the_return_that_eval_gets) {
+    train_into("a");
+    outcome eval = RUN("eval", "a", "--episodes", "1", "--seed", "1", "--json");
+    json_t *object = json_loads(eval.out, 0, NULL);
+    char expected[64];
+    snprintf(expected, sizeof expected, "InvertedPendulum-v5: return %.2f\n",
+             number_at(object, "mean_return"));
+    outcome example =
+        run_under(&(circumstances){.program = MR_TEST_EXAMPLE}, ARGUMENTS("a/policy.safetensors"));
+    expect_success(&example);
+    cr_expect_str_eq(example.out, expected);
+    json_decref(object);
+    outcome_free(&eval);
+    outcome_free(&example);
+}
+
+static void write_run(const char *dir, const char *env, const char *policy, const char *rows) {
+    char path[100], text[1000];
+    cr_assert_eq(mkdir(dir, 0777), 0);
+    snprintf(path, sizeof path, "%s/config.yaml", dir);
+    snprintf(text, sizeof text, "env: %s\npolicy: %s\n", env, policy);
+    scratch_write(path, text);
+    snprintf(path, sizeof path, "%s/evaluations.csv", dir);
+    snprintf(text, sizeof text, "time/total_timesteps,eval/mean_reward,...\n%s", rows);
+    scratch_write(path, text);
+}
+
+// Only the labels can be read back from a picture: an SVG has them as text.
+Test(train_command, plot_draws_runs_of_the_same_policy_as_one_curve) {
+    write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
+    write_run("b", "Some-v0", "gaussian", "10,2,0\n15,2.5,0\n20,4,0\n");
+    write_run("c", "Some-v0", "real_nvp", "10,1,0\n30,7,0\n");
+    outcome o =
+        RUN("plot", "a", "b", "c", "--out", "curve.svg", "--title", "a 'title' `with` $signs");
+    expect_success(&o);
+    cr_expect_str_eq(o.err, "");
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, "gaussian (2 runs)");
+    scratch_expect_part(picture, "real_nvp");
+    scratch_expect_part(picture, "`with` $signs");
+    free(picture);
+    outcome_free(&o);
+}
+
+Test(train_command, plot_makes_a_png) {
+    write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
+    outcome o = RUN("plot", "a");
+    expect_success(&o);
+    char *picture = scratch_read("curve.png");
+    cr_expect_arr_eq(picture, "\x89PNG", 4);
+    free(picture);
+    outcome_free(&o);
+}
+
+Test(train_command, plot_says_what_it_cannot_draw) {
+    write_run("none", "Some-v0", "gaussian", "");
+    write_run("words", "Some-v0", "gaussian", "10,1.5,0\n20,some,0\n");
+    write_run("back", "Some-v0", "gaussian", "20,1.5,0\n10,2,0\n");
+    write_run("good", "Some-v0", "gaussian", "10,1.5,0\n");
+    outcome o = RUN("plot", "good", "none");
+    expect_refusal(&o, 1, "none/evaluations.csv: no evaluation yet");
+    o = RUN("plot", "words");
+    expect_refusal(&o, 1, "words/evaluations.csv:3: expected a step and a mean return");
+    o = RUN("plot", "back");
+    expect_refusal(&o, 1, "back/evaluations.csv:3: the steps do not go up");
+    o = RUN("plot", "good", "--out", "no/such/curve.png");
+    expect_refusal(&o, 1, "no/such/curve.png");
+    o = run_under(&(circumstances){.path = "/nowhere"}, ARGUMENTS("plot", "good"));
+    expect_refusal(&o, 1, "install the package gnuplot-nox");
+    cr_expect_eq(count_paths("*.png"), 0);
+}
