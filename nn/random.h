@@ -21,6 +21,9 @@ typedef enum {
     MR_STREAM_SEEDS = 7,   // seeds handed to environments, one an episode
     MR_STREAM_EVAL = 8,    // evaluation episodes
     MR_STREAM_TEST = 9,    // tests
+    MR_STREAM_SAMPLE = 10, // samples of a density
+    MR_STREAM_SPLIT = 11,  // which rows of a data set are held out
+    MR_STREAM_ORDER = 12,  // the order of a data set's rows in an epoch
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

@@ -11,7 +11,12 @@
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
 
-// Both may be given more than once, so they are looked up, not stored.
+// What training is told besides its settings. Files and pairs may be given more than once: they are
+// looked up, not stored.
+typedef struct {
+    mr_auto until_return; // automatic: never mind
+} train_options;
+
 static const mr_setting options[] = {
     {.name = "config",
      .type = MR_SETTING_TEXT,
@@ -21,15 +26,26 @@ static const mr_setting options[] = {
      .type = MR_SETTING_TEXT,
      .metavar = "KEY=VALUE",
      .help = "the same as --KEY VALUE, KEY as in config files"},
+    {.name = "until_return",
+     .type = MR_SETTING_AUTO,
+     .offset = offsetof(train_options, until_return),
+     .min = -1e12,
+     .max = 1e12,
+     .metavar = "X",
+     .help = "stop as soon as an evaluation has a mean return of at least X"},
 };
 
 static const mr_setting *const config_option = &options[0];
 static const mr_setting *const set_option = &options[1];
+static const mr_setting *const until_option = &options[2];
 
-static volatile sig_atomic_t stop_signal;
+// The signal that came, or GOAL_REACHED. Training stops when it is not zero.
+static volatile sig_atomic_t stop_cause;
+
+enum { GOAL_REACHED = -1 };
 
 static void note_signal(int number) {
-    stop_signal = number;
+    stop_cause = number;
 }
 
 // The first signal ends training in good order, a second one of its kind at once.
@@ -54,6 +70,7 @@ static void announce(const mr_settings *settings) {
 // What the trainer's watcher looks after.
 typedef struct {
     const mr_settings *settings;
+    mr_auto until_return;
     mr_progress progress;
     int name_lock;
     bool has_begun;
@@ -79,6 +96,8 @@ static void evaluated(void *self, const mr_metrics *now, bool best) {
     session *s = self;
     begin(s);
     mr_progress_evaluation(&s->progress, now, best);
+    if (!s->until_return.automatic && now->eval_mean_reward >= s->until_return.value)
+        stop_cause = GOAL_REACHED;
 }
 
 static mr_status store_pair(mr_settings *settings, const char *pair) {
@@ -95,7 +114,8 @@ static mr_status store_pair(mr_settings *settings, const char *pair) {
 }
 
 // Defaults, then files, then the rest of the command line in its order.
-static mr_status read_settings(const mr_command_line *line, mr_settings *settings) {
+static mr_status read_settings(const mr_command_line *line, mr_settings *settings,
+                               train_options *own) {
     mr_status status = MR_OK;
     mr_settings_init(settings);
     for (size_t i = 0; i < line->n_given; i++)
@@ -105,6 +125,8 @@ static mr_status read_settings(const mr_command_line *line, mr_settings *setting
         const mr_given *given = &line->given[i];
         if (given->option == set_option)
             MR_TRY(store_pair(settings, given->value));
+        else if (given->option == until_option)
+            MR_TRY(mr_given_store(given, own));
         else if (given->option != config_option)
             MR_TRY(mr_given_store(given, settings));
     }
@@ -115,9 +137,10 @@ done:
     return status;
 }
 
-static void print_result(const mr_settings *settings, const mr_train_result *result) {
+static void print_result(const mr_settings *settings, const mr_train_result *result,
+                         bool interrupted) {
     const mr_metrics *last = &result->last;
-    printf("%s after %.0f steps in %.0f s", result->stopped ? "stopped" : "finished",
+    printf("%s after %.0f steps in %.0f s", interrupted ? "stopped" : "finished",
            last->total_timesteps, last->time_elapsed);
     if (isfinite(last->eval_mean_reward))
         printf("; mean return %.2f ± %.2f, at best %.2f", last->eval_mean_reward,
@@ -128,19 +151,22 @@ static void print_result(const mr_settings *settings, const mr_train_result *res
 static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_status status;
     mr_settings settings;
+    train_options own = {.until_return.automatic = true};
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {.self = &s, .stepped = stepped, .evaluated = evaluated};
 
-    MR_TRY(read_settings(line, &settings));
+    MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
+    s.until_return = own.until_return;
     catch_signals();
-    status = mr_train(&settings, &watcher, &stop_signal, &result);
+    status = mr_train(&settings, &watcher, &stop_cause, &result);
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
-        print_result(&settings, &result);
-        *exit_code = result.stopped ? 128 + stop_signal : 0;
+        const bool interrupted = result.stopped && stop_cause > 0;
+        print_result(&settings, &result, interrupted);
+        *exit_code = interrupted ? 128 + stop_cause : 0;
     }
 done:
     mr_run_name_release(&s.name_lock);

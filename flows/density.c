@@ -1,0 +1,277 @@
+// A density: standardised data, a flow, a Gaussian base.
+
+#include "flows/density.h"
+
+#include "flows/base.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Bounds of the base's log-deviation, in standardised units, where a deviation is 1: 0 in their middle is
+// the start.
+static const double log_std_low = -5, log_std_high = 5;
+
+enum { BATCH = 1024 }; // rows that are scored or sampled at a time
+
+struct mr_density {
+    size_t dim;
+    mr_flow_use use;
+    mr_params *params;
+    mr_base base;
+    mr_flow *flow;
+    double *shift, *scale; // [dim]
+};
+
+static mr_status declare(mr_density *density, const char *flow, uint64_t seed) {
+    mr_status status;
+    mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
+    MR_TRY(mr_params_new(&density->params));
+    density->base =
+        mr_base_declare(density->params, "base", density->dim, 0, log_std_low, log_std_high);
+    MR_TRY(mr_flow_new(flow, density->use, density->dim, 0, density->params, "flow",
+                       &density->flow));
+    status = mr_params_alloc(density->params, &random);
+done:
+    return status;
+}
+
+mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
+                         mr_density **out) {
+    mr_status status;
+    mr_density *density = calloc(1, sizeof *density);
+    if (!density)
+        return mr_fail_memory("a density");
+    density->dim = dim;
+    density->use = use;
+    density->shift = calloc(dim, sizeof *density->shift);
+    density->scale = calloc(dim, sizeof *density->scale);
+    if (!density->shift || !density->scale) {
+        status = mr_fail_memory("a density");
+        goto done;
+    }
+    for (size_t j = 0; j < dim; j++)
+        density->scale[j] = 1;
+    MR_TRY(declare(density, flow, seed));
+    *out = density;
+    density = NULL;
+done:
+    mr_density_free(density);
+    return status;
+}
+
+void mr_density_free(mr_density *density) {
+    if (!density)
+        return;
+    mr_flow_free(density->flow);
+    mr_params_free(density->params);
+    free(density->shift);
+    free(density->scale);
+    free(density);
+}
+
+const char *mr_density_flow(const mr_density *density) {
+    return mr_flow_text(density->flow);
+}
+
+mr_flow_use mr_density_use(const mr_density *density) {
+    return density->use;
+}
+
+size_t mr_density_dim(const mr_density *density) {
+    return density->dim;
+}
+
+mr_params *mr_density_params(const mr_density *density) {
+    return density->params;
+}
+
+double *mr_density_shift(const mr_density *density) {
+    return density->shift;
+}
+
+double *mr_density_scale(const mr_density *density) {
+    return density->scale;
+}
+
+// ---- Standardising
+
+// Mean and standard deviation of a column, through its largest distance from the mean, so that no square
+// overflows or vanishes.
+static void measure_column(size_t n, size_t dim, const double *column, double *mean,
+                           double *deviation) {
+    double centre = 0, reach = 0, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        centre += column[i * dim] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        reach = fmax(reach, fabs(column[i * dim] - centre));
+    for (size_t i = 0; i < n && reach > 0; i++) {
+        const double part = (column[i * dim] - centre) / reach;
+        sum += part * part;
+    }
+    *mean = centre;
+    *deviation = reach * sqrt(sum / (double)n);
+}
+
+static bool is_constant(size_t n, size_t dim, const double *column) {
+    for (size_t i = 1; i < n; i++)
+        if (column[i * dim] != column[0])
+            return false;
+    return true;
+}
+
+mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
+    const size_t dim = density->dim;
+    for (size_t j = 0; j < dim; j++) {
+        double mean, deviation;
+        measure_column(n, dim, x + j, &mean, &deviation);
+        if (is_constant(n, dim, x + j)) {
+            mean = x[j];
+            deviation = 1;
+        }
+        if (!isfinite(mean) || !isfinite(deviation) || deviation < DBL_MIN)
+            return mr_fail(MR_ERR_INPUT,
+                           "column %zu has a standard deviation of %g; rescale it to ordinary size",
+                           j + 1, deviation);
+        density->shift[j] = mean;
+        density->scale[j] = deviation;
+    }
+    return MR_OK;
+}
+
+void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
+    const size_t dim = density->dim;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < dim; j++)
+            u[i * dim + j] =
+                (mr_real)((x[i * dim + j] - density->shift[j]) / density->scale[j]);
+}
+
+double mr_density_log_scale(const mr_density *density) {
+    double sum = 0;
+    for (size_t j = 0; j < density->dim; j++)
+        sum += log(density->scale[j]);
+    return sum;
+}
+
+// ---- In a graph
+
+mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u) {
+    mr_node *log_det = NULL;
+    mr_node *z = mr_flow_inverse(density->flow, density->params, u, NULL, &log_det);
+    const mr_gaussian base =
+        mr_base_build(&density->base, density->params, mr_node_graph(u), NULL);
+    mr_node *log_prob = mr_gaussian_log_prob(base, z);
+    return log_det ? mr_add(log_prob, log_det) : log_prob;
+}
+
+mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_node **log_prob) {
+    mr_node *log_det = NULL;
+    const mr_gaussian base =
+        mr_base_build(&density->base, density->params, mr_node_graph(noise), NULL);
+    mr_node *z = mr_gaussian_sample(base, noise, log_prob);
+    mr_node *u = mr_flow_forward(density->flow, density->params, z, NULL, &log_det);
+    if (log_det)
+        *log_prob = mr_sub(*log_prob, log_det);
+    return u;
+}
+
+// ---- Scoring
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+// Says which cell of a row keeps its log-density from being a number: the one farthest out.
+static mr_status fail_row(const mr_density *density, size_t row, const double *x,
+                          double log_prob) {
+    size_t worst = 0;
+    double distance = -1;
+    for (size_t j = 0; j < density->dim; j++) {
+        const double d = fabs(x[j] - density->shift[j]) / density->scale[j];
+        if (!(d <= distance)) {
+            distance = d;
+            worst = j;
+        }
+        if (isnan(d))
+            break;
+    }
+    return mr_fail(MR_ERR_NUMERIC,
+                   "the log-density of row %zu is %g: column %zu is %g, %.3g standard deviations "
+                   "from the mean of the data that the model was fitted to; leave the row out",
+                   row + 1, log_prob, worst + 1, x[worst], distance);
+}
+
+mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
+                              double *log_prob) {
+    mr_status status;
+    const size_t dim = density->dim;
+    const double log_scale = mr_density_log_scale(density);
+    mr_graph *graph = NULL;
+    MR_TRY(mr_graph_new(smaller(n, BATCH), n_threads, &graph));
+    mr_node *u = mr_input(graph, dim, false);
+    mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
+    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
+    for (size_t first = 0; first < n; first += BATCH) {
+        const size_t n_rows = smaller(n - first, BATCH);
+        mr_density_standardise(density, n_rows, x + first * dim, mr_node_value(u));
+        mr_graph_run(graph, n_rows);
+        for (size_t i = first; i < first + n_rows; i++) {
+            log_prob[i] = (double)mr_node_value(result)[i - first] - log_scale;
+            if (!isfinite(log_prob[i])) {
+                status = fail_row(density, i, x + i * dim, log_prob[i]);
+                goto done;
+            }
+        }
+    }
+done:
+    mr_graph_free(graph);
+    return status;
+}
+
+// ---- Sampling
+
+static mr_status take_samples(const mr_density *density, size_t n_rows, const mr_real *u,
+                              const mr_real *log_prob_u, size_t first, double *x,
+                              double *log_prob) {
+    const size_t dim = density->dim;
+    const double log_scale = mr_density_log_scale(density);
+    for (size_t i = 0; i < n_rows; i++) {
+        for (size_t j = 0; j < dim; j++) {
+            const double value =
+                density->shift[j] + density->scale[j] * (double)u[i * dim + j];
+            if (!isfinite(value))
+                return mr_fail(MR_ERR_NUMERIC,
+                               "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
+                               first + i + 1, value);
+            x[(first + i) * dim + j] = value;
+        }
+        if (log_prob)
+            log_prob[first + i] = (double)log_prob_u[i] - log_scale;
+    }
+    return MR_OK;
+}
+
+mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
+                            double *x, double *log_prob) {
+    mr_status status;
+    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
+    mr_graph *graph = NULL;
+    mr_node *result;
+    MR_TRY(mr_graph_new(BATCH, n_threads, &graph));
+    mr_node *noise = mr_input(graph, density->dim, false);
+    mr_node *u = mr_keep(mr_density_build_sample(density, noise, &result));
+    mr_keep(result);
+    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
+    for (size_t first = 0; first < n; first += BATCH) {
+        const size_t n_rows = smaller(n - first, BATCH);
+        // Whole batches of noise, so that fewer samples are the first of more.
+        mr_random_fill_normal(&random, BATCH * density->dim, mr_node_value(noise));
+        mr_graph_run(graph, n_rows);
+        MR_TRY(take_samples(density, n_rows, mr_node_value(u), mr_node_value(result), first, x,
+                            log_prob));
+    }
+done:
+    mr_graph_free(graph);
+    return status;
+}
