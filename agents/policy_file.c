@@ -125,6 +125,10 @@ static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, 
             return fail_value(file, key, text);
         }
     }
+    if (*end != '\0') {
+        free(numbers);
+        return fail_value(file, key, text);
+    }
     *out = numbers;
     return MR_OK;
 }
@@ -165,6 +169,16 @@ done:
     return status;
 }
 
+// What is wrong with the flow's text is wrong with the file, not with what the user asked for.
+static mr_status build(const mr_tensors *file, const mr_policy_spec *spec, mr_policy **out) {
+    char cause[1024];
+    const mr_status status = mr_policy_new(spec, 0, out);
+    if (status != MR_ERR_USAGE)
+        return status;
+    snprintf(cause, sizeof cause, "%s", mr_error_message());
+    return mr_fail(MR_ERR_INPUT, "%s: %s", mr_tensors_path(file), cause);
+}
+
 static mr_status read_params(const mr_tensors *file, mr_policy *policy) {
     mr_params *params = mr_policy_params(policy);
     mr_real *value = mr_params_value(params);
@@ -186,7 +200,7 @@ mr_status mr_policy_load(const char *path, mr_policy **out) {
     file_spec f = {0};
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_spec(file, &f));
-    MR_TRY(mr_policy_new(&f.spec, 0, &policy));
+    MR_TRY(build(file, &f.spec, &policy));
     MR_TRY(read_params(file, policy));
     *out = policy;
     policy = NULL;

@@ -23,7 +23,8 @@ typedef struct {
     mr_graph *graph;
     mr_node *obs, *noise;
     mr_node *log_prob;
-    mr_node *actor_loss, *alpha_loss;
+    mr_node *actor_loss;
+    mr_node *alpha_loss; // NULL where the temperature is fixed
 } actor_graph;
 
 struct mr_sac {
@@ -90,13 +91,14 @@ static mr_status build_actor_graph(mr_sac *sac) {
     const mr_critic_nodes q =
         mr_critic_build(sac->critic, mr_critic_params(sac->critic), g->obs, now.act);
     mr_node *alpha = mr_stop_gradient(build_alpha(sac, g->graph));
-    mr_node *log_alpha = mr_param_rows(g->graph, sac->temperature, sac->log_alpha);
-    mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, sac->options.target_entropy));
     g->log_prob = mr_keep(now.log_prob);
     g->actor_loss = mr_keep(mr_sub(mr_mul(alpha, now.log_prob), mr_min(q.q[0], q.q[1])));
+    if (!sac->options.learns_alpha)
+        return mr_graph_plan(g->graph, g->actor_loss, 1, trained);
+    mr_node *log_alpha = mr_param_rows(g->graph, sac->temperature, sac->log_alpha);
+    mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, sac->options.target_entropy));
     g->alpha_loss = mr_keep(mr_affine(mr_mul(log_alpha, surplus), -1, 0));
-    return mr_graph_plan(g->graph, mr_add(g->actor_loss, g->alpha_loss),
-                         sac->options.learns_alpha ? 2 : 1, trained);
+    return mr_graph_plan(g->graph, mr_add(g->actor_loss, g->alpha_loss), 2, trained);
 }
 
 static mr_status build_temperature(mr_sac *sac) {
@@ -153,11 +155,10 @@ static mr_status check(const char *what, double loss, const mr_params *params) {
             "the %s loss is %g; try a smaller learning rate or look at the rewards' scale", what,
             loss);
     if (!mr_grad_is_finite(params))
-        return mr_fail(
-            MR_ERR_NUMERIC,
-            "the gradient of the %s loss is not finite; try a smaller learning rate or look at the "
-            "rewards' scale",
-            what);
+        return mr_fail(MR_ERR_NUMERIC,
+                       "the gradient of the %s loss, or its square, is not finite; try a smaller "
+                       "learning rate or look at the rewards' scale",
+                       what);
     return MR_OK;
 }
 
@@ -198,7 +199,7 @@ static void run_actor(mr_sac *sac) {
     const size_t n = sac->options.batch_size;
     mr_graph_run(g->graph, n);
     sac->figures.actor_loss = mr_node_mean(g->actor_loss, n);
-    sac->figures.alpha_loss = mr_node_mean(g->alpha_loss, n);
+    sac->figures.alpha_loss = sac->options.learns_alpha ? mr_node_mean(g->alpha_loss, n) : NAN;
     sac->figures.entropy = -mr_node_mean(g->log_prob, n);
     sac->figures.alpha = exp((double)mr_params_read(sac->temperature)[0]);
 }

@@ -32,7 +32,8 @@ typedef struct {
     double q_mean;      // of the first critic on the batch
     double actor_loss;  // alpha log pi - min Q
     double alpha;
-    double alpha_loss; // -log alpha (log pi + target_entropy)
+    double alpha_loss; // -log alpha (log pi + target_entropy); NaN where alpha is fixed; NaN where
+                       // alpha is not learned
     double entropy;    // -log pi
 } mr_sac_figures;
 

@@ -90,16 +90,26 @@ static void keep_outcome(outcome *kept, mr_status status) {
         snprintf(kept->message, sizeof kept->message, "%s", mr_error_message());
 }
 
+static void step_one(mr_vec_env *vec, size_t i, const bool *active, const double *actions,
+                     double *obs, mr_step *results) {
+    const mr_env_spec *spec = mr_vec_env_get_spec(vec);
+    if (active == NULL || active[i])
+        keep_outcome(&vec->outcomes[i], mr_env_step(vec->envs[i], actions + i * spec->act_dim,
+                                                    obs + i * spec->obs_dim, &results[i]));
+}
+
 mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
                           mr_step *results) {
-    const mr_env_spec *spec = mr_vec_env_get_spec(vec);
     // Environments share nothing, so that who steps which changes no number. Dynamic, since only
-    // some may be active.
-#pragma omp parallel for num_threads(vec->n_threads) schedule(dynamic) if (vec->n > 1)
-    for (size_t i = 0; i < vec->n; i++)
-        if (active == NULL || active[i])
-            keep_outcome(&vec->outcomes[i], mr_env_step(vec->envs[i], actions + i * spec->act_dim,
-                                                        obs + i * spec->obs_dim, &results[i]));
+    // some may be active. A parallel region of one thread would still have OpenMP allocate a team.
+    if (vec->n == 1 || vec->n_threads == 1) {
+        for (size_t i = 0; i < vec->n; i++)
+            step_one(vec, i, active, actions, obs, results);
+    } else {
+#pragma omp parallel for num_threads(vec->n_threads) schedule(dynamic)
+        for (size_t i = 0; i < vec->n; i++)
+            step_one(vec, i, active, actions, obs, results);
+    }
     for (size_t i = 0; i < vec->n; i++)
         if ((active == NULL || active[i]) && vec->outcomes[i].status != MR_OK)
             return mr_fail(vec->outcomes[i].status, "environment %zu: %s", i,

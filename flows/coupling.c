@@ -64,29 +64,14 @@ mr_node *mr_coupling_join(const mr_coupling *c, mr_node *a, mr_node *b) {
 
 // ---- The affine move
 
-/// Scale and shift of the moved features.
-typedef struct {
-    mr_node *s, *t; // [rows x n_b]
-} move;
-
-static move find_move(const mr_coupling *c, mr_node *out) {
-    return (move){.s = mr_bounded_log_scale(mr_slice(out, 0, c->n_b)),
-                  .t = mr_slice(out, c->n_b, c->n_b)};
-}
-
 mr_node *mr_affine_coupling_forward(const mr_coupling *c, mr_params *params, mr_node *z,
                                     mr_node *context, mr_node **log_det) {
     const mr_coupling_parts parts = mr_coupling_split(c, params, z, context);
-    const move m = find_move(c, parts.out);
-    *log_det = mr_row_sum(m.s);
-    return mr_coupling_join(c, parts.a, mr_add(mr_mul(parts.b, mr_exp(m.s)), m.t));
+    return mr_coupling_join(c, parts.a, mr_scale_shift(parts.b, parts.out, log_det));
 }
 
 mr_node *mr_affine_coupling_inverse(const mr_coupling *c, mr_params *params, mr_node *x,
                                     mr_node *context, mr_node **log_det) {
     const mr_coupling_parts parts = mr_coupling_split(c, params, x, context);
-    const move m = find_move(c, parts.out);
-    mr_node *minus_s = mr_affine(m.s, -1, 0);
-    *log_det = mr_row_sum(minus_s);
-    return mr_coupling_join(c, parts.a, mr_mul(mr_sub(parts.b, m.t), mr_exp(minus_s)));
+    return mr_coupling_join(c, parts.a, mr_scale_shift_inverse(parts.b, parts.out, log_det));
 }

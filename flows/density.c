@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Bounds of the base's log-deviation, in standardised units, where a deviation is 1: 0 in their middle is
-// the start.
+// Bounds of the base's log-deviation, in standardised units, where a deviation is 1: 0 in their
+// middle is the start.
 static const double log_std_low = -5, log_std_high = 5;
 
-enum { BATCH = 1024 }; // rows that are scored or sampled at a time
+enum { BATCH = 1024 }; // rows that are scored, sampled or started from at a time
 
 struct mr_density {
     size_t dim;
@@ -29,8 +29,8 @@ static mr_status declare(mr_density *density, const char *flow, uint64_t seed) {
     MR_TRY(mr_params_new(&density->params));
     density->base =
         mr_base_declare(density->params, "base", density->dim, 0, log_std_low, log_std_high);
-    MR_TRY(mr_flow_new(flow, density->use, density->dim, 0, density->params, "flow",
-                       &density->flow));
+    MR_TRY(
+        mr_flow_new(flow, density->use, density->dim, 0, density->params, "flow", &density->flow));
     status = mr_params_alloc(density->params, &random);
 done:
     return status;
@@ -86,18 +86,34 @@ mr_params *mr_density_params(const mr_density *density) {
     return density->params;
 }
 
-double *mr_density_shift(const mr_density *density) {
+const double *mr_density_shift(const mr_density *density) {
     return density->shift;
 }
 
-double *mr_density_scale(const mr_density *density) {
+const double *mr_density_scale(const mr_density *density) {
     return density->scale;
 }
 
 // ---- Standardising
 
-// Mean and standard deviation of a column, through its largest distance from the mean, so that no square
-// overflows or vanishes.
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale) {
+    for (size_t j = 0; j < density->dim; j++)
+        if (!isfinite(shift[j]) || !isfinite(scale[j]) || scale[j] <= 0)
+            return mr_fail(MR_ERR_INPUT,
+                           "column %zu cannot be standardised by shift %g and scale %g; both must "
+                           "be finite and the scale above 0",
+                           j + 1, shift[j], scale[j]);
+    memcpy(density->shift, shift, density->dim * sizeof *shift);
+    memcpy(density->scale, scale, density->dim * sizeof *scale);
+    return MR_OK;
+}
+
+// Mean and standard deviation of a column, through its largest distance from the mean, so that no
+// square overflows or vanishes.
 static void measure_column(size_t n, size_t dim, const double *column, double *mean,
                            double *deviation) {
     double centre = 0, reach = 0, sum = 0;
@@ -120,7 +136,7 @@ static bool is_constant(size_t n, size_t dim, const double *column) {
     return true;
 }
 
-mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
+static mr_status take_scale(mr_density *density, size_t n, const double *x) {
     const size_t dim = density->dim;
     for (size_t j = 0; j < dim; j++) {
         double mean, deviation;
@@ -139,12 +155,25 @@ mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
     return MR_OK;
 }
 
+mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
+    mr_status status;
+    const size_t n_rows = smaller(n, BATCH);
+    mr_real *u = malloc(n_rows * density->dim * sizeof *u);
+    if (!u)
+        return mr_fail_memory("a density's start");
+    MR_TRY(take_scale(density, n, x));
+    mr_density_standardise(density, n_rows, x, u);
+    MR_TRY(mr_flow_start(density->flow, density->params, n_rows, u, NULL));
+done:
+    free(u);
+    return status;
+}
+
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
     const size_t dim = density->dim;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < dim; j++)
-            u[i * dim + j] =
-                (mr_real)((x[i * dim + j] - density->shift[j]) / density->scale[j]);
+            u[i * dim + j] = (mr_real)((x[i * dim + j] - density->shift[j]) / density->scale[j]);
 }
 
 double mr_density_log_scale(const mr_density *density) {
@@ -159,8 +188,7 @@ double mr_density_log_scale(const mr_density *density) {
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u) {
     mr_node *log_det = NULL;
     mr_node *z = mr_flow_inverse(density->flow, density->params, u, NULL, &log_det);
-    const mr_gaussian base =
-        mr_base_build(&density->base, density->params, mr_node_graph(u), NULL);
+    const mr_gaussian base = mr_base_build(&density->base, density->params, mr_node_graph(u), NULL);
     mr_node *log_prob = mr_gaussian_log_prob(base, z);
     return log_det ? mr_add(log_prob, log_det) : log_prob;
 }
@@ -178,13 +206,8 @@ mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_n
 
 // ---- Scoring
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 // Says which cell of a row keeps its log-density from being a number: the one farthest out.
-static mr_status fail_row(const mr_density *density, size_t row, const double *x,
-                          double log_prob) {
+static mr_status fail_row(const mr_density *density, size_t row, const double *x, double log_prob) {
     size_t worst = 0;
     double distance = -1;
     for (size_t j = 0; j < density->dim; j++) {
@@ -238,8 +261,7 @@ static mr_status take_samples(const mr_density *density, size_t n_rows, const mr
     const double log_scale = mr_density_log_scale(density);
     for (size_t i = 0; i < n_rows; i++) {
         for (size_t j = 0; j < dim; j++) {
-            const double value =
-                density->shift[j] + density->scale[j] * (double)u[i * dim + j];
+            const double value = density->shift[j] + density->scale[j] * (double)u[i * dim + j];
             if (!isfinite(value))
                 return mr_fail(MR_ERR_NUMERIC,
                                "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
@@ -265,9 +287,9 @@ mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t s
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
     for (size_t first = 0; first < n; first += BATCH) {
         const size_t n_rows = smaller(n - first, BATCH);
-        // Whole batches of noise, so that fewer samples are the first of more.
+        // Whole batches, so that fewer samples are the first of more, to the last bit.
         mr_random_fill_normal(&random, BATCH * density->dim, mr_node_value(noise));
-        mr_graph_run(graph, n_rows);
+        mr_graph_run(graph, BATCH);
         MR_TRY(take_samples(density, n_rows, mr_node_value(u), mr_node_value(result), first, x,
                             log_prob));
     }

@@ -7,35 +7,47 @@
 #include <signal.h>
 
 typedef struct {
-    double lr;
+    double lr; // Adam's at the start; divided where the held-out likelihood stops rising
     size_t batch_size;
     size_t max_epochs;
     size_t patience;  // epochs without a better held-out likelihood before stopping
     double held_out;  // share of the rows that is not trained on, in (0, 1)
-    double clip_norm; // of the gradient; 0: not clipped
+    double clip_norm; // of the gradient
     uint64_t seed;    // of the split and the order of the rows
     int n_threads;
-    const char *checkpoint; // file to keep the state in after each epoch, and to go on from where
-                            // it exists; NULL: none
+    const char *checkpoint; // file to keep the state in, and to go on from where it exists; NULL:
+                            // none
 } mr_fit_options;
+
+/// What `millrace flow fit` uses: one thread, seed 1, no checkpoint.
+mr_fit_options mr_fit_defaults(void);
 
 /// Where fitting is.
 typedef struct {
-    size_t epoch;
+    size_t epoch;             // done so far
     double train_log_prob;    // mean over the epoch, nats
     double held_out_log_prob; // mean after the epoch
     double best_log_prob;     // of the best epoch so far, whose parameters are kept
+    size_t best_epoch;
 } mr_fit_progress;
 
-/// Called after each epoch; may be NULL.
+/// Called after each epoch.
 typedef void (*mr_fit_watcher)(void *self, const mr_fit_progress *now);
 
-/// Fits `density` to x [n x dim]. On return it holds the parameters of the best epoch.
+/// Fits `density` to x [n x dim]: first its shift and scale, then its parameters. On return it
+/// holds those of the best epoch, and `result` says how it went. The same seed and number of
+/// threads give the same bits.
 ///
-///   stop  may be NULL; when it becomes non-zero, fitting stops after the present epoch
+///   watcher  may be NULL
+///   stop     may be NULL; when it becomes non-zero, fitting stops at once
 ///
-/// Fails with MR_ERR_NUMERIC when the likelihood stops being finite; the parameters are then the
-/// best so far.
+/// The checkpoint is written at the start, every few seconds and where fitting is stopped. A fit
+/// that goes on from it ends with the same bits as one that was never interrupted. The caller
+/// removes it.
+///
+/// Fails with MR_ERR_INPUT on too few rows, a constant column (which has no density) and a
+/// checkpoint of another fit; with MR_ERR_NUMERIC when the likelihood stops being finite, and the
+/// parameters are then the best so far.
 mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,
                  mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
                  mr_fit_progress *result);

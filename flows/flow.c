@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_TEXT = 256 };
 
@@ -98,6 +99,50 @@ mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_
     for (size_t i = flow->options.layers; i-- > 0;)
         x = pass(&flow->layer[i], flow->turned, params, x, context, log_det);
     return x;
+}
+
+// ---- The data-dependent start
+
+// Moves x [n x dim] through one layer, towards z.
+static mr_status step(const mr_flow *flow, const mr_flow_layer *layer, mr_params *params, size_t n,
+                      mr_real *x, const mr_real *context) {
+    mr_status status;
+    mr_graph *graph = NULL;
+    mr_node *in, *context_in = NULL, *log_det = NULL, *out;
+
+    MR_TRY(mr_graph_new(n, 1, &graph));
+    in = mr_input(graph, layer->dim, false);
+    if (context)
+        context_in = mr_input(graph, layer->context_dim, false);
+    out = mr_keep(pass(layer, flow->turned, params, in, context_in, &log_det));
+    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
+    memcpy(mr_node_value(in), x, n * layer->dim * sizeof *x);
+    if (context)
+        memcpy(mr_node_value(context_in), context, n * layer->context_dim * sizeof *context);
+    mr_graph_run(graph, n);
+    memcpy(x, mr_node_value(out), n * layer->dim * sizeof *x);
+done:
+    mr_graph_free(graph);
+    return status;
+}
+
+mr_status mr_flow_start(mr_flow *flow, mr_params *params, size_t n, const mr_real *x,
+                        const mr_real *context) {
+    mr_status status = MR_OK;
+    if (!flow->kind->start)
+        return MR_OK;
+    const size_t n_bytes = n * flow->layer->dim * sizeof *x;
+    mr_real *moved = malloc(n_bytes);
+    if (!moved)
+        return mr_fail_memory("a flow's start");
+    memcpy(moved, x, n_bytes);
+    for (size_t i = flow->options.layers; i-- > 0;) {
+        flow->kind->start(&flow->layer[i], params, n, moved);
+        MR_TRY(step(flow, &flow->layer[i], params, n, moved, context));
+    }
+done:
+    free(moved);
+    return status;
 }
 
 size_t mr_flow_count(void) {

@@ -58,6 +58,17 @@ mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_
 mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
                          mr_node **log_det);
 
+/// Runs a batch of data through the flow, from x to z, and gives each layer that wants it a start
+/// that depends on what reaches it (Glow's actnorm). Layers that have started already, in a loaded
+/// model for instance, stay as they are; kinds without such layers do nothing.
+///
+///   x        [n x dim], n > 0
+///   context  [n x context_dim]; NULL where the flow has none
+///
+/// Fails with MR_ERR_MEMORY alone.
+mr_status mr_flow_start(mr_flow *flow, mr_params *params, size_t n, const mr_real *x,
+                        const mr_real *context);
+
 /// What kinds of flow there are.
 typedef struct {
     const char *name;

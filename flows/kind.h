@@ -9,16 +9,18 @@
 typedef struct {
     size_t layers;
     mr_widths hidden; // of the nets inside the layers
+    size_t bins;      // of each spline
+    double bound;     // of the box that splines work in
 } mr_flow_options;
 
-typedef enum { MR_FLOW_COUNT, MR_FLOW_WIDTHS } mr_flow_option_type;
+typedef enum { MR_FLOW_COUNT, MR_FLOW_REAL, MR_FLOW_WIDTHS } mr_flow_option_type;
 
 typedef struct {
     const char *name;
     mr_flow_option_type type;
     size_t offset; // in mr_flow_options
     const char *initial;
-    size_t max; // of a count, from 1
+    size_t max; // of a number, from 1
     const char *help;
 } mr_flow_option;
 
@@ -54,6 +56,9 @@ struct mr_flow_kind {
     /// x -> z; `log_det` receives log |det dz/dx|.
     mr_node *(*inverse)(const mr_flow_layer *layer, mr_params *params, mr_node *x, mr_node *context,
                         mr_node **log_det);
+    /// Optional: sets parameters by data, once. `x` [n x dim] is what the layer gets on the way
+    /// from data to base.
+    void (*start)(const mr_flow_layer *layer, mr_params *params, size_t n, const mr_real *x);
 };
 
 /// The registry.

@@ -30,6 +30,80 @@ static mr_status fail_option(const mr_flow_kind *kind, const char *text, const c
                    name, names[0] ? names : "none");
 }
 
+// ---- The types of options
+
+/// How an option's value is read, written, and what a message says of it.
+typedef struct {
+    bool (*parse)(const mr_flow_option *option, const char *text, void *field);
+    void (*format)(const void *field, char *text, size_t size);
+    void (*explain)(const mr_flow_option *option, char *text, size_t size);
+} option_type;
+
+static bool count_parse(const mr_flow_option *option, const char *text, void *field) {
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (*end != '\0' || value < 1 || value > option->max)
+        return false;
+    *(size_t *)field = value;
+    return true;
+}
+
+static void count_format(const void *field, char *text, size_t size) {
+    snprintf(text, size, "%zu", *(const size_t *)field);
+}
+
+static void count_explain(const mr_flow_option *option, char *text, size_t size) {
+    snprintf(text, size, "a whole number from 1 to %zu", option->max);
+}
+
+// Plain decimal notation: no spaces, no hexadecimal, no "nan" or "inf".
+static bool real_parse(const mr_flow_option *option, const char *text, void *field) {
+    char *end;
+    if (*text == '\0' || text[strspn(text, "0123456789.")] != '\0')
+        return false;
+    const double value = strtod(text, &end);
+    if (*end != '\0' || value < 1 || value > (double)option->max)
+        return false;
+    *(double *)field = value;
+    return true;
+}
+
+// The shortest form that reads back as the same number.
+static void real_format(const void *field, char *text, size_t size) {
+    const double value = *(const double *)field;
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(text, size, "%.*g", precision, value);
+        if (strtod(text, NULL) == value)
+            return;
+    }
+}
+
+static void real_explain(const mr_flow_option *option, char *text, size_t size) {
+    snprintf(text, size, "a number from 1 to %zu", option->max);
+}
+
+static bool widths_parse(const mr_flow_option *option, const char *text, void *field) {
+    (void)option;
+    return mr_widths_parse(text, field);
+}
+
+static void widths_format(const void *field, char *text, size_t size) {
+    mr_widths_format(field, 'x', text, size);
+}
+
+static void widths_explain(const mr_flow_option *option, char *text, size_t size) {
+    (void)option;
+    snprintf(text, size, "widths from 1 to 65536");
+}
+
+static const option_type types[] = {
+    [MR_FLOW_COUNT] = {count_parse, count_format, count_explain},
+    [MR_FLOW_REAL] = {real_parse, real_format, real_explain},
+    [MR_FLOW_WIDTHS] = {widths_parse, widths_format, widths_explain},
+};
+
 // ---- Reading
 
 static const mr_flow_kind *find_kind(const char *name, size_t n) {
@@ -46,21 +120,8 @@ static const mr_flow_option *find_option(const mr_flow_kind *kind, const char *n
     return NULL;
 }
 
-static bool parse_count(const char *text, size_t max, size_t *out) {
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    const unsigned long value = strtoul(text, &end, 10);
-    if (*end != '\0' || value < 1 || value > max)
-        return false;
-    *out = value;
-    return true;
-}
-
 static bool parse_value(const mr_flow_option *option, const char *value, mr_flow_options *options) {
-    void *field = (char *)options + option->offset;
-    return option->type == MR_FLOW_COUNT ? parse_count(value, option->max, field)
-                                         : mr_widths_parse(value, field);
+    return types[option->type].parse(option, value, (char *)options + option->offset);
 }
 
 static mr_status read_option(const mr_flow_kind *kind, const char *text, char *item,
@@ -73,12 +134,10 @@ static mr_status read_option(const mr_flow_kind *kind, const char *text, char *i
         return fail_option(kind, text, item);
     if (equals && parse_value(option, equals + 1, options))
         return MR_OK;
-    if (option->type == MR_FLOW_COUNT)
-        return mr_fail(MR_ERR_USAGE,
-                       "flow '%s': %s must be a whole number from 1 to %zu, as in %s=%s", text,
-                       item, option->max, item, option->initial);
-    return mr_fail(MR_ERR_USAGE, "flow '%s': %s must be widths from 1 to 65536, as in %s=%s", text,
-                   item, item, option->initial);
+    char expected[MAX_TEXT];
+    types[option->type].explain(option, expected, sizeof expected);
+    return mr_fail(MR_ERR_USAGE, "flow '%s': %s must be %s, as in %s=%s", text, item, expected,
+                   item, option->initial);
 }
 
 mr_status mr_flow_text_read(const char *text, const mr_flow_kind **kind_out, mr_flow_options *out) {
@@ -118,10 +177,7 @@ void mr_flow_text_write(const mr_flow_kind *kind, const mr_flow_options *options
         const mr_flow_option *option = &kind->options[i];
         const void *field = (const char *)options + option->offset;
         const int n = snprintf(item, sizeof item, "%c%s=", i == 0 ? ':' : ',', option->name);
-        if (option->type == MR_FLOW_COUNT)
-            snprintf(item + n, sizeof item - (size_t)n, "%zu", *(const size_t *)field);
-        else
-            mr_widths_format(field, 'x', item + n, sizeof item - (size_t)n);
+        types[option->type].format(field, item + n, sizeof item - (size_t)n);
         append(text, size, "", item);
     }
 }

@@ -1,6 +1,8 @@
 /// Variational inference: fits a flow to a density known up to a constant, by stochastic gradients
 /// of the evidence lower bound, E_q[log p~(x) - log q(x)], through reparameterised samples. Source:
 /// Rezende and Mohamed 2015 (arXiv:1505.05770).
+///
+/// The bound is log Z - KL(q || p): never above log Z, and equal to it where q is p.
 #pragma once
 
 #include "flows/density.h"
@@ -13,32 +15,60 @@ struct mr_target {
     const char *name;
     size_t dim;
     double log_z; // log of its integral, NAN where not known
+    double view;  // a picture shows +-view in each direction; 0: as the samples lie
     void *self;   // for `build`
     /// Adds log p~ [rows x 1] of x [rows x dim] to x's graph.
     mr_node *(*build)(const mr_target *target, mr_node *x);
+    /// [dim each] Where it lies and how wide it is, roughly: the density starts there. NULL: around
+    /// 0, of width 1.
+    const double *shift, *scale;
 };
 
+/// log p~ [n] of points x [n x dim], by batches over `n_threads`. Not a number where float32 cannot
+/// hold it.
+mr_status mr_target_log_prob(const mr_target *target, int n_threads, size_t n, const double *x,
+                             double *log_prob);
+
 typedef struct {
-    double lr;
+    double lr;         // Adam's at the start; falls to 0 along half a cosine
+    double clip_norm;  // of the gradient
     size_t batch_size; // samples in a step
     size_t n_steps;
-    double anneal; // share of the steps over which the target's weight grows from 0.01 to 1
-    uint64_t seed;
+    double anneal; // share of the steps over which the target's weight grows from 0.01 to 1, so
+                   // that q finds all modes before it settles; 0: weight 1 throughout
+    uint64_t seed; // of the samples
     int n_threads;
 } mr_vi_options;
 
+/// What `millrace flow vi` uses: 10,000 steps, seed 1, one thread.
+mr_vi_options mr_vi_defaults(void);
+
+/// Where fitting is: told every 100 steps.
 typedef struct {
-    size_t step;
-    double elbo;        // mean over the latest steps; at the end, over fresh samples
-    double elbo_stderr; // of that mean
+    size_t n_steps; // done
+    double elbo;    // mean over the samples of the latest steps, nats
 } mr_vi_progress;
 
 typedef void (*mr_vi_watcher)(void *self, const mr_vi_progress *now);
 
+/// How good the fit is, by 50,000 fresh samples. Nats.
+typedef struct {
+    size_t n_steps; // done
+    double elbo;
+    double elbo_stderr;
+    double log_z; // estimated by importance sampling from q: log mean p~/q
+    double log_z_stderr;
+} mr_vi_result;
+
 /// Fits `density` (made with MR_FLOW_TO_SAMPLE) to the target.
+///
+///   watcher  may be NULL
+///   stop     may be NULL; when it becomes non-zero, fitting stops after the present step
+///
+/// Fails with MR_ERR_NUMERIC when the bound or its gradient stops being finite.
 mr_status mr_vi(mr_density *density, const mr_target *target, const mr_vi_options *options,
                 mr_vi_watcher watcher, void *self, const volatile sig_atomic_t *stop,
-                mr_vi_progress *result);
+                mr_vi_result *result);
 
 /// A target given as a C function: log p~ and its gradient in x for rows of points. It becomes a
 /// graph op.
@@ -48,8 +78,7 @@ mr_status mr_vi(mr_density *density, const mr_target *target, const mr_vi_option
 ///   gradient  [n x dim] out
 ///
 /// Called by several threads at once, each for its own rows.
-typedef void (*mr_log_density)(void *self, size_t n, size_t dim, const mr_real *x,
-                               mr_real *log_prob, mr_real *gradient);
+typedef mr_row_function mr_log_density;
 
-/// Adds such a function to a graph: [rows x 1].
+/// Adds such a function to a graph: [rows x 1]. What a target's `build` needs to do, then.
 mr_node *mr_callback_log_density(mr_node *x, mr_log_density function, void *self);

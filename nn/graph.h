@@ -94,11 +94,13 @@ mr_node *mr_log(mr_node *x);
 mr_node *mr_log1p(mr_node *x);
 mr_node *mr_tanh(mr_node *x);
 mr_node *mr_sigmoid(mr_node *x);
-mr_node *mr_softplus(mr_node *x); // max(x, 0) + log1p(exp(-|x|))
+mr_node *mr_softplus(mr_node *x);         // max(x, 0) + log1p(exp(-|x|))
+mr_node *mr_softplus_inverse(mr_node *x); // log(exp(x) - 1), x > 0
 mr_node *mr_relu(mr_node *x);
 mr_node *mr_silu(mr_node *x); // x sigmoid(x)
 mr_node *mr_gelu(mr_node *x); // x Phi(x), exact (by erf), as PyTorch's default
 mr_node *mr_square(mr_node *x);
+mr_node *mr_sin(mr_node *x);
 mr_node *mr_clamp(mr_node *x, double low, double high); // gradient 0 outside
 
 // ---- Two values at a time: the same shape, or one of them a column [rows x 1] that goes with
@@ -110,14 +112,91 @@ mr_node *mr_mul(mr_node *a, mr_node *b);
 mr_node *mr_div(mr_node *a, mr_node *b);
 mr_node *mr_min(mr_node *a, mr_node *b); // the gradient goes to the smaller, to `a` where equal
 mr_node *mr_max(mr_node *a, mr_node *b);
+mr_node *mr_log_add_exp(mr_node *a, mr_node *b); // log(exp(a) + exp(b)), nothing overflows
 
 // ---- Over a row's features
 
 mr_node *mr_row_sum(mr_node *x);  // [rows x 1]
 mr_node *mr_row_mean(mr_node *x); // [rows x 1]
 
+/// sqrt(sum of squares + 1e-30): the gradient at 0 is 0. [rows x 1]
+mr_node *mr_row_norm(mr_node *x);
+
 /// log |det| of a = tanh(x), summed over a row: 2 (log 2 - x - softplus(-2x)). [rows x 1]
 mr_node *mr_tanh_log_det(mr_node *x);
+
+// ---- Splines
+
+enum { MR_MAX_BINS = 32 };
+
+/// The box [-bound, bound]^2 that a monotone rational-quadratic spline goes through from corner to
+/// corner (Durkan et al. 2019). Outside it is the identity; at the corners its slope is 1.
+typedef struct {
+    size_t n_bins; // 1 to MR_MAX_BINS
+    double bound;
+    double logit_factor; // what the parameters of widths and heights are multiplied by
+} mr_spline;
+
+/// Parameters of a spline: the logits of its widths, of its heights, of its inner slopes.
+static inline size_t mr_spline_n_params(size_t n_bins) {
+    return 3 * n_bins - 1;
+}
+
+/// A spline for each feature.
+///
+///   x    [rows x d]
+///   raw  [rows x d mr_spline_n_params], unconstrained; zeros give the identity. Parameter p of
+///   feature j is column p d + j
+///
+/// Returns [rows x (d + 1)]: the moved features, and log |det| in the last column.
+mr_node *mr_spline_forward(mr_node *x, mr_node *raw, mr_spline spline);
+
+/// The inverse map, with its own log |det|.
+mr_node *mr_spline_inverse(mr_node *y, mr_node *raw, mr_spline spline);
+
+// ---- Small linear maps whose determinant and inverse are cheap
+
+/// x exp(log_scale) + shift, feature by feature.
+///
+///   log_scale, shift  [1 x cols]
+mr_node *mr_scale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift);
+
+/// Its inverse, (x - shift) exp(-log_scale).
+mr_node *mr_unscale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift);
+
+/// L x for each row x, where L has ones on the diagonal and, below it, what `matrix` has there.
+///
+///   matrix  [cols x cols]
+mr_node *mr_lower(mr_node *x, mr_params *params, mr_param matrix);
+
+/// L^-1 x, by substitution.
+mr_node *mr_lower_solve(mr_node *x, mr_params *params, mr_param matrix);
+
+/// U x, where U has sign exp(log_diagonal) on the diagonal and, above it, what `matrix` has there.
+/// One matrix serves an L and a U: their entries lie side by side.
+///
+///   matrix        [cols x cols]
+///   log_diagonal  [1 x cols]
+///   sign          [cols] of 1 and -1, borrowed for the life of the graph
+mr_node *mr_upper(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
+                  const mr_real *sign);
+
+/// U^-1 x, by substitution.
+mr_node *mr_upper_solve(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
+                        const mr_real *sign);
+
+// ---- Roots, solved in double, with implicit gradients
+
+/// The a for which a + (q - 1) tanh(a) = v: the inverse of a planar flow along its direction.
+///
+///   v, q  [rows x 1], q > 0
+mr_node *mr_planar_root(mr_node *v, mr_node *q);
+
+/// The r >= 0 for which r (g + r) / (a + r) = R: the inverse of a radial flow's radius.
+///
+///   big_r  [rows x 1], R >= 0
+///   shape  [rows x 2], a > 0 and g > 0
+mr_node *mr_radial_root(mr_node *big_r, mr_node *shape);
 
 // ---- Columns
 
@@ -130,3 +209,18 @@ mr_node *mr_columns(mr_node *x, const size_t *index, size_t n);
 
 /// The same values, through which no gradient goes.
 mr_node *mr_stop_gradient(mr_node *x);
+
+// ---- A function from outside
+
+/// A real function of a row's features and its gradient, for rows of points.
+///
+///   x         [n x cols]
+///   y         [n] out
+///   gradient  [n x cols] out
+///
+/// Called by several threads at once, each for its own rows.
+typedef void (*mr_row_function)(void *self, size_t n, size_t cols, const mr_real *x, mr_real *y,
+                                mr_real *gradient);
+
+/// y(x) [rows x 1]. `self` is borrowed for the life of the graph and handed to every call.
+mr_node *mr_callback(mr_node *x, mr_row_function function, void *self);

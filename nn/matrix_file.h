@@ -11,13 +11,18 @@ typedef struct {
     double *values; // [n_rows x n_cols]
 } mr_matrix;
 
-/// Reads a table; the file's name ends in .npy or .csv. A .npy may have one dimension (one column)
-/// or two; a .csv may begin with a line of names. Every cell must be a finite number. Fails with
-/// MR_ERR_IO or MR_ERR_INPUT; the message names the file and the row and column (from 1) of a bad
-/// cell. The caller frees the table with mr_matrix_free.
+/// Fails with MR_ERR_USAGE unless the name ends in .npy or .csv.
+mr_status mr_matrix_check_name(const char *path);
+
+/// Reads a table, by the file's name a .npy or a .csv. A .npy may have one dimension (one column)
+/// or two, and numbers in either order; a .csv may begin with a line of names. There must be a row
+/// at least, and every cell must be a finite number. Fails with MR_ERR_USAGE on another name, with
+/// MR_ERR_IO, or with MR_ERR_INPUT; the message names the file, and of a bad cell the row and
+/// column, both from 1, without the line of names. The caller frees the table with mr_matrix_free.
 mr_status mr_matrix_read(const char *path, mr_matrix *out);
 void mr_matrix_free(mr_matrix *matrix);
 
-/// Writes a .npy of float64 (or a .csv, by the name), whole or not at all. [n_rows x n_cols]; one
-/// column: one dimension.
+/// Writes values [n_rows x n_cols], whole or not at all: by the file's name a .npy of float64 (one
+/// column: of one dimension), or a .csv without a line of names whose numbers read back as they
+/// were.
 mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values);

@@ -69,6 +69,7 @@ struct mr_node {
     mr_activation activation;
     const mr_real *mask;
     size_t *column; // [cols], owned by the graph's arena
+    void *own;      // an op's own data, in the graph's arena
 };
 
 /// A new node of `graph`, NULL if that fails. The graph remembers the failure.

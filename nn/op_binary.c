@@ -3,6 +3,8 @@
 
 #include "nn/op.h"
 
+#include "nn/vmath.h"
+
 enum { CHUNK = 512 }; // values made at a time: they stay in the first cache
 
 /// A run of values within one chunk, and the operands for them.
@@ -152,6 +154,29 @@ static void maximum_derivative(size_t n, const mr_real *a, const mr_real *b, mr_
     }
 }
 
+// max(a, b) + log1p(exp(-|a - b|)). Two equal infinities, whose difference is no number, are equal.
+static void log_add_exp(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] == b[i] ? 0 : a[i] < b[i] ? a[i] - b[i] : b[i] - a[i];
+    mr_vexp(n, y, y);
+    mr_vlog1p(n, y, y);
+    for (size_t i = 0; i < n; i++)
+        y[i] += b[i] > a[i] ? b[i] : a[i];
+}
+
+// sigmoid(a - b) and sigmoid(b - a), by the exponential of what is not positive.
+static void log_add_exp_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
+                                   mr_real *db) {
+    for (size_t i = 0; i < n; i++)
+        da[i] = a[i] == b[i] ? 0 : a[i] < b[i] ? a[i] - b[i] : b[i] - a[i];
+    mr_vexp(n, da, da);
+    for (size_t i = 0; i < n; i++) {
+        const mr_real larger = 1 / (1 + da[i]), smaller = da[i] / (1 + da[i]);
+        da[i] = a[i] < b[i] ? smaller : larger;
+        db[i] = a[i] < b[i] ? larger : smaller;
+    }
+}
+
 // ---- The ops
 
 #define BINARY(function, what_it_reads)                                                            \
@@ -167,6 +192,7 @@ static const mr_op op_mul = BINARY(mul, MR_READS_INPUTS);
 static const mr_op op_div = BINARY(divide, MR_READS_INPUTS);
 static const mr_op op_min = BINARY(minimum, MR_READS_INPUTS);
 static const mr_op op_max = BINARY(maximum, MR_READS_INPUTS);
+static const mr_op op_log_add_exp = BINARY(log_add_exp, MR_READS_INPUTS);
 
 static mr_node *binary_new(const mr_op *op, mr_node *a, mr_node *b) {
     if (!a || !b)
@@ -197,4 +223,8 @@ mr_node *mr_min(mr_node *a, mr_node *b) {
 
 mr_node *mr_max(mr_node *a, mr_node *b) {
     return binary_new(&op_max, a, b);
+}
+
+mr_node *mr_log_add_exp(mr_node *a, mr_node *b) {
+    return binary_new(&op_log_add_exp, a, b);
 }

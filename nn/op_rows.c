@@ -50,6 +50,45 @@ mr_node *mr_row_mean(mr_node *x) {
     return x ? sum_new(x, 1 / (double)x->cols) : NULL;
 }
 
+// ---- Norm
+
+// Below the square of what float32 resolves next to any other length in a flow, above 0, so that
+// the gradient x / y is finite, and 0, where the row is 0.
+static const double norm_tiny = 1e-30;
+
+static void norm_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real *row = mr_row(x->value, x, i);
+        double sum = norm_tiny;
+        for (size_t j = 0; j < x->cols; j++)
+            sum += (double)row[j] * (double)row[j];
+        node->value[i] = (mr_real)sqrt(sum);
+    }
+}
+
+static void norm_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real d = node->grad[i] / node->value[i];
+        const mr_real *row = mr_row(x->value, x, i);
+        mr_real *dx = mr_row(x->grad, x, i);
+        for (size_t j = 0; j < x->cols; j++)
+            dx[j] = node->adds[0] ? dx[j] + d * row[j] : d * row[j];
+    }
+}
+
+static const mr_op op_norm = {
+    .name = "row_norm",
+    .reads = MR_READS_INPUTS | MR_READS_OUTPUT,
+    .forward = norm_forward,
+    .backward = norm_backward,
+};
+
+mr_node *mr_row_norm(mr_node *x) {
+    return mr_node_of(&op_norm, 1, x, NULL);
+}
+
 // ---- log |det| of tanh
 
 // 2 (log 2 - x - softplus(-2x)) = 2 (log 2 - |x| - log1p(exp(-2|x|))): no cancellation for large

@@ -131,6 +131,23 @@ static void softplus_derivative(const mr_node *node, size_t n, const mr_real *x,
     logistic(n, x, d);
 }
 
+// log(exp(x) - 1) = x + log(1 - exp(-x)); for small x the first form is exact, for large the
+// second.
+static void softplus_inverse(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    for (size_t i = 0; i < n; i++) {
+        const double v = (double)x[i];
+        y[i] = (mr_real)(v < 1 ? log(expm1(v)) : v + log1p(-exp(-v)));
+    }
+}
+
+static void softplus_inverse_derivative(const mr_node *node, size_t n, const mr_real *x,
+                                        const mr_real *y, mr_real *d) {
+    (void)node, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = (mr_real)(-1 / expm1(-(double)x[i]));
+}
+
 static void relu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
     (void)node;
     for (size_t i = 0; i < n; i++)
@@ -201,6 +218,17 @@ static void square_derivative(const mr_node *node, size_t n, const mr_real *x, c
         d[i] = 2 * x[i];
 }
 
+static void sine(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
+    (void)node;
+    mr_vsin(n, x, y);
+}
+
+static void sine_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+                            mr_real *d) {
+    (void)node, (void)y;
+    mr_vcos(n, x, d);
+}
+
 // Written so that NaN goes through.
 static void clamp(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
     const mr_real low = (mr_real)node->number[0], high = (mr_real)node->number[1];
@@ -231,10 +259,12 @@ static const mr_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
 static const mr_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
 static const mr_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
 static const mr_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
+static const mr_op op_softplus_inverse = UNARY(softplus_inverse, MR_READS_INPUTS);
 static const mr_op op_relu = UNARY(relu, MR_READS_OUTPUT);
 static const mr_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
 static const mr_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
 static const mr_op op_square = UNARY(square, MR_READS_INPUTS);
+static const mr_op op_sin = UNARY(sine, MR_READS_INPUTS);
 static const mr_op op_clamp = UNARY(clamp, MR_READS_INPUTS);
 
 static mr_node *unary_new(const mr_op *op, mr_node *x, double number0, double number1) {
@@ -279,6 +309,10 @@ mr_node *mr_softplus(mr_node *x) {
     return unary_new(&op_softplus, x, 0, 0);
 }
 
+mr_node *mr_softplus_inverse(mr_node *x) {
+    return unary_new(&op_softplus_inverse, x, 0, 0);
+}
+
 mr_node *mr_relu(mr_node *x) {
     return unary_new(&op_relu, x, 0, 0);
 }
@@ -293,4 +327,8 @@ mr_node *mr_gelu(mr_node *x) {
 
 mr_node *mr_square(mr_node *x) {
     return unary_new(&op_square, x, 0, 0);
+}
+
+mr_node *mr_sin(mr_node *x) {
+    return unary_new(&op_sin, x, 0, 0);
 }

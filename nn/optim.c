@@ -38,6 +38,15 @@ static void adam_slice(adam_constants c, slice s, const mr_real *restrict g, mr_
     }
 }
 
+// The calling thread's share.
+static void adam_share(adam_constants c, mr_params *params) {
+    const mr_flush kept = mr_flush_begin();
+    adam_slice(c, slice_of(mr_params_size(params)), mr_params_grad(params),
+               mr_params_moment(params, 1), mr_params_moment(params, 2), mr_params_value(params));
+    mr_flush_end(kept);
+}
+
+// A parallel region of one thread would still have OpenMP allocate a team.
 void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
     const double t = (double)++adam->n_steps;
     const adam_constants c = {.beta1 = (mr_real)adam->beta1,
@@ -45,14 +54,12 @@ void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
                               .epsilon = (mr_real)adam->epsilon,
                               .step = (mr_real)(adam->lr / (1 - pow(adam->beta1, t))),
                               .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t)))};
-#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
-    {
-        const mr_flush kept = mr_flush_begin();
-        adam_slice(c, slice_of(mr_params_size(params)), mr_params_grad(params),
-                   mr_params_moment(params, 1), mr_params_moment(params, 2),
-                   mr_params_value(params));
-        mr_flush_end(kept);
+    if (n_threads == 1) {
+        adam_share(c, params);
+        return;
     }
+#pragma omp parallel num_threads(n_threads)
+    adam_share(c, params);
 }
 
 static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
@@ -61,24 +68,42 @@ static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
         to[i] += rate * (from[i] - to[i]);
 }
 
-void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {
-#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
-    {
-        const mr_flush kept = mr_flush_begin();
-        polyak_slice((mr_real)tau, slice_of(mr_params_size(source)), mr_params_read(source),
-                     mr_params_value(target));
-        mr_flush_end(kept);
-    }
+static void polyak_share(mr_real rate, const mr_params *source, mr_params *target) {
+    const mr_flush kept = mr_flush_begin();
+    polyak_slice(rate, slice_of(mr_params_size(source)), mr_params_read(source),
+                 mr_params_value(target));
+    mr_flush_end(kept);
 }
 
-// 0 times anything finite is 0, times infinity or NaN it is NaN: one multiply-add a component, no
-// branch.
+void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {
+    if (n_threads == 1) {
+        polyak_share((mr_real)tau, source, target);
+        return;
+    }
+#pragma omp parallel num_threads(n_threads)
+    polyak_share((mr_real)tau, source, target);
+}
+
+// 0 times anything finite is 0, times infinity or NaN it is NaN: two multiplications and an
+// addition a component, no branch.
 bool mr_grad_is_finite(const mr_params *params) {
     const mr_real *g = mr_params_grad(params);
     const size_t n = mr_params_size(params);
     mr_real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
-        sum += 0 * g[i];
+        sum += 0 * (g[i] * g[i]);
     return sum == 0;
+}
+
+double mr_grad_clip(mr_params *params, double most) {
+    mr_real *g = mr_params_grad(params);
+    const size_t n = mr_params_size(params);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)g[i] * (double)g[i];
+    const double norm = sqrt(sum);
+    for (size_t i = 0; i < n && norm > most; i++)
+        g[i] *= (mr_real)(most / norm);
+    return norm;
 }

@@ -22,5 +22,10 @@ void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads);
 /// target = (1 - tau) target + tau source, both of the same layout.
 void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads);
 
-/// Whether every component of the gradient that the set holds is finite.
+/// Whether every component of the gradient that the set holds is finite, and its square too: Adam
+/// keeps it, and an infinite one would end all learning of that parameter without a word.
 bool mr_grad_is_finite(const mr_params *params);
+
+/// Scales the gradient that the set holds down to the norm `most`, if its norm is larger. Returns
+/// the norm that it had, which is finite only if every component is.
+double mr_grad_clip(mr_params *params, double most);

@@ -25,6 +25,7 @@ typedef struct entry {
     mr_init init;
     size_t fan_in;
     const mr_real *mask;
+    const mr_real *start; // [rows x cols], instead of `init`; NULL: none
 } entry;
 
 struct mr_params {
@@ -85,6 +86,19 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
     return param;
 }
 
+mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
+                              const mr_real *start) {
+    const mr_param param = mr_params_add(params, name, rows, cols, MR_INIT_ZERO, 1, NULL);
+    mr_real *copy = mr_arena_alloc(params->arena, rows * cols * sizeof *copy);
+    if (copy && !params->failed) {
+        memcpy(copy, start, rows * cols * sizeof *copy);
+        params->last->start = copy;
+    } else {
+        params->failed = true;
+    }
+    return param;
+}
+
 static mr_status allocate_block(mr_params *params) {
     if (params->failed)
         return mr_fail_memory("the names of parameters");
@@ -100,6 +114,10 @@ static mr_status allocate_block(mr_params *params) {
 
 static void draw(const entry *e, mr_real *value, mr_random *random) {
     const size_t n = e->param.rows * e->param.cols;
+    if (e->start) {
+        memcpy(value, e->start, n * sizeof *value);
+        return;
+    }
     switch (e->init) {
     case MR_INIT_ZERO:
         break;

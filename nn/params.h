@@ -45,6 +45,10 @@ void mr_params_free(mr_params *params);
 mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
                        size_t fan_in, const mr_real *mask);
 
+/// Declares a parameter [rows x cols] that starts with the values `start`, which are copied.
+mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
+                              const mr_real *start);
+
 /// Allocates the block, 64-byte aligned and zeroed, and draws the starting values from `random`.
 mr_status mr_params_alloc(mr_params *params, mr_random *random);
 

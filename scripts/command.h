@@ -22,8 +22,9 @@ typedef struct {
     char **arguments; // [n_arguments], what is no option
 } mr_command_line;
 
-typedef struct {
-    const char *name;
+typedef struct mr_command mr_command;
+struct mr_command {
+    const char *name;    // in full: "train", "flow fit"
     const char *usage;   // what follows the name: "ENV [options]"
     const char *summary; // one line
     const char *details; // what --help says besides
@@ -31,29 +32,50 @@ typedef struct {
     bool takes_settings;       // the settings of a run are options too
     const mr_setting *options; // of its own
     size_t n_options;
+    const char *letters; // [n_options] short names of its own options, ' ' for none; NULL: none
     /// Does the work; results go to stdout. The message of a failure is printed by the caller.
     /// `exit_code` arrives as 0 and stands where the status is MR_OK.
     mr_status (*run)(const mr_command_line *line, int *exit_code);
-} mr_command;
+    const mr_command *const *commands; // [n_commands] subcommands: what else is then said here is
+    size_t n_commands;                 // about the command without one
+};
 
 extern const mr_command mr_command_train;
 extern const mr_command mr_command_eval;
 extern const mr_command mr_command_envs;
 extern const mr_command mr_command_plot;
+extern const mr_command mr_command_flow;
 extern const mr_command mr_command_help;
 
-/// The program itself: the options before a subcommand.
+/// The subcommands of `millrace flow`.
+extern const mr_command mr_command_flow_list;
+extern const mr_command mr_command_flow_fit;
+extern const mr_command mr_command_flow_score;
+extern const mr_command mr_command_flow_sample;
+extern const mr_command mr_command_flow_vi;
+extern const mr_command mr_command_flow_plot;
+
+/// The program itself: its commands, and the options before one.
 extern const mr_command mr_program;
 
-size_t mr_command_count(void);
-const mr_command *mr_command_at(size_t i);
+/// The last word of a command's name.
+const char *mr_command_word(const mr_command *command);
 
-/// The subcommand of that name. Fails with MR_ERR_USAGE on an unknown one, naming the nearest.
-mr_status mr_command_find(const char *name, const mr_command **out);
+/// Follows the words [n_words] of a command line as long as they are names of commands; `*out` is
+/// where they lead and `*n_taken` how many they are. Fails with MR_ERR_USAGE on a word in the place
+/// of a command that is none, naming the nearest.
+mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
+                          size_t *n_taken);
+
+/// Refuses to run a command that does nothing without a subcommand.
+mr_status mr_command_needs_one(const mr_command *command);
 
 /// All options of a command: the settings (if it takes them), its own, and --help.
 size_t mr_command_option_count(const mr_command *command);
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i);
+
+/// Its short name on the command line; '\0': it has none.
+char mr_command_option_letter(const mr_command *command, size_t i);
 
 /// The name of an option on the command line, without dashes before it: "batch-size".
 enum { MR_OPTION_NAME_SIZE = 64 };

@@ -12,6 +12,65 @@
 static const mr_setting help_option = {
     .name = "help", .type = MR_SETTING_SWITCH, .help = "show this text"};
 
+// ---- Commands
+
+const char *mr_command_word(const mr_command *command) {
+    const char *space = strrchr(command->name, ' ');
+    return space != NULL ? space + 1 : command->name;
+}
+
+static const char *command_word_at(const void *commands, size_t i) {
+    return mr_command_word(((const mr_command *const *)commands)[i]);
+}
+
+// " flow": a command's name behind "millrace".
+typedef struct {
+    char text[64];
+} suffix;
+
+static suffix suffix_of(const mr_command *command) {
+    suffix s;
+    snprintf(s.text, sizeof s.text, "%s%s", command->name[0] != '\0' ? " " : "", command->name);
+    return s;
+}
+
+static mr_status unknown_command(const mr_command *group, const char *word) {
+    const char *nearest =
+        mr_nearest(word, group->n_commands, command_word_at, (const void *)group->commands);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "there is no command %.60s; did you mean %s?", word, nearest);
+    return mr_fail(MR_ERR_USAGE, "there is no command %.60s; `millrace help%s` lists them", word,
+                   suffix_of(group).text);
+}
+
+static const mr_command *find_in(const mr_command *group, const char *word) {
+    for (size_t i = 0; i < group->n_commands; i++)
+        if (strcmp(word, mr_command_word(group->commands[i])) == 0)
+            return group->commands[i];
+    return NULL;
+}
+
+mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
+                          size_t *n_taken) {
+    *out = &mr_program;
+    *n_taken = 0;
+    while ((*out)->n_commands > 0 && *n_taken < n_words && words[*n_taken][0] != '-') {
+        const mr_command *next = find_in(*out, words[*n_taken]);
+        if (next == NULL)
+            return unknown_command(*out, words[*n_taken]);
+        *out = next;
+        (*n_taken)++;
+    }
+    return MR_OK;
+}
+
+mr_status mr_command_needs_one(const mr_command *command) {
+    return mr_fail(MR_ERR_USAGE, "no command given; `millrace help%s` lists them",
+                   suffix_of(command).text);
+}
+
+// ---- Options
+
 size_t mr_command_option_count(const mr_command *command) {
     return (command->takes_settings ? mr_setting_count() : 0) + command->n_options + 1;
 }
@@ -22,6 +81,16 @@ const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
         return mr_setting_at(i);
     i -= n_settings;
     return i < command->n_options ? &command->options[i] : &help_option;
+}
+
+char mr_command_option_letter(const mr_command *command, size_t i) {
+    const mr_setting *option = mr_command_option_at(command, i);
+    if (option == &help_option)
+        return 'h';
+    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
+    const char letter =
+        command->letters != NULL && i >= n_settings ? command->letters[i - n_settings] : ' ';
+    return letter != ' ' ? letter : '\0';
 }
 
 void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]) {
@@ -55,7 +124,7 @@ static mr_status popt_table_init(popt_table *table, const mr_command *command) {
         mr_option_name(option, table->names[i]);
         table->rows[i] = (struct poptOption){
             .longName = table->names[i],
-            .shortName = option == &help_option ? 'h' : '\0',
+            .shortName = mr_command_option_letter(command, i),
             .argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
             .val = (int)i + 1,
         };
@@ -120,16 +189,15 @@ static mr_status read_arguments(poptContext context, mr_command_line *line) {
 }
 
 static mr_status check_count(const mr_command *command, const mr_command_line *line) {
-    const char *space = command->name[0] != '\0' ? " " : ""; // none after the program itself
+    const suffix name = suffix_of(command);
     if (line->help)
         return MR_OK;
     if (line->n_arguments < command->min_arguments)
-        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace %s%s%s", command->name,
-                       space, command->usage);
-    if (line->n_arguments > command->max_arguments)
-        return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace %s%s%s",
-                       line->arguments[command->max_arguments], command->name, space,
+        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace%s %s", name.text,
                        command->usage);
+    if (line->n_arguments > command->max_arguments)
+        return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace%s %s",
+                       line->arguments[command->max_arguments], name.text, command->usage);
     return MR_OK;
 }
 

@@ -23,7 +23,7 @@ static void print_wrapped(const char *text, int column) {
     putchar('\n');
 }
 
-static void print_option(const mr_setting *option) {
+static void print_option(const mr_setting *option, char letter) {
     char name[MR_OPTION_NAME_SIZE], help[512];
     mr_option_name(option, name);
     const char *metavar = option->metavar != NULL ? option->metavar : "";
@@ -31,7 +31,9 @@ static void print_option(const mr_setting *option) {
         option->initial != NULL && option->initial[0] != '\0' && option->type != MR_SETTING_SWITCH;
     snprintf(help, sizeof help, "%s%s%s%s", option->help, has_default ? " [" : "",
              has_default ? option->initial : "", has_default ? "]" : "");
-    const int column = printf("  --%s %s", name, metavar);
+    char short_name[] = "-x, ";
+    short_name[1] = letter;
+    const int column = printf("  %s--%s %s", letter != '\0' ? short_name : "", name, metavar);
     if (column < HELP_COLUMN)
         printf("%*s", HELP_COLUMN - column, "");
     else
@@ -39,29 +41,32 @@ static void print_option(const mr_setting *option) {
     print_wrapped(help, HELP_COLUMN);
 }
 
-static void print_commands(void) {
+static void print_commands(const mr_command *group) {
     printf("\nCommands:\n");
-    for (size_t i = 0; i < mr_command_count(); i++)
-        printf("  %-8s %s\n", mr_command_at(i)->name, mr_command_at(i)->summary);
+    for (size_t i = 0; i < group->n_commands; i++)
+        printf("  %-8s %s\n", mr_command_word(group->commands[i]), group->commands[i]->summary);
 }
 
 void mr_command_print_help(const mr_command *command) {
     const bool is_program = command == &mr_program;
     printf("Usage: millrace %s%s%s\n\n%s\n", is_program ? "" : command->name, is_program ? "" : " ",
            command->usage, command->details);
-    if (is_program)
-        print_commands();
+    if (command->n_commands > 0)
+        print_commands(command);
     printf("\nOptions%s:\n", command->takes_settings ? " (defaults in brackets)" : "");
     for (size_t i = 0; i < mr_command_option_count(command); i++)
-        print_option(mr_command_option_at(command, i));
+        print_option(mr_command_option_at(command, i), mr_command_option_letter(command, i));
 }
 
 static mr_status run_help(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
-    const mr_command *command = &mr_program;
-    mr_status status = MR_OK;
-    if (line->n_arguments > 0)
-        MR_TRY(mr_command_find(line->arguments[0], &command));
+    mr_status status;
+    const mr_command *command;
+    size_t n_taken;
+    MR_TRY(mr_command_find(line->n_arguments, line->arguments, &command, &n_taken));
+    if (n_taken < line->n_arguments)
+        return mr_fail(MR_ERR_USAGE, "%s has no commands of its own, so no %.60s", command->name,
+                       line->arguments[n_taken]);
     mr_command_print_help(command);
 done:
     return status;
@@ -69,9 +74,9 @@ done:
 
 const mr_command mr_command_help = {
     .name = "help",
-    .usage = "[COMMAND]",
+    .usage = "[COMMAND [SUBCOMMAND]]",
     .summary = "explain a command and its options",
     .details = "Explains a command and lists its options with their defaults.",
-    .max_arguments = 1,
+    .max_arguments = SIZE_MAX,
     .run = run_help,
 };

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "envs/mujoco/mujoco.h"
-#include "nn/nearest.h"
 #include "scripts/command.h"
 
 static const mr_command *const commands[] = {
-    &mr_command_train, &mr_command_eval, &mr_command_envs, &mr_command_plot, &mr_command_help,
+    &mr_command_train, &mr_command_eval, &mr_command_envs,
+    &mr_command_plot,  &mr_command_flow, &mr_command_help,
 };
 
 static const mr_setting program_options[] = {
@@ -22,36 +22,10 @@ static const mr_setting program_options[] = {
      .help = "show the versions of millrace and of MuJoCo"},
 };
 
-size_t mr_command_count(void) {
-    return MR_COUNT(commands);
-}
-
-const mr_command *mr_command_at(size_t i) {
-    return commands[i];
-}
-
-static const char *name_at(const void *table, size_t i) {
-    (void)table;
-    return commands[i]->name;
-}
-
-mr_status mr_command_find(const char *name, const mr_command **out) {
-    for (size_t i = 0; i < MR_COUNT(commands); i++) {
-        if (strcmp(name, commands[i]->name) == 0) {
-            *out = commands[i];
-            return MR_OK;
-        }
-    }
-    const char *nearest = mr_nearest(name, MR_COUNT(commands), name_at, commands);
-    if (nearest != NULL)
-        return mr_fail(MR_ERR_USAGE, "there is no command %.60s; did you mean %s?", name, nearest);
-    return mr_fail(MR_ERR_USAGE, "there is no command %.60s; `millrace help` lists them", name);
-}
-
 static mr_status run_program(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     if (line->n_given == 0)
-        return mr_fail(MR_ERR_USAGE, "no command given; `millrace help` lists them");
+        return mr_command_needs_one(&mr_program);
     printf("millrace %s, MuJoCo %s\n", MR_VERSION, mr_mujoco_version());
     return MR_OK;
 }
@@ -65,6 +39,8 @@ const mr_command mr_program = {
     .options = program_options,
     .n_options = MR_COUNT(program_options),
     .run = run_program,
+    .commands = commands,
+    .n_commands = MR_COUNT(commands),
 };
 
 // Where output was cut off (disk full), the results are not what they seem.
@@ -101,11 +77,10 @@ static int read_and_run(const mr_command *command, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2 || argv[1][0] == '-')
-        return read_and_run(&mr_program, argc, argv);
-    const mr_command *command;
-    const mr_status status = mr_command_find(argv[1], &command);
+    const mr_command *command = &mr_program;
+    size_t n_taken = 0;
+    const mr_status status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
     if (status != MR_OK)
-        return report(&mr_program, status);
-    return read_and_run(command, argc - 1, argv + 1);
+        return report(command, status);
+    return read_and_run(command, argc - (int)n_taken, argv + n_taken);
 }

@@ -3,22 +3,14 @@
 // Runs of the same task and policy (seeds) are one curve: their mean, in a band from the lowest to
 // the highest.
 
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "nn/file.h"
 #include "scripts/command.h"
-
-extern char **environ;
+#include "scripts/gnuplot.h"
 
 typedef struct {
     char out[MR_MAX_TEXT];
@@ -37,10 +29,6 @@ static const mr_setting options[] = {
     {"width", MR_SETTING_COUNT, AT(width), "1000", 200, 10000, "N", "its width in pixels", false},
     {"height", MR_SETTING_COUNT, AT(height), "600", 150, 10000, "N", "its height in pixels", false},
 };
-
-// Distinct on white and for colour-blind readers (Okabe and Ito 2008).
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                      "#E69F00", "#56B4E9", "#000000"};
 
 typedef struct {
     double step;
@@ -153,17 +141,6 @@ static void write_rows(FILE *script, const run *first, const run *end, double un
     }
 }
 
-// gnuplot's single quotes: nothing in them has a meaning but the quote, which is doubled.
-static void write_quoted(FILE *script, const char *text) {
-    fputc('\'', script);
-    for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            fputc('\'', script);
-        fputc(iscntrl((unsigned char)*text) ? ' ' : *text, script);
-    }
-    fputc('\'', script);
-}
-
 // The first run of each curve stands for it.
 static bool begins_curve(const run *runs, const run *r) {
     for (const run *before = runs; before < r; before++)
@@ -188,14 +165,14 @@ static void write_curve(FILE *script, const run *first, const run *end, size_t i
              with_task ? ", " : "", first->settings.policy);
     if (n_runs > 1)
         snprintf(name + strlen(name), 32, " (%zu runs)", n_runs);
-    const char *colour = colours[i % MR_COUNT(colours)];
+    const char *colour = mr_colours[i % MR_N_COLOURS];
     fprintf(script,
             "%s$curve%zu using 1:3:4 with filledcurves fillcolor rgb '%s' "
             "fillstyle transparent solid 0.2 noborder notitle, "
             "$curve%zu using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.4 "
             "linecolor rgb '%s' title ",
             i > 0 ? ", " : "plot ", i, colour, i, colour);
-    write_quoted(script, name);
+    mr_picture_quote(script, name);
 }
 
 // The unit of the steps in a picture that ends at the step `last`.
@@ -220,25 +197,20 @@ static step_unit unit_for(const run *runs, const run *end) {
     return (step_unit){last, units[i].steps, units[i].label};
 }
 
-static const char *terminal_of(const char *path) {
-    static const char *const terminals[][2] = {{".png", "pngcairo"}, {".svg", "svg"}};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot != NULL && i < MR_COUNT(terminals); i++)
-        if (strcasecmp(dot, terminals[i][0]) == 0)
-            return terminals[i][1];
-    return NULL;
-}
+/// What a picture is made of.
+typedef struct {
+    const plot_options *chosen;
+    const run *runs, *end;
+} curves;
 
-static void write_script(FILE *script, const plot_options *chosen, const run *runs,
-                         const run *end) {
+static void write_script(FILE *script, const void *self) {
+    const curves *c = self;
+    const plot_options *chosen = c->chosen;
+    const run *runs = c->runs, *end = c->end;
     const bool is_one = is_one_task(runs, end);
     const char *title = chosen->title[0] == '\0' && is_one ? runs->settings.env : chosen->title;
-    fprintf(script,
-            "set encoding utf8\n"
-            "set terminal %s size %zu,%zu noenhanced font 'sans,13' background '#ffffff'\n"
-            "set title ",
-            terminal_of(chosen->out), chosen->width, chosen->height);
-    write_quoted(script, title);
+    fputs("set title ", script);
+    mr_picture_quote(script, title);
     const step_unit unit = unit_for(runs, end);
     fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\n", unit.label,
             unit.last / unit.steps);
@@ -264,76 +236,6 @@ static void write_script(FILE *script, const plot_options *chosen, const run *ru
     fputc('\n', script);
 }
 
-// Runs gnuplot from one file into another. Its messages go to a third.
-static mr_status spawn_gnuplot(FILE *script, FILE *picture, FILE *messages) {
-    char *const arguments[] = {"gnuplot", "-d", NULL}; // -d: without the user's own settings
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    int ended;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(picture), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
-    const int error = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0)
-        return mr_fail(MR_ERR_IO, "cannot run gnuplot: %s; install the package gnuplot-nox",
-                       strerror(error));
-    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
-        continue;
-    if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
-        return MR_OK;
-    char text[256] = "";
-    rewind(messages);
-    while (fgets(text, sizeof text, messages) != NULL && strstr(text, "line") == NULL)
-        continue; // it echoes what it was reading before it says what is wrong
-    text[strcspn(text, "\n")] = '\0';
-    return mr_fail(MR_ERR_IO, "gnuplot could not draw: %s", text);
-}
-
-static mr_status keep_picture(FILE *picture, const char *path) {
-    mr_status status;
-    struct stat info;
-    if (fstat(fileno(picture), &info) != 0 || info.st_size == 0)
-        return mr_fail(MR_ERR_IO, "gnuplot drew nothing; does it have the terminal %s?",
-                       terminal_of(path));
-    const size_t n_bytes = (size_t)info.st_size;
-    char *bytes = malloc(n_bytes);
-    rewind(picture);
-    if (bytes == NULL)
-        status = mr_fail_memory("the picture");
-    else if (fread(bytes, 1, n_bytes, picture) != n_bytes)
-        status = mr_fail(MR_ERR_IO, "cannot read what gnuplot drew");
-    else
-        status = mr_file_replace(path, 1, &(mr_bytes){bytes, n_bytes});
-    free(bytes);
-    return status;
-}
-
-static mr_status draw(const plot_options *chosen, const run *runs, const run *end) {
-    mr_status status;
-    FILE *script = tmpfile(), *picture = tmpfile(), *messages = tmpfile();
-    if (script == NULL || picture == NULL || messages == NULL) {
-        status = mr_fail(MR_ERR_IO, "cannot make a temporary file: %s", strerror(errno));
-        goto done;
-    }
-    write_script(script, chosen, runs, end);
-    if (fflush(script) != 0 || fseek(script, 0, SEEK_SET) != 0) {
-        status = mr_fail(MR_ERR_IO, "cannot write a temporary file: %s", strerror(errno));
-        goto done;
-    }
-    MR_TRY(spawn_gnuplot(script, picture, messages));
-    status = keep_picture(picture, chosen->out);
-done:
-    if (script != NULL)
-        fclose(script);
-    if (picture != NULL)
-        fclose(picture);
-    if (messages != NULL)
-        fclose(messages);
-    return status;
-}
-
 static mr_status run_plot(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
@@ -344,13 +246,11 @@ static mr_status run_plot(const mr_command_line *line, int *exit_code) {
         return mr_fail_memory("the curves");
 
     MR_TRY(mr_command_line_store(&mr_command_plot, line, &chosen));
-    if (terminal_of(chosen.out) == NULL) {
-        status = mr_fail(MR_ERR_USAGE, "--out must end in .png or .svg, not '%s'", chosen.out);
-        goto done;
-    }
+    MR_TRY(mr_picture_check_name(chosen.out));
     for (size_t i = 0; i < n; i++)
         MR_TRY(read_run(line->arguments[i], &runs[i]));
-    MR_TRY(draw(&chosen, runs, runs + n));
+    MR_TRY(mr_picture_draw(chosen.out, chosen.width, chosen.height, write_script,
+                           &(curves){&chosen, runs, runs + n}));
     printf("%s\n", chosen.out);
 done:
     for (size_t i = 0; i < n; i++)

@@ -5,6 +5,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
 set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/millrace)
 
+set_target_properties(millrace_command PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON) # for MUJOCO_ROOT
 install(TARGETS millrace_command)
 install(TARGETS millrace EXPORT millrace INCLUDES DESTINATION ${header_dir})
 install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})
@@ -19,5 +20,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millraceConfig.cmake
               envs/mujoco/FindMuJoCo.cmake
         DESTINATION ${package_dir})
 
+# The prefix may be given as late as `cmake --install --prefix DIR`: the file finds it from where it is.
+set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH up_to_prefix /prefix/${pkgconfig_dir} /prefix)
 configure_file(scripts/install/millrace.pc.in millrace.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millrace.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millrace.pc DESTINATION ${pkgconfig_dir})

@@ -8,6 +8,8 @@
 #include "nn/graph.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
 
 enum { ROWS = 5, COLS = 4, WIDE = 6 };
 
@@ -27,10 +29,26 @@ typedef struct {
     mr_param gain;     // [1 x COLS]
     mr_param shift;    // [1 x COLS]
     mr_param masked;   // [WIDE x COLS], zero where the mask is
+    mr_param square;   // [COLS x COLS]
 } leaves;
 
 static const mr_real mask[WIDE * COLS] = {1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0,
                                           1, 1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1};
+
+static const mr_real sign[COLS] = {1, -1, -1, 1};
+
+// sum_j x_j^exponent, as a user would write it.
+static void sum_of_powers(void *self, size_t n, size_t cols, const mr_real *x, mr_real *y,
+                          mr_real *gradient) {
+    const double exponent = *(const double *)self;
+    for (size_t i = 0; i < n; i++) {
+        y[i] = 0;
+        for (size_t j = i * cols; j < (i + 1) * cols; j++) {
+            y[i] += pow(x[j], exponent);
+            gradient[j] = exponent * pow(x[j], exponent - 1);
+        }
+    }
+}
 
 static mr_node *op_affine(leaves *x) {
     return mr_affine(x->a, -1.5, 0.25);
@@ -52,6 +70,9 @@ static mr_node *op_sigmoid(leaves *x) {
 }
 static mr_node *op_softplus(leaves *x) {
     return mr_softplus(x->a);
+}
+static mr_node *op_softplus_inverse(leaves *x) {
+    return mr_softplus_inverse(x->positive);
 }
 static mr_node *op_relu(leaves *x) {
     return mr_relu(x->a);
@@ -98,11 +119,27 @@ static mr_node *op_min(leaves *x) {
 static mr_node *op_max(leaves *x) {
     return mr_max(x->a, x->b);
 }
+static mr_node *op_sin(leaves *x) {
+    return mr_sin(x->a);
+}
+static mr_node *op_log_add_exp(leaves *x) {
+    return mr_log_add_exp(x->a, x->b);
+}
+static mr_node *op_log_add_exp_column(leaves *x) {
+    return mr_log_add_exp(mr_affine(x->column, 10, 0), x->b);
+}
+static mr_node *op_callback(leaves *x) {
+    static const double exponent = 3;
+    return mr_callback(x->positive, sum_of_powers, (void *)&exponent);
+}
 static mr_node *op_row_sum(leaves *x) {
     return mr_row_sum(x->a);
 }
 static mr_node *op_row_mean(leaves *x) {
     return mr_row_mean(x->a);
+}
+static mr_node *op_row_norm(leaves *x) {
+    return mr_row_norm(x->a);
 }
 static mr_node *op_tanh_log_det(leaves *x) {
     return mr_tanh_log_det(x->a);
@@ -141,6 +178,33 @@ static mr_node *op_linear_shared(leaves *x) {
 static mr_node *op_layer_norm(leaves *x) {
     return mr_layer_norm(x->a, x->params, x->gain, x->shift);
 }
+static mr_node *op_scale(leaves *x) {
+    return mr_scale(x->a, x->params, x->gain, x->shift);
+}
+static mr_node *op_unscale(leaves *x) {
+    return mr_unscale(x->a, x->params, x->gain, x->shift);
+}
+static mr_node *op_lower(leaves *x) {
+    return mr_lower(x->a, x->params, x->square);
+}
+static mr_node *op_lower_solve(leaves *x) {
+    return mr_lower_solve(x->a, x->params, x->square);
+}
+static mr_node *op_upper(leaves *x) {
+    return mr_upper(x->a, x->params, x->square, x->gain, sign);
+}
+static mr_node *op_upper_solve(leaves *x) {
+    return mr_upper_solve(x->a, x->params, x->square, x->gain, sign);
+}
+static mr_node *op_lower_upper(leaves *x) {
+    return mr_lower(mr_upper(x->a, x->params, x->square, x->gain, sign), x->params, x->square);
+}
+static mr_node *op_planar_root(leaves *x) {
+    return mr_planar_root(x->column, mr_slice(x->positive, 1, 1));
+}
+static mr_node *op_radial_root(leaves *x) {
+    return mr_radial_root(mr_row_norm(x->a), mr_slice(x->positive, 1, 2));
+}
 static mr_node *op_many_consumers(leaves *x) {
     mr_node *h = mr_tanh(x->a);
     return mr_mul(mr_add(h, mr_square(h)), mr_exp(mr_sub(h, x->b)));
@@ -159,6 +223,7 @@ static const op_case cases[] = {
     {"tanh", op_tanh},
     {"sigmoid", op_sigmoid},
     {"softplus", op_softplus},
+    {"softplus_inverse", op_softplus_inverse},
     {"relu", op_relu},
     {"silu", op_silu},
     {"gelu", op_gelu},
@@ -174,8 +239,13 @@ static const op_case cases[] = {
     {"div, column first", op_div_column},
     {"min", op_min},
     {"max", op_max},
+    {"sin", op_sin},
+    {"log_add_exp", op_log_add_exp},
+    {"log_add_exp, column first", op_log_add_exp_column},
+    {"callback", op_callback},
     {"row_sum", op_row_sum},
     {"row_mean", op_row_mean},
+    {"row_norm", op_row_norm},
     {"tanh_log_det", op_tanh_log_det},
     {"concat", op_concat},
     {"slice", op_slice},
@@ -188,6 +258,15 @@ static const op_case cases[] = {
     {"linear, masked", op_linear_masked},
     {"linear, parameters used twice", op_linear_shared},
     {"layer_norm", op_layer_norm},
+    {"scale", op_scale},
+    {"unscale", op_unscale},
+    {"lower", op_lower},
+    {"lower_solve", op_lower_solve},
+    {"upper", op_upper},
+    {"upper_solve", op_upper_solve},
+    {"lower and upper of one matrix", op_lower_upper},
+    {"planar_root", op_planar_root},
+    {"radial_root", op_radial_root},
     {"a value with many consumers", op_many_consumers},
 };
 
@@ -200,6 +279,7 @@ static leaves leaves_new(int n_threads) {
     x.gain = mr_params_add(x.params, "gain", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.shift = mr_params_add(x.params, "shift", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.masked = mr_params_add(x.params, "masked", WIDE, COLS, MR_INIT_FAN_IN, 1, mask);
+    x.square = mr_params_add(x.params, "square", COLS, COLS, MR_INIT_FAN_IN, 1, NULL);
     cr_assert_eq(mr_params_alloc(x.params, &random), MR_OK);
     cr_assert_eq(mr_graph_new(ROWS, n_threads, &x.graph), MR_OK);
     x.a = mr_input(x.graph, COLS, true);
@@ -290,6 +370,7 @@ static void check_op(const op_case *c, int n_threads) {
     check_param(&x, loss, c->name, "bias", x.bias);
     check_param(&x, loss, c->name, "gain", x.gain);
     check_param(&x, loss, c->name, "shift", x.shift);
+    check_param(&x, loss, c->name, "square", x.square);
     check_masked(&x, loss, c->name);
     leaves_free(&x);
 }
@@ -304,6 +385,21 @@ Test(ops, gradients_equal_central_differences_with_rows_shared_out_over_threads)
         check_op(&cases[i], 3);
 }
 
+// Products and solves undo each other, which finite differences would not notice.
+Test(ops, triangular_solves_invert_the_products) {
+    leaves x = leaves_new(1);
+    mr_node *y = mr_lower(mr_upper(x.a, x.params, x.square, x.gain, sign), x.params, x.square);
+    mr_node *back = mr_keep(
+        mr_upper_solve(mr_lower_solve(y, x.params, x.square), x.params, x.square, x.gain, sign));
+    mr_node *loss = weighted(&x, y);
+    cr_assert_eq(mr_graph_plan(x.graph, loss, 0, NULL), MR_OK);
+    leaves_fill(&x);
+    mr_graph_run(x.graph, ROWS);
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        cr_expect_float_eq(mr_node_value(back)[i], mr_node_value(x.a)[i], 1e-12);
+    leaves_free(&x);
+}
+
 Test(ops, no_gradient_goes_through_a_wall) {
     leaves x = leaves_new(1);
     mr_node *loss = weighted(&x, mr_mul(x.a, mr_stop_gradient(x.b)));
@@ -312,4 +408,25 @@ Test(ops, no_gradient_goes_through_a_wall) {
     check(&x, loss, "stop_gradient", "a", mr_node_value(x.a), mr_node_grad(x.a), ROWS * COLS);
     cr_assert_null(mr_node_grad(x.b));
     leaves_free(&x);
+}
+
+Test(ops, log_add_exp_neither_overflows_nor_makes_a_nan) {
+    static const double a[] = {1000, -1000, 0, -INFINITY, -INFINITY};
+    static const double b[] = {-1000, -1001, 0, 2, -INFINITY};
+    const double expected[] = {1000, -1000 + log1p(exp(-1)), log(2), 2, -INFINITY};
+    mr_graph *graph = NULL;
+    cr_assert_eq(mr_graph_new(MR_COUNT(a), 1, &graph), MR_OK);
+    mr_node *x = mr_input(graph, 1, true), *y = mr_input(graph, 1, true);
+    mr_node *sum = mr_log_add_exp(x, y);
+    cr_assert_eq(mr_graph_plan(graph, sum, 0, NULL), MR_OK);
+    memcpy(mr_node_value(x), a, sizeof a);
+    memcpy(mr_node_value(y), b, sizeof b);
+    mr_graph_run(graph, MR_COUNT(a));
+    for (size_t i = 0; i < MR_COUNT(a); i++) {
+        cr_expect(mr_node_value(sum)[i] == expected[i] ||
+                      fabs(mr_node_value(sum)[i] - expected[i]) < 1e-12,
+                  "%g, not %g", mr_node_value(sum)[i], expected[i]);
+        cr_expect(isfinite(mr_node_grad(x)[i]) && isfinite(mr_node_grad(y)[i]));
+    }
+    mr_graph_free(graph);
 }

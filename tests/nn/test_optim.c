@@ -89,13 +89,31 @@ Test(optim, polyak_moves_the_target_by_its_share) {
 Test(optim, a_gradient_with_one_bad_component_is_not_finite) {
     mr_params *params = params_of(SIZE);
     cr_expect(mr_grad_is_finite(params));
-    const float bad[] = {NAN, INFINITY, -INFINITY};
+    const float bad[] = {NAN, INFINITY, -INFINITY, 1e20f, -1e20f}; // the last: when squared
     for (size_t k = 0; k < MR_COUNT(bad); k++)
         for (size_t i = 0; i < SIZE; i++) {
             mr_params_grad(params)[i] = bad[k];
             cr_expect_not(mr_grad_is_finite(params));
-            mr_params_grad(params)[i] = 3e38f;
+            mr_params_grad(params)[i] = 1e19f; // squared, 1e38: still a float32 number
             cr_expect(mr_grad_is_finite(params));
         }
+    mr_params_free(params);
+}
+
+Test(optim, clipping_shortens_a_long_gradient_only) {
+    mr_params *params = params_of(SIZE);
+    mr_real *g = mr_params_grad(params);
+    g[0] = 3;
+    g[5] = -4;
+    cr_expect_eq(mr_grad_clip(params, 5), 5); // 3-4-5: exact
+    cr_expect_eq(g[0], 3);
+    cr_expect_eq(mr_grad_clip(params, 1.25), 5);
+    cr_expect_eq(g[0], 0.75f);
+    cr_expect_eq(g[5], -1);
+    cr_expect_eq(g[1], 0);
+    g[2] = NAN;
+    cr_expect(isnan(mr_grad_clip(params, 1)));
+    g[2] = INFINITY;
+    cr_expect(isinf(mr_grad_clip(params, 1)));
     mr_params_free(params);
 }

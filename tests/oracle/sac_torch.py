@@ -17,14 +17,14 @@ Needs torch, numpy and safetensors.
 
 import argparse
 import json
+import math
 import pathlib
 import sys
 
 import torch
 from safetensors.torch import save_file
 from torch.distributions import Normal
-from torch.distributions.transforms import TanhTransform
-from torch.nn.functional import linear, relu
+from torch.nn.functional import linear, logsigmoid, relu
 
 # CHOICES
 LOG_STD = (-5.0, 2.0)  # bounds of the base's log-deviation, reached through tanh
@@ -108,9 +108,9 @@ def sample(weights, n_layers, obs, noise):
         moved[:, moving] = x[:, moving] * torch.exp(s) + t
         x = moved
         log_prob = log_prob - s.sum(1)
-    squash = TanhTransform()
-    action = squash(x)
-    return action, log_prob - squash.log_abs_det_jacobian(x, action).sum(1)
+    # log(1 - tanh(x)^2), exact for all x; TanhTransform's softplus is cut off from 20 on (to 2e-9).
+    log_det = math.log(4) + logsigmoid(2 * x) + logsigmoid(-2 * x)
+    return torch.tanh(x), log_prob - log_det.sum(1)
 
 
 def values(weights, obs, action):
@@ -136,7 +136,8 @@ def losses(policy, critic, target, log_alpha, batch, noise, next_noise, n_layers
 
 
 def prefixed(prefix, arrays):
-    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+    """Arrays as millrace's files have them: those of one row as vectors."""
+    return {f"{prefix}.{name}": a[0] if a.dim() == 2 and len(a) == 1 else a for name, a in arrays.items()}
 
 
 def gradients(loss, weights):

@@ -1,0 +1,140 @@
+// MADE nets. Every unit has a degree, and sees the units before it whose degree is not greater
+// (outputs: less): features have degrees 1 to D in the net's order, the context has 0.
+
+#include "flows/made.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+// Hidden units have the degrees that some output may still see: 1 to D - 1, and 0 where there is a
+// context (or nothing else: D = 1), so that it reaches the first feature, too. They take turns; a
+// layer too narrow for all degrees spreads over their range.
+static size_t hidden_degree(const mr_flow_layer *layer, size_t width, size_t j) {
+    const size_t least = layer->context_dim > 0 || layer->dim == 1 ? 0 : 1;
+    const size_t n = layer->dim - least;
+    return least + (width >= n ? j % n : j * n / width);
+}
+
+/// The degrees of one layer of units.
+typedef struct {
+    size_t n;
+    size_t *degree; // [n]
+} units;
+
+static units units_new(const mr_flow_layer *layer, size_t n) {
+    return (units){n, mr_arena_alloc(layer->arena, n * sizeof(size_t))};
+}
+
+// The features, then the context.
+static units input_units(const mr_made *made, const mr_flow_layer *layer) {
+    const units u = units_new(layer, layer->dim + layer->context_dim);
+    for (size_t t = 0; u.degree && t < layer->dim; t++)
+        u.degree[made->feature[t]] = t + 1;
+    return u;
+}
+
+static units hidden_units(const mr_flow_layer *layer, size_t width) {
+    const units u = units_new(layer, width);
+    for (size_t j = 0; u.degree && j < width; j++)
+        u.degree[j] = hidden_degree(layer, width, j);
+    return u;
+}
+
+// An output's degree is one less than its feature's, so that "not greater" serves for all.
+static units output_units(const mr_made *made, const mr_flow_layer *layer) {
+    const units u = units_new(layer, made->n_outputs * layer->dim);
+    for (size_t k = 0; u.degree && k < made->n_outputs; k++)
+        for (size_t t = 0; t < layer->dim; t++)
+            u.degree[k * layer->dim + made->feature[t]] = t;
+    return u;
+}
+
+// Which weights exist, [to.n x from.n].
+static const mr_real *mask_new(mr_arena *arena, units from, units to) {
+    mr_real *mask = mr_arena_alloc(arena, to.n * from.n * sizeof *mask);
+    if (!mask || !from.degree || !to.degree)
+        return NULL;
+    for (size_t i = 0; i < to.n; i++)
+        for (size_t j = 0; j < from.n; j++)
+            mask[i * from.n + j] = from.degree[j] <= to.degree[i];
+    return mask;
+}
+
+static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params *params,
+                           const char *prefix, units from, units to, mr_init init) {
+    const size_t i = made->n_layers++;
+    char name[256];
+    made->mask[i] = mask_new(layer->arena, from, to);
+    if (!made->mask[i])
+        return mr_fail_memory("a MADE's masks");
+    snprintf(name, sizeof name, "%s.net.%zu.weight", prefix, i);
+    made->weight[i] = mr_params_add(params, name, to.n, from.n, init, from.n, made->mask[i]);
+    snprintf(name, sizeof name, "%s.net.%zu.bias", prefix, i);
+    made->bias[i] = mr_params_add(params, name, 1, to.n, init, from.n, NULL);
+    return MR_OK;
+}
+
+mr_status mr_made_declare(mr_made *made, const mr_flow_layer *layer, mr_params *params,
+                          const char *prefix, size_t n_outputs) {
+    mr_status status;
+    assert(n_outputs <= MR_MADE_MAX_OUTPUTS);
+    const mr_widths *hidden = &layer->options->hidden;
+    made->dim = layer->dim;
+    made->n_outputs = n_outputs;
+    made->feature = mr_arena_alloc(layer->arena, layer->dim * sizeof *made->feature);
+    if (!made->feature)
+        return mr_fail_memory("a MADE's order");
+    for (size_t t = 0; t < layer->dim; t++)
+        made->feature[t] = layer->index % 2 == 0 ? t : layer->dim - 1 - t;
+
+    units from = input_units(made, layer);
+    for (size_t i = 0; i < hidden->n; i++) {
+        const units to = hidden_units(layer, hidden->width[i]);
+        MR_TRY(add_layer(made, layer, params, prefix, from, to, MR_INIT_FAN_IN));
+        from = to;
+    }
+    MR_TRY(add_layer(made, layer, params, prefix, from, output_units(made, layer), MR_INIT_ZERO));
+done:
+    return status;
+}
+
+mr_node *mr_made_build(const mr_made *made, mr_params *params, mr_node *x, mr_node *context) {
+    if (context)
+        x = mr_concat(x, context);
+    for (size_t i = 0; i < made->n_layers; i++)
+        x = mr_linear_masked(x, params, made->weight[i], made->bias[i], made->mask[i],
+                             i + 1 < made->n_layers ? MR_RELU : MR_IDENTITY);
+    return x;
+}
+
+// ---- Feature by feature
+
+// What the net says of feature j.
+static mr_node *outputs_of(const mr_made *made, mr_node *out, size_t j) {
+    size_t column[MR_MADE_MAX_OUTPUTS];
+    for (size_t k = 0; k < made->n_outputs; k++)
+        column[k] = k * made->dim + j;
+    return mr_columns(out, column, made->n_outputs);
+}
+
+// x with feature j replaced.
+static mr_node *with_feature(const mr_made *made, mr_node *x, size_t j, mr_node *feature) {
+    const size_t n_after = made->dim - 1 - j;
+    mr_node *y = j > 0 ? mr_concat(mr_slice(x, 0, j), feature) : feature;
+    return n_after > 0 ? mr_concat(y, mr_slice(x, j + 1, n_after)) : y;
+}
+
+mr_node *mr_made_unroll(const mr_made *made, const mr_flow_layer *layer, mr_params *params,
+                        mr_node *x, mr_node *context, mr_made_move move, mr_node **log_det) {
+    mr_node *y = mr_stop_gradient(mr_affine(x, 0, 0)); // what is not known yet has no say
+    mr_node *sum = NULL;
+    for (size_t t = 0; t < made->dim; t++) {
+        const size_t j = made->feature[t];
+        mr_node *part = NULL;
+        mr_node *out = outputs_of(made, mr_made_build(made, params, y, context), j);
+        y = with_feature(made, y, j, move(layer, mr_slice(x, j, 1), out, &part));
+        sum = sum ? mr_add(sum, part) : part;
+    }
+    *log_det = sum;
+    return y;
+}

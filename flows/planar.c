@@ -1,0 +1,89 @@
+// Planar flows (Rezende and Mohamed 2015, arXiv:1505.05770, equations 10 to 13).
+//
+//     y = x + u^ tanh(a),   a = w.x + b,   k = w.u^,   log |det dy/dx| = log(1 + k (1 - tanh(a)^2))
+//
+// The map is invertible where k > -1, which u^ = u + (m(w.u) - w.u) w / |w|^2 ensures by
+//
+//     m(t) = -1 + e + (1 - e) softplus(t + log(e_ - 1)),   e_ = 2.718...
+//
+// The m printed in the paper has m(0) = log 2 - 1; this one has m(0) = 0, so that u = 0 is the
+// identity. Everything is written in q = 1 + k, which the sum 1 + k would round away near k = -1.
+
+#include "flows/emitter.h"
+
+static const double q_min = 1e-4;                        // e: how near k comes to -1
+static const double log_e_minus_1 = 0.54132485461291807; // softplus of it is 1
+static const double norm_floor = 1e-12;                  // added to |w|^2
+
+// u = 0 is the identity, while w, drawn of the size of a linear layer's weights, lets gradients
+// through to u.
+static mr_status planar_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
+    return mr_emitter_declare(layer->state, layer, params, prefix, 2 * layer->dim + 1, layer->dim,
+                              layer->dim);
+}
+
+/// The parameters of each row.
+typedef struct {
+    mr_node *w;     // [rows x dim]
+    mr_node *b;     // [rows x 1]
+    mr_node *u_hat; // [rows x dim]
+    mr_node *q;     // [rows x 1] 1 + w.u_hat
+} plane;
+
+static mr_node *row_dot(mr_node *a, mr_node *b) {
+    return mr_row_sum(mr_mul(a, b));
+}
+
+static plane find_plane(const mr_flow_layer *layer, mr_params *params, mr_node *x,
+                        mr_node *context) {
+    mr_node *emitted = mr_emitter_build(layer->state, params, x, context);
+    mr_node *u = mr_slice(emitted, layer->dim, layer->dim);
+    plane p = {.w = mr_slice(emitted, 0, layer->dim), .b = mr_slice(emitted, 2 * layer->dim, 1)};
+    mr_node *t = row_dot(p.w, u), *norm = mr_row_sum(mr_square(p.w)); // |w|^2
+    mr_node *q = mr_affine(mr_softplus(mr_affine(t, 1, log_e_minus_1)), 1 - q_min, q_min);
+    mr_node *missing = mr_affine(mr_sub(q, t), 1, -1); // m(t) - t
+    mr_node *share = mr_div(missing, mr_affine(norm, 1, norm_floor));
+    p.u_hat = mr_add(u, mr_mul(p.w, share));
+    p.q = mr_sub(q, mr_affine(share, norm_floor, 0)); // w.u_hat falls short by the floor's part
+    return p;
+}
+
+// log(1 + k (1 - T^2)) = log(T^2 + q (1 - T^2)), T = tanh(a): no cancellation near k = -1. 1 - T^2
+// is taken from a, where it does not cancel either.
+static mr_node *log_slope(const plane *p, mr_node *a, mr_node *tanh_a) {
+    mr_node *rest = mr_exp(mr_tanh_log_det(a));
+    return mr_log(mr_add(mr_square(tanh_a), mr_mul(p->q, rest)));
+}
+
+static mr_node *planar_forward(const mr_flow_layer *layer, mr_params *params, mr_node *z,
+                               mr_node *context, mr_node **log_det) {
+    const plane p = find_plane(layer, params, z, context);
+    mr_node *a = mr_add(row_dot(p.w, z), p.b), *tanh_a = mr_tanh(a);
+    *log_det = log_slope(&p, a, tanh_a);
+    return mr_add(z, mr_mul(p.u_hat, tanh_a));
+}
+
+// w.y + b = a + k tanh(a): one unknown, whatever the number of features.
+static mr_node *planar_inverse(const mr_flow_layer *layer, mr_params *params, mr_node *x,
+                               mr_node *context, mr_node **log_det) {
+    const plane p = find_plane(layer, params, x, context);
+    mr_node *a = mr_planar_root(mr_add(row_dot(p.w, x), p.b), p.q), *tanh_a = mr_tanh(a);
+    *log_det = mr_affine(log_slope(&p, a, tanh_a), -1, 0);
+    return mr_sub(x, mr_mul(p.u_hat, tanh_a));
+}
+
+static const mr_flow_option options[] = {
+    {"layers", MR_FLOW_COUNT, offsetof(mr_flow_options, layers), "8", 64, "planes"},
+};
+
+const mr_flow_kind mr_flow_planar = {
+    .name = "planar",
+    .summary = "contracts or expands across a plane (Rezende and Mohamed 2015)",
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .state_size = sizeof(mr_emitter),
+    .natural = MR_NATURAL_FORWARD,
+    .declare = planar_declare,
+    .forward = planar_forward,
+    .inverse = planar_inverse,
+};

@@ -1,0 +1,15 @@
+/// The formats of tables. Private to nn/matrix_*.c.
+#pragma once
+
+#include "nn/matrix_file.h"
+
+typedef struct {
+    const char *suffix; // of the file's name
+    /// Makes a table of the file's bytes [n_bytes, and a zero after them]. On failure `out` may
+    /// hold values already.
+    mr_status (*read)(const char *path, const char *bytes, size_t n_bytes, mr_matrix *out);
+    mr_status (*write)(const char *path, size_t n_rows, size_t n_cols, const double *values);
+} mr_matrix_format;
+
+extern const mr_matrix_format mr_matrix_npy;
+extern const mr_matrix_format mr_matrix_csv;

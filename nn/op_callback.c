@@ -1,0 +1,48 @@
+// A function given in C as an op: value and gradient come in one call, on the way forward.
+
+#include "nn/graph_inside.h"
+
+/// What the op needs besides its input.
+typedef struct {
+    mr_row_function function;
+    void *self;        // the function's own
+    mr_real *gradient; // [max_rows x cols of the input]
+} callback;
+
+static void callback_forward(const mr_node *node, mr_rows rows) {
+    const callback *c = node->own;
+    const mr_node *x = node->input[0];
+    c->function(c->self, rows.n, x->cols, mr_row(x->value, x, rows.first), node->value + rows.first,
+                mr_row(c->gradient, x, rows.first));
+}
+
+static void callback_backward(const mr_node *node, mr_rows rows) {
+    const callback *c = node->own;
+    const mr_node *x = node->input[0];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        mr_real *d = mr_row(c->gradient, x, i);
+        for (size_t j = 0; j < x->cols; j++)
+            d[j] *= node->grad[i];
+        mr_put(node->adds[0], x->cols, d, mr_row(x->grad, x, i));
+    }
+}
+
+static const mr_op op_callback = {
+    .name = "callback",
+    .forward = callback_forward,
+    .backward = callback_backward,
+};
+
+mr_node *mr_callback(mr_node *x, mr_row_function function, void *self) {
+    mr_node *node = mr_node_of(&op_callback, 1, x, NULL);
+    callback *c = node ? mr_graph_alloc(node->graph, sizeof *c) : NULL;
+    if (!c)
+        return NULL;
+    *c = (callback){
+        .function = function,
+        .self = self,
+        .gradient = mr_graph_alloc(node->graph, node->graph->max_rows * x->cols * sizeof(mr_real)),
+    };
+    node->own = c;
+    return c->gradient ? node : NULL;
+}

@@ -1,0 +1,150 @@
+// Scale and shift of every feature by parameters, there and back.
+
+#include "nn/op.h"
+
+#include "nn/vmath.h"
+
+enum { LOG_SCALE, SHIFT };
+
+enum { CHUNK = 512 }; // features whose scales are made at a time
+
+/// Features [first, first + n) and what they are multiplied by.
+typedef struct {
+    size_t first, n;
+    mr_real scale[CHUNK];
+} chunk;
+
+// The features that follow `c`, with exp(sign log_scale); false at the end. Starts from n = 0.
+static bool next_chunk(const mr_node *node, mr_real sign, chunk *c) {
+    c->first += c->n;
+    const size_t n_left = node->cols - c->first;
+    c->n = n_left < CHUNK ? n_left : CHUNK;
+    const mr_real *log_scale = mr_node_param(node, LOG_SCALE) + c->first;
+    for (size_t j = 0; j < c->n; j++)
+        c->scale[j] = sign * log_scale[j];
+    mr_vexp(c->n, c->scale, c->scale);
+    return c->n > 0;
+}
+
+// d x = d y scale
+static void pass(const mr_node *node, size_t row, const chunk *c) {
+    const mr_node *input = node->input[0];
+    const mr_real *dy = mr_row(node->grad, node, row) + c->first;
+    mr_real *dx = mr_row(input->grad, input, row) + c->first;
+    for (size_t j = 0; j < c->n; j++)
+        dx[j] = node->adds[0] ? dx[j] + dy[j] * c->scale[j] : dy[j] * c->scale[j];
+}
+
+// Where the parameters' gradients of these features are collected, cleared where nobody wrote yet.
+static mr_real *gradient_of(const mr_node *node, size_t k, int thread, const chunk *c) {
+    mr_real *gradient = mr_node_param_grad(node, k, thread) + c->first;
+    for (size_t j = 0; j < c->n && !node->adds_param[k]; j++)
+        gradient[j] = 0;
+    return gradient;
+}
+
+// ---- y = x exp(l) + b
+
+static void scale_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    for (chunk c = {.n = 0}; next_chunk(node, 1, &c);)
+        for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+            const mr_real *x = mr_row(input->value, input, i) + c.first;
+            const mr_real *shift = mr_node_param(node, SHIFT) + c.first;
+            mr_real *y = mr_row(node->value, node, i) + c.first;
+            for (size_t j = 0; j < c.n; j++)
+                y[j] = x[j] * c.scale[j] + shift[j];
+        }
+}
+
+static void scale_train(const mr_node *node, mr_rows rows, const chunk *c) {
+    const mr_node *input = node->input[0];
+    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows.thread, c);
+    mr_real *d_shift = gradient_of(node, SHIFT, rows.thread, c);
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real *x = mr_row(input->value, input, i) + c->first;
+        const mr_real *dy = mr_row(node->grad, node, i) + c->first;
+        for (size_t j = 0; j < c->n; j++) {
+            d_log_scale[j] += dy[j] * x[j] * c->scale[j];
+            d_shift[j] += dy[j];
+        }
+    }
+}
+
+static void scale_backward(const mr_node *node, mr_rows rows) {
+    for (chunk c = {.n = 0}; next_chunk(node, 1, &c);) {
+        if (node->set >= 0)
+            scale_train(node, rows, &c);
+        for (size_t i = 0; i < rows.n && mr_node_passes(node, 0); i++)
+            pass(node, rows.first + i, &c);
+    }
+}
+
+static const mr_op op_scale = {
+    .name = "scale",
+    .reads = MR_READS_INPUTS_TRAINED,
+    .forward = scale_forward,
+    .backward = scale_backward,
+};
+
+// ---- y = (x - b) exp(-l)
+
+static void unscale_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    for (chunk c = {.n = 0}; next_chunk(node, -1, &c);)
+        for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+            const mr_real *x = mr_row(input->value, input, i) + c.first;
+            const mr_real *shift = mr_node_param(node, SHIFT) + c.first;
+            mr_real *y = mr_row(node->value, node, i) + c.first;
+            for (size_t j = 0; j < c.n; j++)
+                y[j] = (x[j] - shift[j]) * c.scale[j];
+        }
+}
+
+static void unscale_train(const mr_node *node, mr_rows rows, const chunk *c) {
+    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows.thread, c);
+    mr_real *d_shift = gradient_of(node, SHIFT, rows.thread, c);
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real *y = mr_row(node->value, node, i) + c->first;
+        const mr_real *dy = mr_row(node->grad, node, i) + c->first;
+        for (size_t j = 0; j < c->n; j++) {
+            d_log_scale[j] -= dy[j] * y[j];
+            d_shift[j] -= dy[j] * c->scale[j];
+        }
+    }
+}
+
+static void unscale_backward(const mr_node *node, mr_rows rows) {
+    for (chunk c = {.n = 0}; next_chunk(node, -1, &c);) {
+        if (node->set >= 0)
+            unscale_train(node, rows, &c);
+        for (size_t i = 0; i < rows.n && mr_node_passes(node, 0); i++)
+            pass(node, rows.first + i, &c);
+    }
+}
+
+static const mr_op op_unscale = {
+    .name = "unscale",
+    .reads = MR_READS_OUTPUT,
+    .forward = unscale_forward,
+    .backward = unscale_backward,
+};
+
+static mr_node *scale_new(const mr_op *op, mr_node *x, mr_params *params, mr_param log_scale,
+                          mr_param shift) {
+    if (!x)
+        return NULL;
+    assert(log_scale.cols == x->cols && shift.cols == x->cols);
+    mr_node *node = mr_node_of(op, x->cols, x, NULL);
+    if (node)
+        mr_node_use(node, params, 2, (const mr_param[]){[LOG_SCALE] = log_scale, [SHIFT] = shift});
+    return node;
+}
+
+mr_node *mr_scale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift) {
+    return scale_new(&op_scale, x, params, log_scale, shift);
+}
+
+mr_node *mr_unscale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift) {
+    return scale_new(&op_unscale, x, params, log_scale, shift);
+}

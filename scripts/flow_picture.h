@@ -1,0 +1,18 @@
+/// Pictures of densities: a curve in one dimension, a map in two, a corner of histograms in more.
+#pragma once
+
+#include "flows/vi.h"
+
+/// What is drawn.
+typedef struct {
+    const char *title;
+    const mr_density *density;
+    const mr_target *target; // of which it is an approximation, drawn beside it; NULL: none
+    size_t n;
+    const double *samples;  // [n x dim] of the density
+    const double *log_prob; // [n] theirs
+    int n_threads;
+} mr_flow_picture;
+
+/// Draws it. Of more than two dimensions, six at most are shown, the first.
+mr_status mr_flow_picture_draw(const mr_flow_picture *picture, const char *path);

@@ -1,0 +1,118 @@
+// `millrace flow score`: how likely data is under a saved density.
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flows/density.h"
+#include "nn/matrix_file.h"
+#include "scripts/command.h"
+
+typedef struct {
+    char out[MR_MAX_TEXT];
+    uint64_t seed;
+    size_t threads;
+    bool json;
+} score_options;
+
+#define AT(field) offsetof(score_options, field)
+
+static const mr_setting options[] = {
+    {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "FILE",
+     "write the log-likelihood of each row, in nats, to a .npy or .csv", false},
+    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N", "nothing here is random: without effect",
+     false},
+    {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
+    {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
+     "print one object: n, mean_log_likelihood, stderr (null for a single row)", false},
+};
+
+typedef struct {
+    double mean;
+    double error; // standard error of the mean; NaN for a single row
+} summary;
+
+static summary summarise(size_t n, const double *scores) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += scores[i];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += (scores[i] - mean) * (scores[i] - mean);
+    return (summary){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN};
+}
+
+static void print_text(size_t n, const summary *s) {
+    printf("rows                 %zu\n", n);
+    if (isnan(s->error))
+        printf("mean log-likelihood  %.4f nats\n", s->mean);
+    else
+        printf("mean log-likelihood  %.4f ± %.4f nats\n", s->mean, s->error);
+}
+
+static mr_status print_json(size_t n, const summary *s) {
+    json_t *object =
+        json_pack("{s:I, s:f, s:o}", "n", (json_int_t)n, "mean_log_likelihood", s->mean, "stderr",
+                  isfinite(s->error) ? json_real(s->error) : json_null());
+    const bool written =
+        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
+    json_decref(object);
+    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+}
+
+static mr_status check_width(const char *path, const mr_matrix *data, const mr_density *density) {
+    if (data->n_cols == mr_density_dim(density))
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: row 1 has %zu columns, the model needs %zu; was it fitted to other data?",
+                   path, data->n_cols, mr_density_dim(density));
+}
+
+static mr_status run_score(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    mr_status status;
+    score_options chosen;
+    mr_density *density = NULL;
+    mr_matrix data = {0};
+    double *scores = NULL;
+
+    MR_TRY(mr_command_line_store(&mr_command_flow_score, line, &chosen));
+    if (chosen.out[0] != '\0')
+        MR_TRY(mr_matrix_check_name(chosen.out));
+    MR_TRY(mr_density_load(line->arguments[0], &density));
+    MR_TRY(mr_matrix_read(line->arguments[1], &data));
+    MR_TRY(check_width(line->arguments[1], &data, density));
+    scores = malloc(data.n_rows * sizeof *scores);
+    if (scores == NULL) {
+        status = mr_fail_memory("the scores");
+        goto done;
+    }
+    MR_TRY(mr_density_log_prob(density, (int)chosen.threads, data.n_rows, data.values, scores));
+    if (chosen.out[0] != '\0')
+        MR_TRY(mr_matrix_write(chosen.out, data.n_rows, 1, scores));
+    const summary s = summarise(data.n_rows, scores);
+    if (chosen.json)
+        status = print_json(data.n_rows, &s);
+    else
+        print_text(data.n_rows, &s);
+done:
+    free(scores);
+    mr_matrix_free(&data);
+    mr_density_free(density);
+    return status;
+}
+
+const mr_command mr_command_flow_score = {
+    .name = "flow score",
+    .usage = "MODEL DATA [options]",
+    .summary = "report how likely data is under a saved density",
+    .details = "Prints the mean log-likelihood of the rows of a table (.npy or .csv) under a\n"
+               "model that `millrace flow fit` or `millrace flow vi` has saved, in nats and in\n"
+               "the data's own units, with its standard error.",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_score,
+};

@@ -1,0 +1,54 @@
+// The line of progress.
+
+#include "scripts/live_line.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const double live_interval = 0.1, plain_interval = 5.0; // s
+
+enum { LINE_SIZE = 512, DEFAULT_WIDTH = 80 };
+
+void mr_live_line_begin(mr_live_line *line) {
+    const char *terminal = getenv("TERM");
+    const bool is_dumb = terminal != NULL && strcmp(terminal, "dumb") == 0;
+    *line = (mr_live_line){.is_live = isatty(STDERR_FILENO) == 1 && !is_dumb};
+    clock_gettime(CLOCK_MONOTONIC, &line->drawn);
+}
+
+bool mr_live_line_is_due(const mr_live_line *line) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double elapsed = (double)(now.tv_sec - line->drawn.tv_sec) +
+                           1e-9 * (double)(now.tv_nsec - line->drawn.tv_nsec);
+    return elapsed >= (line->is_live ? live_interval : plain_interval);
+}
+
+static int terminal_width(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return DEFAULT_WIDTH;
+    return size.ws_col - 1; // the last column would wrap on some terminals
+}
+
+void mr_live_line_draw(mr_live_line *line, const char *format, ...) {
+    char text[LINE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    clock_gettime(CLOCK_MONOTONIC, &line->drawn);
+    if (line->is_live)
+        fprintf(stderr, "\r%.*s\033[K", terminal_width(), text);
+    else
+        fprintf(stderr, "%s\n", text);
+}
+
+void mr_live_line_clear(const mr_live_line *line) {
+    if (line->is_live)
+        fputs("\r\033[K", stderr);
+}

@@ -1,0 +1,160 @@
+// The densities of policies, in double precision.
+
+#include "tests/agents/small.h"
+
+#include <math.h>
+
+static const double log_2_pi = 1.8378770664093454836;
+
+enum { OBS_DIM = 3, ACT_DIM = 2 };
+
+// ---- The squashed Gaussian
+
+enum { N_ROWS = 64 };
+
+// The mean of all rows is `mean`, their deviation what the middle of the bounds of log sigma gives:
+// a net whose weights are all 0, but for the base's bias, which is the last array of the set.
+static void make_constant(mr_policy *policy, double mean) {
+    mr_params *params = mr_policy_params(policy);
+    mr_real *value = mr_params_value(params);
+    const size_t act_dim = mr_policy_get_spec(policy)->act_dim;
+    const size_t unit = 64 / sizeof *value; // arrays begin at multiples of 64 bytes
+    mr_real *bias = value + mr_params_size(params) - (2 * act_dim + unit - 1) / unit * unit;
+    memset(value, 0, mr_params_size(params) * sizeof *value);
+    for (size_t j = 0; j < act_dim; j++)
+        bias[j] = mean;
+}
+
+// Change of variables by the textbook: log p(a) = log N(atanh a; mu, sigma) - log(1 - a^2), with
+// atanh and 1 - a^2 as they stand. That is exact enough while 1 - a^2 keeps its digits: an action
+// rounded by 2^-53 moves atanh a by 2^-53 / (1 - a^2), the log-density by some 10 times as much.
+Test(exact_policy, the_gaussians_log_density_is_the_closed_form) {
+    const double mean = 0.4, log_std = (-5.0 + 2.0) / 2;
+    mr_policy *policy = small_policy("gaussian", OBS_DIM, ACT_DIM);
+    mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
+    mr_real noise[N_ROWS * ACT_DIM], act[N_ROWS * ACT_DIM], log_prob[N_ROWS];
+    double obs[N_ROWS * OBS_DIM] = {0};
+    make_constant(policy, mean);
+    mr_random_fill_normal(&random, N_ROWS * ACT_DIM, noise);
+    cr_assert_eq(mr_policy_prepare(policy, N_ROWS), MR_OK);
+    cr_assert_eq(mr_policy_sample(policy, N_ROWS, obs, noise, act, log_prob), MR_OK);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        double expected = 0, rounding = 0;
+        for (size_t j = 0; j < ACT_DIM; j++) {
+            const double a = act[i * ACT_DIM + j], x = atanh(a);
+            cr_expect_float_eq(x, mean + exp(log_std) * noise[i * ACT_DIM + j], 1e-14 / (1 - a * a),
+                               "row %zu: the action is not tanh(mu + sigma noise)", i);
+            const double z = (x - mean) / exp(log_std);
+            expected += -z * z / 2 - log_std - log_2_pi / 2 - log(1 - a * a);
+            rounding += (1 + fabs(z) / exp(log_std)) / (1 - a * a);
+        }
+        cr_expect_float_eq(log_prob[i], expected, 1e-15 * (10 + rounding),
+                           "row %zu: %.17g, the closed form is %.17g", i, log_prob[i], expected);
+    }
+    mr_policy_free(policy);
+}
+
+// ---- All flows
+
+// Over one action the density must integrate to 1, whatever the flow: a wrong log-determinant
+// would make it another number. The actions at evenly spaced noise from -8 to 8 (beyond lies
+// 1e-15 of the mass) are the knots of the trapezoid rule. In the variable of the noise, spaced by
+// h = 16 / 20,000, the rule errs by h^2/12 times the integrand's second derivative there; with
+// actions that bend as tanh(s eps), s = 10 standing for a steep flow, that is of the order of s^2
+// h^2 / 12 = 5e-6.
+Test(exact_policy, the_density_over_one_action_integrates_to_one_for_every_flow) {
+    enum { N = 20001 };
+    static double obs[N * OBS_DIM];
+    static mr_real noise[N], act[N], log_prob[N];
+    for (size_t i = 0; i < N; i++) {
+        noise[i] = -8 + 16 * (double)i / (N - 1);
+        obs[i * OBS_DIM] = 0.3;
+        obs[i * OBS_DIM + 1] = -1.1;
+        obs[i * OBS_DIM + 2] = 0.7;
+    }
+    for (size_t k = 0; k < mr_flow_count(); k++) {
+        mr_policy *policy = small_policy(mr_flow_at(k).name, OBS_DIM, 1);
+        double sum = 0;
+        small_bend(policy);
+        cr_assert_eq(mr_policy_prepare(policy, N), MR_OK);
+        cr_assert_eq(mr_policy_sample(policy, N, obs, noise, act, log_prob), MR_OK, "%s",
+                     mr_error_message());
+        for (size_t i = 1; i < N; i++)
+            sum += (exp(log_prob[i]) + exp(log_prob[i - 1])) / 2 * fabs(act[i] - act[i - 1]);
+        cr_expect_float_eq(sum, 1, 5e-5, "%s: %.12g", mr_flow_at(k).name, sum);
+        mr_policy_free(policy);
+    }
+}
+
+// ---- The Jacobian, in two dimensions
+
+enum { N_POINTS = 1 + 2 * ACT_DIM };
+
+/// A point and its neighbours on both sides, along each dimension of the noise, for one
+/// observation.
+typedef struct {
+    double obs[N_POINTS][OBS_DIM];
+    mr_real noise[N_POINTS][ACT_DIM]; // 0: the point; 1 + 2j and 2 + 2j: beyond and before it
+    mr_real act[N_POINTS][ACT_DIM];
+    mr_real log_prob[N_POINTS];
+} stencil;
+
+static const double step = 1e-5;
+
+static void draw_stencil(mr_random *random, stencil *s) {
+    for (size_t j = 0; j < OBS_DIM; j++)
+        s->obs[0][j] = mr_random_normal(random);
+    for (size_t j = 0; j < ACT_DIM; j++)
+        s->noise[0][j] = mr_random_normal(random);
+    for (size_t r = 1; r < N_POINTS; r++) {
+        memcpy(s->obs[r], s->obs[0], sizeof s->obs[0]);
+        memcpy(s->noise[r], s->noise[0], sizeof s->noise[0]);
+        s->noise[r][(r - 1) / 2] += r % 2 == 1 ? step : -step;
+    }
+}
+
+static double slope(const stencil *s, size_t i, size_t j) {
+    return (s->act[1 + 2 * j][i] - s->act[2 + 2 * j][i]) / (2 * step);
+}
+
+static double log_prob_by_jacobian(const stencil *s) {
+    const double det = slope(s, 0, 0) * slope(s, 1, 1) - slope(s, 0, 1) * slope(s, 1, 0);
+    double log_noise = -log_2_pi;
+    for (size_t j = 0; j < ACT_DIM; j++)
+        log_noise -= s->noise[0][j] * s->noise[0][j] / 2;
+    return log_noise - log(fabs(det));
+}
+
+// Where actions are within 1% of their bounds, the differences lose too many digits.
+static bool is_clear(const stencil *s) {
+    return fabs(s->act[0][0]) < 0.99 && fabs(s->act[0][1]) < 0.99;
+}
+
+// The density of what noise makes is the noise's own divided by |det da/dnoise|, here by central
+// differences: these err by h^2/6 = 2e-11 times the third derivative and by 2^-53/h = 1e-11, both
+// over slopes that are above 1e-4 (sigma is above e^-5, 1 - a^2 above 0.02).
+Test(exact_policy, the_log_density_is_the_noises_less_the_log_jacobian_for_every_flow) {
+    for (size_t k = 0; k < mr_flow_count(); k++) {
+        const char *flow = mr_flow_at(k).name;
+        mr_policy *policy = small_policy(flow, OBS_DIM, ACT_DIM);
+        mr_random random = mr_random_stream(2, MR_STREAM_TEST, 0);
+        int n_checked = 0;
+        small_bend(policy);
+        cr_assert_eq(mr_policy_prepare(policy, N_POINTS), MR_OK);
+        for (int t = 0; t < 100; t++) {
+            stencil s;
+            draw_stencil(&random, &s);
+            cr_assert_eq(
+                mr_policy_sample(policy, N_POINTS, s.obs[0], s.noise[0], s.act[0], s.log_prob),
+                MR_OK);
+            if (!is_clear(&s))
+                continue;
+            n_checked++;
+            cr_expect_float_eq(s.log_prob[0], log_prob_by_jacobian(&s), 1e-6,
+                               "%s: %.10g, the Jacobian says %.10g", flow, s.log_prob[0],
+                               log_prob_by_jacobian(&s));
+        }
+        cr_expect_gt(n_checked, 20, "%s: %d points", flow, n_checked);
+        mr_policy_free(policy);
+    }
+}

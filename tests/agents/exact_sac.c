@@ -1,0 +1,223 @@
+// The gradients of SAC's losses against central differences, and the losses against their formulas,
+// in double precision and for every kind of flow.
+//
+// With step h a central difference errs by h^2/6 times the third derivative and by the loss's
+// rounding, some 100 operations of 2^-53 each, over h. With h = 1e-6 the first is 1e-10 for third
+// derivatives up to 1,000, the second 1e-8 of the loss: 1e-7 (1 + |loss|) covers both. So small a
+// step also keeps clear of the kinks of ReLU and min.
+
+#include "tests/agents/small.h"
+
+#include <math.h>
+
+static const double step = 1e-6;
+static const double tolerance = 1e-7; // times 1 + |loss|
+
+enum { OBS_DIM = 3, ACT_DIM = 2 };
+
+/// An agent with a bent flow, targets unlike the critics, a temperature unlike 1, and a batch.
+typedef struct {
+    const char *flow;
+    mr_policy *policy;
+    mr_sac *sac;
+    small_batch batch;
+} agent;
+
+static agent agent_new(const char *flow, size_t act_dim, int n_threads) {
+    agent a = {.flow = flow, .policy = small_policy(flow, OBS_DIM, act_dim)};
+    const mr_sac_options options = small_options(n_threads);
+    small_bend(a.policy);
+    a.sac = small_sac(a.policy, &options);
+    mr_random random = mr_random_stream(14, MR_STREAM_TEST, 0);
+    mr_params *target = mr_critic_target(mr_sac_critic(a.sac));
+    for (size_t i = 0; i < mr_params_size(target); i++)
+        mr_params_value(target)[i] += 0.3 * mr_random_normal(&random);
+    mr_params_value(mr_sac_temperature(a.sac))[0] = -0.7;
+    small_batch_fill(a.policy, &a.batch);
+    return a;
+}
+
+static void agent_free(agent *a) {
+    mr_sac_free(a->sac);
+    mr_policy_free(a->policy);
+}
+
+static double loss_of(agent *a, size_t figure) {
+    small_compute(a->sac, &a->batch);
+    return *(const double *)(const void *)((const char *)mr_sac_get_figures(a->sac) + figure);
+}
+
+// d loss / d value[i].
+static double difference(agent *a, size_t figure, mr_real *value, size_t i) {
+    const mr_real kept = value[i];
+    value[i] = kept + step;
+    const double above = loss_of(a, figure);
+    value[i] = kept - step;
+    const double below = loss_of(a, figure);
+    value[i] = kept;
+    return (above - below) / (2 * step);
+}
+
+// Compares the gradients of all of a set's parameters. Where both the parameter and its gradient
+// are 0 it may be masked (the difference then says nothing); returns how many must be, because the
+// difference is not 0.
+static size_t check(agent *a, const char *what, mr_params *params, size_t figure) {
+    size_t n_masked = 0;
+    const double allowed = tolerance * (1 + fabs(loss_of(a, figure)));
+    mr_real *value = mr_params_value(params);
+    mr_real *grad = small_copy(params, mr_params_grad(params));
+    for (size_t i = 0; i < mr_params_size(params); i++) {
+        const double expected = difference(a, figure, value, i);
+        if (fabs(grad[i] - expected) <= allowed)
+            continue;
+        const bool masked = value[i] == 0 && grad[i] == 0;
+        n_masked += masked;
+        cr_expect(masked, "%s: %s gradient %zu is %.10g, the difference says %.10g", a->flow, what,
+                  i, grad[i], expected);
+    }
+    free(grad);
+    return n_masked;
+}
+
+static void check_kind(const char *flow, size_t act_dim, int n_threads) {
+    agent a = agent_new(flow, act_dim, n_threads);
+    mr_params *policy = mr_policy_params(a.policy);
+    mr_params *critic = mr_critic_params(mr_sac_critic(a.sac));
+    mr_params *temperature = mr_sac_temperature(a.sac);
+    cr_expect_eq(check(&a, "critic", critic, offsetof(mr_sac_figures, critic_loss)), 0, "%s", flow);
+    cr_expect_eq(check(&a, "temperature", temperature, offsetof(mr_sac_figures, alpha_loss)), 0,
+                 "%s", flow);
+    // Of an autoregressive net's weights up to about half are masked.
+    const size_t n_masked = check(&a, "actor", policy, offsetof(mr_sac_figures, actor_loss));
+    cr_expect_leq(3 * n_masked, 2 * mr_params_count(policy), "%s: %zu of %zu gradients are 0", flow,
+                  n_masked, mr_params_count(policy));
+    agent_free(&a);
+}
+
+Test(exact_sac, gradients_equal_central_differences_for_every_flow) {
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        check_kind(mr_flow_at(i).name, ACT_DIM, 1);
+}
+
+Test(exact_sac, gradients_equal_central_differences_with_rows_shared_out_over_threads) {
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        check_kind(mr_flow_at(i).name, ACT_DIM, 3);
+}
+
+Test(exact_sac, gradients_equal_central_differences_for_a_single_action) {
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        check_kind(mr_flow_at(i).name, 1, 1);
+}
+
+Test(exact_sac, no_weight_of_an_unmasked_flow_is_left_without_a_gradient) {
+    static const char *const unmasked[] = {"gaussian", "real_nvp"};
+    for (size_t i = 0; i < MR_COUNT(unmasked); i++) {
+        agent a = agent_new(unmasked[i], ACT_DIM, 1);
+        cr_expect_eq(
+            check(&a, "actor", mr_policy_params(a.policy), offsetof(mr_sac_figures, actor_loss)), 0,
+            "%s", unmasked[i]);
+        agent_free(&a);
+    }
+}
+
+// ---- The losses
+
+/// What the formulas are made of, for each row of a batch.
+typedef struct {
+    mr_real act[SMALL_ROWS * SMALL_MAX_DIM], log_prob[SMALL_ROWS];
+    mr_real q[2][SMALL_ROWS];
+} outcome;
+
+// Both values of (obs, act), by a graph of its own.
+static void evaluate(const agent *a, mr_params *params, const mr_real *obs, const mr_real *act,
+                     mr_real q[2][SMALL_ROWS]) {
+    const size_t act_dim = mr_policy_get_spec(a->policy)->act_dim;
+    mr_graph *graph;
+    cr_assert_eq(mr_graph_new(SMALL_ROWS, 1, &graph), MR_OK);
+    mr_node *obs_in = mr_input(graph, OBS_DIM, false), *act_in = mr_input(graph, act_dim, false);
+    const mr_critic_nodes nodes = mr_critic_build(mr_sac_critic(a->sac), params, obs_in, act_in);
+    mr_keep(nodes.q[0]);
+    mr_keep(nodes.q[1]);
+    cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
+    memcpy(mr_node_value(obs_in), obs, SMALL_ROWS * OBS_DIM * sizeof *obs);
+    memcpy(mr_node_value(act_in), act, SMALL_ROWS * act_dim * sizeof *act);
+    mr_graph_run(graph, SMALL_ROWS);
+    for (int k = 0; k < 2; k++)
+        memcpy(q[k], mr_node_value(nodes.q[k]), SMALL_ROWS * sizeof *q[k]);
+    mr_graph_free(graph);
+}
+
+static void play(agent *a, mr_params *critic, const mr_real *obs, const mr_real *noise,
+                 outcome *out) {
+    cr_assert_eq(mr_policy_sample(a->policy, SMALL_ROWS, obs, noise, out->act, out->log_prob),
+                 MR_OK);
+    evaluate(a, critic, obs, out->act, out->q);
+}
+
+static double mean_critic_loss(agent *a, double alpha) {
+    const small_batch *b = &a->batch;
+    mr_params *critic = mr_critic_params(mr_sac_critic(a->sac));
+    mr_real q[2][SMALL_ROWS];
+    outcome next;
+    play(a, mr_critic_target(mr_sac_critic(a->sac)), b->next_obs, b->next_noise, &next);
+    evaluate(a, critic, b->obs, b->act, q);
+    double sum = 0;
+    for (size_t i = 0; i < SMALL_ROWS; i++) {
+        const double value = fmin(next.q[0][i], next.q[1][i]) - alpha * next.log_prob[i];
+        const double y = b->reward[i] + b->discount[i] * value;
+        sum += 0.5 * (pow(q[0][i] - y, 2) + pow(q[1][i] - y, 2));
+    }
+    return sum / SMALL_ROWS;
+}
+
+static void expect_close(const char *flow, const char *what, double found, double expected) {
+    // Two orders of summation over a few dozen terms: some 100 roundings of 2^-53.
+    cr_expect_float_eq(found, expected, 1e-13 * (1 + fabs(expected)),
+                       "%s: %s is %.17g, the formula says %.17g", flow, what, found, expected);
+}
+
+static void check_losses(const char *flow) {
+    agent a = agent_new(flow, ACT_DIM, 1);
+    const double log_alpha = mr_params_read(mr_sac_temperature(a.sac))[0], alpha = exp(log_alpha);
+    const mr_sac_figures *found = mr_sac_get_figures(a.sac);
+    double actor_loss = 0, log_prob = 0;
+    outcome now;
+    cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
+    play(&a, mr_critic_params(mr_sac_critic(a.sac)), a.batch.obs, a.batch.noise, &now);
+    for (size_t i = 0; i < SMALL_ROWS; i++) {
+        actor_loss += (alpha * now.log_prob[i] - fmin(now.q[0][i], now.q[1][i])) / SMALL_ROWS;
+        log_prob += now.log_prob[i] / SMALL_ROWS;
+    }
+    small_compute(a.sac, &a.batch);
+    expect_close(flow, "critic_loss", found->critic_loss, mean_critic_loss(&a, alpha));
+    expect_close(flow, "actor_loss", found->actor_loss, actor_loss);
+    expect_close(flow, "alpha_loss", found->alpha_loss,
+                 -log_alpha * (log_prob + small_options(1).target_entropy));
+    expect_close(flow, "entropy", found->entropy, -log_prob);
+    expect_close(flow, "alpha", found->alpha, alpha);
+    agent_free(&a);
+}
+
+Test(exact_sac, losses_equal_the_formulas_of_the_paper_for_every_flow) {
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        check_losses(mr_flow_at(i).name);
+}
+
+Test(exact_sac, computing_changes_no_parameter) {
+    agent a = agent_new("real_nvp", ACT_DIM, 1);
+    mr_params *const sets[] = {
+        mr_policy_params(a.policy),
+        mr_critic_params(mr_sac_critic(a.sac)),
+        mr_critic_target(mr_sac_critic(a.sac)),
+        mr_sac_temperature(a.sac),
+    };
+    mr_real *before[MR_COUNT(sets)];
+    for (size_t k = 0; k < MR_COUNT(sets); k++)
+        before[k] = small_copy(sets[k], mr_params_read(sets[k]));
+    small_compute(a.sac, &a.batch);
+    for (size_t k = 0; k < MR_COUNT(sets); k++) {
+        cr_expect(small_is_same(sets[k], before[k], mr_params_read(sets[k])), "set %zu", k);
+        free(before[k]);
+    }
+    agent_free(&a);
+}

@@ -1,0 +1,48 @@
+// SAC's losses and gradients against PyTorch's, in double precision.
+//
+// Both sides round each of some 300 operations on the way from a weight to the loss and back by
+// 2^-53 of their operands, and sums lose at most three digits to cancellation: 300 * 1.1e-16 *
+// 1,000 = 3e-11. Anything wrong in a formula shows in the first digits.
+
+#include "tests/agents/sac_case.h"
+
+static const double tolerance = 1e-10;
+
+TestSuite(exact_sac_torch, .init = scratch_enter, .fini = scratch_leave);
+
+static void check(const char *name) {
+    static const int n_threads[] = {1, 3};
+    for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
+        sac_case c = case_open(name, n_threads[k]);
+        case_compute(&c);
+        case_expect_all(&c, tolerance);
+        case_close(&c);
+    }
+}
+
+Test(exact_sac_torch, a_gaussian_agent_has_pytorchs_losses_and_gradients) {
+    check("sac_gaussian");
+}
+
+Test(exact_sac_torch, a_real_nvp_agent_has_pytorchs_losses_and_gradients) {
+    check("sac_real_nvp");
+}
+
+Test(exact_sac_torch, log_densities_are_pytorchs) {
+    static const char *const names[] = {"sac_gaussian", "sac_real_nvp"};
+    for (size_t k = 0; k < MR_COUNT(names); k++) {
+        mr_real act[CASE_ROWS * CASE_ACT_DIM], log_prob[CASE_ROWS];
+        sac_case c = case_open(names[k], 1);
+        const double *expected = case_array(&c, "log_prob", CASE_ROWS);
+        cr_assert_eq(mr_policy_prepare(c.policy, CASE_ROWS), MR_OK);
+        cr_assert_eq(mr_policy_sample(
+                         c.policy, CASE_ROWS, case_array(&c, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
+                         case_array(&c, "noise", CASE_ROWS * CASE_ACT_DIM), act, log_prob),
+                     MR_OK);
+        for (size_t i = 0; i < CASE_ROWS; i++)
+            cr_expect_float_eq(log_prob[i], expected[i], tolerance * (1 + fabs(expected[i])),
+                               "%s row %zu: %.15g, PyTorch says %.15g", names[k], i, log_prob[i],
+                               expected[i]);
+        case_close(&c);
+    }
+}

@@ -1,0 +1,148 @@
+/// Small policies and agents, for the tests of this folder in either precision.
+#pragma once
+
+#include "agents/sac.h"
+#include "flows/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+enum { SMALL_MAX_DIM = 8, SMALL_ROWS = 6 };
+
+/// Bounds that are not symmetric, so that a mistaken scale shows.
+static const double small_low[SMALL_MAX_DIM] = {-1, -2, -3, -4, -5, -6, -7, -8};
+static const double small_high[SMALL_MAX_DIM] = {3, 3, 3, 3, 3, 3, 3, 3};
+
+static inline mr_policy_spec small_spec(const char *flow, size_t obs_dim, size_t act_dim) {
+    cr_assert(act_dim <= SMALL_MAX_DIM && obs_dim <= SMALL_MAX_DIM);
+    return (mr_policy_spec){.env = "Small-v0",
+                            .flow = flow,
+                            .obs_dim = obs_dim,
+                            .act_dim = act_dim,
+                            .act_low = small_low,
+                            .act_high = small_high,
+                            .hidden = {.n = 2, .width = {7, 5}}};
+}
+
+static inline mr_policy *small_policy(const char *flow, size_t obs_dim, size_t act_dim) {
+    const mr_policy_spec spec = small_spec(flow, obs_dim, act_dim);
+    mr_policy *policy = NULL;
+    cr_assert_eq(mr_policy_new(&spec, 3, &policy), MR_OK, "%s: %s", flow, mr_error_message());
+    return policy;
+}
+
+static inline mr_sac_options small_options(int n_threads) {
+    return (mr_sac_options){.batch_size = SMALL_ROWS,
+                            .hidden = {.n = 2, .width = {8, 6}},
+                            .gamma = 0.9,
+                            .tau = 0.25,
+                            .actor_lr = 1e-2,
+                            .critic_lr = 1e-2,
+                            .learns_alpha = true,
+                            .target_entropy = -1.5,
+                            .policy_delay = 1,
+                            .seed = 5,
+                            .n_threads = n_threads};
+}
+
+static inline mr_sac *small_sac(mr_policy *policy, const mr_sac_options *options) {
+    mr_sac *sac = NULL;
+    cr_assert_eq(mr_sac_new(policy, options, &sac), MR_OK, "%s", mr_error_message());
+    return sac;
+}
+
+/// A batch and the noise that goes with it.
+typedef struct {
+    mr_real obs[SMALL_ROWS * SMALL_MAX_DIM], act[SMALL_ROWS * SMALL_MAX_DIM];
+    mr_real reward[SMALL_ROWS], discount[SMALL_ROWS], next_obs[SMALL_ROWS * SMALL_MAX_DIM];
+    mr_real next_noise[SMALL_ROWS * SMALL_MAX_DIM], noise[SMALL_ROWS * SMALL_MAX_DIM];
+} small_batch;
+
+/// Random numbers; the last row is a termination.
+static inline void small_batch_fill(const mr_policy *policy, small_batch *b) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    const size_t n_obs = SMALL_ROWS * spec->obs_dim, n_act = SMALL_ROWS * spec->act_dim;
+    mr_random random = mr_random_stream(11, MR_STREAM_TEST, 0);
+    mr_random_fill_normal(&random, n_obs, b->obs);
+    mr_random_fill_uniform(&random, n_act, -1, 1, b->act);
+    mr_random_fill_normal(&random, SMALL_ROWS, b->reward);
+    for (size_t i = 0; i < SMALL_ROWS; i++)
+        b->discount[i] = i + 1 < SMALL_ROWS ? (mr_real)0.9 : 0;
+    mr_random_fill_normal(&random, n_obs, b->next_obs);
+    mr_random_fill_normal(&random, n_act, b->next_noise);
+    mr_random_fill_normal(&random, n_act, b->noise);
+}
+
+static inline void small_compute(mr_sac *sac, small_batch *b) {
+    const mr_batch batch = {.obs = b->obs,
+                            .act = b->act,
+                            .reward = b->reward,
+                            .discount = b->discount,
+                            .next_obs = b->next_obs};
+    mr_sac_compute(sac, &batch, b->next_noise, b->noise);
+}
+
+/// Moves every parameter that has a gradient: the others are masked, and must stay 0.
+static inline void small_shake_once(mr_params *params, mr_random *random) {
+    mr_real *value = mr_params_value(params);
+    const mr_real *grad = mr_params_grad(params);
+    for (size_t i = 0; i < mr_params_size(params); i++)
+        if (grad[i] != 0)
+            value[i] += (mr_real)(0.1 * mr_random_normal(random));
+}
+
+/// Makes of a new policy, whose flow is the identity, one whose flow bends. Its last layers start
+/// at zero and hold the gradient back from what is before them, so it takes two rounds.
+static inline void small_bend(mr_policy *policy) {
+    static small_batch batch;
+    const mr_sac_options options = small_options(1);
+    mr_sac *sac = small_sac(policy, &options);
+    mr_random random = mr_random_stream(12, MR_STREAM_TEST, 0);
+    small_batch_fill(policy, &batch);
+    for (int round = 0; round < 2; round++) {
+        small_compute(sac, &batch);
+        small_shake_once(mr_policy_params(policy), &random);
+    }
+    mr_sac_free(sac);
+}
+
+/// A replay of `n_steps` random steps in episodes of 10, each ended by termination or truncation in
+/// turn.
+static inline mr_replay *small_replay(const mr_policy *policy, size_t n_steps,
+                                      double reward_scale) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    mr_replay *replay = NULL;
+    mr_random random = mr_random_stream(13, MR_STREAM_TEST, 0);
+    cr_assert_eq(mr_replay_new(2 * n_steps, 1, spec->obs_dim, spec->act_dim, &replay), MR_OK);
+    for (size_t t = 0; t < n_steps; t++) {
+        double obs[SMALL_MAX_DIM];
+        mr_real act[SMALL_MAX_DIM];
+        for (size_t j = 0; j < SMALL_MAX_DIM; j++)
+            obs[j] = mr_random_normal(&random);
+        if (t % 10 == 0)
+            mr_replay_begin(replay, 0, obs);
+        mr_random_fill_uniform(&random, spec->act_dim, -1, 1, act);
+        for (size_t j = 0; j < SMALL_MAX_DIM; j++)
+            obs[j] = mr_random_normal(&random);
+        mr_replay_push(replay, 0,
+                       &(mr_transition){.act = act,
+                                        .reward = reward_scale * mr_random_normal(&random),
+                                        .next_obs = obs,
+                                        .terminated = t % 20 == 19});
+    }
+    return replay;
+}
+
+/// A copy of a block of parameters or gradients, to be freed.
+static inline mr_real *small_copy(const mr_params *params, const mr_real *array) {
+    const size_t n_bytes = mr_params_size(params) * sizeof *array;
+    mr_real *copy = malloc(n_bytes + 1);
+    cr_assert_not_null(copy);
+    return memcpy(copy, array, n_bytes);
+}
+
+static inline bool small_is_same(const mr_params *params, const mr_real *a, const mr_real *b) {
+    return memcmp(a, b, mr_params_size(params) * sizeof *a) == 0;
+}

@@ -1,0 +1,240 @@
+// Once built, an update, a sample and a step allocate nothing.
+//
+// malloc and its kin are defined here, for the whole runner: they hand on to the C library's own
+// and count while a test has armed them. OpenMP's calls come here too. A sanitizer brings its own,
+// so the tests are skipped there.
+//
+// OpenBLAS is left out: its kernels for small products on AVX-512 machines take a buffer of up to
+// 8 rows from malloc (kernel/x86_64/sgemm_small_kernel_nn_skylakex.c, where the columns of a result
+// leave a remainder of 1 to 8 by 16), and nothing that a caller may set prevents it.
+
+#include "envs/vec_env.h"
+#include "tests/agents/small.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+#if defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || !defined __GLIBC__
+#define SANITIZED
+#endif
+
+static atomic_bool armed;
+static atomic_size_t n_calls;
+
+#ifndef SANITIZED
+void *__libc_malloc(size_t n_bytes);
+void *__libc_calloc(size_t n, size_t n_bytes);
+void *__libc_realloc(void *memory, size_t n_bytes);
+void *__libc_memalign(size_t alignment, size_t n_bytes);
+
+static bool is_openblas(const void *caller) {
+    Dl_info info;
+    return dladdr(caller, &info) != 0 && info.dli_fname && strstr(info.dli_fname, "openblas");
+}
+
+static void count(const void *caller) {
+    if (atomic_load_explicit(&armed, memory_order_relaxed) && !is_openblas(caller))
+        atomic_fetch_add(&n_calls, 1);
+}
+
+void *malloc(size_t n_bytes) {
+    count(__builtin_return_address(0));
+    return __libc_malloc(n_bytes);
+}
+
+void *calloc(size_t n, size_t n_bytes) {
+    count(__builtin_return_address(0));
+    return __libc_calloc(n, n_bytes);
+}
+
+void *realloc(void *memory, size_t n_bytes) {
+    count(__builtin_return_address(0));
+    return __libc_realloc(memory, n_bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t n_bytes) {
+    count(__builtin_return_address(0));
+    return __libc_memalign(alignment, n_bytes);
+}
+
+void *memalign(size_t alignment, size_t n_bytes) {
+    count(__builtin_return_address(0));
+    return __libc_memalign(alignment, n_bytes);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t n_bytes) {
+    count(__builtin_return_address(0));
+    void *memory = __libc_memalign(alignment, n_bytes);
+    if (!memory)
+        return ENOMEM;
+    *out = memory;
+    return 0;
+}
+#endif
+
+static void skip_where_sanitized(void) {
+#ifdef SANITIZED
+    cr_skip("a sanitizer has taken malloc's place");
+#endif
+}
+
+TestSuite(allocations, .init = skip_where_sanitized);
+
+static void arm(void) {
+    atomic_store(&n_calls, 0);
+    atomic_store(&armed, true);
+}
+
+static size_t disarm(void) {
+    atomic_store(&armed, false);
+    return atomic_load(&n_calls);
+}
+
+// What a compiler cannot see through, so that no call below is optimised away.
+static void *volatile kept;
+
+Test(allocations, are_counted) {
+    arm();
+    kept = malloc(1);
+    free(kept);
+    kept = calloc(1, 1);
+    kept = realloc(kept, 1000);
+    free(kept);
+    kept = aligned_alloc(64, 64);
+    free(kept);
+    cr_expect_eq(disarm(), 4);
+    kept = malloc(1); // no longer armed
+    free(kept);
+    cr_expect_eq(atomic_load(&n_calls), 4);
+}
+
+enum { OBS_DIM = 4, ACT_DIM = 1, N_ROUNDS = 6 };
+
+static const char env_name[] = "InvertedPendulum-v5"; // of these sizes
+
+// The first update starts the threads; none after it may allocate.
+static void check_updates(const char *flow, int n_threads) {
+    mr_sac_options options = small_options(n_threads);
+    options.policy_delay = 2; // both kinds of update
+    mr_policy *policy = small_policy(flow, OBS_DIM, ACT_DIM);
+    mr_sac *sac = small_sac(policy, &options);
+    mr_replay *replay = small_replay(policy, 100, 1);
+    mr_status status = mr_sac_update(sac, replay);
+    arm();
+    for (int i = 0; i < N_ROUNDS && status == MR_OK; i++)
+        status = mr_sac_update(sac, replay);
+    const size_t n = disarm();
+    cr_expect_eq(status, MR_OK, "%s", mr_error_message());
+    cr_expect_eq(n, 0, "%s, %d threads: %zu allocations in %d updates", flow, n_threads, n,
+                 N_ROUNDS);
+    mr_replay_free(replay);
+    mr_sac_free(sac);
+    mr_policy_free(policy);
+}
+
+Test(allocations, none_in_an_update_for_any_flow) {
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        for (int n_threads = 1; n_threads <= 2; n_threads++)
+            check_updates(mr_flow_at(i).name, n_threads);
+}
+
+Test(allocations, none_in_remembering_a_step) {
+    const double obs[OBS_DIM] = {0};
+    mr_replay *replay = NULL;
+    cr_assert_eq(mr_replay_new(10, 1, OBS_DIM, ACT_DIM, &replay), MR_OK);
+    arm();
+    for (int i = 0; i < 100; i++) {
+        if (i % 7 == 0)
+            mr_replay_begin(replay, 0, obs);
+        mr_replay_push(replay, 0, &(mr_transition){.act = (mr_real[ACT_DIM]){0}, .next_obs = obs});
+    }
+    cr_expect_eq(disarm(), 0);
+    mr_replay_free(replay);
+}
+
+enum { MAX_ENVS = 3 };
+
+/// Environments under way.
+typedef struct {
+    mr_vec_env *envs;
+    size_t n;
+    double obs[MAX_ENVS * OBS_DIM], action[MAX_ENVS * ACT_DIM];
+    mr_real act[MAX_ENVS * ACT_DIM], noise[MAX_ENVS * ACT_DIM];
+    mr_step step[MAX_ENVS];
+} world;
+
+static world world_open(size_t n, int n_threads) {
+    world w = {.n = n};
+    cr_assert_eq(mr_vec_env_open(env_name, n, n_threads, &w.envs), MR_OK, "%s", mr_error_message());
+    for (uint64_t i = 0; i < n; i++)
+        cr_assert_eq(mr_vec_env_reset(w.envs, i, &i, w.obs + i * OBS_DIM), MR_OK);
+    return w;
+}
+
+static mr_status world_step(world *w, mr_policy *policy) {
+    mr_status status;
+    MR_TRY(mr_policy_sample(policy, w->n, w->obs, w->noise, w->act, NULL));
+    mr_policy_scale(policy, w->n, w->act, w->action);
+    MR_TRY(mr_vec_env_step(w->envs, NULL, w->action, w->obs, w->step));
+    for (size_t i = 0; i < w->n; i++)
+        if (w->step[i].terminated)
+            MR_TRY(mr_vec_env_reset(w->envs, i, NULL, w->obs + i * OBS_DIM));
+done:
+    return status;
+}
+
+Test(allocations, none_in_sampling_and_stepping) {
+    for (size_t n = 1; n <= MAX_ENVS; n += 2)
+        for (int n_threads = 1; n_threads <= 2; n_threads++) {
+            mr_policy *policy = small_policy("real_nvp", OBS_DIM, ACT_DIM);
+            world w = world_open(n, n_threads);
+            cr_assert_eq(mr_policy_prepare(policy, n), MR_OK);
+            mr_status status = world_step(&w, policy);
+            arm();
+            for (int i = 0; i < N_ROUNDS && status == MR_OK; i++)
+                status = world_step(&w, policy);
+            const size_t n_allocations = disarm();
+            cr_expect_eq(status, MR_OK, "%s", mr_error_message());
+            cr_expect_eq(n_allocations, 0, "%zu environments, %d threads: %zu allocations", n,
+                         n_threads, n_allocations);
+            mr_vec_env_close(w.envs);
+            mr_policy_free(policy);
+        }
+}
+
+// OpenMP keeps the team of its last parallel region. Where regions of different sizes take turns,
+// each would make a new one.
+Test(allocations, none_where_steps_and_updates_take_turns) {
+    for (size_t n = 1; n <= MAX_ENVS; n += 2)
+        for (int n_threads = 1; n_threads <= 2; n_threads++) {
+            const mr_sac_options options = small_options(n_threads);
+            mr_policy *policy = small_policy("real_nvp", OBS_DIM, ACT_DIM);
+            mr_sac *sac = small_sac(policy, &options);
+            mr_replay *replay = small_replay(policy, 100, 1);
+            world w = world_open(n, n_threads);
+            cr_assert_eq(mr_policy_prepare(policy, n), MR_OK);
+            mr_status status = world_step(&w, policy);
+            if (status == MR_OK)
+                status = mr_sac_update(sac, replay);
+            arm();
+            for (int i = 0; i < N_ROUNDS && status == MR_OK; i++) {
+                status = world_step(&w, policy);
+                if (status == MR_OK)
+                    status = mr_sac_update(sac, replay);
+            }
+            const size_t n_allocations = disarm();
+            cr_expect_eq(status, MR_OK, "%s", mr_error_message());
+            cr_expect_eq(n_allocations, 0, "%zu environments, %d threads: %zu allocations", n,
+                         n_threads, n_allocations);
+            mr_vec_env_close(w.envs);
+            mr_replay_free(replay);
+            mr_sac_free(sac);
+            mr_policy_free(policy);
+        }
+}

@@ -1,0 +1,135 @@
+#include "agents/evaluate.h"
+
+#include <math.h>
+
+#include <criterion/criterion.h>
+
+static const char env_name[] = "InvertedPendulum-v5";
+
+enum { OBS_DIM = 4, ACT_DIM = 1, N = 7, SEED = 40 };
+
+static mr_policy *policy_new(size_t max_rows) {
+    static const double low[] = {-3}, high[] = {3};
+    const mr_policy_spec spec = {.env = env_name,
+                                 .flow = "real_nvp",
+                                 .obs_dim = OBS_DIM,
+                                 .act_dim = ACT_DIM,
+                                 .act_low = low,
+                                 .act_high = high,
+                                 .hidden = {.n = 1, .width = {16}}};
+    mr_policy *policy = NULL;
+    cr_assert_eq(mr_policy_new(&spec, 2, &policy), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_policy_prepare(policy, max_rows), MR_OK);
+    return policy;
+}
+
+static mr_evaluation *evaluate(size_t n_copies, int n_threads, bool deterministic) {
+    mr_policy *policy = policy_new(n_copies);
+    mr_vec_env *envs = NULL;
+    mr_evaluation *evaluation = NULL;
+    cr_assert_eq(mr_vec_env_open(env_name, n_copies, n_threads, &envs), MR_OK);
+    cr_assert_eq(mr_evaluation_new(N, &evaluation), MR_OK);
+    cr_assert_eq(mr_evaluate(policy, envs, SEED, deterministic, evaluation), MR_OK, "%s",
+                 mr_error_message());
+    mr_vec_env_close(envs);
+    mr_policy_free(policy);
+    return evaluation;
+}
+
+// One episode, step by step.
+static void play(mr_policy *policy, mr_env *env, uint64_t episode, bool deterministic,
+                 double *episode_return, size_t *length) {
+    const uint64_t seed = SEED + episode;
+    mr_random random = mr_random_stream(SEED, MR_STREAM_EVAL, episode);
+    double obs[OBS_DIM], action[ACT_DIM];
+    mr_real act[ACT_DIM], noise[ACT_DIM];
+    mr_step step = {0};
+    *episode_return = 0;
+    *length = 0;
+    cr_assert_eq(mr_env_reset(env, &seed, obs), MR_OK);
+    while (!step.terminated && !step.truncated) {
+        mr_random_fill_normal(&random, ACT_DIM, noise);
+        cr_assert_eq(mr_policy_sample(policy, 1, obs, deterministic ? NULL : noise, act, NULL),
+                     MR_OK);
+        mr_policy_scale(policy, 1, act, action);
+        cr_assert_eq(mr_env_step(env, action, obs, &step), MR_OK);
+        *episode_return += step.reward;
+        ++*length;
+    }
+}
+
+static void check_by_hand(bool deterministic) {
+    mr_evaluation *found = evaluate(1, 1, deterministic);
+    mr_policy *policy = policy_new(1);
+    mr_env *env = NULL;
+    cr_assert_eq(mr_env_open(env_name, &env), MR_OK);
+    for (size_t i = 0; i < N; i++) {
+        double episode_return;
+        size_t length;
+        play(policy, env, i, deterministic, &episode_return, &length);
+        cr_expect_eq(found->returns[i], episode_return, "episode %zu", i);
+        cr_expect_eq(found->lengths[i], length, "episode %zu", i);
+    }
+    mr_env_close(env);
+    mr_policy_free(policy);
+    mr_evaluation_free(found);
+}
+
+Test(evaluate, deterministic_episodes_are_those_played_step_by_step) {
+    check_by_hand(true);
+}
+
+Test(evaluate, stochastic_episodes_are_those_played_step_by_step) {
+    check_by_hand(false);
+}
+
+Test(evaluate, noise_makes_other_episodes) {
+    mr_evaluation *with = evaluate(1, 1, false), *without = evaluate(1, 1, true);
+    cr_expect(memcmp(with->lengths, without->lengths, N * sizeof *with->lengths) != 0);
+    mr_evaluation_free(with);
+    mr_evaluation_free(without);
+}
+
+Test(evaluate, mean_and_deviation_are_those_of_the_episodes) {
+    mr_evaluation *e = evaluate(1, 1, false);
+    double mean = 0, variance = 0, length = 0;
+    for (size_t i = 0; i < N; i++) {
+        mean += e->returns[i] / N;
+        length += (double)e->lengths[i] / N;
+    }
+    for (size_t i = 0; i < N; i++)
+        variance += pow(e->returns[i] - mean, 2) / N;
+    cr_assert_gt(variance, 0);
+    // Sums of 7 terms, twice: 20 roundings of 2^-53.
+    cr_expect_float_eq(e->mean_return, mean, 3e-15 * mean);
+    cr_expect_float_eq(e->mean_length, length, 3e-15 * length);
+    cr_expect_float_eq(e->std_return, sqrt(variance), 3e-15 * mean);
+    mr_evaluation_free(e);
+}
+
+// A row of a batch may round otherwise than the same row alone. Rewards here are 1 a step, so
+// returns are lengths: whole numbers, which rounding changes only where a pole passes its limit
+// within 1e-6 of it.
+Test(evaluate, the_number_of_copies_and_threads_changes_nothing) {
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        mr_evaluation *one = evaluate(1, 1, deterministic);
+        static const size_t n_copies[] = {2, 3, N, N + 2}; // the last: more than there are episodes
+        for (size_t k = 0; k < MR_COUNT(n_copies); k++) {
+            mr_evaluation *many = evaluate(n_copies[k], 2, deterministic);
+            for (size_t i = 0; i < N; i++) {
+                cr_expect_eq(many->lengths[i], one->lengths[i], "%zu copies, episode %zu",
+                             n_copies[k], i);
+                cr_expect_eq(many->returns[i], one->returns[i], "%zu copies, episode %zu",
+                             n_copies[k], i);
+            }
+            cr_expect_eq(many->mean_return, one->mean_return);
+            cr_expect_eq(many->std_return, one->std_return);
+            mr_evaluation_free(many);
+        }
+        mr_evaluation_free(one);
+    }
+}
+
+Test(evaluate, freeing_nothing_is_fine) {
+    mr_evaluation_free(NULL);
+}

@@ -1,0 +1,247 @@
+#include "agents/sac.h"
+
+#include "tests/agents/sac_case.h"
+#include "tests/agents/small.h"
+
+TestSuite(sac, .init = scratch_enter, .fini = scratch_leave);
+
+enum { OBS_DIM = 3, ACT_DIM = 2, N_STEPS = 100 };
+
+// ---- The recorded cases, in float32
+
+// From a weight to the loss and back lie at most 13 layers, twice, each of a sum of at most 12
+// products and an activation: some 300 roundings of 2^-24 each, on operands that are up to ten
+// times the largest of an array's gradients. Signs vary, so that the sum of the errors grows as
+// the square root of their number: 17 * 10 * 6e-8 = 1e-5. exact_sac_torch.c holds the formulas to
+// 1e-10.
+static const double float_tolerance = 1e-5;
+
+static void check_case(const char *name) {
+    static const int n_threads[] = {1, 3};
+    for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
+        sac_case c = case_open(name, n_threads[k]);
+        case_compute(&c);
+        case_expect_all(&c, float_tolerance);
+        case_close(&c);
+    }
+}
+
+Test(sac, a_gaussian_agent_has_pytorchs_losses_and_gradients_to_float32) {
+    check_case("sac_gaussian");
+}
+
+Test(sac, a_real_nvp_agent_has_pytorchs_losses_and_gradients_to_float32) {
+    check_case("sac_real_nvp");
+}
+
+// ---- Updates
+
+/// An agent, what it learns from, and its parameters as they were.
+typedef struct {
+    mr_policy *policy;
+    mr_sac *sac;
+    mr_replay *replay;
+    mr_params *actor, *critic, *target, *temperature;
+    mr_real *old_actor, *old_critic, *old_target, *old_temperature;
+} learner;
+
+static void remember(learner *l) {
+    free(l->old_actor);
+    free(l->old_critic);
+    free(l->old_target);
+    free(l->old_temperature);
+    l->old_actor = small_copy(l->actor, mr_params_read(l->actor));
+    l->old_critic = small_copy(l->critic, mr_params_read(l->critic));
+    l->old_target = small_copy(l->target, mr_params_read(l->target));
+    l->old_temperature = small_copy(l->temperature, mr_params_read(l->temperature));
+}
+
+static learner learner_new(const mr_sac_options *options, double reward_scale) {
+    learner l = {.policy = small_policy("real_nvp", OBS_DIM, ACT_DIM)};
+    l.sac = small_sac(l.policy, options);
+    l.replay = small_replay(l.policy, N_STEPS, reward_scale);
+    l.actor = mr_policy_params(l.policy);
+    l.critic = mr_critic_params(mr_sac_critic(l.sac));
+    l.target = mr_critic_target(mr_sac_critic(l.sac));
+    l.temperature = mr_sac_temperature(l.sac);
+    remember(&l);
+    return l;
+}
+
+static void learner_free(learner *l) {
+    mr_sac_free(l->sac);
+    mr_policy_free(l->policy);
+    mr_replay_free(l->replay);
+    free(l->old_actor);
+    free(l->old_critic);
+    free(l->old_target);
+    free(l->old_temperature);
+}
+
+static bool is_unchanged(const mr_params *params, const mr_real *old) {
+    return small_is_same(params, mr_params_read(params), old);
+}
+
+static void update(learner *l) {
+    cr_assert_eq(mr_sac_update(l->sac, l->replay), MR_OK, "%s", mr_error_message());
+}
+
+Test(sac, an_update_moves_policy_critics_and_temperature) {
+    const mr_sac_options options = small_options(1);
+    learner l = learner_new(&options, 1);
+    update(&l);
+    cr_expect(!is_unchanged(l.actor, l.old_actor));
+    cr_expect(!is_unchanged(l.critic, l.old_critic));
+    cr_expect(!is_unchanged(l.temperature, l.old_temperature));
+    cr_expect_eq(mr_sac_n_updates(l.sac), 1);
+    learner_free(&l);
+}
+
+Test(sac, targets_start_equal_and_move_by_tau) {
+    const mr_sac_options options = small_options(1);
+    learner l = learner_new(&options, 1);
+    cr_expect(small_is_same(l.critic, l.old_critic, l.old_target));
+    for (int k = 0; k < 3; k++) {
+        remember(&l);
+        update(&l);
+        const mr_real *new = mr_params_read(l.critic), *target = mr_params_read(l.target);
+        for (size_t i = 0; i < mr_params_size(l.target); i++) {
+            const double old = (double)l.old_target[i];
+            const double expected = old + options.tau * ((double)new[i] - old);
+            // Three roundings of numbers no larger than these.
+            cr_expect_float_eq((double)target[i], expected,
+                               0x1p-22 * (fabs(old) + fabs((double)new[i])));
+        }
+    }
+    learner_free(&l);
+}
+
+// Adam's first step is lr times the gradient's sign, whatever its size (Kingma and Ba 2015): it
+// shows which way each is pushed, and at which rate.
+Test(sac, the_first_step_goes_down_each_gradient_at_its_own_rate) {
+    mr_sac_options options = small_options(1);
+    options.actor_lr = 0.001;
+    options.critic_lr = 0.01;
+    learner l = learner_new(&options, 1);
+    update(&l);
+    const struct {
+        mr_params *params;
+        const mr_real *old;
+        double lr;
+    } sets[] = {{l.actor, l.old_actor, options.actor_lr},
+                {l.critic, l.old_critic, options.critic_lr},
+                {l.temperature, l.old_temperature, options.actor_lr}};
+    for (size_t k = 0; k < MR_COUNT(sets); k++) {
+        const mr_real *grad = mr_params_grad(sets[k].params), *new = mr_params_read(sets[k].params);
+        size_t n_checked = 0;
+        for (size_t i = 0; i < mr_params_size(sets[k].params); i++) {
+            const double expected = grad[i] > 0 ? -sets[k].lr : sets[k].lr;
+            if (fabs((double)grad[i]) < 1e-4) // epsilon, 1e-8, takes its share of smaller ones
+                continue;
+            n_checked++;
+            // epsilon / |gradient|, and the rounding of the parameter, which is below 1.
+            cr_expect_float_eq((double)new[i] - (double)sets[k].old[i], expected,
+                               1e-4 * sets[k].lr + 0x1p-23, "set %zu, %zu", k, i);
+        }
+        cr_expect_gt(n_checked, 0, "set %zu", k);
+    }
+    learner_free(&l);
+}
+
+Test(sac, policy_and_temperature_wait_for_their_turn) {
+    mr_sac_options options = small_options(1);
+    options.policy_delay = 3;
+    learner l = learner_new(&options, 1);
+    for (int k = 0; k < 7; k++) {
+        remember(&l);
+        update(&l);
+        cr_expect_eq(!is_unchanged(l.actor, l.old_actor), k % 3 == 0, "update %d", k);
+        cr_expect_eq(!is_unchanged(l.temperature, l.old_temperature), k % 3 == 0, "update %d", k);
+        cr_expect(!is_unchanged(l.critic, l.old_critic), "update %d", k);
+        cr_expect(!is_unchanged(l.target, l.old_target), "update %d", k);
+    }
+    learner_free(&l);
+}
+
+Test(sac, a_fixed_temperature_stays) {
+    mr_sac_options options = small_options(1);
+    options.learns_alpha = false;
+    options.alpha = 0.2;
+    learner l = learner_new(&options, 1);
+    for (int k = 0; k < 3; k++)
+        update(&l);
+    cr_expect(is_unchanged(l.temperature, l.old_temperature));
+    cr_expect(!is_unchanged(l.actor, l.old_actor));
+    // exp(log alpha) with log alpha, 1.6, rounded to float32.
+    cr_expect_float_eq(mr_sac_get_figures(l.sac)->alpha, 0.2, 0.2 * 0x1p-23);
+    learner_free(&l);
+}
+
+// alpha = 0, no reward for entropy at all, is in the setting's range.
+Test(sac, a_temperature_of_zero_gives_finite_figures) {
+    mr_sac_options options = small_options(1);
+    options.learns_alpha = false;
+    options.alpha = 0;
+    learner l = learner_new(&options, 1);
+    for (int k = 0; k < 3; k++)
+        update(&l);
+    const mr_sac_figures *f = mr_sac_get_figures(l.sac);
+    cr_expect_eq(f->alpha, 0);
+    cr_expect(isfinite(f->critic_loss) && isfinite(f->actor_loss) && isfinite(f->entropy));
+    cr_expect(!isinf(f->alpha_loss), "alpha_loss is %g", f->alpha_loss);
+    learner_free(&l);
+}
+
+static void learn_twice(int n_threads, uint64_t other_seed, bool *same) {
+    mr_sac_options options = small_options(n_threads);
+    learner a = learner_new(&options, 1);
+    options.seed = other_seed;
+    learner b = learner_new(&options, 1);
+    for (int k = 0; k < 5; k++) {
+        update(&a);
+        update(&b);
+    }
+    *same = small_is_same(a.actor, mr_params_read(a.actor), mr_params_read(b.actor)) &&
+            small_is_same(a.target, mr_params_read(a.target), mr_params_read(b.target));
+    learner_free(&a);
+    learner_free(&b);
+}
+
+Test(sac, the_same_seed_gives_the_same_bits_for_any_number_of_threads) {
+    const uint64_t seed = small_options(1).seed;
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        bool same = false;
+        learn_twice(n_threads, seed, &same);
+        cr_expect(same, "%d threads", n_threads);
+        learn_twice(n_threads, seed + 1, &same);
+        cr_expect(!same, "%d threads: another seed changes nothing", n_threads);
+    }
+}
+
+// ---- What is not finite
+
+Test(sac, a_critic_loss_that_is_not_finite_changes_nothing) {
+    const mr_sac_options options = small_options(1);
+    learner l = learner_new(&options, 1e30); // squared, beyond float32
+    cr_expect_eq(mr_sac_update(l.sac, l.replay), MR_ERR_NUMERIC);
+    scratch_expect_message("critic loss is inf");
+    cr_expect(is_unchanged(l.actor, l.old_actor));
+    cr_expect(is_unchanged(l.critic, l.old_critic));
+    cr_expect(is_unchanged(l.target, l.old_target));
+    cr_expect(is_unchanged(l.temperature, l.old_temperature));
+    cr_expect_eq(mr_sac_n_updates(l.sac), 0);
+    learner_free(&l);
+}
+
+// A critic that is thrown far away by its first step: of the order of 1e20 a layer, and with three
+// layers beyond float32.
+Test(sac, an_actor_loss_that_is_not_finite_leaves_policy_and_temperature_alone) {
+    mr_sac_options options = small_options(1);
+    options.critic_lr = 1e20;
+    learner l = learner_new(&options, 1);
+    cr_expect_eq(mr_sac_update(l.sac, l.replay), MR_ERR_NUMERIC);
+    scratch_expect_message("actor loss");
+    cr_expect(is_unchanged(l.actor, l.old_actor));
+    cr_expect(is_unchanged(l.temperature, l.old_temperature));
+    learner_free(&l);
+}

@@ -1,0 +1,314 @@
+#include "agents/train.h"
+
+#include "agents/policy.h"
+
+#include <math.h>
+
+#include <mujoco/mujoco.h>
+
+#include "tests/scratch.h"
+
+TestSuite(train, .init = scratch_enter, .fini = scratch_leave);
+
+// ---- Short runs of small nets
+
+static mr_settings settings_of(const char *env, const char *out) {
+    mr_settings s;
+    mr_settings_init(&s);
+    snprintf(s.env, sizeof s.env, "%s", env);
+    snprintf(s.policy, sizeof s.policy, "real_nvp:layers=2,hidden=8");
+    snprintf(s.out, sizeof s.out, "%s", out);
+    s.hidden = (mr_widths){.n = 2, .width = {16, 16}};
+    s.steps = 240;
+    s.threads = 1;
+    s.batch_size = 16;
+    s.buffer_size = 1000;
+    s.learning_starts = 60;
+    s.eval_every = 120;
+    s.eval_episodes = 2;
+    return s;
+}
+
+static mr_settings settings_for(const char *out) {
+    return settings_of("InvertedPendulum-v5", out);
+}
+
+static mr_train_result train(const mr_settings *settings) {
+    mr_train_result result = {0};
+    cr_assert_eq(mr_train(settings, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    return result;
+}
+
+static const char *path_of(const char *out, const char *name) {
+    static char path[512];
+    snprintf(path, sizeof path, "%s/%s", out, name);
+    return path;
+}
+
+static bool exists(const char *out, const char *name) {
+    return access(path_of(out, name), F_OK) == 0;
+}
+
+static bool is_same_file(const char *out_a, const char *out_b, const char *name) {
+    char *a = NULL, *b = NULL;
+    size_t n_a, n_b;
+    cr_assert_eq(mr_file_read(path_of(out_a, name), &a, &n_a), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_file_read(path_of(out_b, name), &b, &n_b), MR_OK, "%s", mr_error_message());
+    const bool same = n_a == n_b && memcmp(a, b, n_a) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
+static mr_tensors *open_file(const char *out, const char *name) {
+    mr_tensors *file = NULL;
+    cr_assert_eq(mr_tensors_open(path_of(out, name), &file), MR_OK, "%s", mr_error_message());
+    return file;
+}
+
+static void expect_finite(const char *out, const char *name) {
+    mr_tensors *file = open_file(out, name);
+    cr_expect_gt(mr_tensors_count(file), 0);
+    for (size_t k = 0; k < mr_tensors_count(file); k++) {
+        const mr_tensor t = mr_tensors_at(file, k);
+        cr_assert_eq(t.dtype, MR_F32);
+        for (size_t i = 0; i < t.n_bytes / sizeof(float); i++)
+            cr_assert(isfinite(((const float *)t.data)[i]), "%s: %s[%zu]", name, t.name, i);
+    }
+    mr_tensors_close(file);
+}
+
+static void expect_note(const char *out, const char *name, const char *key, const char *value) {
+    mr_tensors *file = open_file(out, name);
+    cr_expect_str_eq(mr_tensors_note(file, key), value);
+    mr_tensors_close(file);
+}
+
+// ---- Whole runs
+
+Test(train, leaves_a_policy_of_its_task_behind) {
+    const mr_settings s = settings_for("a");
+    const mr_train_result result = train(&s);
+    mr_policy *policy = NULL;
+    mr_env *env = NULL;
+    cr_expect(!result.stopped);
+    cr_expect_eq(result.last.total_timesteps, 240);
+    cr_assert_eq(mr_policy_load("a/policy.safetensors", &policy), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_env_open(s.env, &env), MR_OK);
+    cr_expect_eq(mr_policy_check_env(policy, mr_env_get_spec(env)), MR_OK);
+    mr_env_close(env);
+    mr_policy_free(policy);
+    cr_expect(exists("a", "best_policy.safetensors"));
+    expect_note("a", "policy.safetensors", "steps", "240");
+}
+
+static void train_twice(size_t threads, size_t num_envs) {
+    static const char *const outs[] = {"a", "b"};
+    for (size_t run = 0; run < 2; run++) {
+        mr_settings s = settings_for(outs[run]);
+        s.threads = threads;
+        s.num_envs = num_envs;
+        s.steps = 120;
+        train(&s);
+    }
+    cr_expect(is_same_file("a", "b", "policy.safetensors"));
+    cr_expect(is_same_file("a", "b", "best_policy.safetensors"));
+    cr_expect(is_same_file("a", "b", "evaluations.csv"));
+}
+
+Test(train, the_same_seed_gives_the_same_bytes) {
+    train_twice(1, 1);
+}
+
+Test(train, the_same_seed_gives_the_same_bytes_with_threads_and_copies) {
+    train_twice(2, 3);
+}
+
+Test(train, another_seed_gives_another_policy) {
+    mr_settings a = settings_for("a"), b = settings_for("b");
+    b.seed = a.seed + 1;
+    train(&a);
+    train(&b);
+    cr_expect(!is_same_file("a", "b", "policy.safetensors"));
+    cr_expect(!is_same_file("a", "b", "evaluations.csv"));
+}
+
+// 60 is the largest multiple of 3 steps that does not go beyond learning_starts.
+Test(train, updates_keep_pace_with_steps_however_many_environments) {
+    static const struct {
+        size_t num_envs, updates_per_step, learning_starts, n_updates;
+    } cases[] = {
+        {1, 1, 60, 180}, {3, 1, 60, 180}, {3, 1, 62, 180}, {3, 2, 60, 360}, {1, 1, 1000, 0},
+    };
+    for (size_t k = 0; k < MR_COUNT(cases); k++) {
+        char out[16];
+        snprintf(out, sizeof out, "run%zu", k);
+        mr_settings s = settings_for(out);
+        s.num_envs = cases[k].num_envs;
+        s.updates_per_step = cases[k].updates_per_step;
+        s.learning_starts = cases[k].learning_starts;
+        const mr_train_result result = train(&s);
+        cr_expect_eq(result.last.total_timesteps, 240);
+        cr_expect_eq(result.last.n_updates, cases[k].n_updates, "case %zu: %g updates", k,
+                     result.last.n_updates);
+    }
+}
+
+/// What a watcher saw, and when it asks to stop.
+typedef struct {
+    int n_steps, n_evaluations, n_best;
+    double stop_after;
+    volatile sig_atomic_t stop;
+} witness;
+
+static void saw_step(void *self, const mr_metrics *now) {
+    witness *w = self;
+    w->n_steps++;
+    if (now->total_timesteps == w->stop_after)
+        w->stop = 1;
+}
+
+static void saw_evaluation(void *self, const mr_metrics *now, bool best) {
+    witness *w = self;
+    w->n_evaluations++;
+    w->n_best += best;
+    cr_expect(isfinite(now->eval_mean_reward));
+}
+
+Test(train, a_watcher_sees_every_step_and_evaluation) {
+    const mr_settings s = settings_for("a");
+    witness w = {0};
+    const mr_train_watcher watcher = {&w, saw_step, saw_evaluation};
+    mr_train_result result;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.n_steps, 240);
+    cr_expect_eq(w.n_evaluations, 2);
+    cr_expect_geq(w.n_best, 1);
+    cr_expect(!result.stopped);
+    cr_expect_eq(result.best_mean_reward >= result.last.eval_mean_reward, true);
+}
+
+Test(train, stops_when_told_to_with_everything_saved) {
+    const mr_settings s = settings_for("a");
+    witness w = {.stop_after = 150};
+    const mr_train_watcher watcher = {&w, saw_step, NULL};
+    mr_train_result result;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect(result.stopped);
+    cr_expect_eq(result.last.total_timesteps, 150);
+    cr_expect_eq(w.n_steps, 150);
+    expect_note("a", "policy.safetensors", "steps", "150");
+    expect_note("a", "checkpoint.safetensors", "n_updates", "90");
+    expect_finite("a", "checkpoint.safetensors");
+    char *progress = scratch_read("a/progress.csv");
+    scratch_expect_part(progress, "\n150,");
+    free(progress);
+}
+
+// ---- What cannot begin
+
+Test(train, refuses_a_directory_that_exists_and_leaves_it_alone) {
+    const mr_settings s = settings_for("a");
+    mr_train_result result;
+    cr_assert_eq(mr_make_directories("a"), MR_OK);
+    scratch_write("a/config.yaml", "precious");
+    cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    scratch_expect_message("a exists already");
+    char *text = scratch_read("a/config.yaml");
+    cr_expect_str_eq(text, "precious");
+    free(text);
+    cr_expect(!exists("a", "policy.safetensors"));
+}
+
+Test(train, settings_that_do_not_work_leave_no_directory) {
+    static const struct {
+        const char *name, *value, *message;
+    } cases[] = {{"env", "InvertedPendulm-v5", "InvertedPendulum-v5"},
+                 {"policy", "real_nvpp", "real_nvp"},
+                 {"batch_size", "2000", "batch_size"}};
+    for (size_t k = 0; k < MR_COUNT(cases); k++) {
+        mr_settings s = settings_for("a");
+        mr_train_result result;
+        cr_assert_eq(mr_settings_set(&s, cases[k].name, cases[k].value, "x"), MR_OK);
+        cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_USAGE, "%s", cases[k].name);
+        scratch_expect_message(cases[k].message);
+        cr_expect(access("a", F_OK) != 0, "%s", cases[k].name);
+    }
+}
+
+// ---- What is not finite
+
+static void expect_stopped(const mr_settings *s, const mr_train_watcher *watcher,
+                           const char *quantity) {
+    mr_train_result result = {.best_mean_reward = 7};
+    cr_expect_eq(mr_train(s, watcher, NULL, &result), MR_ERR_NUMERIC);
+    scratch_expect_message(quantity);
+    scratch_expect_message("step ");
+    scratch_expect_message("the last good policy and checkpoint are in a");
+    cr_expect_null(strchr(mr_error_message(), '\n'));
+    cr_expect_eq(result.best_mean_reward, 7); // untouched on failure
+    expect_finite("a", "policy.safetensors");
+    expect_finite("a", "checkpoint.safetensors");
+    mr_policy *policy = NULL;
+    cr_expect_eq(mr_policy_load("a/policy.safetensors", &policy), MR_OK, "%s", mr_error_message());
+    mr_policy_free(policy);
+}
+
+// Adam's steps have the size of the learning rate: after the first, three layers of such weights
+// multiply to 1e30, whose gradients Adam cannot square, or to more than float32 holds.
+static void check_learning_rate(double critic_lr, const char *quantity) {
+    mr_settings s = settings_for("a");
+    s.critic_lr = critic_lr;
+    expect_stopped(&s, NULL, quantity);
+}
+
+Test(train, a_gradient_that_is_not_finite_stops_it) {
+    check_learning_rate(1e10, "the gradient of the actor loss");
+}
+
+Test(train, a_loss_that_is_not_finite_stops_it) {
+    check_learning_rate(1e20, "the actor loss is ");
+}
+
+/// MuJoCo calls this once in each simulation step of HalfCheetah, after all that depends on the
+/// positions has been computed. What is written into them in the last of an environment step's five
+/// simulation steps goes to the observation and the reward as it is.
+static struct {
+    bool armed;
+    int n_calls;
+    int index; // of the position that becomes NaN
+} saboteur;
+
+static void sabotage(const mjModel *model, mjData *data) {
+    (void)model;
+    if (saboteur.armed && ++saboteur.n_calls == 5)
+        data->qpos[saboteur.index] = NAN;
+}
+
+static void arm_at_100(void *self, const mr_metrics *now) {
+    (void)self;
+    saboteur.armed = now->total_timesteps == 100;
+}
+
+static void check_sabotage(int index, const char *quantity) {
+    const mr_settings s = settings_of("HalfCheetah-v5", "a");
+    const mr_train_watcher watcher = {NULL, arm_at_100, NULL};
+    saboteur.index = index;
+    mjcb_control = sabotage;
+    expect_stopped(&s, &watcher, quantity);
+    scratch_expect_message("step 100: ");
+    mjcb_control = NULL;
+    cr_expect_eq(saboteur.n_calls, 5);
+    expect_note("a", "policy.safetensors", "steps", "100");
+    expect_note("a", "checkpoint.safetensors", "n_updates", "40");
+}
+
+// The observation begins with position 1, the height.
+Test(train, an_observation_that_is_not_finite_stops_it) {
+    check_sabotage(1, "observation 0 is ");
+}
+
+// Position 0, along the track, is rewarded but not observed.
+Test(train, a_reward_that_is_not_finite_stops_it) {
+    check_sabotage(0, "the reward is ");
+}

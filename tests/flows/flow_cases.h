@@ -1,0 +1,161 @@
+/// Every kind of flow in every setting, for the tests that go over the registry.
+///
+/// A case is a kind with its defaults, a use, a direction, a number of features and a context or
+/// none. A subject is a case in a graph: in -> out in the case's direction, and back again by the
+/// other one.
+#pragma once
+
+#include "flows/flow.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONTEXT_DIM = 3, MAX_DIM = 17 };
+
+typedef struct {
+    const char *text;
+    mr_flow_use use;
+    bool inverse; // in -> out is x -> z
+    size_t dim, context_dim;
+} flow_case;
+
+/// What is special about a kind. Those that are not listed have none of it.
+typedef struct {
+    const char *kind;
+    bool rotates;        // starts as a rotation instead of the identity
+    bool data_start;     // has a start that depends on data
+    bool autoregressive; // one layer's Jacobian is a full triangle in some order, two layers' has
+                         // no zeros
+    double noise;        // of perturbed parameters, where not 0.1
+} flow_fact;
+
+static const flow_fact flow_facts[] = {
+    {"planar", .noise = 0.5},
+    {"radial", .noise = 0.5},
+    {"glow", .rotates = true, .data_start = true},
+    {"maf", .autoregressive = true},
+    {"iaf", .autoregressive = true},
+    {"nsf_ar", .autoregressive = true},
+};
+
+static inline flow_fact fact_of(const char *text) {
+    const size_t n = strcspn(text, ":");
+    for (size_t i = 0; i < MR_COUNT(flow_facts); i++)
+        if (strlen(flow_facts[i].kind) == n && strncmp(flow_facts[i].kind, text, n) == 0)
+            return flow_facts[i];
+    return (flow_fact){0};
+}
+
+/// Both uses, both directions, with and without a context.
+static inline void for_each_setting(const char *text, size_t dim,
+                                    void (*check)(const flow_case *c)) {
+    for (int k = 0; k < 8; k++) {
+        const flow_case c = {.text = text,
+                             .use = k & 1 ? MR_FLOW_TO_SCORE : MR_FLOW_TO_SAMPLE,
+                             .inverse = k & 2,
+                             .dim = dim,
+                             .context_dim = k & 4 ? CONTEXT_DIM : 0};
+        check(&c);
+    }
+}
+
+static inline void for_each_case(void (*check)(const flow_case *c)) {
+    static const size_t dims[] = {1, 2, 3, 6, MAX_DIM};
+    for (size_t i = 0; i < mr_flow_count(); i++)
+        for (size_t d = 0; d < MR_COUNT(dims); d++)
+            for_each_setting(mr_flow_at(i).name, dims[d], check);
+}
+
+typedef struct {
+    const flow_case *c;
+    char label[128]; // for messages
+    mr_random random;
+    size_t n_rows;
+    mr_params *params;
+    mr_flow *flow;
+    mr_graph *graph;
+    mr_node *in, *context; // context: NULL where there is none
+    mr_node *out, *log_det;
+    mr_node *back, *back_log_det; // NULL without layers, as log_det
+    mr_node *weights, *log_det_weight;
+    mr_node *loss; // sum(weights out) + log_det_weight log_det
+} subject;
+
+static inline mr_node *subject_pass(const subject *s, bool inverse, mr_node *x, mr_node **log_det) {
+    return inverse ? mr_flow_inverse(s->flow, s->params, x, s->context, log_det)
+                   : mr_flow_forward(s->flow, s->params, x, s->context, log_det);
+}
+
+static inline void subject_build(subject *s, int n_threads) {
+    cr_assert_eq(mr_graph_new(s->n_rows, n_threads, &s->graph), MR_OK);
+    s->in = mr_input(s->graph, s->c->dim, true);
+    if (s->c->context_dim > 0)
+        s->context = mr_input(s->graph, s->c->context_dim, true);
+    s->out = mr_keep(subject_pass(s, s->c->inverse, s->in, &s->log_det));
+    s->back = mr_keep(subject_pass(s, !s->c->inverse, s->out, &s->back_log_det));
+    mr_keep(s->log_det);
+    mr_keep(s->back_log_det);
+    s->weights = mr_input(s->graph, s->c->dim, false);
+    s->log_det_weight = mr_input(s->graph, 1, false);
+    s->loss = mr_row_sum(mr_mul(s->weights, s->out));
+    if (s->log_det)
+        s->loss = mr_add(s->loss, mr_mul(s->log_det_weight, s->log_det));
+    cr_assert_eq(mr_graph_plan(s->graph, s->loss, 1, &s->params), MR_OK);
+}
+
+/// A fresh flow; its inputs are standard normals.
+static inline subject subject_new(const flow_case *c, size_t n_rows, int n_threads) {
+    subject s = {.c = c, .n_rows = n_rows, .random = mr_random_stream(11, MR_STREAM_TEST, c->dim)};
+    snprintf(s.label, sizeof s.label, "%s to %s, %s, dim %zu, context %zu", c->text,
+             c->use == MR_FLOW_TO_SAMPLE ? "sample" : "score", c->inverse ? "inverse" : "forward",
+             c->dim, c->context_dim);
+    cr_assert_eq(mr_params_new(&s.params), MR_OK);
+    cr_assert_eq(mr_flow_new(c->text, c->use, c->dim, c->context_dim, s.params, "flow", &s.flow),
+                 MR_OK, "%s: %s", s.label, mr_error_message());
+    cr_assert_eq(mr_params_alloc(s.params, &s.random), MR_OK);
+    subject_build(&s, n_threads);
+    mr_random_fill_normal(&s.random, n_rows * c->dim, mr_node_value(s.in));
+    if (s.context)
+        mr_random_fill_normal(&s.random, n_rows * c->context_dim, mr_node_value(s.context));
+    mr_random_fill_normal(&s.random, n_rows * c->dim, mr_node_value(s.weights));
+    mr_random_fill_normal(&s.random, n_rows, mr_node_value(s.log_det_weight));
+    return s;
+}
+
+static inline void subject_free(subject *s) {
+    mr_graph_free(s->graph);
+    mr_flow_free(s->flow);
+    mr_params_free(s->params);
+}
+
+static inline void subject_run(subject *s) {
+    mr_graph_run(s->graph, s->n_rows);
+}
+
+/// How far parameters are moved: at 0.1 three times a net of 64 hidden units has slopes of order 1;
+/// steeper nets, one after the other, would amplify rounding without limit.
+static inline double noise_of(const flow_case *c) {
+    const double noise = fact_of(c->text).noise;
+    return noise > 0 ? noise : 0.1;
+}
+
+/// Moves every parameter that has a say by normal noise of deviation `scale`. Masked weights have
+/// none (gradient 0) and stay 0. Three rounds, since what starts at zero hides what lies behind it.
+static inline void subject_perturb(subject *s, double scale) {
+    for (int round = 0; round < 3; round++) {
+        subject_run(s);
+        mr_real *value = mr_params_value(s->params);
+        const mr_real *grad = mr_params_grad(s->params);
+        for (size_t i = 0; i < mr_params_size(s->params); i++) {
+            const double noise = mr_random_normal(&s->random);
+            if (grad[i] != 0)
+                value[i] += (mr_real)(scale * noise);
+        }
+    }
+}
+
+static inline double log_det_of(mr_node *log_det, size_t row) {
+    return log_det ? (double)mr_node_value(log_det)[row] : 0;
+}

@@ -1,0 +1,220 @@
+// Densities: standardising, scoring, sampling, files.
+
+#include "flows/density.h"
+
+#include <math.h>
+
+#include "nn/tensors.h"
+#include "tests/scratch.h"
+
+TestSuite(density, .init = scratch_enter, .fini = scratch_leave);
+
+static const double log_2_pi = 1.8378770664093454836;
+
+enum { N = 500, DIM = 3 };
+
+static mr_density *density_of(const char *flow) {
+    mr_density *density = NULL;
+    cr_assert_eq(mr_density_new(flow, MR_FLOW_TO_SCORE, DIM, 3, &density), MR_OK, "%s",
+                 mr_error_message());
+    return density;
+}
+
+// Away from the start, so that the flow is not the identity.
+static void disturb(mr_density *density) {
+    mr_params *params = mr_density_params(density);
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 0);
+    for (size_t i = 0; i < mr_params_size(params); i++)
+        mr_params_value(params)[i] += (mr_real)(0.1 * mr_random_normal(&random));
+}
+
+static void draw_data(double x[N * DIM]) {
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 1);
+    for (size_t i = 0; i < N * DIM; i++)
+        x[i] = 1e6 * (double)(i % DIM) + pow(10, (double)(i % DIM)) * mr_random_normal(&random);
+}
+
+// The flow starts as the identity and the base as the standard normal, so the density is the normal
+// one with the data's mean and deviation: its log-density in closed form. This is where a missing
+// Jacobian of the standardising would show.
+Test(density, a_new_one_is_the_normal_of_the_data_it_starts_from) {
+    static double x[N * DIM], log_prob[N];
+    draw_data(x);
+    mr_density *density = density_of("real_nvp");
+    cr_assert_eq(mr_density_start(density, N, x), MR_OK);
+    cr_assert_eq(mr_density_log_prob(density, 2, N, x, log_prob), MR_OK);
+    const double *shift = mr_density_shift(density), *scale = mr_density_scale(density);
+    for (size_t j = 0; j < DIM; j++) {
+        cr_expect_float_eq(shift[j], 1e6 * (double)j, 0.2 * pow(10, (double)j)); // 4 errors of N
+        cr_expect_float_eq(scale[j], pow(10, (double)j), 0.13 * pow(10, (double)j));
+    }
+    for (size_t i = 0; i < N; i++) {
+        double expected = 0;
+        for (size_t j = 0; j < DIM; j++) {
+            const double u = (x[i * DIM + j] - shift[j]) / scale[j];
+            expected -= u * u / 2 + log_2_pi / 2 + log(scale[j]);
+        }
+        // Numbers of size 20 in float32, some ten roundings.
+        cr_expect_float_eq(log_prob[i], expected, 2e-5);
+    }
+    mr_density_free(density);
+}
+
+Test(density, constant_columns_keep_their_scale) {
+    const double x[] = {5, 1, 1e-3, 5, 2, -1e-3};
+    mr_density *density = density_of("gaussian");
+    cr_assert_eq(mr_density_start(density, 2, x), MR_OK);
+    cr_expect_eq(mr_density_shift(density)[0], 5);
+    cr_expect_eq(mr_density_scale(density)[0], 1);
+    cr_expect_float_eq(mr_density_scale(density)[1], 0.5, 1e-15);
+    cr_expect_float_eq(mr_density_scale(density)[2], 1e-3, 1e-18);
+    mr_density_free(density);
+}
+
+Test(density, columns_of_any_size_are_standardised_or_refused) {
+    const double large[] = {1e200, 1, 1e-200, -1e200, 2, -1e-200};
+    const double larger[] = {1.7e308, 1,        1, -1.7e308, 2,
+                             2,       -1.7e308, 3, 3}; // their spread overflows
+    double log_prob[2];
+    mr_density *density = density_of("gaussian");
+    cr_assert_eq(mr_density_start(density, 2, large), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_log_prob(density, 1, 2, large, log_prob), MR_OK);
+    cr_expect_float_eq(log_prob[0], -1.5 - 1.5 * log_2_pi - log(0.5), 1e-5);
+    cr_expect_eq(mr_density_start(density, 3, larger), MR_ERR_INPUT);
+    scratch_expect_message("column 1");
+    mr_density_free(density);
+}
+
+Test(density, samples_carry_the_log_density_that_scoring_finds) {
+    static const char *const flows[] = {"gaussian", "real_nvp", "real_nvp:layers=1,hidden=8"};
+    static double x[N * DIM], data[N * DIM], from_sampling[N], from_scoring[N];
+    draw_data(data);
+    for (size_t k = 0; k < MR_COUNT(flows); k++) {
+        mr_density *density = density_of(flows[k]);
+        cr_assert_eq(mr_density_start(density, N, data), MR_OK);
+        disturb(density);
+        cr_assert_eq(mr_density_sample(density, 1, 9, N, x, from_sampling), MR_OK);
+        cr_assert_eq(mr_density_log_prob(density, 1, N, x, from_scoring), MR_OK);
+        for (size_t i = 0; i < N; i++)
+            cr_expect_float_eq(from_sampling[i], from_scoring[i], 1e-4); // the spec's round trip
+        mr_density_free(density);
+    }
+}
+
+Test(density, fewer_samples_are_the_first_of_more) {
+    static double few[7 * DIM], many[3000 * DIM], other[7 * DIM];
+    mr_density *density = density_of("real_nvp");
+    disturb(density);
+    cr_assert_eq(mr_density_sample(density, 1, 9, 7, few, NULL), MR_OK);
+    cr_assert_eq(mr_density_sample(density, 1, 9, 3000, many, NULL), MR_OK);
+    cr_assert_eq(mr_density_sample(density, 1, 10, 7, other, NULL), MR_OK);
+    cr_expect_arr_eq(few, many, sizeof few);
+    cr_expect_arr_neq(few, other, sizeof few);
+    mr_density_free(density);
+}
+
+Test(density, names_the_cell_that_has_no_log_density) {
+    double x[] = {0, 0, 0, 0, NAN, 0, 1, 1e30, 2};
+    double log_prob[3];
+    mr_density *density = density_of("real_nvp");
+    cr_expect_eq(mr_density_log_prob(density, 1, 3, x, log_prob), MR_ERR_NUMERIC);
+    scratch_expect_message("row 2");
+    scratch_expect_message("column 2 is nan");
+    x[4] = 0;
+    cr_expect_eq(mr_density_log_prob(density, 1, 3, x, log_prob), MR_ERR_NUMERIC);
+    scratch_expect_message("row 3");
+    scratch_expect_message("column 2 is 1e+30");
+    x[7] = 1e6; // far out, yet a number
+    cr_expect_eq(mr_density_log_prob(density, 1, 3, x, log_prob), MR_OK);
+    cr_expect_lt(log_prob[2], -1e3);
+    mr_density_free(density);
+}
+
+Test(density, a_file_brings_back_the_same_bits) {
+    static double data[N * DIM], before[N], after[N];
+    draw_data(data);
+    mr_density *density = density_of("real_nvp:layers=3,hidden=8"), *loaded = NULL;
+    cr_assert_eq(mr_density_start(density, N, data), MR_OK);
+    disturb(density);
+    cr_assert_eq(mr_density_save(density, "a.safetensors"), MR_OK);
+    cr_assert_eq(mr_density_load("a.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    cr_expect_str_eq(mr_density_flow(loaded), mr_density_flow(density));
+    cr_expect_eq(mr_density_use(loaded), MR_FLOW_TO_SCORE);
+    cr_assert_eq(mr_density_log_prob(density, 1, N, data, before), MR_OK);
+    cr_assert_eq(mr_density_log_prob(loaded, 1, N, data, after), MR_OK);
+    cr_expect_arr_eq(before, after, sizeof before);
+
+    char *first = NULL, *second = NULL;
+    size_t n_first = 0, n_second = 0;
+    cr_assert_eq(mr_density_save(loaded, "b.safetensors"), MR_OK);
+    cr_assert_eq(mr_file_read("a.safetensors", &first, &n_first), MR_OK);
+    cr_assert_eq(mr_file_read("b.safetensors", &second, &n_second), MR_OK);
+    cr_assert_eq(n_first, n_second);
+    cr_expect_arr_eq(first, second, n_first);
+    free(first);
+    free(second);
+    mr_density_free(density);
+    mr_density_free(loaded);
+}
+
+// Writes a model file with one of its notes replaced.
+static void write_altered(const char *key, const char *value) {
+    mr_tensors *file = NULL;
+    mr_tensors_writer *writer = NULL;
+    static const char *const keys[] = {"format", "format_version", "flow", "use", "dim"};
+    cr_assert_eq(mr_tensors_open("good.safetensors", &file), MR_OK);
+    cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
+    for (size_t i = 0; i < MR_COUNT(keys); i++)
+        if (strcmp(keys[i], key) != 0)
+            mr_tensors_writer_note(writer, keys[i], mr_tensors_note(file, keys[i]));
+        else if (value != NULL)
+            mr_tensors_writer_note(writer, key, value);
+    for (size_t i = 0; i < mr_tensors_count(file); i++) {
+        const mr_tensor t = mr_tensors_at(file, i);
+        mr_tensors_writer_add(writer, t.name, t.dtype, t.n_dims, t.shape, t.data);
+    }
+    cr_assert_eq(mr_tensors_writer_write(writer, "bad.safetensors"), MR_OK);
+    mr_tensors_writer_free(writer);
+    mr_tensors_close(file);
+}
+
+Test(density, refuses_files_that_are_no_whole_model) {
+    static const struct {
+        const char *key, *value, *message;
+    } cases[] = {
+        {"format", NULL, "not a density saved by millrace"},
+        {"format", "millrace.policy", "not a density saved by millrace"},
+        {"format_version", "9", "density format 9, this millrace reads 1"},
+        {"flow", NULL, "no 'flow'"},
+        {"flow", "reel_nvp", "'flow' is 'reel_nvp'"},
+        {"use", "both", "'use' is 'both'"},
+        {"dim", "-1", "'dim' is '-1'"},
+        {"dim", "4", "shift"},
+    };
+    mr_density *density = density_of("real_nvp:layers=1,hidden=4"), *loaded = NULL;
+    cr_assert_eq(mr_density_save(density, "good.safetensors"), MR_OK);
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        write_altered(cases[i].key, cases[i].value);
+        cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_INPUT, "%s",
+                     cases[i].message);
+        scratch_expect_message("bad.safetensors");
+        scratch_expect_message(cases[i].message);
+    }
+    mr_params_value(mr_density_params(density))[1] = NAN;
+    cr_assert_eq(mr_density_save(density, "bad.safetensors"), MR_OK);
+    cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_NUMERIC);
+    scratch_expect_message("not finite");
+    cr_expect_null(loaded);
+    mr_density_free(density);
+}
+
+Test(density, refuses_scales_that_are_none) {
+    const double zeros[DIM] = {0}, ones[DIM] = {1, 1, 1}, bad[DIM] = {1, NAN, 1};
+    mr_density *density = density_of("gaussian");
+    cr_expect_eq(mr_density_set_scale(density, zeros, zeros), MR_ERR_INPUT);
+    cr_expect_eq(mr_density_set_scale(density, bad, ones), MR_ERR_INPUT);
+    scratch_expect_message("column 2");
+    cr_expect_eq(mr_density_scale(density)[0], 1);
+    cr_expect_eq(mr_density_set_scale(density, ones, ones), MR_OK);
+    mr_density_free(density);
+}
