@@ -94,7 +94,8 @@ Test(vi, best_diagonal_gaussian_is_the_one_of_theory) {
 Test(vi, a_function_is_as_good_as_a_graph) {
     // Not bit for bit: one rounds in double, the other does not.
     mr_vi_options options = short_fit;
-    options.n_steps = 50;
+    options.n_steps = 20;
+    options.batch_size = 1024;
     options.n_threads = 2;
     const mr_vi_result graph = fit("real_nvp", &gaussian, &options);
     const mr_vi_result function = fit("real_nvp", &gaussian_by_function, &options);
@@ -164,7 +165,8 @@ Test(vi, starts_where_the_target_says) {
 
 Test(vi, same_seed_gives_the_same_bits) {
     mr_vi_options options = short_fit;
-    options.n_steps = 50;
+    options.n_steps = 20;
+    options.batch_size = 1024;
     options.n_threads = 2;
     const mr_vi_result a = fit("real_nvp", &gaussian, &options);
     const mr_vi_result b = fit("real_nvp", &gaussian, &options);
