@@ -240,6 +240,7 @@ const mr_flow_kind mr_flow_glow = {
     .options = options,
     .n_options = MR_COUNT(options),
     .state_size = sizeof(glow),
+    .natural = MR_NATURAL_INVERSE, // two products; the other way two solves, half as fast
     .declare = glow_declare,
     .forward = glow_forward,
     .inverse = glow_inverse,

@@ -8,8 +8,10 @@
 
 #ifdef MR_REAL_DOUBLE
 #define GEMM cblas_dgemm
+#define TRSM cblas_dtrsm
 #else
 #define GEMM cblas_sgemm
+#define TRSM cblas_strsm
 #endif
 
 void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
@@ -19,6 +21,14 @@ void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
          b_transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
          (blasint)(a_transposed ? m : k), b, (blasint)(b_transposed ? k : n), accumulate ? 1 : 0, c,
          (blasint)n);
+}
+
+void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
+                         mr_real *x) {
+    assert(m <= INT_MAX && n <= INT_MAX);
+    TRSM(CblasRowMajor, CblasRight, upper ? CblasUpper : CblasLower,
+         transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (blasint)m, (blasint)n, 1, t,
+         (blasint)n, x, (blasint)n);
 }
 
 void mr_gemm_init(void) {

@@ -12,5 +12,10 @@
 void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
              const mr_real *b, bool accumulate, mr_real *c);
 
+/// x[m x n] = x t^-T, or x t^-1 where not `transposed`, in place: every row is solved for. t[n x n]
+/// is triangular; what lies on its other side is not looked at.
+void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
+                         mr_real *x);
+
 /// Makes OpenBLAS single-threaded. Called when a graph is planned; costs nothing to repeat.
 void mr_gemm_init(void);

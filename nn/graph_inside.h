@@ -18,6 +18,7 @@ struct mr_graph {
     mr_arena *arena; // the nodes and what they hold
     bool failed;     // an allocation while building
     size_t max_rows;
+    size_t tile; // rows that a thread takes through all ops at a time; 0: all of its own
     int n_threads;
     size_t n_nodes;
     mr_node *first, *last;

@@ -14,6 +14,7 @@ typedef struct {
     size_t first;
     size_t n;
     int thread;
+    bool more; // the thread has done other rows of this run before
 } mr_rows;
 
 /// What `backward` reads, so that the plan keeps it until then.
@@ -50,8 +51,10 @@ struct mr_node {
     size_t cols;
     size_t n_inputs;
     mr_node *input[2];
-    mr_real *value; // [max_rows x cols], set by the plan
+    mr_real *value; // [rows x cols], set by the plan
     mr_real *grad;  // likewise; NULL where no gradient is wanted
+    mr_real *whole; // [max_rows x cols] what the caller sees, where the batch is cut in tiles
+    mr_real *whole_grad;
 
     bool keep;
     bool wants_grad; // depends on something trained, and the loss depends on it
@@ -68,8 +71,9 @@ struct mr_node {
     double number[2];
     mr_activation activation;
     const mr_real *mask;
-    size_t *column; // [cols], owned by the graph's arena
-    void *own;      // an op's own data, in the graph's arena
+    mr_real *scratch; // each thread's own, side by side
+    size_t *column;   // [cols], owned by the graph's arena
+    void *own;        // an op's own data, in the graph's arena
 };
 
 /// A new node of `graph`, NULL if that fails. The graph remembers the failure.
@@ -80,6 +84,9 @@ mr_node *mr_node_of(const mr_op *op, size_t cols, mr_node *a, mr_node *b);
 
 /// Memory that lives as long as the graph, NULL if that fails.
 void *mr_graph_alloc(mr_graph *graph, size_t n_bytes);
+
+/// `n` numbers for each thread, side by side, that live as long as the graph; NULL if that fails.
+mr_real *mr_node_scratch(const mr_node *node, size_t n);
 
 /// Sets the parameters of a node.
 void mr_node_use(mr_node *node, mr_params *params, size_t n, const mr_param *param);
@@ -97,6 +104,11 @@ static inline mr_real *mr_row(mr_real *matrix, const mr_node *node, size_t row) 
 /// The value of the node's parameter k.
 static inline const mr_real *mr_node_param(const mr_node *node, size_t k) {
     return mr_params_read(node->params) + node->param[k].offset;
+}
+
+/// Whether the gradient of parameter k is added to what is there; else it overwrites.
+static inline bool mr_node_adds_param(const mr_node *node, size_t k, mr_rows rows) {
+    return node->adds_param[k] || rows.more;
 }
 
 /// Where `thread` collects the gradient of the node's parameter k.

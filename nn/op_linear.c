@@ -73,14 +73,14 @@ static void train_weight(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     mr_real *gradient = mr_node_param_grad(node, WEIGHT, rows.thread);
     mr_gemm(true, false, node->cols, x->cols, rows.n, mr_row(node->grad, node, rows.first),
-            mr_row(x->value, x, rows.first), node->adds_param[WEIGHT], gradient);
+            mr_row(x->value, x, rows.first), mr_node_adds_param(node, WEIGHT, rows), gradient);
     mask_gradient(node, gradient);
 }
 
 static void train_bias(const mr_node *node, mr_rows rows) {
     mr_real *gradient = mr_node_param_grad(node, BIAS, rows.thread);
     for (size_t i = 0; i < rows.n; i++)
-        mr_put(node->adds_param[BIAS] || i > 0, node->cols,
+        mr_put(mr_node_adds_param(node, BIAS, rows) || i > 0, node->cols,
                mr_row(node->grad, node, rows.first + i), gradient);
 }
 

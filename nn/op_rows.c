@@ -17,6 +17,7 @@ static void sum_forward(const mr_node *node, mr_rows rows) {
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *row = mr_row(x->value, x, i);
         double sum = 0;
+#pragma omp simd reduction(+ : sum)
         for (size_t j = 0; j < x->cols; j++)
             sum += (double)row[j];
         node->value[i] = (mr_real)(node->number[0] * sum);
@@ -214,12 +215,12 @@ static void layer_norm_train(const mr_node *node, mr_rows rows) {
         const mr_real *x = mr_row(input->value, input, rows.first + i);
         const mr_real *dy = mr_row(node->grad, node, rows.first + i);
         const moments m = row_moments(node->cols, x);
-        const bool adds_gain = node->adds_param[GAIN] || i > 0;
+        const bool adds_gain = mr_node_adds_param(node, GAIN, rows) || i > 0;
         for (size_t j = 0; j < node->cols; j++) {
             const mr_real d = dy[j] * (x[j] - m.mean) * m.inverse_deviation;
             d_gain[j] = adds_gain ? d_gain[j] + d : d;
         }
-        mr_put(node->adds_param[SHIFT] || i > 0, node->cols, dy, d_shift);
+        mr_put(mr_node_adds_param(node, SHIFT, rows) || i > 0, node->cols, dy, d_shift);
     }
 }
 

@@ -36,9 +36,9 @@ static void pass(const mr_node *node, size_t row, const chunk *c) {
 }
 
 // Where the parameters' gradients of these features are collected, cleared where nobody wrote yet.
-static mr_real *gradient_of(const mr_node *node, size_t k, int thread, const chunk *c) {
-    mr_real *gradient = mr_node_param_grad(node, k, thread) + c->first;
-    for (size_t j = 0; j < c->n && !node->adds_param[k]; j++)
+static mr_real *gradient_of(const mr_node *node, size_t k, mr_rows rows, const chunk *c) {
+    mr_real *gradient = mr_node_param_grad(node, k, rows.thread) + c->first;
+    for (size_t j = 0; j < c->n && !mr_node_adds_param(node, k, rows); j++)
         gradient[j] = 0;
     return gradient;
 }
@@ -59,8 +59,8 @@ static void scale_forward(const mr_node *node, mr_rows rows) {
 
 static void scale_train(const mr_node *node, mr_rows rows, const chunk *c) {
     const mr_node *input = node->input[0];
-    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows.thread, c);
-    mr_real *d_shift = gradient_of(node, SHIFT, rows.thread, c);
+    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows, c);
+    mr_real *d_shift = gradient_of(node, SHIFT, rows, c);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *x = mr_row(input->value, input, i) + c->first;
         const mr_real *dy = mr_row(node->grad, node, i) + c->first;
@@ -102,8 +102,8 @@ static void unscale_forward(const mr_node *node, mr_rows rows) {
 }
 
 static void unscale_train(const mr_node *node, mr_rows rows, const chunk *c) {
-    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows.thread, c);
-    mr_real *d_shift = gradient_of(node, SHIFT, rows.thread, c);
+    mr_real *d_log_scale = gradient_of(node, LOG_SCALE, rows, c);
+    mr_real *d_shift = gradient_of(node, SHIFT, rows, c);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *y = mr_row(node->value, node, i) + c->first;
         const mr_real *dy = mr_row(node->grad, node, i) + c->first;

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    TILE = 256, // rows that go through all ops together, where a thread has more than twice as many
+};
 
 /// The life of a value or a gradient.
 typedef struct {
@@ -166,6 +169,11 @@ static size_t round_up(size_t n_bytes) {
     return (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+// Rows of the matrices that ops work on.
+static size_t room_rows(const mr_graph *graph) {
+    return graph->tile > 0 ? graph->tile * (size_t)graph->n_threads : graph->max_rows;
+}
+
 static mr_status place_all(mr_graph *graph, life *lives, size_t n_lives, room *rooms) {
     size_t n_rooms = 0, n_bytes = ALIGNMENT;
     qsort(lives, n_lives, sizeof *lives, by_birth);
@@ -174,7 +182,7 @@ static mr_status place_all(mr_graph *graph, life *lives, size_t n_lives, room *r
             lives[i].room = take_room(rooms, &n_rooms, &lives[i]);
     for (size_t r = 0; r < n_rooms; r++) {
         rooms[r].offset = n_bytes / sizeof(mr_real);
-        n_bytes += round_up(graph->max_rows * rooms[r].cols * sizeof(mr_real));
+        n_bytes += round_up(room_rows(graph) * rooms[r].cols * sizeof(mr_real));
     }
     graph->memory = aligned_alloc(ALIGNMENT, n_bytes);
     if (!graph->memory)
@@ -184,6 +192,18 @@ static mr_status place_all(mr_graph *graph, life *lives, size_t n_lives, room *r
         if (lives[i].cols > 0)
             *lives[i].place = graph->memory + rooms[lives[i].room].offset;
     return MR_OK;
+}
+
+// What the caller sees, where ops see but a tile of it.
+static mr_status give_whole(mr_graph *graph) {
+    for (mr_node *node = graph->first; node && graph->tile > 0; node = node->next) {
+        const size_t n_bytes = graph->max_rows * node->cols * sizeof(mr_real);
+        if (node->keep)
+            node->whole = mr_graph_alloc(graph, n_bytes);
+        if (node->keep && node->n_inputs == 0 && node->grad)
+            node->whole_grad = mr_graph_alloc(graph, n_bytes);
+    }
+    return graph->failed ? mr_fail_memory("a graph's values") : MR_OK;
 }
 
 // The gradients of threads 1, 2, ...; thread 0 writes into the set's own block.
@@ -215,6 +235,7 @@ static mr_status lay_out(mr_graph *graph) {
     MR_TRY(order_params(graph));
     find_lives(graph, lives);
     MR_TRY(place_all(graph, lives, n_lives, rooms));
+    MR_TRY(give_whole(graph));
     MR_TRY(give_threads_gradients(graph));
 done:
     free(flags);
@@ -229,6 +250,7 @@ mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
     if (graph->failed)
         return mr_fail_memory("a graph");
     assert(!loss || loss->cols == 1);
+    graph->tile = graph->max_rows > 2 * TILE * (size_t)graph->n_threads ? TILE : 0;
     graph->loss = mr_keep(loss);
     graph->n_sets = n_trained;
     for (size_t s = 0; s < n_trained; s++)

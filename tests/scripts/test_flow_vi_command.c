@@ -87,7 +87,7 @@ Test(flow_vi_command, regresses_on_a_users_table) {
     }
     scratch_write("people.csv", table);
     outcome o = RUN("flow", "vi", "logistic:people.csv", "--flow", "gaussian", "--steps", "600",
-                    "--lr", "0.03", "--out", "vi", "--json");
+                    "--lr", "0.1", "--out", "vi", "--json");
     json_t *object = parse(&o);
     cr_expect(json_is_null(json_object_get(object, "log_z")));
     cr_expect(json_is_null(json_object_get(object, "kl")));
