@@ -411,8 +411,12 @@ Test(replay, a_million_transitions_of_half_cheetah_take_at_most_110_megabytes) {
 }
 
 Test(replay, too_large_for_the_memory_is_reported) {
+#ifdef SANITIZED
+    cr_skip("a sanitizer stops the program where malloc would give NULL");
+#else
     mr_replay *replay = NULL;
     cr_expect_eq(mr_replay_new((size_t)1 << 58, 1, 1, 1, &replay), MR_ERR_MEMORY);
     cr_expect_not_null(strstr(mr_error_message(), "buffer_size"), "%s", mr_error_message());
     cr_expect_null(replay);
+#endif
 }
