@@ -175,6 +175,7 @@ mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const
         memcpy(noise_in, noise, n_act * sizeof *noise);
     else
         memset(noise_in, 0, n_act * sizeof *noise_in);
+    MR_TRY(check_finite("component", n, policy->spec.obs_dim, obs_in));
     mr_graph_run(a->graph, n);
     MR_TRY(check_finite("action", n, policy->spec.act_dim, mr_node_value(a->nodes.act)));
     memcpy(act, mr_node_value(a->nodes.act), n_act * sizeof *act);

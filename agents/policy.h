@@ -71,7 +71,7 @@ mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 ///
 ///   obs       [n x obs_dim]  in, the task's own units; n at most what was prepared
 ///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic action
-///   act       [n x act_dim]  out, each in (-1, 1)
+///   act       [n x act_dim]  out, each in [-1, 1] (the bounds are reached by rounding only)
 ///   log_prob  [n]            out, nats, with respect to act; may be NULL
 ///
 /// Reparameterised: the same noise and parameters give the same action.

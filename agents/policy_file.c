@@ -148,6 +148,32 @@ static mr_status check_format(const mr_tensors *file) {
     return MR_OK;
 }
 
+// The trunk's arrays tell whether the sizes are those of the file, before anything of these sizes
+// is made.
+static mr_status check_trunk(const mr_tensors *file, const mr_policy_spec *spec) {
+    mr_status status = MR_OK;
+    char name[64];
+    const void *data;
+    for (size_t i = 0; i < spec->hidden.n; i++) {
+        const size_t shape[] = {spec->hidden.width[i],
+                                i == 0 ? spec->obs_dim : spec->hidden.width[i - 1]};
+        snprintf(name, sizeof name, "trunk.%zu.weight", i);
+        MR_TRY(mr_tensors_get(file, name, mr_real_dtype, 2, shape, &data));
+    }
+done:
+    return status;
+}
+
+static mr_status check_bounds(const mr_tensors *file, const mr_policy_spec *spec) {
+    for (size_t j = 0; j < spec->act_dim; j++)
+        if (spec->act_low[j] > spec->act_high[j])
+            return mr_fail(
+                MR_ERR_INPUT,
+                "%s: its metadata's act_low is above act_high for action %zu; is the file damaged?",
+                mr_tensors_path(file), j);
+    return MR_OK;
+}
+
 static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     mr_status status;
     const char *hidden;
@@ -165,6 +191,8 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     MR_TRY(get_numbers(file, "act_high", f->spec.act_dim, &f->act_high));
     f->spec.act_low = f->act_low;
     f->spec.act_high = f->act_high;
+    MR_TRY(check_trunk(file, &f->spec));
+    MR_TRY(check_bounds(file, &f->spec));
 done:
     return status;
 }

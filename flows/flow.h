@@ -31,8 +31,8 @@ typedef enum {
 ///   context_dim  features of the context; 0: none
 ///   prefix       of its parameters' names: PREFIX.0., PREFIX.1., ... for its layers
 ///
-/// Every flow starts as the identity. The caller frees it.
-/// Fails with MR_ERR_USAGE on a text it does not understand; the message lists the choices.
+/// Every flow starts as the identity, but for Glow, which starts as a rotation. The caller frees
+/// it. Fails with MR_ERR_USAGE on a text it does not understand; the message lists the choices.
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out);
 void mr_flow_free(mr_flow *flow);

@@ -6,6 +6,8 @@
 #include <cblas.h>
 #include <limits.h>
 
+enum { MAX_TRANSPOSED = 16384 }; // numbers on the stack
+
 #ifdef MR_REAL_DOUBLE
 #define GEMM cblas_dgemm
 #define TRSM cblas_dtrsm
@@ -14,13 +16,39 @@
 #define TRSM cblas_strsm
 #endif
 
-void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
-             const mr_real *b, bool accumulate, mr_real *c) {
-    assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);
+static void gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
+                 const mr_real *a, const mr_real *b, bool accumulate, mr_real *c) {
     GEMM(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
          b_transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
          (blasint)(a_transposed ? m : k), b, (blasint)(b_transposed ? k : n), accumulate ? 1 : 0, c,
          (blasint)n);
+}
+
+// OpenBLAS 0.3.21 has a kernel for small products that calls malloc: on AVX-512, where neither
+// matrix is transposed, n is up to 8 above a multiple of 16, k is 32 or more and m n k at most a
+// million. Training must not allocate.
+static bool allocates(size_t m, size_t n, size_t k) {
+    return n % 16 >= 1 && n % 16 <= 8 && k >= 32 && m * n * k <= 1000000 && n * k <= MAX_TRANSPOSED;
+}
+
+// The same product through b's transpose, whose kernel does not. The copy takes a hundredth of the
+// product's time.
+static void gemm_by_transpose(size_t m, size_t n, size_t k, const mr_real *a, const mr_real *b,
+                              bool accumulate, mr_real *c) {
+    mr_real transposed[MAX_TRANSPOSED];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < k; j++)
+            transposed[i * k + j] = b[j * n + i];
+    gemm(false, true, m, n, k, a, transposed, accumulate, c);
+}
+
+void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
+             const mr_real *b, bool accumulate, mr_real *c) {
+    assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);
+    if (!a_transposed && !b_transposed && allocates(m, n, k))
+        gemm_by_transpose(m, n, k, a, b, accumulate, c);
+    else
+        gemm(a_transposed, b_transposed, m, n, k, a, b, accumulate, c);
 }
 
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,

@@ -11,9 +11,9 @@ enum { WEIGHT, BIAS };
 static void activate(mr_activation activation, size_t n, const mr_real *restrict bias,
                      mr_real *restrict y) {
     switch (activation) {
-    case MR_RELU:
+    case MR_RELU: // written so that NaN goes through
         for (size_t i = 0; i < n; i++)
-            y[i] = y[i] + bias[i] > 0 ? y[i] + bias[i] : 0;
+            y[i] = y[i] + bias[i] < 0 ? 0 : y[i] + bias[i];
         break;
     case MR_IDENTITY:
     case MR_TANH:

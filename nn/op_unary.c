@@ -148,10 +148,11 @@ static void softplus_inverse_derivative(const mr_node *node, size_t n, const mr_
         d[i] = (mr_real)(-1 / expm1(-(double)x[i]));
 }
 
+// Written so that NaN goes through.
 static void relu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
     (void)node;
     for (size_t i = 0; i < n; i++)
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] < 0 ? 0 : x[i];
 }
 
 static void relu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,

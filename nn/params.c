@@ -199,7 +199,7 @@ mr_real *mr_params_moment(const mr_params *params, int order) {
 
 // ---- Files. mr_real is written as what it is, so that the double build's files are its own.
 
-static const mr_dtype real_dtype = sizeof(mr_real) == sizeof(float) ? MR_F32 : MR_F64;
+const mr_dtype mr_real_dtype = sizeof(mr_real) == sizeof(float) ? MR_F32 : MR_F64;
 
 /// How an entry is named and shaped in a file.
 typedef struct {
@@ -220,8 +220,8 @@ mr_status mr_params_write(const mr_params *params, const mr_real *array, const c
                           mr_tensors_writer *writer) {
     for (const entry *e = params->first; e; e = e->next) {
         const file_form form = form_of(e, prefix);
-        const mr_status status = mr_tensors_writer_add(writer, form.name, real_dtype, form.n_dims,
-                                                       form.shape, array + e->param.offset);
+        const mr_status status = mr_tensors_writer_add(
+            writer, form.name, mr_real_dtype, form.n_dims, form.shape, array + e->param.offset);
         if (status != MR_OK)
             return status;
     }
@@ -234,7 +234,7 @@ mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, con
         const file_form form = form_of(e, prefix);
         const void *data;
         const mr_status status =
-            mr_tensors_get(tensors, form.name, real_dtype, form.n_dims, form.shape, &data);
+            mr_tensors_get(tensors, form.name, mr_real_dtype, form.n_dims, form.shape, &data);
         if (status != MR_OK)
             return status;
         memcpy(array + e->param.offset, data, e->param.rows * e->param.cols * sizeof *array);

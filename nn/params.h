@@ -66,6 +66,9 @@ const mr_real *mr_params_read(const mr_params *params);        // [size]
 mr_real *mr_params_grad(const mr_params *params);              // [size]
 mr_real *mr_params_moment(const mr_params *params, int order); // [size], order 1 or 2
 
+/// How files hold mr_real.
+extern const mr_dtype mr_real_dtype;
+
 /// Adds each parameter to a file as float32 [rows x cols], or [cols] where it has one row; `prefix`
 /// before its name. `array` is the block to write, one of the four.
 mr_status mr_params_write(const mr_params *params, const mr_real *array, const char *prefix,

@@ -3,15 +3,10 @@
 // malloc and its kin are defined here, for the whole runner: they hand on to the C library's own
 // and count while a test has armed them. OpenMP's calls come here too. A sanitizer brings its own,
 // so the tests are skipped there.
-//
-// OpenBLAS is left out: its kernels for small products on AVX-512 machines take a buffer of up to
-// 8 rows from malloc (kernel/x86_64/sgemm_small_kernel_nn_skylakex.c, where the columns of a result
-// leave a remainder of 1 to 8 by 16), and nothing that a caller may set prevents it.
 
 #include "envs/vec_env.h"
 #include "tests/agents/small.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 
@@ -33,43 +28,38 @@ void *__libc_calloc(size_t n, size_t n_bytes);
 void *__libc_realloc(void *memory, size_t n_bytes);
 void *__libc_memalign(size_t alignment, size_t n_bytes);
 
-static bool is_openblas(const void *caller) {
-    Dl_info info;
-    return dladdr(caller, &info) != 0 && info.dli_fname && strstr(info.dli_fname, "openblas");
-}
-
-static void count(const void *caller) {
-    if (atomic_load_explicit(&armed, memory_order_relaxed) && !is_openblas(caller))
+static void count(void) {
+    if (atomic_load_explicit(&armed, memory_order_relaxed))
         atomic_fetch_add(&n_calls, 1);
 }
 
 void *malloc(size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     return __libc_malloc(n_bytes);
 }
 
 void *calloc(size_t n, size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     return __libc_calloc(n, n_bytes);
 }
 
 void *realloc(void *memory, size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     return __libc_realloc(memory, n_bytes);
 }
 
 void *aligned_alloc(size_t alignment, size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     return __libc_memalign(alignment, n_bytes);
 }
 
 void *memalign(size_t alignment, size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     return __libc_memalign(alignment, n_bytes);
 }
 
 int posix_memalign(void **out, size_t alignment, size_t n_bytes) {
-    count(__builtin_return_address(0));
+    count();
     void *memory = __libc_memalign(alignment, n_bytes);
     if (!memory)
         return ENOMEM;
