@@ -129,7 +129,7 @@ done:
 mr_status mr_flow_start(mr_flow *flow, mr_params *params, size_t n, const mr_real *x,
                         const mr_real *context) {
     mr_status status = MR_OK;
-    if (!flow->kind->start)
+    if (!flow->kind->start || flow->turned)
         return MR_OK;
     const size_t n_bytes = n * flow->layer->dim * sizeof *x;
     mr_real *moved = malloc(n_bytes);

@@ -60,7 +60,8 @@ mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_
 
 /// Runs a batch of data through the flow, from x to z, and gives each layer that wants it a start
 /// that depends on what reaches it (Glow's actnorm). Layers that have started already, in a loaded
-/// model for instance, stay as they are; kinds without such layers do nothing.
+/// model for instance, stay as they are; kinds without such layers do nothing, nor does a flow that
+/// has been turned round for sampling.
 ///
 ///   x        [n x dim], n > 0
 ///   context  [n x context_dim]; NULL where the flow has none

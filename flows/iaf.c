@@ -32,7 +32,7 @@ static mr_node *iaf_inverse(const mr_flow_layer *layer, mr_params *params, mr_no
 
 static const mr_flow_option options[] = {
     {"layers", MR_FLOW_COUNT, offsetof(mr_flow_options, layers), "5", 64, "autoregressive layers"},
-    {"hidden", MR_FLOW_WIDTHS, offsetof(mr_flow_options, hidden), "64", 0,
+    {"hidden", MR_FLOW_WIDTHS, offsetof(mr_flow_options, hidden), "64x64", 0,
      "widths of each layer's net"},
 };
 

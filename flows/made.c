@@ -60,6 +60,9 @@ static const mr_real *mask_new(mr_arena *arena, units from, units to) {
     return mask;
 }
 
+// A hidden unit of low degree sees few units of the layer before. Biases drawn for a full layer
+// would outweigh them and leave every second such unit shut for good, and with them a feature's say
+// in the next: behind the first layer biases start at zero.
 static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params *params,
                            const char *prefix, units from, units to, mr_init init) {
     const size_t i = made->n_layers++;
@@ -70,7 +73,8 @@ static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params 
     snprintf(name, sizeof name, "%s.net.%zu.weight", prefix, i);
     made->weight[i] = mr_params_add(params, name, to.n, from.n, init, from.n, made->mask[i]);
     snprintf(name, sizeof name, "%s.net.%zu.bias", prefix, i);
-    made->bias[i] = mr_params_add(params, name, 1, to.n, init, from.n, NULL);
+    made->bias[i] =
+        mr_params_add(params, name, 1, to.n, i == 0 ? init : MR_INIT_ZERO, from.n, NULL);
     return MR_OK;
 }
 

@@ -24,6 +24,6 @@ mr_node *mr_spline_move_inverse(const mr_flow_layer *layer, mr_node *x, mr_node 
     {"bins", MR_FLOW_COUNT, offsetof(mr_flow_options, bins),                                       \
      "8",    MR_MAX_BINS,   "pieces of each spline"},                                              \
     {                                                                                              \
-        "bound", MR_FLOW_REAL, offsetof(mr_flow_options, bound), "4", 1000,                        \
+        "bound", MR_FLOW_REAL, offsetof(mr_flow_options, bound), "6", 1000,                        \
             "splines work on [-bound, bound] and are the identity outside"                         \
     }

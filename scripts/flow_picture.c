@@ -19,11 +19,11 @@ enum {
     CORNER_PANEL = 190, // likewise, in a corner
     MARGIN = 84,        // pixels on the left and below, for labels
     TOP = 84,           // above, for titles
-    GAP = 50,           // between panels
+    GAP = 36,           // between panels
     CORNER_GAP = 12,
 };
 
-static const char *const subscripts[MAX_CORNER] = {"₁", "₂", "₃", "₄", "₅", "₆"};
+static const char *const names[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
 
 /// The values that an axis shows.
 typedef struct {
@@ -179,6 +179,16 @@ static void write_title(FILE *script, const scene *s) {
             1 - 28.0 / (double)s->height);
 }
 
+// The names of a panel's axes, "" for none, at the picture's edge: long numbers never push them
+// out.
+static void write_names(FILE *script, const scene *s, const char *x, const char *y) {
+    static const double edge = 18; // pixels
+    fprintf(script, "set label 2 '%s' at graph 0.5, screen %.6f center\n", x,
+            edge / (double)s->height);
+    fprintf(script, "set label 3 '%s' at screen %.6f, graph 0.5 rotate center\n", y,
+            edge / (double)s->width);
+}
+
 static void write_matrix(FILE *script, const char *name, size_t n_rows, size_t n_cols,
                          const double *values) {
     fprintf(script, "$%s << END\n", name);
@@ -254,9 +264,13 @@ static void write_line(FILE *script, const scene *s) {
 
 // ---- Two dimensions
 
+// Panels show the same range, whose numbers stand at the first.
 static void write_panel(FILE *script, const scene *s, size_t i, const char *what) {
     write_place(script, s, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
-    fprintf(script, "set title '%s' offset 0,-0.6\n", what);
+    write_names(script, s, names[0], i == 0 ? names[1] : "");
+    fprintf(script, "set title '%s' offset 0,-0.6\nset format y '%s'\n", what, i == 0 ? "%g" : "");
+    if (i > 0)
+        fputs("unset label 1\n", script);
 }
 
 static void write_map(FILE *script, const scene *s) {
@@ -269,18 +283,13 @@ static void write_map(FILE *script, const scene *s) {
     write_title(script, s);
     write_range(script, 'x', x);
     write_range(script, 'y', y);
-    fprintf(script,
-            "set cbrange [0:%.10g]\nset xlabel 'x₁'\n"
-            "set ylabel 'x₂' offset 0.5,0\n",
-            sqrt(s->darkest));
+    fprintf(script, "set cbrange [0:%.10g]\n", sqrt(s->darkest));
     if (s->target != NULL) {
         write_panel(script, s, i++, "target");
         write_matrix_plot(script, "target", x, y, GRID);
-        fputs("unset label 1\nunset ylabel\n", script);
     }
     write_panel(script, s, i++, "density");
     write_matrix_plot(script, "density", x, y, GRID);
-    fputs("unset label 1\nunset ylabel\n", script);
     write_panel(script, s, i, "samples");
     fputs("plot $points with points pointtype 7 pointsize 0.25 linecolor rgb '#500072B2'\n"
           "unset multiplot\n",
@@ -313,12 +322,10 @@ static void write_marginal(FILE *script, const scene *s, size_t feature) {
 // Numbers and names stand at the left and lower side of the corner only.
 static void write_labels(FILE *script, const scene *s, size_t column, size_t row) {
     const bool is_bottom = row + 1 == s->n_axes, is_left = column == 0 && row > 0;
+    write_names(script, s, is_bottom ? names[column] : "", is_left ? names[row] : "");
     fprintf(script, "set xtics autofreq format '%s' rotate by -45 font ',9'\n",
             is_bottom ? "%g" : "");
     fprintf(script, "set ytics autofreq format '%s' font ',9'\n", is_left ? "%g" : "");
-    fprintf(script, "set xlabel '%s%s'\n", is_bottom ? "x" : "",
-            is_bottom ? subscripts[column] : "");
-    fprintf(script, "set ylabel '%s%s'\n", is_left ? "x" : "", is_left ? subscripts[row] : "");
 }
 
 static void write_corner(FILE *script, const scene *s) {
