@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 // Hidden units have the degrees that some output may still see: 1 to D - 1, and 0 where there is a
 // context (or nothing else: D = 1), so that it reaches the first feature, too. They take turns; a
@@ -49,6 +50,19 @@ static units output_units(const mr_made *made, const mr_flow_layer *layer) {
     return u;
 }
 
+// What the last layer sees: the last hidden units, and the features once more. Where there are many
+// features only a few hidden units have the degree of any one, and they may all be shut; this way
+// every feature keeps its say in those after it (the paper's direct connections).
+static units with_features(const mr_made *made, const mr_flow_layer *layer, units hidden) {
+    const units u = units_new(layer, hidden.n + layer->dim);
+    if (!u.degree || !hidden.degree)
+        return (units){0};
+    memcpy(u.degree, hidden.degree, hidden.n * sizeof *u.degree);
+    for (size_t t = 0; t < layer->dim; t++)
+        u.degree[hidden.n + made->feature[t]] = t + 1;
+    return u;
+}
+
 // Which weights exist, [to.n x from.n].
 static const mr_real *mask_new(mr_arena *arena, units from, units to) {
     mr_real *mask = mr_arena_alloc(arena, to.n * from.n * sizeof *mask);
@@ -60,9 +74,6 @@ static const mr_real *mask_new(mr_arena *arena, units from, units to) {
     return mask;
 }
 
-// A hidden unit of low degree sees few units of the layer before. Biases drawn for a full layer
-// would outweigh them and leave every second such unit shut for good, and with them a feature's say
-// in the next: behind the first layer biases start at zero.
 static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params *params,
                            const char *prefix, units from, units to, mr_init init) {
     const size_t i = made->n_layers++;
@@ -73,8 +84,7 @@ static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params 
     snprintf(name, sizeof name, "%s.net.%zu.weight", prefix, i);
     made->weight[i] = mr_params_add(params, name, to.n, from.n, init, from.n, made->mask[i]);
     snprintf(name, sizeof name, "%s.net.%zu.bias", prefix, i);
-    made->bias[i] =
-        mr_params_add(params, name, 1, to.n, i == 0 ? init : MR_INIT_ZERO, from.n, NULL);
+    made->bias[i] = mr_params_add(params, name, 1, to.n, init, from.n, NULL);
     return MR_OK;
 }
 
@@ -97,18 +107,20 @@ mr_status mr_made_declare(mr_made *made, const mr_flow_layer *layer, mr_params *
         MR_TRY(add_layer(made, layer, params, prefix, from, to, MR_INIT_FAN_IN));
         from = to;
     }
-    MR_TRY(add_layer(made, layer, params, prefix, from, output_units(made, layer), MR_INIT_ZERO));
+    MR_TRY(add_layer(made, layer, params, prefix, with_features(made, layer, from),
+                     output_units(made, layer), MR_INIT_ZERO));
 done:
     return status;
 }
 
 mr_node *mr_made_build(const mr_made *made, mr_params *params, mr_node *x, mr_node *context) {
-    if (context)
-        x = mr_concat(x, context);
-    for (size_t i = 0; i < made->n_layers; i++)
-        x = mr_linear_masked(x, params, made->weight[i], made->bias[i], made->mask[i],
-                             i + 1 < made->n_layers ? MR_RELU : MR_IDENTITY);
-    return x;
+    const size_t last = made->n_layers - 1;
+    mr_node *hidden = context ? mr_concat(x, context) : x;
+    for (size_t i = 0; i < last; i++)
+        hidden = mr_linear_masked(hidden, params, made->weight[i], made->bias[i], made->mask[i],
+                                  MR_RELU);
+    return mr_linear_masked(mr_concat(hidden, x), params, made->weight[last], made->bias[last],
+                            made->mask[last], MR_IDENTITY);
 }
 
 // ---- Feature by feature
