@@ -2,6 +2,7 @@
 
 #include "scripts/flow_picture.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static mr_status compute(scene *s) {
     mr_status status;
     const mr_flow_picture *p = s->picture;
     const size_t n = n_cells(s);
+    assert(s->n_axes > 0); // a density has features
     double *x = calloc(n * s->n_axes, sizeof *x);
     s->density = calloc(n, sizeof *s->density);
     s->target = p->target != NULL ? calloc(n, sizeof *s->target) : NULL;
