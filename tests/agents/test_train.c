@@ -149,7 +149,7 @@ Test(train, updates_keep_pace_with_steps_however_many_environments) {
         s.learning_starts = cases[k].learning_starts;
         const mr_train_result result = train(&s);
         cr_expect_eq(result.last.total_timesteps, 240);
-        cr_expect_eq(result.last.n_updates, cases[k].n_updates, "case %zu: %g updates", k,
+        cr_expect_eq(result.last.n_updates, (double)cases[k].n_updates, "case %zu: %g updates", k,
                      result.last.n_updates);
     }
 }

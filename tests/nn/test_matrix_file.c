@@ -118,8 +118,8 @@ Test(matrix_file, reads_csv_with_and_without_names) {
         "1,-2.5\r\n3e4,.25\r\n",
         "a,b\n1,-2.5\n3e4,.25\n",
         "\"a, b\",\"c\"\n\"1\",-2.5\n\n 3e4 , .25 \n\n",
-        "\xef\xbb\xbf"
-        "1,-2.5\n3e4,.25\n",
+        ("\xef\xbb\xbf"
+         "1,-2.5\n3e4,.25\n"),
     };
     for (size_t i = 0; i < MR_COUNT(texts); i++) {
         scratch_write("x.csv", texts[i]);
