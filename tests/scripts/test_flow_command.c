@@ -287,12 +287,13 @@ Test(flow_command, what_makes_no_sense_is_refused_in_one_line) {
 
 Test(flow_command, a_full_disk_leaves_nothing_half_written) {
     fit_model();
-    // A page: clang's OpenMP needs as much for a file of its own when it starts.
-    const circumstances full = {.max_file_size = 4096};
-    outcome o = run_under(&full, ARGUMENTS("flow", "sample", "m.safetensors", "-n", "1000"));
+    // Enough for what clang's OpenMP and its sanitizer keep in files of their own.
+    const circumstances full = {.max_file_size = 1000000};
+    outcome o = run_under(&full, ARGUMENTS("flow", "sample", "m.safetensors", "-n", "100000"));
     expect_refusal(&o, 1, "samples.npy");
     cr_expect_not(exists("samples.npy"));
-    o = run_under(&full, ARGUMENTS("flow", "fit", "x.npy", "--epochs", "1"));
+    o = run_under(
+        &full, ARGUMENTS("flow", "fit", "x.npy", "--flow", "nsf:hidden=256x256", "--epochs", "1"));
     expect_refusal(&o, 1, "model.safetensors.checkpoint");
     cr_expect_not(exists("model.safetensors"));
     cr_expect_not(exists("model.safetensors.checkpoint"));
