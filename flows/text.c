@@ -70,10 +70,11 @@ static bool real_parse(const mr_flow_option *option, const char *text, void *fie
     return true;
 }
 
-// The shortest form that reads back as the same number.
+// The shortest form that reads back as the same number: 15 digits give every decimal of so many
+// back, and write no exponent below 1e15.
 static void real_format(const void *field, char *text, size_t size) {
     const double value = *(const double *)field;
-    for (int precision = 1; precision <= 17; precision++) {
+    for (int precision = 15; precision <= 17; precision++) {
         snprintf(text, size, "%.*g", precision, value);
         if (strtod(text, NULL) == value)
             return;

@@ -24,6 +24,17 @@ Test(text, every_option_is_written_out) {
     cr_expect_str_eq(full("gaussian"), "gaussian");
 }
 
+Test(text, a_real_is_written_in_as_few_digits_as_it_takes) {
+    static const char *const bounds[] = {"1", "2.5", "30", "1000", "3.3", "1.0000000000000002"};
+    for (size_t i = 0; i < MR_COUNT(bounds); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "nsf:layers=1,hidden=8,bins=4,bound=%s", bounds[i]);
+        cr_expect_str_eq(full(text), text);
+    }
+    cr_expect_str_eq(full("nsf:layers=1,hidden=8,bins=4,bound=3.50"),
+                     "nsf:layers=1,hidden=8,bins=4,bound=3.5");
+}
+
 Test(text, what_is_written_reads_as_the_same) {
     for (size_t i = 0; i < mr_flow_count(); i++) {
         char once[256];
@@ -90,6 +101,16 @@ Test(text, a_bad_value_gets_the_range) {
     REFUSED("real_nvp:hidden=64x-3", "hidden");
     REFUSED("real_nvp:hidden=1x2x3x4x5x6x7x8x9", "hidden");
     REFUSED("real_nvp:hidden", "hidden");
+}
+
+Test(text, a_bad_real_gets_the_range) {
+    static const char *const bad[] = {"0",   "0.9", "1001", "-3", "+3",    " 3",
+                                      "0x4", "inf", "nan",  "3,", "1.2.3", ""};
+    for (size_t i = 0; i < MR_COUNT(bad); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "nsf:bound=%s", bad[i]);
+        REFUSED(text, strchr(bad[i], ',') ? "nsf" : "1 to 1000");
+    }
 }
 
 Test(text, a_long_text_is_refused) {
