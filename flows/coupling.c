@@ -2,6 +2,7 @@
 
 #include "flows/coupling.h"
 
+#include "flows/net_input.h"
 #include "flows/scale.h"
 
 #include <stdio.h>
@@ -51,7 +52,8 @@ mr_coupling_parts mr_coupling_split(const mr_coupling *c, mr_params *params, mr_
     mr_node *in = context;
     if (c->n_a > 0) {
         parts.a = mr_columns(x, c->a, c->n_a);
-        in = context ? mr_concat(parts.a, context) : parts.a;
+        mr_node *seen = mr_net_input(parts.a);
+        in = context ? mr_concat(seen, context) : seen;
     }
     parts.out =
         in ? mr_mlp_build(&c->net, params, in) : mr_param_rows(mr_node_graph(x), params, c->free);

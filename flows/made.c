@@ -3,6 +3,8 @@
 
 #include "flows/made.h"
 
+#include "flows/net_input.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,11 +117,12 @@ done:
 
 mr_node *mr_made_build(const mr_made *made, mr_params *params, mr_node *x, mr_node *context) {
     const size_t last = made->n_layers - 1;
-    mr_node *hidden = context ? mr_concat(x, context) : x;
+    mr_node *seen = mr_net_input(x);
+    mr_node *hidden = context ? mr_concat(seen, context) : seen;
     for (size_t i = 0; i < last; i++)
         hidden = mr_linear_masked(hidden, params, made->weight[i], made->bias[i], made->mask[i],
                                   MR_RELU);
-    return mr_linear_masked(mr_concat(hidden, x), params, made->weight[last], made->bias[last],
+    return mr_linear_masked(mr_concat(hidden, seen), params, made->weight[last], made->bias[last],
                             made->mask[last], MR_IDENTITY);
 }
 
