@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char format_name[] = "millrace.fit";
-static const char format_version[] = "1";
+static const char format_version[] = "2";
 
 enum { TEXT_SIZE = 512 };
 
@@ -43,14 +43,15 @@ typedef struct {
     mr_real *array;
 } block;
 
-enum { N_BLOCKS = 4 };
+enum { N_BLOCKS = 5 };
 
 static void list_blocks(const mr_fit_state *state, block blocks[N_BLOCKS]) {
     mr_params *params = mr_density_params(state->density);
     blocks[0] = (block){"newest.", mr_params_value(params)};
     blocks[1] = (block){"moment1.", mr_params_moment(params, 1)};
     blocks[2] = (block){"moment2.", mr_params_moment(params, 2)};
-    blocks[3] = (block){"best.", state->best};
+    blocks[3] = (block){"average.", mr_params_value(state->average)};
+    blocks[4] = (block){"best.", state->best};
 }
 
 mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *options, size_t n_rows,
