@@ -22,7 +22,7 @@ static mr_node *real_nvp_inverse(const mr_flow_layer *layer, mr_params *params, 
 
 static const mr_flow_option options[] = {
     {"layers", MR_FLOW_COUNT, offsetof(mr_flow_options, layers), "4", 64, "couplings"},
-    {"hidden", MR_FLOW_WIDTHS, offsetof(mr_flow_options, hidden), "64", 0,
+    {"hidden", MR_FLOW_WIDTHS, offsetof(mr_flow_options, hidden), "64x64", 0,
      "widths of each coupling's net"},
 };
 

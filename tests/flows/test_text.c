@@ -18,7 +18,7 @@ static const char *full(const char *text) {
 }
 
 Test(text, every_option_is_written_out) {
-    cr_expect_str_eq(full("real_nvp"), "real_nvp:layers=4,hidden=64");
+    cr_expect_str_eq(full("real_nvp"), "real_nvp:layers=4,hidden=64x64");
     cr_expect_str_eq(full("real_nvp:hidden=32x16"), "real_nvp:layers=4,hidden=32x16");
     cr_expect_str_eq(full("real_nvp:hidden=8,layers=2"), "real_nvp:layers=2,hidden=8");
     cr_expect_str_eq(full("gaussian"), "gaussian");
