@@ -33,11 +33,12 @@ Test(exact_sac_torch, log_densities_are_pytorchs) {
     for (size_t k = 0; k < MR_COUNT(names); k++) {
         mr_real act[CASE_ROWS * CASE_ACT_DIM], log_prob[CASE_ROWS];
         sac_case c = case_open(names[k], 1);
-        const double *expected = case_array(&c, "log_prob", CASE_ROWS);
+        const double *expected = recorded_array(c.file, "log_prob", CASE_ROWS);
         cr_assert_eq(mr_policy_prepare(c.policy, CASE_ROWS), MR_OK);
-        cr_assert_eq(mr_policy_sample(
-                         c.policy, CASE_ROWS, case_array(&c, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
-                         case_array(&c, "noise", CASE_ROWS * CASE_ACT_DIM), act, log_prob),
+        cr_assert_eq(mr_policy_sample(c.policy, CASE_ROWS,
+                                      recorded_array(c.file, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
+                                      recorded_array(c.file, "noise", CASE_ROWS * CASE_ACT_DIM),
+                                      act, log_prob),
                      MR_OK);
         for (size_t i = 0; i < CASE_ROWS; i++)
             cr_expect_float_eq(log_prob[i], expected[i], tolerance * (1 + fabs(expected[i])),

@@ -5,9 +5,7 @@
 
 #include "agents/sac.h"
 
-#include <math.h>
-
-#include "tests/scratch.h"
+#include "tests/recorded.h"
 
 enum { CASE_ROWS = 16, CASE_OBS_DIM = 4, CASE_ACT_DIM = 3 };
 
@@ -17,62 +15,9 @@ typedef struct {
     mr_sac *sac;
 } sac_case;
 
-/// A recorded array.
-static inline const double *case_array(const sac_case *c, const char *name, size_t n) {
-    for (size_t i = 0; i < mr_tensors_count(c->file); i++) {
-        const mr_tensor tensor = mr_tensors_at(c->file, i);
-        if (strcmp(tensor.name, name) != 0)
-            continue;
-        cr_assert(tensor.dtype == MR_F64 && tensor.n_bytes == n * sizeof(double), "%s", name);
-        return tensor.data;
-    }
-    cr_assert_fail("no array %s", name);
-    return NULL;
-}
-
-static inline void case_copy(const sac_case *c, const char *name, size_t n, mr_real *out) {
-    const double *from = case_array(c, name, n);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (mr_real)from[i];
-}
-
-static inline void case_add_rounded(mr_tensors_writer *writer, const mr_tensor *tensor,
-                                    mr_real *rounded) {
-    const size_t n = tensor->n_bytes / sizeof(double);
-    for (size_t i = 0; i < n; i++)
-        rounded[i] = (mr_real)((const double *)tensor->data)[i];
-    cr_assert_eq(mr_tensors_writer_add(writer, tensor->name,
-                                       sizeof(mr_real) == sizeof(float) ? MR_F32 : MR_F64,
-                                       tensor->n_dims, tensor->shape, rounded),
-                 MR_OK);
-}
-
-/// The recorded file in the library's own precision, by way of a file in the present folder.
-static inline mr_tensors *case_round(const mr_tensors *file) {
-    static const char path[] = "rounded.safetensors";
-    mr_tensors_writer *writer;
-    mr_tensors *rounded;
-    size_t n_bytes = 0;
-    for (size_t i = 0; i < mr_tensors_count(file); i++)
-        n_bytes += mr_tensors_at(file, i).n_bytes;
-    mr_real *numbers = malloc(n_bytes), *next = numbers;
-    cr_assert_not_null(numbers);
-    cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
-    for (size_t i = 0; i < mr_tensors_count(file); i++) {
-        const mr_tensor tensor = mr_tensors_at(file, i);
-        case_add_rounded(writer, &tensor, next);
-        next += tensor.n_bytes / sizeof(double);
-    }
-    cr_assert_eq(mr_tensors_writer_write(writer, path), MR_OK, "%s", mr_error_message());
-    mr_tensors_writer_free(writer);
-    free(numbers);
-    cr_assert_eq(mr_tensors_open(path, &rounded), MR_OK, "%s", mr_error_message());
-    return rounded;
-}
-
 static inline void case_load_weights(sac_case *c) {
     const mr_critic *critic = mr_sac_critic(c->sac);
-    mr_tensors *rounded = case_round(c->file);
+    mr_tensors *rounded = recorded_round(c->file);
     const struct {
         mr_params *params;
         const char *prefix;
@@ -91,9 +36,9 @@ static inline void case_load_weights(sac_case *c) {
 static inline sac_case case_open(const char *name, int n_threads) {
     static const double low[CASE_ACT_DIM] = {-1, -1, -1}, high[CASE_ACT_DIM] = {1, 1, 1};
     sac_case c = {0};
-    char path[512];
-    snprintf(path, sizeof path, MR_TEST_DATA "/agents/%s.safetensors", name);
-    cr_assert_eq(mr_tensors_open(path, &c.file), MR_OK, "%s", mr_error_message());
+    char path[64];
+    snprintf(path, sizeof path, "agents/%s", name);
+    c.file = recorded_open(path);
     mr_policy_spec spec = {.env = "torch",
                            .flow = mr_tensors_note(c.file, "flow"),
                            .obs_dim = CASE_OBS_DIM,
@@ -126,54 +71,16 @@ static inline void case_compute(const sac_case *c) {
     enum { N_OBS = CASE_ROWS * CASE_OBS_DIM, N_ACT = CASE_ROWS * CASE_ACT_DIM };
     mr_real obs[N_OBS], act[N_ACT], reward[CASE_ROWS], discount[CASE_ROWS], next_obs[N_OBS];
     mr_real noise[N_ACT], next_noise[N_ACT];
-    case_copy(c, "batch.obs", N_OBS, obs);
-    case_copy(c, "batch.act", N_ACT, act);
-    case_copy(c, "batch.reward", CASE_ROWS, reward);
-    case_copy(c, "batch.discount", CASE_ROWS, discount);
-    case_copy(c, "batch.next_obs", N_OBS, next_obs);
-    case_copy(c, "noise", N_ACT, noise);
-    case_copy(c, "next_noise", N_ACT, next_noise);
+    recorded_copy(c->file, "batch.obs", N_OBS, obs);
+    recorded_copy(c->file, "batch.act", N_ACT, act);
+    recorded_copy(c->file, "batch.reward", CASE_ROWS, reward);
+    recorded_copy(c->file, "batch.discount", CASE_ROWS, discount);
+    recorded_copy(c->file, "batch.next_obs", N_OBS, next_obs);
+    recorded_copy(c->file, "noise", N_ACT, noise);
+    recorded_copy(c->file, "next_noise", N_ACT, next_noise);
     const mr_batch batch = {
         .obs = obs, .act = act, .reward = reward, .discount = discount, .next_obs = next_obs};
     mr_sac_compute(c->sac, &batch, next_noise, noise);
-}
-
-/// The gradients of a set under the names that the file has for them, by way of a file. The caller
-/// closes it.
-static inline mr_tensors *case_named_grads(const mr_params *params, const char *name) {
-    static const char path[] = "grads.safetensors";
-    mr_tensors_writer *writer;
-    mr_tensors *named;
-    char prefix[64];
-    snprintf(prefix, sizeof prefix, "grad.%s.", name);
-    cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
-    cr_assert_eq(mr_params_write(params, mr_params_grad(params), prefix, writer), MR_OK);
-    cr_assert_eq(mr_tensors_writer_write(writer, path), MR_OK, "%s", mr_error_message());
-    mr_tensors_writer_free(writer);
-    cr_assert_eq(mr_tensors_open(path, &named), MR_OK, "%s", mr_error_message());
-    return named;
-}
-
-/// Holds the gradients of a set against the recorded ones. Each may err by `tolerance` of the
-/// largest of its array: within one, rounding depends on the size of what is summed, not of the
-/// sum.
-static inline void case_expect_grads(const sac_case *c, const char *name, const mr_params *params,
-                                     double tolerance) {
-    mr_tensors *named = case_named_grads(params, name);
-    for (size_t k = 0; k < mr_tensors_count(named); k++) {
-        const mr_tensor tensor = mr_tensors_at(named, k);
-        const mr_real *found = tensor.data;
-        const size_t n = tensor.n_bytes / sizeof *found;
-        const double *expected = case_array(c, tensor.name, n);
-        double largest = 0;
-        for (size_t i = 0; i < n; i++)
-            largest = fmax(largest, fabs(expected[i]));
-        for (size_t i = 0; i < n; i++)
-            cr_expect_float_eq((double)found[i], expected[i], tolerance * largest,
-                               "%s[%zu] is %.15g, PyTorch says %.15g", tensor.name, i,
-                               (double)found[i], expected[i]);
-    }
-    mr_tensors_close(named);
 }
 
 /// Holds losses and gradients, after case_compute, against the recorded ones.
@@ -187,12 +94,13 @@ static inline void case_expect_all(const sac_case *c, double tolerance) {
                   {"loss.alpha", figures->alpha_loss},
                   {"q_mean", figures->q_mean}};
     for (size_t k = 0; k < MR_COUNT(values); k++) {
-        const double expected = *case_array(c, values[k].name, 1);
+        const double expected = *recorded_array(c->file, values[k].name, 1);
         cr_expect_float_eq(values[k].found, expected, tolerance * (1 + fabs(expected)),
                            "%s is %.15g, PyTorch says %.15g", values[k].name, values[k].found,
                            expected);
     }
-    case_expect_grads(c, "policy", mr_policy_params(c->policy), tolerance);
-    case_expect_grads(c, "critic", mr_critic_params(mr_sac_critic(c->sac)), tolerance);
-    case_expect_grads(c, "temperature", mr_sac_temperature(c->sac), tolerance);
+    recorded_expect_grads(c->file, "grad.policy.", mr_policy_params(c->policy), tolerance);
+    recorded_expect_grads(c->file, "grad.critic.", mr_critic_params(mr_sac_critic(c->sac)),
+                          tolerance);
+    recorded_expect_grads(c->file, "grad.temperature.", mr_sac_temperature(c->sac), tolerance);
 }
