@@ -4,11 +4,10 @@
         writes KIND.safetensors and KIND_context.safetensors, which tests/flows/exact_layers.c (float64)
         and tests/flows/test_layers.c (float32) compare with
 
-Every layer is put together from these libraries' own transforms (planar, radial, actnorm and the
-spline are normflows'; couplings, LU maps, autoregressive passes and masked linear layers zuko's), with random weights
-under
-the names that millrace's files have for them. What is millrace's own choice and not the papers' is listed
-under CHOICES.
+Every layer is put together from these libraries' own transforms (planar, radial, actnorm and the spline are
+normflows'; couplings, LU maps, autoregressive passes and masked linear layers zuko's), with random weights
+under the names that millrace's files have for them. What is millrace's own choice and not the papers' is
+listed under CHOICES.
 
 Arrays of a file: flow.* (weights), x [rows x dim], context [rows x context_dim], share [rows], and what is
 expected: log_prob [rows] of x under the flow with a standard normal base, and the gradients of
