@@ -122,7 +122,7 @@ def main():
                     print(f"{flow:10} {target.__name__:14} seed {seed}  gap {nats:7.4f}"
                           f"  epochs {fit['epochs']:4}  {fit['seconds']:6.1f} s"
                           f"{'  ABOVE ' + str(bound) if nats > bound else ''}", flush=True)  # fmt: skip
-    return n_above > 0
+    return int(n_above > 0)
 
 
 if __name__ == "__main__":
