@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CSV_MAX_COLUMNS = 64, CSV_MAX_ROWS = 512, CSV_LINE_SIZE = 8192 };
+enum { CSV_MAX_COLUMNS = 512, CSV_MAX_ROWS = 512, CSV_LINE_SIZE = 16384 };
 
 typedef struct {
     size_t n_columns, n_rows;
