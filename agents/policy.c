@@ -39,10 +39,13 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     mr_policy_spec *own = &policy->spec;
     *own = *spec;
     own->env = mr_arena_text(policy->arena, spec->env);
+    own->env_set = mr_arena_text(policy->arena, spec->env_set ? spec->env_set : "");
+    own->task = mr_arena_text(policy->arena, spec->task ? spec->task : "");
     own->act_low = copy_bytes(policy->arena, spec->act_low, spec->act_dim * sizeof *spec->act_low);
     own->act_high =
         copy_bytes(policy->arena, spec->act_high, spec->act_dim * sizeof *spec->act_high);
-    return own->env && own->act_low && own->act_high ? MR_OK : mr_fail_memory("a policy");
+    const bool whole = own->env && own->env_set && own->task && own->act_low && own->act_high;
+    return whole ? MR_OK : mr_fail_memory("a policy");
 }
 
 static mr_status declare(mr_policy *policy, const char *flow, uint64_t seed) {

@@ -13,7 +13,9 @@ typedef struct mr_policy mr_policy;
 
 /// What a policy is for and how it is built; kept in the metadata of a policy file.
 typedef struct {
-    const char *env;  // name of the task
+    const char *env;     // name of the task
+    const char *env_set; // how it is opened (mr_env_options); NULL or "": as it is by default
+    const char *task;
     const char *flow; // text of the flow: "gaussian", "real_nvp:layers=4"
     size_t obs_dim;
     size_t act_dim;

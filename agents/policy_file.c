@@ -47,6 +47,10 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
     MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
     MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
     MR_TRY(mr_tensors_writer_note(writer, "env", spec->env));
+    if (spec->env_set[0] != '\0')
+        MR_TRY(mr_tensors_writer_note(writer, "env_set", spec->env_set));
+    if (spec->task[0] != '\0')
+        MR_TRY(mr_tensors_writer_note(writer, "task", spec->task));
     MR_TRY(mr_tensors_writer_note(writer, "policy", spec->flow));
     MR_TRY(mr_tensors_writer_note(writer, "hidden", hidden));
     MR_TRY(note_size(writer, "obs_dim", spec->obs_dim));
@@ -179,6 +183,8 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     const char *hidden;
     MR_TRY(check_format(file));
     MR_TRY(get_text(file, "env", &f->spec.env));
+    f->spec.env_set = mr_tensors_note(file, "env_set"); // NULL where the task is as by default
+    f->spec.task = mr_tensors_note(file, "task");
     MR_TRY(get_text(file, "policy", &f->spec.flow));
     MR_TRY(get_text(file, "hidden", &hidden));
     if (!mr_widths_parse(hidden, &f->spec.hidden)) {

@@ -21,6 +21,11 @@ static const double max_exact = 0x1p53; // up to here every whole number is a do
 static const mr_setting table[] = {
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
      "task to train on; may be given as an argument instead", false},
+    {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
+     "option of the task (`millrace envs ENV` lists them); given again, it adds another", false},
+    {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
+     "description (.yaml or .so) of the task of a model of your own, ENV being mjcf:FILE.xml",
+     false},
     {"policy", MR_SETTING_TEXT, AT(policy), "real_nvp", 0, 0, "NAME",
      "what actions are drawn from: gaussian, or a flow, with options as in real_nvp:layers=2",
      false},
@@ -183,12 +188,16 @@ static void format_widths(const void *field, char *text, size_t size) {
     mr_widths_format(field, ',', text, size);
 }
 
-static bool parse_text(const mr_setting *setting, const char *text, void *field) {
-    (void)setting;
+static bool is_line(const char *text) {
     for (const char *c = text; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c))
             return false;
-    if (strlen(text) >= MR_MAX_TEXT)
+    return strlen(text) < MR_MAX_TEXT;
+}
+
+static bool parse_text(const mr_setting *setting, const char *text, void *field) {
+    (void)setting;
+    if (!is_line(text))
         return false;
     snprintf(field, MR_MAX_TEXT, "%s", text);
     return true;
@@ -196,6 +205,32 @@ static bool parse_text(const mr_setting *setting, const char *text, void *field)
 
 static void format_text(const void *field, char *text, size_t size) {
     snprintf(text, size, "%s", (const char *)field);
+}
+
+// Whether all between commas has a key and an equals sign.
+static bool are_pairs(const char *text) {
+    for (;;) {
+        const size_t length = strcspn(text, ","), n_key = strcspn(text, "=");
+        if (n_key == 0 || n_key >= length)
+            return false;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
+}
+
+static bool parse_pairs(const mr_setting *setting, const char *text, void *field) {
+    (void)setting;
+    char *pairs = field;
+    if (text[0] == '\0') {
+        pairs[0] = '\0';
+        return true;
+    }
+    const size_t length = strlen(pairs);
+    if (!is_line(text) || !are_pairs(text) || length + 1 + strlen(text) >= MR_MAX_TEXT)
+        return false;
+    snprintf(pairs + length, MR_MAX_TEXT - length, "%s%s", length > 0 ? "," : "", text);
+    return true;
 }
 
 static bool parse_switch(const mr_setting *setting, const char *text, void *field) {
@@ -219,7 +254,9 @@ static const type_row types[] = {
     [MR_SETTING_AUTO] = {parse_auto, format_auto, "auto or a number", true},
     [MR_SETTING_WIDTHS] = {parse_widths, format_widths,
                            "at most 8 whole numbers from 1 to 65536, as in 256,256", false},
-    [MR_SETTING_TEXT] = {parse_text, format_text, "a line of at most 255 bytes", false},
+    [MR_SETTING_TEXT] = {parse_text, format_text, "a line of at most 1023 bytes", false},
+    [MR_SETTING_PAIRS] = {parse_pairs, format_text,
+                          "key=value or key=value,key=value, in all at most 1023 bytes", false},
     [MR_SETTING_SWITCH] = {parse_switch, format_switch, "true or false", false},
 };
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MR_MAX_TEXT = 256 };
+enum { MR_MAX_TEXT = 1024 };
 
 /// A number, or the word `auto`.
 typedef struct {
@@ -22,8 +22,10 @@ typedef struct {
 
 typedef struct {
     char env[MR_MAX_TEXT];
-    char policy[MR_MAX_TEXT]; // a flow's text: "gaussian", "real_nvp:layers=2,hidden=64x64"
-    size_t steps;             // environment steps, all copies counted
+    char env_set[MR_MAX_TEXT]; // its options (mr_env_options): "frame_skip=2,healthy_z_range=0:1"
+    char task[MR_MAX_TEXT];    // file that describes the task of an "mjcf:" model
+    char policy[MR_MAX_TEXT];  // a flow's text: "gaussian", "real_nvp:layers=2,hidden=64x64"
+    size_t steps;              // environment steps, all copies counted
     uint64_t seed;
     size_t threads; // 0: the cores at hand, at most 4
     size_t num_envs;
@@ -51,6 +53,7 @@ typedef enum {
     MR_SETTING_AUTO,   // mr_auto
     MR_SETTING_WIDTHS, // mr_widths
     MR_SETTING_TEXT,   // char[MR_MAX_TEXT]
+    MR_SETTING_PAIRS,  // char[MR_MAX_TEXT], key=value,...; what is set adds to it, "" clears it
     MR_SETTING_SWITCH, // bool; on the command line without a value
 } mr_setting_type;
 

@@ -9,7 +9,7 @@
 
 #include "nn/file.h"
 
-enum { WHERE_SIZE = 512, MAX_SETTINGS = 128 };
+enum { NAME_SIZE = 256, WHERE_SIZE = 512, MAX_SETTINGS = 128 };
 
 // A file being read. `event` is the present one; it is released when the next is fetched.
 typedef struct {
@@ -74,7 +74,7 @@ done:
 // The present event is a name; the next one is its value.
 static mr_status read_entry(reader *r) {
     mr_status status;
-    char name[MR_MAX_TEXT], where[WHERE_SIZE], list[MR_MAX_TEXT] = "";
+    char name[NAME_SIZE], where[WHERE_SIZE], list[MR_MAX_TEXT] = "";
     const char *text = NULL;
 
     MR_TRY(scalar_text(r, "expected the name of a setting", &text));

@@ -74,9 +74,10 @@ static int choose_threads(const mr_settings *settings) {
 
 static mr_status open_envs(trainer *t) {
     const mr_settings *s = t->settings;
-    mr_status status = mr_vec_env_open(s->env, s->num_envs, t->n_threads, &t->envs);
+    const mr_env_options options = {.set = s->env_set, .task = s->task};
+    mr_status status = mr_vec_env_open(s->env, &options, s->num_envs, t->n_threads, &t->envs);
     if (status == MR_OK)
-        status = mr_vec_env_open(s->env, s->eval_episodes, t->n_threads, &t->eval_envs);
+        status = mr_vec_env_open(s->env, &options, s->eval_episodes, t->n_threads, &t->eval_envs);
     return status;
 }
 
@@ -84,6 +85,8 @@ static mr_status make_policy(trainer *t) {
     const mr_settings *s = t->settings;
     const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
     const mr_policy_spec spec = {.env = env->name,
+                                 .env_set = s->env_set,
+                                 .task = s->task,
                                  .flow = s->policy,
                                  .obs_dim = env->obs_dim,
                                  .act_dim = env->act_dim,

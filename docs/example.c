@@ -22,7 +22,8 @@ int main(int argc, char **argv) {
 
     MR_TRY(mr_policy_load(argv[1], &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    MR_TRY(mr_env_open(spec->env, &env));
+    const mr_env_options options = {.set = spec->env_set, .task = spec->task};
+    MR_TRY(mr_env_open(spec->env, &options, &env));
     MR_TRY(mr_policy_check_env(policy, mr_env_get_spec(env)));
     MR_TRY(mr_policy_prepare(policy, 1));
     obs = calloc(spec->obs_dim, sizeof *obs);

@@ -33,10 +33,22 @@ typedef struct {
     bool truncated;
 } mr_step;
 
-/// Opens an environment by its name, for example "HalfCheetah-v5".
-/// Fails with MR_ERR_USAGE on an unknown name (the nearest name is in the message, or all where
-/// none is near). The caller closes it.
-mr_status mr_env_open(const char *name, mr_env **out);
+/// How an environment is opened, beside its name.
+typedef struct {
+    const char *set;  // "key=value,key=value" with Gymnasium's names of options, ranges as
+                      // "low:high"; NULL or "": defaults
+    const char *task; // file that describes the task of an "mjcf:" model (.yaml or .so); NULL or
+                      // "": none
+} mr_env_options;
+
+/// Opens an environment by its name, for example "HalfCheetah-v5", or by a scheme and what it is
+/// about, as in "mjcf:model.xml".
+///
+///   options  NULL: defaults
+///
+/// Fails with MR_ERR_USAGE on an unknown name or option (the nearest is in the message, or all
+/// where none is near) and on an option's value that does not fit. The caller closes it.
+mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **out);
 
 /// Closes it and releases all it holds; NULL is fine.
 void mr_env_close(mr_env *env);
@@ -72,5 +84,6 @@ size_t mr_env_count(void);
 mr_env_entry mr_env_at(size_t i);
 
 /// Prints a description for people (sizes, bounds, observation layout, reward, termination, reset,
-/// source) of a built-in environment into `text`, at most `size` bytes with the final zero.
-mr_status mr_env_describe(const char *name, char *text, size_t size);
+/// options, source) of the environment that mr_env_open would give into `text`, at most `size`
+/// bytes with the final zero.
+mr_status mr_env_describe(const char *name, const mr_env_options *options, char *text, size_t size);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "envs/env.h"
+#include "envs/options.h"
 
 typedef struct {
     /// Begins an episode. `seed` restarts the random numbers; NULL lets them go on.
@@ -28,7 +29,21 @@ typedef struct mr_env_builtin mr_env_builtin;
 struct mr_env_builtin {
     const char *name;    // what it is opened by
     const char *summary; // one line
-    mr_status (*open)(const mr_env_builtin *builtin, mr_env **out);
-    mr_status (*describe)(const mr_env_builtin *builtin, char *text, size_t size);
+    /// `options` holds no NULL, and no task: a built-in environment has its own. What takes no
+    /// options calls mr_env_options_set with no rows.
+    mr_status (*open)(const mr_env_builtin *builtin, const mr_env_options *options, mr_env **out);
+    mr_status (*describe)(const mr_env_builtin *builtin, const mr_env_options *options, char *text,
+                          size_t size);
     const void *task; // what `open` and `describe` make it from, for families that are data
 };
+
+/// Environments that are named "SCHEME:ADDRESS": one row of the table of schemes in `registry.c`.
+/// `name` is all of it, `address` what follows the colon; `options` holds no NULL.
+typedef struct {
+    const char *scheme;
+    const char *summary; // one line: "mjcf:FILE  a MuJoCo model of your own"
+    mr_status (*open)(const char *name, const char *address, const mr_env_options *options,
+                      mr_env **out);
+    mr_status (*describe)(const char *name, const char *address, const mr_env_options *options,
+                          char *text, size_t size);
+} mr_env_scheme;

@@ -60,22 +60,69 @@ mr_env_entry mr_env_at(size_t i) {
     return (mr_env_entry){.name = builtins[i]->name, .summary = builtins[i]->summary};
 }
 
-mr_status mr_env_open(const char *name, mr_env **out) {
+// Schemes
+
+static const mr_env_scheme *const schemes[] = {NULL}; // NULL ends it
+
+// The scheme that `name` begins with, and the address behind it; NULL where it has none of them.
+static const mr_env_scheme *find_scheme(const char *name, const char **address) {
+    for (const mr_env_scheme *const *row = schemes; *row != NULL; row++) {
+        const size_t length = strlen((*row)->scheme);
+        if (strncmp(name, (*row)->scheme, length) == 0 && name[length] == ':') {
+            *address = name + length + 1;
+            return *row;
+        }
+    }
+    return NULL;
+}
+
+// Opening
+
+static mr_env_options without_null(const mr_env_options *options) {
+    return (mr_env_options){
+        .set = options != NULL && options->set != NULL ? options->set : "",
+        .task = options != NULL && options->task != NULL ? options->task : "",
+    };
+}
+
+static mr_status check_no_task(const char *name, const mr_env_options *options) {
+    if (options->task[0] == '\0')
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "%s has a task of its own, so that %s can't be used; a file describes the task "
+                   "of a model of your own, as in mjcf:model.xml",
+                   name, options->task);
+}
+
+mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **out) {
     mr_status status;
     const mr_env_builtin *builtin = NULL;
+    const char *address = NULL;
+    const mr_env_options given = without_null(options);
+    const mr_env_scheme *scheme = find_scheme(name, &address);
 
+    if (scheme != NULL)
+        return scheme->open(name, address, &given, out);
     MR_TRY(find(name, &builtin));
-    MR_TRY(builtin->open(builtin, out));
+    MR_TRY(check_no_task(name, &given));
+    MR_TRY(builtin->open(builtin, &given, out));
 done:
     return status;
 }
 
-mr_status mr_env_describe(const char *name, char *text, size_t size) {
+mr_status mr_env_describe(const char *name, const mr_env_options *options, char *text,
+                          size_t size) {
     mr_status status;
     const mr_env_builtin *builtin = NULL;
+    const char *address = NULL;
+    const mr_env_options given = without_null(options);
+    const mr_env_scheme *scheme = find_scheme(name, &address);
 
+    if (scheme != NULL)
+        return scheme->describe(name, address, &given, text, size);
     MR_TRY(find(name, &builtin));
-    MR_TRY(builtin->describe(builtin, text, size));
+    MR_TRY(check_no_task(name, &given));
+    MR_TRY(builtin->describe(builtin, &given, text, size));
 done:
     return status;
 }

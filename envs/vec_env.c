@@ -47,14 +47,15 @@ static mr_status allocate(size_t n, int n_threads, mr_vec_env **out) {
     return mr_fail_memory("copies of an environment");
 }
 
-mr_status mr_vec_env_open(const char *name, size_t n, int n_threads, mr_vec_env **out) {
+mr_status mr_vec_env_open(const char *name, const mr_env_options *options, size_t n, int n_threads,
+                          mr_vec_env **out) {
     mr_status status;
     mr_vec_env *vec = NULL;
 
     MR_TRY(check_sizes(name, n, n_threads));
     MR_TRY(allocate(n, n_threads, &vec));
     for (size_t i = 0; i < n; i++)
-        MR_TRY(mr_env_open(name, &vec->envs[i]));
+        MR_TRY(mr_env_open(name, options, &vec->envs[i]));
     *out = vec;
     vec = NULL;
 done:

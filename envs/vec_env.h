@@ -7,9 +7,10 @@
 
 typedef struct mr_vec_env mr_vec_env;
 
-/// Opens `n` copies of the environment `name`, stepped by `n_threads` threads. The caller closes
-/// it.
-mr_status mr_vec_env_open(const char *name, size_t n, int n_threads, mr_vec_env **out);
+/// Opens `n` copies of the environment `name`, as mr_env_open does, stepped by `n_threads` threads.
+/// The caller closes it.
+mr_status mr_vec_env_open(const char *name, const mr_env_options *options, size_t n, int n_threads,
+                          mr_vec_env **out);
 void mr_vec_env_close(mr_vec_env *vec);
 
 const mr_env_spec *mr_vec_env_get_spec(const mr_vec_env *vec);

@@ -12,6 +12,8 @@ enum { DESCRIPTION_SIZE = 32768 };
 
 typedef struct {
     bool json;
+    char env_set[MR_MAX_TEXT];
+    char task[MR_MAX_TEXT];
 } envs_options;
 
 static const mr_setting options[] = {
@@ -21,6 +23,18 @@ static const mr_setting options[] = {
      .initial = "false",
      .help = "print a list of objects: name, obs_dim, act_dim, act_low, act_high, "
              "max_episode_steps"},
+    {.name = "env_set",
+     .type = MR_SETTING_PAIRS,
+     .offset = offsetof(envs_options, env_set),
+     .initial = "",
+     .metavar = "KEY=VALUE",
+     .help = "describe ENV with an option of it changed; may be given again"},
+    {.name = "task",
+     .type = MR_SETTING_TEXT,
+     .offset = offsetof(envs_options, task),
+     .initial = "",
+     .metavar = "FILE",
+     .help = "description (.yaml or .so) of the task, where ENV is mjcf:FILE.xml"},
 };
 
 // JSON knows no infinity: no bound is null.
@@ -31,9 +45,9 @@ static json_t *bounds(size_t n, const double *values) {
     return list;
 }
 
-static mr_status append_json(const char *name, json_t *list) {
+static mr_status append_json(const char *name, const mr_env_options *opened, json_t *list) {
     mr_env *env;
-    const mr_status status = mr_env_open(name, &env);
+    const mr_status status = mr_env_open(name, opened, &env);
     if (status != MR_OK)
         return status;
     const mr_env_spec *spec = mr_env_get_spec(env);
@@ -48,13 +62,13 @@ static mr_status append_json(const char *name, json_t *list) {
     return MR_OK;
 }
 
-static mr_status print_json(size_t n, char *const *names) {
+static mr_status print_json(size_t n, char *const *names, const mr_env_options *opened) {
     mr_status status = MR_OK;
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        MR_TRY(append_json(names[i], list));
+        MR_TRY(append_json(names[i], opened, list));
     for (size_t i = 0; i < mr_env_count() && n == 0; i++)
-        MR_TRY(append_json(mr_env_at(i).name, list));
+        MR_TRY(append_json(mr_env_at(i).name, NULL, list));
     if (json_dumpf(list, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
         status = mr_fail(MR_ERR_IO, "cannot write the list to standard output");
 done:
@@ -62,9 +76,9 @@ done:
     return status;
 }
 
-static mr_status print_description(const char *name) {
+static mr_status print_description(const char *name, const mr_env_options *opened) {
     char text[DESCRIPTION_SIZE];
-    const mr_status status = mr_env_describe(name, text, sizeof text);
+    const mr_status status = mr_env_describe(name, opened, text, sizeof text);
     if (status == MR_OK)
         printf("%s%s", text, text[0] != '\0' && text[strlen(text) - 1] == '\n' ? "" : "\n");
     return status;
@@ -86,10 +100,14 @@ static mr_status run_envs(const mr_command_line *line, int *exit_code) {
     const mr_status status = mr_command_line_store(&mr_command_envs, line, &chosen);
     if (status != MR_OK)
         return status;
+    const mr_env_options opened = {.set = chosen.env_set, .task = chosen.task};
+    if (line->n_arguments == 0 && (chosen.env_set[0] != '\0' || chosen.task[0] != '\0'))
+        return mr_fail(MR_ERR_USAGE, "--env-set and --task are about one task; name it, as in "
+                                     "`millrace envs Hopper-v5 --env-set frame_skip=2`");
     if (chosen.json)
-        return print_json(line->n_arguments, line->arguments);
+        return print_json(line->n_arguments, line->arguments, &opened);
     if (line->n_arguments > 0)
-        return print_description(line->arguments[0]);
+        return print_description(line->arguments[0], &opened);
     print_list();
     return MR_OK;
 }

@@ -20,6 +20,8 @@ typedef struct {
     bool deterministic;
     bool stochastic;
     bool json;
+    char env_set[MR_MAX_TEXT];
+    char task[MR_MAX_TEXT];
 } eval_options;
 
 #define AT(field) offsetof(eval_options, field)
@@ -35,6 +37,10 @@ static const mr_setting options[] = {
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns",
      false},
+    {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
+     "option of the task, over those that the policy was trained with; may be given again", false},
+    {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
+     "description of the task, instead of the one that the policy was trained with", false},
 };
 
 // A run stands for the policy that it ended with. The caller frees the path.
@@ -75,6 +81,21 @@ static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *eva
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }
 
+// The task as it was trained on, but for what the command line says.
+static mr_status open_envs(const mr_policy_spec *spec, const eval_options *chosen, size_t n,
+                           mr_vec_env **out) {
+    char set[2 * MR_MAX_TEXT];
+    const bool both = spec->env_set[0] != '\0' && chosen->env_set[0] != '\0';
+    snprintf(set, sizeof set, "%s%s%s", spec->env_set, both ? "," : "", chosen->env_set);
+    const mr_env_options opened = {
+        .set = set,
+        .task = chosen->task[0] != '\0' ? chosen->task : spec->task,
+    };
+    const int n_cores = omp_get_max_threads();
+    return mr_vec_env_open(spec->env, &opened, n, n_cores < MAX_THREADS ? n_cores : MAX_THREADS,
+                           out);
+}
+
 static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
@@ -92,9 +113,7 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_policy_load(path, &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     const size_t n_envs = chosen.episodes < MAX_ENVS ? chosen.episodes : MAX_ENVS;
-    const int n_cores = omp_get_max_threads();
-    MR_TRY(
-        mr_vec_env_open(spec->env, n_envs, n_cores < MAX_THREADS ? n_cores : MAX_THREADS, &envs));
+    MR_TRY(open_envs(spec, &chosen, n_envs, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
     MR_TRY(mr_policy_prepare(policy, n_envs));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));

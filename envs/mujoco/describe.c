@@ -95,8 +95,8 @@ static void print_range(page *to, const mjModel *model, const mr_healthy_range *
 
 static void print_end(page *to, const mjModel *model, const mr_task *task) {
     const size_t n_ranges = mr_task_n_ranges(task);
-    print(to, "\nTruncated after %zu steps of %g s (%d x %g s)\n", task->max_episode_steps,
-          model->opt.timestep * task->frame_skip, task->frame_skip, model->opt.timestep);
+    print(to, "\nTruncated after %zu steps of %g s (%zu x %g s)\n", task->max_episode_steps,
+          model->opt.timestep * (double)task->frame_skip, task->frame_skip, model->opt.timestep);
     if (n_ranges == 0) {
         print(to, "Never terminated\n");
         return;
@@ -113,8 +113,8 @@ static void print_reset(page *to, const mr_task *task) {
     print(to, "  qvel + %s%g\n", task->qvel_noise.kind->name, task->qvel_noise.scale);
 }
 
-static void print_task(page *to, const mr_env_builtin *builtin, const mjModel *model) {
-    const mr_task *task = builtin->task;
+static void print_task(page *to, const mr_env_builtin *builtin, const mr_task *task,
+                       const mjModel *model) {
     print(to, "%s: %s\n", builtin->name, builtin->summary);
     print_obs(to, model, task);
     print_actions(to, model);
@@ -124,13 +124,15 @@ static void print_task(page *to, const mr_env_builtin *builtin, const mjModel *m
     print(to, "\nEquals Gymnasium's task of this name, number for number. %s.\n", task->source);
 }
 
-mr_status mr_mujoco_describe(const mr_env_builtin *builtin, char *text, size_t size) {
+mr_status mr_mujoco_describe(const mr_env_builtin *builtin, const mr_env_options *options,
+                             char *text, size_t size) {
     mr_status status;
-    const mr_task *task = builtin->task;
+    mr_task task = *(const mr_task *)builtin->task;
     mjModel *model = NULL;
 
-    MR_TRY(mr_model_open(task->model, &model));
-    print_task(&(page){.text = text, .size = size}, builtin, model);
+    MR_TRY(mr_task_set_options(&task, builtin->name, options->set));
+    MR_TRY(mr_model_open(task.model, &model));
+    print_task(&(page){.text = text, .size = size}, builtin, &task, model);
     mj_deleteModel(model);
 done:
     return status;

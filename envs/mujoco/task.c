@@ -121,7 +121,7 @@ static double sum_rewards(const mr_mujoco *mujoco, const double *action) {
 
 static void simulate(void *self) {
     mr_mujoco *mujoco = self;
-    for (int i = 0; i < mujoco->task.frame_skip; i++)
+    for (size_t i = 0; i < mujoco->task.frame_skip; i++)
         mj_step(mujoco->model, mujoco->data);
     mj_rnePostConstraint(mujoco->model, mujoco->data);
 }
@@ -225,9 +225,9 @@ static void copy_bounds(mr_mujoco *mujoco) {
 }
 
 // Takes over `model`, also on failure.
-static mr_status build(const mr_env_builtin *builtin, mjModel *model, mr_mujoco **out) {
+static mr_status build(const mr_env_builtin *builtin, const mr_task *task, mjModel *model,
+                       mr_mujoco **out) {
     mr_status status;
-    const mr_task *task = builtin->task;
     mr_mujoco *mujoco = calloc(1, sizeof *mujoco + 2 * (size_t)model->nu * sizeof(double));
 
     if (mujoco == NULL) {
@@ -238,7 +238,7 @@ static mr_status build(const mr_env_builtin *builtin, mjModel *model, mr_mujoco 
     mujoco->task = *task;
     mujoco->model = model;
     mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
-    mujoco->dt = model->opt.timestep * task->frame_skip;
+    mujoco->dt = model->opt.timestep * (double)task->frame_skip;
     copy_bounds(mujoco);
     MR_TRY(mr_mujoco_run(builtin->name, make_data, mujoco));
     if (mujoco->data == NULL)
@@ -264,14 +264,16 @@ static mr_env_spec make_spec(const mr_mujoco *mujoco) {
     };
 }
 
-mr_status mr_mujoco_open(const mr_env_builtin *builtin, mr_env **out) {
+mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,
+                         mr_env **out) {
     mr_status status;
-    const mr_task *task = builtin->task;
+    mr_task task = *(const mr_task *)builtin->task;
     mjModel *model = NULL;
     mr_mujoco *mujoco = NULL;
 
-    MR_TRY(mr_model_open(task->model, &model));
-    MR_TRY(build(builtin, model, &mujoco));
+    MR_TRY(mr_task_set_options(&task, builtin->name, options->set));
+    MR_TRY(mr_model_open(task.model, &model));
+    MR_TRY(build(builtin, &task, model, &mujoco));
     const mr_env_spec spec = make_spec(mujoco);
     MR_TRY(mr_env_wrap(&task_kind, mujoco, &spec, out));
 done:

@@ -76,7 +76,7 @@ typedef struct {
 /// A task. Lists end at their first row of zeros.
 typedef struct {
     const char *model; // file under models/
-    int frame_skip;    // simulation steps for each step of the environment
+    size_t frame_skip; // simulation steps for each step of the environment
     size_t max_episode_steps;
     mr_obs_part obs[MR_MAX_OBS_PARTS];
     mr_reward_term rewards[MR_MAX_REWARDS]; // summed in this order
@@ -100,8 +100,14 @@ struct mr_mujoco {
 };
 
 /// For the rows of built-in environments (mr_env_builtin), whose `task` is an mr_task.
-mr_status mr_mujoco_open(const mr_env_builtin *builtin, mr_env **out);
-mr_status mr_mujoco_describe(const mr_env_builtin *builtin, char *text, size_t size);
+mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,
+                         mr_env **out);
+mr_status mr_mujoco_describe(const mr_env_builtin *builtin, const mr_env_options *options,
+                             char *text, size_t size);
+
+/// Changes a task by its options (mr_env_options_set), those that its parts name and the general
+/// ones.
+mr_status mr_task_set_options(mr_task *task, const char *name, const char *set);
 
 /// The running task behind an environment; NULL when it is not a MuJoCo task.
 mr_mujoco *mr_mujoco_of(const mr_env *env);

@@ -161,7 +161,8 @@ typedef struct {
 
 static world world_open(size_t n, int n_threads) {
     world w = {.n = n};
-    cr_assert_eq(mr_vec_env_open(env_name, n, n_threads, &w.envs), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_vec_env_open(env_name, NULL, n, n_threads, &w.envs), MR_OK, "%s",
+                 mr_error_message());
     for (uint64_t i = 0; i < n; i++)
         cr_assert_eq(mr_vec_env_reset(w.envs, i, &i, w.obs + i * OBS_DIM), MR_OK);
     return w;

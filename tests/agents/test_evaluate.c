@@ -27,7 +27,7 @@ static mr_evaluation *evaluate(size_t n_copies, int n_threads, bool deterministi
     mr_policy *policy = policy_new(n_copies);
     mr_vec_env *envs = NULL;
     mr_evaluation *evaluation = NULL;
-    cr_assert_eq(mr_vec_env_open(env_name, n_copies, n_threads, &envs), MR_OK);
+    cr_assert_eq(mr_vec_env_open(env_name, NULL, n_copies, n_threads, &envs), MR_OK);
     cr_assert_eq(mr_evaluation_new(N, &evaluation), MR_OK);
     cr_assert_eq(mr_evaluate(policy, envs, SEED, deterministic, evaluation), MR_OK, "%s",
                  mr_error_message());
@@ -62,7 +62,7 @@ static void check_by_hand(bool deterministic) {
     mr_evaluation *found = evaluate(1, 1, deterministic);
     mr_policy *policy = policy_new(1);
     mr_env *env = NULL;
-    cr_assert_eq(mr_env_open(env_name, &env), MR_OK);
+    cr_assert_eq(mr_env_open(env_name, NULL, &env), MR_OK);
     for (size_t i = 0; i < N; i++) {
         double episode_return;
         size_t length;

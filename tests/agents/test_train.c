@@ -94,7 +94,7 @@ Test(train, leaves_a_policy_of_its_task_behind) {
     cr_expect(!result.stopped);
     cr_expect_eq(result.last.total_timesteps, 240);
     cr_assert_eq(mr_policy_load("a/policy.safetensors", &policy), MR_OK, "%s", mr_error_message());
-    cr_assert_eq(mr_env_open(s.env, &env), MR_OK);
+    cr_assert_eq(mr_env_open(s.env, NULL, &env), MR_OK);
     cr_expect_eq(mr_policy_check_env(policy, mr_env_get_spec(env)), MR_OK);
     mr_env_close(env);
     mr_policy_free(policy);

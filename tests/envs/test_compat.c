@@ -73,7 +73,7 @@ Test(compat, lands_where_the_innermost_call_began) {
 static void step_from_speed(const char *name, double speed, double *obs, mr_step *result) {
     mr_env *env;
     double qpos[32] = {0}, qvel[32] = {0}, action[32] = {0};
-    cr_assert_eq(mr_env_open(name, &env), MR_OK);
+    cr_assert_eq(mr_env_open(name, NULL, &env), MR_OK);
     cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK);
     qvel[0] = speed;
     cr_assert_eq(mr_mujoco_set_state(mr_mujoco_of(env), qpos, qvel), MR_OK);

@@ -80,7 +80,7 @@ ParameterizedTest(recorded_task *which, gymnasium, gives_the_same_transitions) {
     snprintf(path, sizeof path, "envs/gymnasium/%s.csv", which->name);
     csv_table *table = csv_load(path);
     mr_env *env;
-    cr_assert_eq(mr_env_open(which->name, &env), MR_OK);
+    cr_assert_eq(mr_env_open(which->name, NULL, &env), MR_OK);
     size_t n_compared = 0;
     for (size_t t = 0; t < table->n_rows; t++)
         n_compared += expect_transition(env, table, t);

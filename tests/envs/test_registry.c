@@ -14,7 +14,7 @@ typedef void env_check(mr_env *env, const mr_env_spec *spec);
 static void for_each_env(env_check *check) {
     for (size_t i = 0; i < mr_env_count(); i++) {
         mr_env *env = NULL;
-        cr_assert_eq(mr_env_open(mr_env_at(i).name, &env), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_env_open(mr_env_at(i).name, NULL, &env), MR_OK, "%s", mr_error_message());
         check(env, mr_env_get_spec(env));
         mr_env_close(env);
     }
@@ -51,7 +51,7 @@ Test(registry, gives_every_environment_its_published_sizes) {
     };
     for (size_t i = 0; i < MR_COUNT(published); i++) {
         mr_env *env;
-        cr_assert_eq(mr_env_open(published[i].name, &env), MR_OK);
+        cr_assert_eq(mr_env_open(published[i].name, NULL, &env), MR_OK);
         const mr_env_spec *spec = mr_env_get_spec(env);
         cr_expect_str_eq(spec->name, published[i].name);
         cr_expect_eq(spec->obs_dim, published[i].obs_dim);
@@ -157,7 +157,7 @@ Test(registry, refuses_actions_that_are_not_a_number_in_every_environment) {
 
 static void expect_unknown(const char *name, const char *hint) {
     mr_env *env = NULL;
-    cr_expect_eq(mr_env_open(name, &env), MR_ERR_USAGE);
+    cr_expect_eq(mr_env_open(name, NULL, &env), MR_ERR_USAGE);
     cr_expect_null(env);
     cr_expect_not_null(strstr(mr_error_message(), name));
     cr_expect_not_null(strstr(mr_error_message(), hint), "\"%s\" lacks %s", mr_error_message(),
@@ -179,7 +179,8 @@ Test(registry, describes_every_environment) {
     for (size_t i = 0; i < mr_env_count(); i++) {
         char text[4096];
         const char *name = mr_env_at(i).name;
-        cr_assert_eq(mr_env_describe(name, text, sizeof text), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_env_describe(name, NULL, text, sizeof text), MR_OK, "%s",
+                     mr_error_message());
         cr_expect_eq(strncmp(text, name, strlen(name)), 0);
         const char *const parts[] = {"Observation", "Action", "Reward", "Truncated", "Reset"};
         for (size_t k = 0; k < MR_COUNT(parts); k++)
@@ -190,8 +191,8 @@ Test(registry, describes_every_environment) {
 Test(registry, cuts_a_description_that_does_not_fit) {
     char text[32];
     memset(text, 'x', sizeof text);
-    cr_assert_eq(mr_env_describe("Hopper-v5", text, 16), MR_OK);
+    cr_assert_eq(mr_env_describe("Hopper-v5", NULL, text, 16), MR_OK);
     cr_expect_eq(strlen(text), 15);
     cr_expect_eq(text[16], 'x');
-    cr_expect_eq(mr_env_describe("Hoper-v5", text, sizeof text), MR_ERR_USAGE);
+    cr_expect_eq(mr_env_describe("Hoper-v5", NULL, text, sizeof text), MR_ERR_USAGE);
 }

@@ -13,7 +13,7 @@ enum { MAX_DIM = 32 };
 
 static mr_env *open_env(const char *name) {
     mr_env *env = NULL;
-    cr_assert_eq(mr_env_open(name, &env), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_env_open(name, NULL, &env), MR_OK, "%s", mr_error_message());
     double obs[MAX_DIM];
     cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK, "%s", mr_error_message());
     return env;

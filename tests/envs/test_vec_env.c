@@ -24,7 +24,8 @@ static void draw_actions(mr_random *random, double actions[N][ACT_DIM]) {
 
 static mr_vec_env *open_vec(int n_threads) {
     mr_vec_env *vec = NULL;
-    cr_assert_eq(mr_vec_env_open("Hopper-v5", N, n_threads, &vec), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_vec_env_open("Hopper-v5", NULL, N, n_threads, &vec), MR_OK, "%s",
+                 mr_error_message());
     cr_assert_eq(mr_vec_env_n(vec), N);
     cr_assert_eq(mr_vec_env_get_spec(vec)->obs_dim, OBS_DIM);
     cr_assert_eq(mr_vec_env_get_spec(vec)->act_dim, ACT_DIM);
@@ -59,7 +60,7 @@ static void play_alone(record *out) {
         mr_env *env;
         mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
         double actions[N][ACT_DIM], first[OBS_DIM];
-        cr_assert_eq(mr_env_open("Hopper-v5", &env), MR_OK);
+        cr_assert_eq(mr_env_open("Hopper-v5", NULL, &env), MR_OK);
         cr_assert_eq(mr_env_reset(env, &i, first), MR_OK);
         for (int t = 0; t < N_STEPS; t++) {
             draw_actions(&random, actions);
@@ -128,9 +129,9 @@ Test(vec_env, leaves_the_rows_of_inactive_environments_alone) {
 
 Test(vec_env, refuses_no_copies_no_threads_and_unknown_names) {
     mr_vec_env *vec = NULL;
-    cr_expect_eq(mr_vec_env_open("Hopper-v5", 0, 1, &vec), MR_ERR_USAGE);
-    cr_expect_eq(mr_vec_env_open("Hopper-v5", 1, 0, &vec), MR_ERR_USAGE);
-    cr_expect_eq(mr_vec_env_open("Hoper-v5", 2, 1, &vec), MR_ERR_USAGE);
+    cr_expect_eq(mr_vec_env_open("Hopper-v5", NULL, 0, 1, &vec), MR_ERR_USAGE);
+    cr_expect_eq(mr_vec_env_open("Hopper-v5", NULL, 1, 0, &vec), MR_ERR_USAGE);
+    cr_expect_eq(mr_vec_env_open("Hoper-v5", NULL, 2, 1, &vec), MR_ERR_USAGE);
     cr_expect_not_null(strstr(mr_error_message(), "Hopper-v5"));
     cr_expect_null(vec);
     mr_vec_env_close(NULL);

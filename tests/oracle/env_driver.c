@@ -90,9 +90,10 @@ static void greet(const mr_env *env) {
 int main(int argc, char **argv) {
     static char line[LINE_SIZE];
     mr_env *env = NULL;
-    if (argc != 2)
-        fail("give the name of one environment");
-    check(mr_env_open(argv[1], &env));
+    if (argc < 2 || argc > 3)
+        fail("give the name of one environment, and perhaps its options");
+    const mr_env_options options = {.set = argc > 2 ? argv[2] : NULL};
+    check(mr_env_open(argv[1], &options, &env));
     greet(env);
     fflush(stdout);
     while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "quit\n") != 0) {

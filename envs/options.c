@@ -1,0 +1,202 @@
+// The options of tasks: read from text, and written as text.
+
+#include "envs/options.h"
+
+#include "nn/nearest.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_SIZE = 64, LIST_SIZE = 768 };
+
+// The types: how each is read and written, and how messages call it.
+typedef struct {
+    bool (*parse)(const mr_env_option *row, const char *text);
+    void (*format)(const mr_env_option *row, char *text, size_t size);
+    const char *what;
+    bool ranged; // its range is named after it
+} type_row;
+
+// Plain decimal notation, or an infinity; the text ends at `end`.
+static bool parse_number(const char *text, const char *end, double *out) {
+    char *stop;
+    if (text == end || isspace((unsigned char)text[0]) || strpbrk(text, "xX") != NULL)
+        return false;
+    *out = strtod(text, &stop);
+    return stop == end && !isnan(*out);
+}
+
+static bool parse_real(const mr_env_option *row, const char *text) {
+    double number;
+    if (!parse_number(text, text + strlen(text), &number) || !isfinite(number) ||
+        number < row->min || number > row->max)
+        return false;
+    *(double *)row->value = number;
+    return true;
+}
+
+// The shortest form that reads back as the same number.
+static void print_number(double number, char *text, size_t size) {
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(text, size, "%.*g", precision, number);
+        if (strtod(text, NULL) == number)
+            return;
+    }
+}
+
+static void format_real(const mr_env_option *row, char *text, size_t size) {
+    print_number(*(const double *)row->value, text, size);
+}
+
+static bool parse_count(const mr_env_option *row, const char *text) {
+    double number;
+    if (!parse_number(text, text + strlen(text), &number) || number != floor(number) ||
+        number < row->min || number > row->max)
+        return false;
+    *(size_t *)row->value = (size_t)number;
+    return true;
+}
+
+static void format_count(const mr_env_option *row, char *text, size_t size) {
+    snprintf(text, size, "%zu", *(const size_t *)row->value);
+}
+
+// Python's spelling too: options are often copied from a call of gymnasium.make.
+static bool parse_switch(const mr_env_option *row, const char *text) {
+    const bool on = strcmp(text, "true") == 0 || strcmp(text, "True") == 0;
+    if (!on && strcmp(text, "false") != 0 && strcmp(text, "False") != 0)
+        return false;
+    *(bool *)row->value = on;
+    return true;
+}
+
+static void format_switch(const mr_env_option *row, char *text, size_t size) {
+    snprintf(text, size, "%s", *(const bool *)row->value ? "true" : "false");
+}
+
+static bool parse_range(const mr_env_option *row, const char *text) {
+    const char *colon = strchr(text, ':');
+    mr_range range;
+    if (colon == NULL || !parse_number(text, colon, &range.low) ||
+        !parse_number(colon + 1, text + strlen(text), &range.high) || !(range.low < range.high))
+        return false;
+    *(mr_range *)row->value = range;
+    return true;
+}
+
+static void format_range(const mr_env_option *row, char *text, size_t size) {
+    const mr_range *range = row->value;
+    char low[32], high[32];
+    print_number(range->low, low, sizeof low);
+    print_number(range->high, high, sizeof high);
+    snprintf(text, size, "%s:%s", low, high);
+}
+
+static bool parse_text(const mr_env_option *row, const char *text) {
+    if (text[0] == '\0' || strlen(text) >= MR_ENV_TEXT_SIZE)
+        return false;
+    snprintf(row->value, MR_ENV_TEXT_SIZE, "%s", text);
+    return true;
+}
+
+static void format_text(const mr_env_option *row, char *text, size_t size) {
+    snprintf(text, size, "%s", (const char *)row->value);
+}
+
+static const type_row types[] = {
+    [MR_ENV_REAL] = {parse_real, format_real, "a number", true},
+    [MR_ENV_COUNT] = {parse_count, format_count, "a whole number", true},
+    [MR_ENV_SWITCH] = {parse_switch, format_switch, "true or false", false},
+    [MR_ENV_RANGE] = {parse_range, format_range,
+                      "two numbers low:high, the first below the second, as in 0.2:1 or -inf:10",
+                      false},
+    [MR_ENV_TEXT] = {parse_text, format_text, "a name of 1 to 255 bytes", false},
+};
+
+static const char *name_at(const void *rows, size_t i) {
+    return ((const mr_env_option *)rows)[i].name;
+}
+
+static bool is_first_of_name(const mr_env_option *rows, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(rows[k].name, rows[i].name) == 0)
+            return false;
+    return true;
+}
+
+static mr_status fail_unknown(const char *env, const char *key, size_t n,
+                              const mr_env_option *rows) {
+    const char *nearest = mr_nearest(key, n, name_at, rows);
+    if (n == 0)
+        return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; it has no options", env, key);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; did you mean \"%s\"?", env, key,
+                       nearest);
+    char list[LIST_SIZE] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < n && length < sizeof list; i++)
+        if (is_first_of_name(rows, i))
+            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
+                                       i == 0 ? "" : ", ", rows[i].name);
+    return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; there are %s", env, key, list);
+}
+
+static mr_status fail_value(const char *env, const mr_env_option *row, const char *text) {
+    char range[80] = "";
+    if (types[row->type].ranged)
+        snprintf(range, sizeof range, " from %.15g to %.15g", row->min, row->max);
+    return mr_fail(MR_ERR_USAGE, "%s: %s must be %s%s, not '%.60s'", env, row->name,
+                   types[row->type].what, range, text);
+}
+
+static mr_status set_one(const char *env, const char *key, const char *text, size_t n,
+                         const mr_env_option *rows) {
+    bool known = false;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rows[i].name, key) != 0)
+            continue;
+        known = true;
+        if (!types[rows[i].type].parse(&rows[i], text))
+            return fail_value(env, &rows[i], text);
+    }
+    return known ? MR_OK : fail_unknown(env, key, n, rows);
+}
+
+// One "key=value" of `length` bytes.
+static mr_status set_pair(const char *env, const char *pair, size_t length, size_t n,
+                          const mr_env_option *rows) {
+    char key[KEY_SIZE], text[MR_ENV_TEXT_SIZE];
+    const char *equals = memchr(pair, '=', length);
+    const size_t n_key = equals != NULL ? (size_t)(equals - pair) : 0;
+    const size_t n_text = length - n_key - 1;
+    if (n_key == 0 || n_key >= sizeof key || n_text >= sizeof text)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s: options are given as key=value,key=value; '%.*s' is none, or too long",
+                       env, (int)(length < 60 ? length : 60), pair);
+    memcpy(key, pair, n_key);
+    key[n_key] = '\0';
+    memcpy(text, equals + 1, n_text);
+    text[n_text] = '\0';
+    return set_one(env, key, text, n, rows);
+}
+
+mr_status mr_env_options_set(const char *env, const char *set, size_t n,
+                             const mr_env_option *rows) {
+    while (*set != '\0') {
+        const size_t length = strcspn(set, ",");
+        const mr_status status = set_pair(env, set, length, n, rows);
+        if (status != MR_OK)
+            return status;
+        set += length;
+        set += *set == ',' ? 1 : 0;
+    }
+    return MR_OK;
+}
+
+void mr_env_option_format(const mr_env_option *row, char *text, size_t size) {
+    types[row->type].format(row, text, size);
+}
