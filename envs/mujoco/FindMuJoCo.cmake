@@ -6,16 +6,20 @@
 #
 # Sets MuJoCo_FOUND, MuJoCo_VERSION, MuJoCo_INCLUDE_DIR and MuJoCo_LIBRARY.
 
-if(NOT "${MUJOCO_ROOT}" STREQUAL "${MuJoCo_ROOT_USED}") # another release: forget what was found
+set(root "")
+if(MUJOCO_ROOT)
+    get_filename_component(root "${MUJOCO_ROOT}" REALPATH) # a link may point to another release by now
+endif()
+if(NOT "${root}" STREQUAL "${MuJoCo_ROOT_USED}") # another release: forget what was found
     unset(MuJoCo_INCLUDE_DIR CACHE)
     unset(MuJoCo_LIBRARY CACHE)
 endif()
-set(MuJoCo_ROOT_USED "${MUJOCO_ROOT}" CACHE INTERNAL "The MUJOCO_ROOT that the results belong to")
+set(MuJoCo_ROOT_USED "${root}" CACHE INTERNAL "The MUJOCO_ROOT that the results belong to")
 
-if(MUJOCO_ROOT)
-    file(GLOB wheel_libraries ${MUJOCO_ROOT}/libmujoco.so.*)
-    find_path(MuJoCo_INCLUDE_DIR mujoco/mujoco.h PATHS ${MUJOCO_ROOT}/include NO_DEFAULT_PATH)
-    find_library(MuJoCo_LIBRARY NAMES mujoco PATHS ${MUJOCO_ROOT}/lib NO_DEFAULT_PATH)
+if(root)
+    file(GLOB wheel_libraries ${root}/libmujoco.so.*)
+    find_path(MuJoCo_INCLUDE_DIR mujoco/mujoco.h PATHS ${root}/include NO_DEFAULT_PATH)
+    find_library(MuJoCo_LIBRARY NAMES mujoco PATHS ${root}/lib NO_DEFAULT_PATH)
     if(NOT MuJoCo_LIBRARY AND wheel_libraries)
         list(GET wheel_libraries 0 wheel_library)
         set(MuJoCo_LIBRARY ${wheel_library} CACHE FILEPATH "MuJoCo's library" FORCE)

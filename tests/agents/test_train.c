@@ -100,6 +100,8 @@ Test(train, leaves_a_policy_of_its_task_behind) {
     mr_policy_free(policy);
     cr_expect(exists("a", "best_policy.safetensors"));
     expect_note("a", "policy.safetensors", "steps", "240");
+    expect_note("a", "policy.safetensors", "engine", "MuJoCo");
+    expect_note("a", "policy.safetensors", "engine_version", mj_versionString());
 }
 
 static void train_twice(size_t threads, size_t num_envs) {
