@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,46 @@ static int add_file(mjVFS *vfs, const char *name, const void *content, size_t si
 }
 #endif
 
+// Before 2.3.0, mjData has room for njmax constraints (500 unless the model says so) whether they
+// come or not. That is 3 MB, most of it njmax squared, which mj_resetData zeroes: 110 us, as long
+// as five steps of InvertedPendulum, whose first episodes are not much longer. So njmax becomes the
+// most that the model can have at once.
+#if mjVERSION_HEADER < 230
+static size_t max_contacts(int type, int other) {
+    const int first = type < other ? type : other, second = type < other ? other : type;
+    if (first == mjGEOM_HFIELD || second > mjGEOM_CAPSULE)
+        return mjMAXCONPAIR;
+    return second == mjGEOM_CAPSULE && first != mjGEOM_SPHERE ? 2 : 1;
+}
+
+static bool may_touch(const mjModel *model, int i, int j) {
+    return model->geom_bodyid[i] != model->geom_bodyid[j] &&
+           ((model->geom_contype[i] & model->geom_conaffinity[j]) != 0 ||
+            (model->geom_contype[j] & model->geom_conaffinity[i]) != 0);
+}
+
+static size_t max_contact_rows(const mjModel *model, int i, int j) {
+    const int dim = model->geom_condim[i] > model->geom_condim[j] ? model->geom_condim[i]
+                                                                  : model->geom_condim[j];
+    const size_t rows = dim == 1 ? 1 : 2 * (size_t)(dim - 1); // of the pyramid; the cone has fewer
+    return rows * max_contacts(model->geom_type[i], model->geom_type[j]);
+}
+
+static void fit_room(mjModel *model) {
+    size_t n = 6 * (size_t)model->neq + (size_t)model->nv + 2 * (size_t)model->njnt +
+               3 * (size_t)model->ntendon; // equalities, friction, limits
+    for (int i = 0; i < model->ngeom; i++)
+        for (int j = i + 1; j < model->ngeom; j++)
+            n += may_touch(model, i, j) ? max_contact_rows(model, i, j) : 0;
+    if (model->npair == 0 && n < (size_t)model->njmax)
+        model->njmax = (int)n + 1;
+}
+#else
+static void fit_room(mjModel *model) {
+    (void)model;
+}
+#endif
+
 typedef struct {
     const char *name;
     const void *xml;
@@ -137,8 +178,10 @@ mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel
     mj_defaultVFS(job.vfs);
     status = run_compilation(&job);
     mj_deleteVFS(job.vfs);
-    if (status == MR_OK)
+    if (status == MR_OK) {
+        fit_room(job.model);
         *out = job.model;
+    }
 done:
     free(job.vfs);
     return status;

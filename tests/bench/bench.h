@@ -1,4 +1,4 @@
-/// What benchmarks share: a clock, a median.
+/// What benchmarks share: clocks, a median.
 #pragma once
 
 #include <stdlib.h>
@@ -9,6 +9,13 @@ static inline double bench_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/// Seconds that this thread has had a processor: what others do on the machine hardly changes them.
+static inline double bench_busy(void) {
+    struct timespec busy;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &busy);
+    return (double)busy.tv_sec + 1e-9 * (double)busy.tv_nsec;
 }
 
 static inline int bench_ascending(const void *a, const void *b) {

@@ -1,6 +1,7 @@
 // MuJoCo's failures come back as ours, and MuJoCo keeps quiet.
 
 #include "envs/mujoco/compat.h"
+#include "envs/mujoco/model.h"
 #include "envs/mujoco/mujoco.h"
 #include "envs/mujoco/task.h"
 
@@ -112,6 +113,38 @@ Test(compat, prints_nothing_and_writes_no_log) {
     cr_expect_neq(access("MUJOCO_LOG.TXT", F_OK), 0);
     cr_expect_eq(rmdir(folder), 0); // empty
 }
+
+#if mjVERSION_HEADER < 230
+static void shake(const mjModel *model, mjData *data) {
+    mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
+    for (int i = 0; i < (int)model->nv; i++)
+        data->qvel[i] = mr_random_between(&random, -5.0, 5.0);
+    for (int t = 0; t < 400; t++) {
+        for (int i = 0; i < (int)model->nu; i++)
+            data->ctrl[i] = 5.0 * mr_random_normal(&random);
+        mj_step(model, data);
+    }
+}
+
+// With room for MuJoCo's own 500 constraints as the plain version.
+Test(compat, leaves_room_for_all_constraints_and_not_much_more) {
+    for (size_t i = 0; i < mr_n_model_files; i++) {
+        mjModel *model;
+        cr_assert_eq(mr_model_open(mr_model_files[i].name, &model), MR_OK);
+        mjModel *roomy = mj_copyModel(NULL, model);
+        roomy->njmax = 500;
+        mjData *data = mj_makeData(model), *expected = mj_makeData(roomy);
+        cr_expect_lt((int)model->njmax, 500, "%s", mr_model_files[i].name);
+        shake(model, data);
+        shake(roomy, expected);
+        cr_expect_arr_eq(data->qpos, expected->qpos, (size_t)model->nq * sizeof(double), "%s",
+                         mr_model_files[i].name);
+        cr_expect_eq(data->warning[mjWARN_CNSTRFULL].number, 0, "%s", mr_model_files[i].name);
+        mj_deleteData(data), mj_deleteData(expected);
+        mj_deleteModel(model), mj_deleteModel(roomy);
+    }
+}
+#endif
 
 Test(compat, tells_the_version_that_runs) {
     cr_expect_str_eq(mr_mujoco_version(), mj_versionString());
