@@ -424,8 +424,11 @@ mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
             status = save_after(&t, status);
     }
     if (status == MR_OK)
-        *result = (mr_train_result){
-            .stopped = stop && *stop, .last = t.now, .best_mean_reward = t.best_mean_reward};
+        *result = (mr_train_result){.stopped = stop && *stop,
+                                    .last = t.now,
+                                    .best_mean_reward = t.best_mean_reward,
+                                    .n_diverged = mr_vec_env_n_diverged(t.envs) +
+                                                  mr_vec_env_n_diverged(t.eval_envs)};
     trainer_close(&t);
     return status;
 }

@@ -23,6 +23,7 @@ typedef struct {
     bool stopped; // by `stop`, before all steps were done
     mr_metrics last;
     double best_mean_reward;
+    size_t n_diverged; // episodes that ended because the simulation broke down
 } mr_train_result;
 
 /// Trains as `settings` say and leaves the results in the run directory settings->out (which must
@@ -32,8 +33,9 @@ typedef struct {
 ///   stop     may be NULL; when it becomes non-zero, training stops after the present step with
 ///   everything saved
 ///
-/// On a NaN or infinite observation, reward, loss or gradient: fails with MR_ERR_NUMERIC, the
-/// message names the quantity that went bad first, and the run directory holds the last good policy
-/// and checkpoint.
+/// A simulation that breaks down (mr_step.diverged) ends its episode, and training goes on. On a
+/// NaN or infinite observation or reward of another environment, loss or gradient: fails with
+/// MR_ERR_NUMERIC, the message names the quantity that went bad first, and the run directory holds
+/// the last good policy and checkpoint.
 mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
                    const volatile sig_atomic_t *stop, mr_train_result *result);

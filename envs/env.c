@@ -14,6 +14,7 @@ struct mr_env {
     double *obs; // [obs_dim] owned; a failed call must leave the caller's untouched
     size_t n_steps;
     bool in_episode;
+    size_t n_diverged;
 };
 
 static mr_status check_finite(const mr_env *env, const char *what, size_t n, const double *values,
@@ -73,6 +74,22 @@ const mr_env_spec *mr_env_get_spec(const mr_env *env) {
     return &env->spec;
 }
 
+size_t mr_env_info_count(const mr_env *env) {
+    return env->spec.n_info;
+}
+
+const char *mr_env_info_name(const mr_env *env, size_t i) {
+    return env->spec.info_names[i];
+}
+
+const double *mr_env_info(const mr_env *env) {
+    return env->spec.info;
+}
+
+size_t mr_env_n_diverged(const mr_env *env) {
+    return env->n_diverged;
+}
+
 mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs) {
     mr_status status;
 
@@ -112,6 +129,7 @@ mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *r
     env->in_episode = status == MR_OK && !step.terminated && !step.truncated;
     if (status != MR_OK)
         goto done;
+    env->n_diverged += step.diverged;
     memcpy(obs, env->obs, env->spec.obs_dim * sizeof *obs);
     *result = step;
 done:

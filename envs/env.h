@@ -24,6 +24,9 @@ typedef struct {
     size_t max_episode_steps; // an episode is truncated after so many steps; 0: never
     const char *engine;       // what simulates it: "MuJoCo"
     const char *engine_version;
+    size_t n_info;                 // what mr_env_info holds
+    const char *const *info_names; // [n_info]
+    const double *info;            // [n_info]
 } mr_env_spec;
 
 /// What a step gave, beside the observation.
@@ -31,6 +34,8 @@ typedef struct {
     double reward;
     bool terminated;
     bool truncated;
+    bool diverged; // the simulation broke down, so that the episode was truncated: the observation
+                   // is the last good one, the reward 0
 } mr_step;
 
 /// How an environment is opened, beside its name.
@@ -73,6 +78,22 @@ mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs);
 /// when the action, the observation or the reward is not finite (the message names which, and the
 /// index).
 mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *result);
+
+/// What an environment tells beside observation and reward, under Gymnasium's names: the parts of
+/// the reward ("reward_ctrl"), positions, velocities. Those who act do not need it.
+size_t mr_env_info_count(const mr_env *env);
+
+/// The name of number `i`; one of several components is "name[1]". Valid as long as the environment
+/// is open.
+const char *mr_env_info_name(const mr_env *env, size_t i);
+
+/// The values after the last step; after a reset, what does not need a step (others are 0). Valid
+/// until the next step, reset or close.
+const double *mr_env_info(const mr_env *env);
+
+/// How many episodes ended because the simulation broke down (mr_step.diverged), since the
+/// environment was opened.
+size_t mr_env_n_diverged(const mr_env *env);
 
 /// What there is to open: one row for each built-in environment.
 typedef struct {

@@ -12,7 +12,7 @@ typedef struct {
     /// Begins an episode. `seed` restarts the random numbers; NULL lets them go on.
     mr_status (*reset)(void *self, const uint64_t *seed, double *obs);
     /// Advances by one action; `result` arrives zeroed. Truncation by the episode limit is not its
-    /// business.
+    /// business; truncation for other reasons (mr_step.diverged) is.
     mr_status (*step)(void *self, const double *action, double *obs, mr_step *result);
     void (*close)(void *self);
 } mr_env_kind;

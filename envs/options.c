@@ -39,13 +39,11 @@ static bool parse_real(const mr_env_option *row, const char *text) {
     return true;
 }
 
-// The shortest form that reads back as the same number.
+// A form that reads back as the same number, without the digits of rounding where it can be.
 static void print_number(double number, char *text, size_t size) {
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(text, size, "%.*g", precision, number);
-        if (strtod(text, NULL) == number)
-            return;
-    }
+    snprintf(text, size, "%.15g", number);
+    if (strtod(text, NULL) != number)
+        snprintf(text, size, "%.17g", number);
 }
 
 static void format_real(const mr_env_option *row, char *text, size_t size) {
@@ -97,9 +95,9 @@ static void format_range(const mr_env_option *row, char *text, size_t size) {
 }
 
 static bool parse_text(const mr_env_option *row, const char *text) {
-    if (text[0] == '\0' || strlen(text) >= MR_ENV_TEXT_SIZE)
+    if (text[0] == '\0' || strlen(text) >= row->size)
         return false;
-    snprintf(row->value, MR_ENV_TEXT_SIZE, "%s", text);
+    snprintf(row->value, row->size, "%s", text);
     return true;
 }
 
@@ -114,7 +112,7 @@ static const type_row types[] = {
     [MR_ENV_RANGE] = {parse_range, format_range,
                       "two numbers low:high, the first below the second, as in 0.2:1 or -inf:10",
                       false},
-    [MR_ENV_TEXT] = {parse_text, format_text, "a name of 1 to 255 bytes", false},
+    [MR_ENV_TEXT] = {parse_text, format_text, "a name, of no more bytes", false},
 };
 
 static const char *name_at(const void *rows, size_t i) {

@@ -21,7 +21,7 @@ typedef enum {
     MR_ENV_COUNT,  // size_t
     MR_ENV_SWITCH, // bool: true or false
     MR_ENV_RANGE,  // mr_range: low:high
-    MR_ENV_TEXT,   // char[MR_ENV_TEXT_SIZE]
+    MR_ENV_TEXT,   // char[size]
 } mr_env_option_type;
 
 typedef struct {
@@ -29,6 +29,7 @@ typedef struct {
     mr_env_option_type type;
     void *value;     // what it sets, as the type says
     double min, max; // of numbers, both included
+    size_t size;     // of texts, with the final zero; at most MR_ENV_TEXT_SIZE
 } mr_env_option;
 
 /// Sets options from text.

@@ -7,14 +7,30 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const mr_env_builtin mr_env_ant;
 extern const mr_env_builtin mr_env_half_cheetah;
 extern const mr_env_builtin mr_env_hopper;
+extern const mr_env_builtin mr_env_humanoid;
+extern const mr_env_builtin mr_env_humanoid_standup;
+extern const mr_env_builtin mr_env_inverted_double_pendulum;
 extern const mr_env_builtin mr_env_inverted_pendulum;
+extern const mr_env_builtin mr_env_pusher;
+extern const mr_env_builtin mr_env_reacher;
+extern const mr_env_builtin mr_env_swimmer;
+extern const mr_env_builtin mr_env_walker2d;
 
 static const mr_env_builtin *const builtins[] = {
+    &mr_env_ant,
     &mr_env_half_cheetah,
     &mr_env_hopper,
+    &mr_env_humanoid,
+    &mr_env_humanoid_standup,
+    &mr_env_inverted_double_pendulum,
     &mr_env_inverted_pendulum,
+    &mr_env_pusher,
+    &mr_env_reacher,
+    &mr_env_swimmer,
+    &mr_env_walker2d,
 };
 
 enum { LIST_SIZE = 512 };

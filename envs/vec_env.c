@@ -81,6 +81,13 @@ size_t mr_vec_env_n(const mr_vec_env *vec) {
     return vec->n;
 }
 
+size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
+    size_t n = 0;
+    for (size_t i = 0; i < vec->n; i++)
+        n += mr_env_n_diverged(vec->envs[i]);
+    return n;
+}
+
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
     return mr_env_reset(vec->envs[i], seed, obs);
 }

@@ -16,6 +16,9 @@ void mr_vec_env_close(mr_vec_env *vec);
 const mr_env_spec *mr_vec_env_get_spec(const mr_vec_env *vec);
 size_t mr_vec_env_n(const mr_vec_env *vec);
 
+/// mr_env_n_diverged of all copies together.
+size_t mr_vec_env_n_diverged(const mr_vec_env *vec);
+
 /// Begins an episode in environment `i`. `obs` [obs_dim] out.
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs);
 

@@ -146,6 +146,11 @@ static void print_result(const mr_settings *settings, const mr_train_result *res
         printf("; mean return %.2f ± %.2f, at best %.2f", last->eval_mean_reward,
                last->eval_std_reward, result->best_mean_reward);
     printf("; results are in %s\n", settings->out);
+    if (result->n_diverged > 0)
+        fprintf(stderr,
+                "warning: the simulation of %s broke down in %zu episode%s, which ended there as "
+                "truncated; a smaller timestep or weaker actuators make it steadier\n",
+                settings->env, result->n_diverged, result->n_diverged == 1 ? "" : "s");
 }
 
 static mr_status run_train(const mr_command_line *line, int *exit_code) {

@@ -137,7 +137,7 @@ static void fit_room(mjModel *model) {
 
 typedef struct {
     const char *name;
-    const void *xml;
+    const void *xml; // NULL: `name` is a file
     size_t size;
     mjVFS *vfs;
     mjModel *model;
@@ -146,7 +146,7 @@ typedef struct {
 
 static void compile(void *argument) {
     compilation *job = argument;
-    if (add_file(job->vfs, job->name, job->xml, job->size) == 0)
+    if (job->xml == NULL || add_file(job->vfs, job->name, job->xml, job->size) == 0)
         // The analyzer does not see that a jump out of here lands where job->vfs is freed.
         // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         job->model = mj_loadXML(job->name, job->vfs, job->error, ERROR_SIZE);
@@ -167,9 +167,8 @@ done:
     return status;
 }
 
-mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out) {
+static mr_status load(compilation job, mjModel **out) {
     mr_status status;
-    compilation job = {.name = name, .xml = xml, .size = size};
 
     MR_TRY(check_version());
     job.vfs = malloc(sizeof *job.vfs); // 2 MB before 3.2.0: too much for a stack
@@ -185,4 +184,12 @@ mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel
 done:
     free(job.vfs);
     return status;
+}
+
+mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out) {
+    return load((compilation){.name = name, .xml = xml, .size = size}, out);
+}
+
+mr_status mr_mujoco_load_file(const char *path, mjModel **out) {
+    return load((compilation){.name = path}, out);
 }

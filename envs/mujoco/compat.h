@@ -17,6 +17,9 @@
 /// Fails with MR_ERR_INPUT and MuJoCo's reason. The caller releases the model with mj_deleteModel.
 mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out);
 
+/// The same from a file, whose includes and meshes are found beside it.
+mr_status mr_mujoco_load_file(const char *path, mjModel **out);
+
 /// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is
 /// returned as MR_ERR_INPUT with MuJoCo's text; mjData that was worked on must then be reset before
 /// it is used again. `work` must hold nothing that would have to be released. `name` begins the

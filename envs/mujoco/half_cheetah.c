@@ -6,14 +6,28 @@ static const mr_task task = {
     .model = "half_cheetah.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
-    .obs = {{.of = {.field = &mr_field_qpos, .first = 1}}, {.of = {.field = &mr_field_qvel}}},
+    .obs = {{.of = {.field = &mr_field_qpos}, .n_positions = 1}, {.of = {.field = &mr_field_qvel}}},
+    .exclude_positions = true,
     .rewards =
         {
-            {&mr_reward_forward, "forward_reward_weight", 1.0},
-            {&mr_reward_control, "ctrl_cost_weight", 0.1},
+            {.name = "reward_forward",
+             .of = {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}},
+             .weight = 1.0,
+             .option = "forward_reward_weight"},
+            {.name = "reward_ctrl",
+             .of = {&mr_quantity_squares, {.field = &mr_field_ctrl}},
+             .weight = 0.1,
+             .option = "ctrl_cost_weight",
+             .cost = true},
         },
-    .qpos_noise = {&mr_noise_uniform, 0.1},
-    .qvel_noise = {&mr_noise_normal, 0.1},
+    .infos =
+        {
+            {"x_position", {.of = {.field = &mr_field_qpos, .n = 1}}},
+            {"x_velocity", {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}}},
+        },
+    .qpos_noise = {&mr_noise_uniform, 0.1, "reset_noise_scale"},
+    .qvel_noise = {&mr_noise_normal, 0.1, "reset_noise_scale"},
+    .is_gymnasium = true,
     .source = "P. Wawrzynski, A Cat-Like Robot Real-Time Learning to Run, 2009",
 };
 

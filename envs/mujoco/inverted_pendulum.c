@@ -9,19 +9,19 @@ static const mr_task task = {
     .frame_skip = 2,
     .max_episode_steps = 1000,
     .obs = {{.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}},
-    .rewards = {{.kind = &mr_reward_healthy, .weight = 1.0}},
+    .rewards = {{.name = "reward_survive", .of = {&mr_quantity_healthy}, .weight = 1.0}},
     .healthy =
         {
-            {.of = {.field = &mr_field_qpos, .first = 1, .n = 1},
-             .low = -0.2,
-             .high = 0.2,
+            {.of = {.of = {.field = &mr_field_qpos, .first = 1, .n = 1}},
+             .range = {-0.2, 0.2},
              .closed = true},
-            {.of = {.field = &mr_field_qpos}, .low = -INFINITY, .high = INFINITY}, // finite
-            {.of = {.field = &mr_field_qvel}, .low = -INFINITY, .high = INFINITY},
+            {.of = {.of = {.field = &mr_field_qpos}}, .range = {-INFINITY, INFINITY}}, // finite
+            {.of = {.of = {.field = &mr_field_qvel}}, .range = {-INFINITY, INFINITY}},
         },
     .terminate_when_unhealthy = true,
-    .qpos_noise = {&mr_noise_uniform, 0.01},
-    .qvel_noise = {&mr_noise_uniform, 0.01},
+    .qpos_noise = {&mr_noise_uniform, 0.01, "reset_noise_scale"},
+    .qvel_noise = {&mr_noise_uniform, 0.01, "reset_noise_scale"},
+    .is_gymnasium = true,
     .source = "A. Barto, R. Sutton and C. Anderson, Neuronlike Adaptive Elements That Can Solve "
               "Difficult Learning Control Problems, 1983",
 };

@@ -1,4 +1,4 @@
-/// The models that are compiled into the library: `models/*.xml`, by embed.cmake.
+/// Models: those that are compiled into the library (`models/*.xml`, by embed.cmake), and files.
 #pragma once
 
 #include "nn/status.h"
@@ -15,6 +15,11 @@ typedef struct {
 extern const mr_model_file mr_model_files[];
 extern const size_t mr_n_model_files;
 
-/// Compiles the built-in model `name`. Fails with MR_ERR_USAGE when there is none of that name.
-/// The caller releases it with mj_deleteModel.
+/// Compiles a model: the built-in one of that name, or else the file at that path. The caller
+/// releases it with mj_deleteModel. Fails with MR_ERR_IO when there is neither, and with
+/// MR_ERR_INPUT and MuJoCo's reason when it is no model.
 mr_status mr_model_open(const char *name, mjModel **out);
+
+/// Refuses a model without actuators and actuators without a range: an agent must know its bounds.
+/// `name` begins the message.
+mr_status mr_model_check_actuators(const char *name, const mjModel *model);

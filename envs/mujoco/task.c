@@ -5,9 +5,10 @@
 // bodies and sites are those that mj_step leaves, which belong to the state before its last
 // integration; Gymnasium uses them so.
 //
-// A simulation that diverges is put back to the model's initial state by MuJoCo itself, in the
-// middle of the episode, and goes on from there, as in Gymnasium: a trainer is not stopped by it,
-// and no number is ever infinite.
+// Where a simulation diverges, MuJoCo puts it back to the model's initial state in the middle of
+// the episode, and Gymnasium goes on from there. Here the episode ends instead, as truncated, with
+// its last good observation and no reward for the step (mr_step.diverged): what follows a jump
+// teaches nothing.
 
 #include "envs/mujoco/task.h"
 
@@ -15,14 +16,12 @@
 #include "envs/mujoco/model.h"
 #include "envs/mujoco/mujoco.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(sizeof(mjtNum) == sizeof(double), "tasks need a MuJoCo of double precision");
-
-size_t mr_slice_dim(const mjModel *model, const mr_slice *slice) {
-    return slice->n > 0 ? slice->n : slice->field->dim(model) - slice->first;
-}
 
 size_t mr_task_n_obs(const mr_task *task) {
     size_t n = 0;
@@ -33,88 +32,131 @@ size_t mr_task_n_obs(const mr_task *task) {
 
 size_t mr_task_n_rewards(const mr_task *task) {
     size_t n = 0;
-    while (n < MR_MAX_REWARDS && task->rewards[n].kind != NULL)
+    while (n < MR_MAX_REWARDS && task->rewards[n].of.kind != NULL)
+        n++;
+    return n;
+}
+
+size_t mr_task_n_infos(const mr_task *task) {
+    size_t n = 0;
+    while (n < MR_MAX_INFOS && task->infos[n].name[0] != '\0')
         n++;
     return n;
 }
 
 size_t mr_task_n_ranges(const mr_task *task) {
     size_t n = 0;
-    while (n < MR_MAX_RANGES && task->healthy[n].of.field != NULL)
+    while (n < MR_MAX_RANGES &&
+           (task->healthy[n].of.of.field != NULL || task->healthy[n].of.kind != NULL))
         n++;
     return n;
 }
 
 // Observation
 
-static double clip(double x, double low, double high) {
-    return x < low ? low : x > high ? high : x;
-}
-
-static void write_part(const mr_mujoco *mujoco, const mr_obs_part *part, size_t n, double *obs) {
-    const mjtNum *values = part->of.field->values(mujoco->data) + part->of.first;
-    const bool clipped = part->low < part->high;
-    for (size_t i = 0; i < n; i++)
-        obs[i] = clipped ? clip(values[i], part->low, part->high) : values[i];
+static bool is_observed(const mr_obs_part *part) {
+    return part->option == NULL || part->included;
 }
 
 void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
-    const size_t n_parts = mr_task_n_obs(&mujoco->task);
-    for (size_t i = 0; i < n_parts; i++) {
-        const mr_obs_part *part = &mujoco->task.obs[i];
-        const size_t n = mr_slice_dim(mujoco->model, &part->of);
-        write_part(mujoco, part, n, obs);
-        obs += n;
+    for (size_t i = 0; i < mujoco->n_obs; i++) {
+        const mr_slice *slice = &mujoco->task.obs[i].of;
+        if (!is_observed(&mujoco->task.obs[i]))
+            continue;
+        for (size_t k = 0; k < slice->dim; k++)
+            *obs++ = mr_slice_at(mujoco, slice, k);
     }
 }
 
-static size_t obs_dim(const mr_mujoco *mujoco) {
+static size_t count_obs(const mr_mujoco *mujoco) {
     size_t dim = 0;
-    const size_t n_parts = mr_task_n_obs(&mujoco->task);
-    for (size_t i = 0; i < n_parts; i++)
-        dim += mr_slice_dim(mujoco->model, &mujoco->task.obs[i].of);
+    for (size_t i = 0; i < mujoco->n_obs; i++)
+        if (is_observed(&mujoco->task.obs[i]))
+            dim += mujoco->task.obs[i].of.dim;
     return dim;
 }
 
 // Health
 
 // Written so that NaN lies in no range.
-static bool within(const mr_healthy_range *range, double x) {
-    return range->closed ? range->low <= x && x <= range->high : range->low < x && x < range->high;
+static bool is_within(const mr_healthy_range *range, double x) {
+    const double low = range->range.low, high = range->range.high;
+    return range->closed ? low <= x && x <= high : low < x && x < high;
 }
 
-static bool is_healthy(const mr_mujoco *mujoco) {
-    const size_t n_ranges = mr_task_n_ranges(&mujoco->task);
-    for (size_t i = 0; i < n_ranges; i++) {
-        const mr_healthy_range *range = &mujoco->task.healthy[i];
-        const mjtNum *values = range->of.field->values(mujoco->data) + range->of.first;
-        const size_t n = mr_slice_dim(mujoco->model, &range->of);
-        for (size_t k = 0; k < n; k++)
-            if (!within(range, values[k]))
-                return false;
-    }
+static bool is_range_kept(const mr_mujoco *mujoco, const mr_healthy_range *range) {
+    if (range->of.kind != NULL)
+        return is_within(range, range->of.kind->value(mujoco, &range->of, 0.0));
+    for (size_t k = 0; k < range->of.of.dim; k++)
+        if (!is_within(range, mr_slice_at(mujoco, &range->of.of, k)))
+            return false;
     return true;
 }
 
-// Reward
-
-static void keep_before(mr_mujoco *mujoco) {
-    const size_t n_rewards = mr_task_n_rewards(&mujoco->task);
-    for (size_t i = 0; i < n_rewards; i++) {
-        const mr_reward_kind *kind = mujoco->task.rewards[i].kind;
-        if (kind->before != NULL)
-            mujoco->before[i] = kind->before(mujoco);
-    }
+static bool is_healthy(const mr_mujoco *mujoco) {
+    for (size_t i = 0; i < mujoco->n_ranges; i++)
+        if (!is_range_kept(mujoco, &mujoco->task.healthy[i]))
+            return false;
+    return true;
 }
 
-static double sum_rewards(const mr_mujoco *mujoco, const double *action) {
-    double sum = 0.0;
-    const size_t n_rewards = mr_task_n_rewards(&mujoco->task);
-    for (size_t i = 0; i < n_rewards; i++) {
+// Reward and info. What terms keep from before the step: rewards first, then infos.
+
+static void keep(mr_mujoco *mujoco, const mr_measure *measure, double *before) {
+    if (measure->kind != NULL && measure->kind->before != NULL)
+        *before = measure->kind->before(mujoco, measure);
+}
+
+static void keep_before(mr_mujoco *mujoco) {
+    for (size_t i = 0; i < mujoco->n_rewards; i++)
+        keep(mujoco, &mujoco->task.rewards[i].of, &mujoco->before[i]);
+    for (size_t i = 0; i < mujoco->n_infos; i++)
+        keep(mujoco, &mujoco->task.infos[i].of, &mujoco->before[mujoco->n_rewards + i]);
+}
+
+static double weigh(const mr_reward_term *term, double x) {
+    double reward = term->weight * x;
+    if (term->clip.low < term->clip.high)
+        reward = mr_clip(&term->clip, reward);
+    return term->cost ? -reward : reward;
+}
+
+static double sum_rewards(mr_mujoco *mujoco) {
+    double sum = 0.0, *info = mujoco->info;
+    for (size_t i = 0; i < mujoco->n_rewards; i++) {
         const mr_reward_term *term = &mujoco->task.rewards[i];
-        sum += term->weight * term->kind->value(mujoco, mujoco->before[i], action);
+        const double x = term->of.kind->value(mujoco, &term->of, mujoco->before[i]);
+        const double reward = weigh(term, x);
+        sum += reward;
+        if (term->name[0] != '\0')
+            *info++ = reward;
     }
     return sum;
+}
+
+static size_t count_named_rewards(const mr_mujoco *mujoco) {
+    size_t n = 0;
+    for (size_t i = 0; i < mujoco->n_rewards; i++)
+        n += mujoco->task.rewards[i].name[0] != '\0';
+    return n;
+}
+
+static size_t info_dim(const mr_info_term *term) {
+    return term->of.kind != NULL ? 1 : term->of.of.dim;
+}
+
+// What info holds beside rewards.
+static void note_infos(mr_mujoco *mujoco) {
+    double *info = mujoco->info + count_named_rewards(mujoco);
+    for (size_t i = 0; i < mujoco->n_infos; i++) {
+        const mr_measure *measure = &mujoco->task.infos[i].of;
+        const double before = mujoco->before[mujoco->n_rewards + i];
+        if (measure->kind != NULL)
+            *info++ = measure->kind->value(mujoco, measure, before);
+        else
+            for (size_t k = 0; k < measure->of.dim; k++)
+                *info++ = mr_slice_at(mujoco, &measure->of, k);
+    }
 }
 
 // Simulation
@@ -137,6 +179,9 @@ static mr_status begin(mr_mujoco *mujoco) {
 
     MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
     mujoco->healthy = is_healthy(mujoco);
+    memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
+    keep_before(mujoco); // nothing has moved: velocities are 0
+    note_infos(mujoco);
 done:
     return status;
 }
@@ -158,25 +203,41 @@ mr_status mr_mujoco_set_state(mr_mujoco *mujoco, const double *qpos, const doubl
     return begin(mujoco);
 }
 
+// Whether the step's numbers are of no use. MuJoCo counts the times that it found the state bad and
+// started over, since its data were last reset.
+static bool has_diverged(const mr_mujoco *mujoco, const double *obs, double reward) {
+    const mjWarningStat *warnings = mujoco->data->warning;
+    if (warnings[mjWARN_BADQPOS].number > 0 || warnings[mjWARN_BADQVEL].number > 0 ||
+        warnings[mjWARN_BADQACC].number > 0 || !isfinite(reward))
+        return true;
+    for (size_t i = 0; i < mujoco->obs_dim; i++)
+        if (!isfinite(obs[i]))
+            return true;
+    return false;
+}
+
 // The functions of the environment
 
 static void disturb(mr_random *random, const mr_noise *noise, size_t n, mjtNum *values) {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && noise->kind != NULL; i++)
         values[i] += noise->scale * noise->kind->draw(random);
 }
 
 static mr_status task_reset(void *self, const uint64_t *seed, double *obs) {
     mr_status status;
     mr_mujoco *mujoco = self;
-    const mr_task *task = &mujoco->task;
+    mjData *data = mujoco->data;
 
     if (seed != NULL)
         mujoco->random = mr_random_stream(*seed, MR_STREAM_ENV, 0);
-    mj_resetData(mujoco->model, mujoco->data);
-    disturb(&mujoco->random, &task->qpos_noise, (size_t)mujoco->model->nq, mujoco->data->qpos);
-    disturb(&mujoco->random, &task->qvel_noise, (size_t)mujoco->model->nv, mujoco->data->qvel);
+    mj_resetData(mujoco->model, data);
+    disturb(&mujoco->random, &mujoco->task.qpos_noise, (size_t)mujoco->model->nq, data->qpos);
+    disturb(&mujoco->random, &mujoco->task.qvel_noise, (size_t)mujoco->model->nv, data->qvel);
+    if (mujoco->task.place != NULL)
+        mujoco->task.place(mujoco, data->qpos, data->qvel);
     MR_TRY(begin(mujoco));
     mr_mujoco_observe(mujoco, obs);
+    memcpy(mujoco->last_obs, obs, mujoco->obs_dim * sizeof *obs);
 done:
     return status;
 }
@@ -184,12 +245,20 @@ done:
 static mr_status task_step(void *self, const double *action, double *obs, mr_step *result) {
     mr_status status;
     mr_mujoco *mujoco = self;
+    const size_t obs_size = mujoco->obs_dim * sizeof *obs;
 
     keep_before(mujoco);
     MR_TRY(mr_mujoco_simulate(mujoco, action));
     mr_mujoco_observe(mujoco, obs);
-    result->reward = sum_rewards(mujoco, action);
+    result->reward = sum_rewards(mujoco);
+    note_infos(mujoco);
     result->terminated = !mujoco->healthy && mujoco->task.terminate_when_unhealthy;
+    if (has_diverged(mujoco, obs, result->reward)) {
+        memcpy(obs, mujoco->last_obs, obs_size);
+        memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
+        *result = (mr_step){.truncated = true, .diverged = true};
+    }
+    memcpy(mujoco->last_obs, obs, obs_size);
 done:
     return status;
 }
@@ -200,6 +269,10 @@ static void task_close(void *self) {
         return;
     mj_deleteData(mujoco->data);
     mj_deleteModel(mujoco->model);
+    free(mujoco->numbers);
+    free(mujoco->info_texts);
+    free(mujoco->info_names);
+    free(mujoco->name);
     free(mujoco);
 }
 
@@ -216,33 +289,81 @@ static void make_data(void *self) {
     mujoco->data = mj_makeData(mujoco->model);
 }
 
+static void count_parts(mr_mujoco *mujoco) {
+    mujoco->n_obs = mr_task_n_obs(&mujoco->task);
+    mujoco->n_rewards = mr_task_n_rewards(&mujoco->task);
+    mujoco->n_infos = mr_task_n_infos(&mujoco->task);
+    mujoco->n_ranges = mr_task_n_ranges(&mujoco->task);
+    mujoco->obs_dim = count_obs(mujoco);
+    mujoco->n_info_values = count_named_rewards(mujoco);
+    for (size_t i = 0; i < mujoco->n_infos; i++)
+        mujoco->n_info_values += info_dim(&mujoco->task.infos[i]);
+}
+
+static mr_status allocate(mr_mujoco *mujoco) {
+    const size_t n_info = mujoco->n_info_values, n_act = (size_t)mujoco->model->nu;
+    const size_t n_numbers = 2 * n_act + 2 * mujoco->obs_dim + n_info;
+    mujoco->numbers = calloc(n_numbers + 1, sizeof *mujoco->numbers);
+    mujoco->info_texts = calloc(n_info + 1, sizeof *mujoco->info_texts);
+    mujoco->info_names = calloc(n_info + 1, sizeof *mujoco->info_names);
+    if (mujoco->numbers == NULL || mujoco->info_texts == NULL || mujoco->info_names == NULL)
+        return mr_fail_memory(mujoco->name);
+    mujoco->act_low = mujoco->numbers;
+    mujoco->act_high = mujoco->act_low + n_act;
+    mujoco->last_obs = mujoco->act_high + n_act;
+    mujoco->plugin_obs = mujoco->last_obs + mujoco->obs_dim;
+    mujoco->info = mujoco->plugin_obs + mujoco->obs_dim;
+    return MR_OK;
+}
+
+static void name_infos(mr_mujoco *mujoco) {
+    size_t k = 0;
+    const size_t size = sizeof mujoco->info_texts[0];
+    for (size_t i = 0; i < mujoco->n_rewards; i++)
+        if (mujoco->task.rewards[i].name[0] != '\0')
+            snprintf(mujoco->info_texts[k++], size, "%s", mujoco->task.rewards[i].name);
+    for (size_t i = 0; i < mujoco->n_infos; i++) {
+        const mr_info_term *term = &mujoco->task.infos[i];
+        const size_t n = info_dim(term);
+        for (size_t j = 0; j < n; j++)
+            snprintf(mujoco->info_texts[k++], size, n > 1 ? "%s[%zu]" : "%s", term->name, j);
+    }
+    for (size_t i = 0; i < k; i++)
+        mujoco->info_names[i] = mujoco->info_texts[i];
+}
+
 static void copy_bounds(mr_mujoco *mujoco) {
-    const size_t act_dim = (size_t)mujoco->model->nu;
-    for (size_t i = 0; i < act_dim; i++) {
-        mujoco->bounds[i] = mujoco->model->actuator_ctrlrange[2 * i];
-        mujoco->bounds[act_dim + i] = mujoco->model->actuator_ctrlrange[2 * i + 1];
+    for (size_t i = 0; i < (size_t)mujoco->model->nu; i++) {
+        mujoco->act_low[i] = mujoco->model->actuator_ctrlrange[2 * i];
+        mujoco->act_high[i] = mujoco->model->actuator_ctrlrange[2 * i + 1];
     }
 }
 
 // Takes over `model`, also on failure.
-static mr_status build(const mr_env_builtin *builtin, const mr_task *task, mjModel *model,
-                       mr_mujoco **out) {
+static mr_status build(const char *name, const mr_task *task, mjModel *model, mr_mujoco **out) {
     mr_status status;
-    mr_mujoco *mujoco = calloc(1, sizeof *mujoco + 2 * (size_t)model->nu * sizeof(double));
+    mr_mujoco *mujoco = calloc(1, sizeof *mujoco);
 
     if (mujoco == NULL) {
         mj_deleteModel(model);
-        return mr_fail_memory(builtin->name);
+        return mr_fail_memory(name);
     }
-    mujoco->name = builtin->name;
-    mujoco->task = *task;
     mujoco->model = model;
+    mujoco->task = *task;
+    mujoco->name = strdup(name);
+    if (mujoco->name == NULL)
+        MR_TRY(mr_fail_memory(name));
+    MR_TRY(mr_model_check_actuators(name, model));
+    MR_TRY(mr_task_resolve(name, model, &mujoco->task));
     mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
     mujoco->dt = model->opt.timestep * (double)task->frame_skip;
+    count_parts(mujoco);
+    MR_TRY(allocate(mujoco));
+    name_infos(mujoco);
     copy_bounds(mujoco);
-    MR_TRY(mr_mujoco_run(builtin->name, make_data, mujoco));
+    MR_TRY(mr_mujoco_run(name, make_data, mujoco));
     if (mujoco->data == NULL)
-        MR_TRY(mr_fail_memory(builtin->name));
+        MR_TRY(mr_fail_memory(name));
     *out = mujoco;
     mujoco = NULL;
 done:
@@ -251,31 +372,43 @@ done:
 }
 
 static mr_env_spec make_spec(const mr_mujoco *mujoco) {
-    const size_t act_dim = (size_t)mujoco->model->nu;
     return (mr_env_spec){
         .name = mujoco->name,
-        .obs_dim = obs_dim(mujoco),
-        .act_dim = act_dim,
-        .act_low = mujoco->bounds,
-        .act_high = mujoco->bounds + act_dim,
+        .obs_dim = mujoco->obs_dim,
+        .act_dim = (size_t)mujoco->model->nu,
+        .act_low = mujoco->act_low,
+        .act_high = mujoco->act_high,
         .max_episode_steps = mujoco->task.max_episode_steps,
         .engine = "MuJoCo",
         .engine_version = mr_mujoco_version(),
+        .n_info = mujoco->n_info_values,
+        .info_names = mujoco->info_names,
+        .info = mujoco->info,
     };
+}
+
+mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, mr_env **out) {
+    mr_status status;
+    mr_mujoco *mujoco = NULL;
+
+    if (model == NULL)
+        MR_TRY(mr_model_open(task->model, &model));
+    MR_TRY(build(name, task, model, &mujoco));
+    const mr_env_spec spec = make_spec(mujoco);
+    MR_TRY(mr_env_wrap(&task_kind, mujoco, &spec, out));
+done:
+    return status;
 }
 
 mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,
                          mr_env **out) {
     mr_status status;
     mr_task task = *(const mr_task *)builtin->task;
-    mjModel *model = NULL;
-    mr_mujoco *mujoco = NULL;
+    mr_env_option rows[MR_MAX_TASK_OPTIONS];
+    const size_t n = mr_task_options(&task, rows);
 
-    MR_TRY(mr_task_set_options(&task, builtin->name, options->set));
-    MR_TRY(mr_model_open(task.model, &model));
-    MR_TRY(build(builtin, &task, model, &mujoco));
-    const mr_env_spec spec = make_spec(mujoco);
-    MR_TRY(mr_env_wrap(&task_kind, mujoco, &spec, out));
+    MR_TRY(mr_env_options_set(builtin->name, options->set, n, rows));
+    MR_TRY(mr_mujoco_new(builtin->name, &task, NULL, out));
 done:
     return status;
 }

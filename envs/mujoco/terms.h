@@ -1,14 +1,45 @@
-/// The vocabulary of task descriptions: what can be observed, rewarded and disturbed.
+/// The vocabulary of task descriptions: what can be observed, measured and disturbed.
 #pragma once
 
 #include "envs/mujoco/task.h"
 
-extern const mr_field mr_field_qpos; // positions of the joints
-extern const mr_field mr_field_qvel; // velocities of the degrees of freedom
+extern const mr_field mr_field_qpos;            // positions of the joints
+extern const mr_field mr_field_qvel;            // velocities of the degrees of freedom
+extern const mr_field mr_field_qacc;            // their accelerations
+extern const mr_field mr_field_ctrl;            // the action
+extern const mr_field mr_field_actuator_force;  // what the actuators exert, in their own space
+extern const mr_field mr_field_qfrc_actuator;   // the same, in the degrees of freedom
+extern const mr_field mr_field_qfrc_constraint; // of contacts and limits, in the same
+extern const mr_field mr_field_cfrc_ext;        // external force on bodies: torque, force
+extern const mr_field mr_field_cinert;          // inertia about the center of mass, and mass
+extern const mr_field mr_field_cvel;            // velocity at the center of mass: angular, linear
+extern const mr_field mr_field_xpos;            // positions of bodies
+extern const mr_field mr_field_xquat;           // orientations of bodies
+extern const mr_field mr_field_xmat;            // the same, as matrices by rows
+extern const mr_field mr_field_subtree_com;     // center of mass of bodies and all below them
+extern const mr_field mr_field_site_xpos;       // positions of sites
+extern const mr_field mr_field_ten_length;      // lengths of tendons
+extern const mr_field mr_field_ten_velocity;    // their velocities
+extern const mr_field mr_field_sensordata;      // outputs of sensors
 
-extern const mr_reward_kind mr_reward_forward; // velocity of qpos[0] over the step
-extern const mr_reward_kind mr_reward_healthy; // 1 while the state is healthy, else 0
-extern const mr_reward_kind mr_reward_control; // minus the sum of squared actions
+extern const mr_map mr_map_sin;
+extern const mr_map mr_map_cos;
+extern const mr_map mr_map_abs;
+
+extern const mr_quantity mr_quantity_value;  // the first component
+extern const mr_quantity mr_quantity_offset; // the first component of qpos, less its initial value
+extern const mr_quantity mr_quantity_velocity; // change of the first component over the step
+extern const mr_quantity mr_quantity_norm;     // root of the sum of squares
+extern const mr_quantity mr_quantity_squares;  // sum of squares
+extern const mr_quantity mr_quantity_healthy;  // 1 while the state is healthy, else 0
+extern const mr_quantity mr_quantity_one;      // 1
+extern const mr_quantity mr_quantity_within;   // 1 where all components are in the range, else 0
+extern const mr_quantity mr_quantity_reached;  // 1 where the norm is in the range, else 0
 
 extern const mr_noise_kind mr_noise_uniform; // on [-scale, scale)
 extern const mr_noise_kind mr_noise_normal;  // with deviation `scale`
+
+/// All of them, for descriptions that name them in text. NULL ends each list.
+extern const mr_field *const mr_fields[];
+extern const mr_map *const mr_maps[];
+extern const mr_noise_kind *const mr_noise_kinds[];

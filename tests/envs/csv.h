@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CSV_MAX_COLUMNS = 512, CSV_MAX_ROWS = 512, CSV_LINE_SIZE = 16384 };
+enum { CSV_MAX_COLUMNS = 512, CSV_MAX_ROWS = 512, CSV_LINE_SIZE = 32768 };
 
 typedef struct {
     size_t n_columns, n_rows;
-    char names[CSV_MAX_COLUMNS][32];
+    char names[CSV_MAX_COLUMNS][40];
     double rows[CSV_MAX_ROWS][CSV_MAX_COLUMNS];
 } csv_table;
 

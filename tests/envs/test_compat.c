@@ -82,16 +82,6 @@ static void step_from_speed(const char *name, double speed, double *obs, mr_step
     mr_env_close(env);
 }
 
-// mj_checkVel takes anything above mjMAXVAL for a divergence and starts over from the initial
-// state.
-Test(compat, survives_a_diverging_simulation_as_gymnasium_does) {
-    double obs[32];
-    mr_step result;
-    step_from_speed("HalfCheetah-v5", 10.0 * mjMAXVAL, obs, &result);
-    cr_expect_lt(obs[8], 1.0); // qvel[0]: no longer 1e11
-    cr_expect_not(result.terminated);
-}
-
 // The handlers of a test are installed before the first model is loaded; what is printed and
 // written is looked at.
 Test(compat, prints_nothing_and_writes_no_log) {

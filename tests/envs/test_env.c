@@ -45,7 +45,16 @@ static const double low[] = {-1.0, -1.0}, high[] = {1.0, 1.0};
 static const double no_action[2];
 
 static mr_env *wrap(puppet *p, size_t max_episode_steps) {
-    const mr_env_spec spec = {"Puppet-v0", 2, 2, low, high, max_episode_steps, "puppet", "1"};
+    const mr_env_spec spec = {
+        .name = "Puppet-v0",
+        .obs_dim = 2,
+        .act_dim = 2,
+        .act_low = low,
+        .act_high = high,
+        .max_episode_steps = max_episode_steps,
+        .engine = "puppet",
+        .engine_version = "1",
+    };
     mr_env *env = NULL;
     cr_assert_eq(mr_env_wrap(&puppet_kind, p, &spec, &env), MR_OK);
     return env;

@@ -45,9 +45,17 @@ Test(registry, gives_every_environment_its_published_sizes) {
         double act_high;
         size_t max_episode_steps;
     } published[] = {
+        {"Ant-v5", 105, 8, 1.0, 1000},
         {"HalfCheetah-v5", 17, 6, 1.0, 1000},
         {"Hopper-v5", 11, 3, 1.0, 1000},
+        {"Humanoid-v5", 348, 17, 0.4, 1000},
+        {"HumanoidStandup-v5", 348, 17, 0.4, 1000},
+        {"InvertedDoublePendulum-v5", 9, 1, 1.0, 1000},
         {"InvertedPendulum-v5", 4, 1, 3.0, 1000},
+        {"Pusher-v5", 23, 7, 2.0, 100},
+        {"Reacher-v5", 10, 2, 1.0, 50},
+        {"Swimmer-v5", 8, 2, 1.0, 1000},
+        {"Walker2d-v5", 17, 6, 1.0, 1000},
     };
     for (size_t i = 0; i < MR_COUNT(published); i++) {
         mr_env *env;
@@ -177,7 +185,7 @@ Test(registry, lists_what_there_is_when_no_name_is_near) {
 
 Test(registry, describes_every_environment) {
     for (size_t i = 0; i < mr_env_count(); i++) {
-        char text[4096];
+        char text[16384];
         const char *name = mr_env_at(i).name;
         cr_assert_eq(mr_env_describe(name, NULL, text, sizeof text), MR_OK, "%s",
                      mr_error_message());

@@ -1,11 +1,16 @@
 // Drives a MuJoCo task by commands on standard input, for envs_gymnasium.py. One line in, one line
 // out (%.17g):
 //
-//   state QPOS... QVEL...  begins an episode in that state    -> the observation
-//   step ACTION...         one step of the environment        -> observation, reward, terminated,
-//   truncated quit
+//   state QPOS... QVEL...  begins an episode in that state    -> the observation, info
+//   step ACTION...         one step of the environment        -> observation, info, reward,
+//                                                                terminated, truncated
+//   reset SEED             begins an episode as by itself     -> qpos, qvel
+//   simulate ACTION...     the physics of a step alone       -> the fields of mjData, see below
+//   fields                                                   -> the same, of the present state
+//   quit
 //
-// The first line out is: obs_dim act_dim nq nv, and MuJoCo's version.
+// The first line out is: obs_dim act_dim nq nv, MuJoCo's version and the names of what info holds.
+// Fields are written as: name, number of components, components.
 
 #include "envs/mujoco/mujoco.h"
 #include "envs/mujoco/task.h"
@@ -50,6 +55,7 @@ static void begin(mr_env *env, char *text) {
     check(mr_mujoco_set_state(mujoco, state, state + nq));
     mr_mujoco_observe(mujoco, obs);
     print_numbers(mr_env_get_spec(env)->obs_dim, obs);
+    print_numbers(mr_env_info_count(env), mr_env_info(env));
     printf("\n");
 }
 
@@ -59,13 +65,67 @@ static void step(mr_env *env, char *text) {
     read_numbers(text, mr_env_get_spec(env)->act_dim, action);
     check(mr_env_step(env, action, obs, &result));
     print_numbers(mr_env_get_spec(env)->obs_dim, obs);
+    print_numbers(mr_env_info_count(env), mr_env_info(env));
     printf("%.17g %d %d\n", result.reward, result.terminated, result.truncated);
+}
+
+static void reset(mr_env *env, char *text) {
+    double obs[MAX_NUMBERS];
+    const uint64_t seed = strtoull(text, NULL, 10);
+    const mr_mujoco *mujoco = mr_mujoco_of(env);
+    check(mr_env_reset(env, &seed, obs));
+    print_numbers((size_t)mujoco->model->nq, mujoco->data->qpos);
+    print_numbers((size_t)mujoco->model->nv, mujoco->data->qvel);
+    printf("\n");
+}
+
+static void print_fields(mr_env *env, char *text) {
+    (void)text;
+    const mjModel *m = mr_mujoco_of(env)->model;
+    const mjData *d = mr_mujoco_of(env)->data;
+    const size_t nq = (size_t)m->nq, nv = (size_t)m->nv, nbody = (size_t)m->nbody;
+    const struct {
+        const char *name;
+        size_t n;
+        const mjtNum *values;
+    } fields[] = {
+        {"qpos", nq, d->qpos},
+        {"qvel", nv, d->qvel},
+        {"qacc_warmstart", nv, d->qacc_warmstart},
+        {"ctrl", (size_t)m->nu, d->ctrl},
+        {"qfrc_actuator", nv, d->qfrc_actuator},
+        {"qfrc_constraint", nv, d->qfrc_constraint},
+        {"cinert", 10 * nbody, d->cinert},
+        {"cvel", 6 * nbody, d->cvel},
+        {"cfrc_ext", 6 * nbody, d->cfrc_ext},
+        {"xpos", 3 * nbody, d->xpos},
+        {"xipos", 3 * nbody, d->xipos},
+        {"site_xpos", 3 * (size_t)m->nsite, d->site_xpos},
+        {"ten_length", (size_t)m->ntendon, d->ten_length},
+        {"ten_velocity", (size_t)m->ntendon, d->ten_velocity},
+    };
+    for (size_t i = 0; i < MR_COUNT(fields); i++) {
+        printf("%s %zu ", fields[i].name, fields[i].n);
+        print_numbers(fields[i].n, fields[i].values);
+    }
+    printf("\n");
+}
+
+static void simulate(mr_env *env, char *text) {
+    double action[MAX_NUMBERS];
+    read_numbers(text, mr_env_get_spec(env)->act_dim, action);
+    check(mr_mujoco_simulate(mr_mujoco_of(env), action));
+    print_fields(env, text);
 }
 
 static const struct {
     const char *name;
     void (*run)(mr_env *env, char *text);
-} commands[] = {{"state ", begin}, {"step ", step}};
+} commands[] = {{"state ", begin},
+                {"step ", step},
+                {"reset ", reset},
+                {"simulate ", simulate},
+                {"fields", print_fields}};
 
 static void obey(mr_env *env, char *line) {
     for (size_t i = 0; i < MR_COUNT(commands); i++) {
@@ -83,8 +143,11 @@ static void greet(const mr_env *env) {
     const mr_mujoco *mujoco = mr_mujoco_of(env);
     if (mujoco == NULL)
         fail("not a MuJoCo task");
-    printf("%zu %zu %d %d %s\n", spec->obs_dim, spec->act_dim, (int)mujoco->model->nq,
+    printf("%zu %zu %d %d %s", spec->obs_dim, spec->act_dim, (int)mujoco->model->nq,
            (int)mujoco->model->nv, mr_mujoco_version());
+    for (size_t i = 0; i < mr_env_info_count(env); i++)
+        printf(" %s", mr_env_info_name(env, i));
+    printf("\n");
 }
 
 int main(int argc, char **argv) {

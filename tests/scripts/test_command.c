@@ -168,7 +168,7 @@ Test(command, envs_lists_the_tasks_as_json) {
         cr_expect_gt(json_integer_value(json_object_get(object, "obs_dim")), 0);
         cr_expect_eq(json_array_size(json_object_get(object, "act_low")), (size_t)act_dim);
         cr_expect_eq(json_array_size(json_object_get(object, "act_high")), (size_t)act_dim);
-        cr_expect_eq(json_integer_value(json_object_get(object, "max_episode_steps")), 1000);
+        cr_expect_gt(json_integer_value(json_object_get(object, "max_episode_steps")), 0);
     }
     json_decref(list);
     outcome_free(&o);

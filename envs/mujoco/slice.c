@@ -1,0 +1,171 @@
+// Slices: where their components are in a model, and what they are in a state.
+
+#include "envs/mujoco/compat.h"
+#include "envs/mujoco/task.h"
+
+#include "nn/nearest.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST_SIZE = 512 };
+
+// The kinds of objects that fields belong to, as messages call them.
+static const struct {
+    mjtObj type;
+    const char *what;
+} object_names[] = {
+    {mjOBJ_BODY, "body"},         {mjOBJ_SITE, "site"},     {mjOBJ_JOINT, "joint"},
+    {mjOBJ_ACTUATOR, "actuator"}, {mjOBJ_TENDON, "tendon"}, {mjOBJ_SENSOR, "sensor"},
+};
+
+static const char *what_of(mjtObj type) {
+    for (size_t i = 0; i < MR_COUNT(object_names); i++)
+        if (object_names[i].type == type)
+            return object_names[i].what;
+    return "object";
+}
+
+static int count_objects(const mjModel *model, mjtObj type) {
+    const struct {
+        mjtObj type;
+        int n;
+    } counts[] = {
+        {mjOBJ_BODY, (int)model->nbody},     {mjOBJ_SITE, (int)model->nsite},
+        {mjOBJ_JOINT, (int)model->njnt},     {mjOBJ_ACTUATOR, (int)model->nu},
+        {mjOBJ_TENDON, (int)model->ntendon}, {mjOBJ_SENSOR, (int)model->nsensor},
+    };
+    for (size_t i = 0; i < MR_COUNT(counts); i++)
+        if (counts[i].type == type)
+            return counts[i].n;
+    return 0;
+}
+
+typedef struct {
+    const mjModel *model;
+    mjtObj type;
+} name_table;
+
+static const char *name_at(const void *table, size_t i) {
+    const name_table *names = table;
+    const char *name = mj_id2name(names->model, (int)names->type, (int)i);
+    return name != NULL ? name : "";
+}
+
+static mr_status fail_unknown(const mjModel *model, mjtObj type, const char *name) {
+    const name_table names = {model, type};
+    const size_t n = (size_t)count_objects(model, type);
+    const char *nearest = mr_nearest(name, n, name_at, &names);
+    if (nearest != NULL && nearest[0] != '\0')
+        return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; did you mean \"%s\"?",
+                       what_of(type), name, nearest);
+    char list[LIST_SIZE] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < n && length < sizeof list; i++)
+        if (name_at(&names, i)[0] != '\0')
+            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
+                                       length == 0 ? "" : ", ", name_at(&names, i));
+    return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; it has %s", what_of(type), name,
+                   length > 0 ? list : "none with a name");
+}
+
+static mr_status find_object(const mjModel *model, mjtObj type, const char *name, int *id) {
+    *id = mj_name2id(model, (int)type, name);
+    if (*id >= 0)
+        return MR_OK;
+    char *end;
+    const long number = strtol(name, &end, 10);
+    if (!isdigit((unsigned char)name[0]) || *end != '\0' || number >= count_objects(model, type))
+        return fail_unknown(model, type, name);
+    *id = (int)number;
+    return MR_OK;
+}
+
+// The components that are an object's; all of them without one.
+static mr_status find_span(const mjModel *model, const mr_field *field, const mr_object *object,
+                           size_t *start, size_t *n) {
+    mr_status status = MR_OK;
+    int id;
+
+    *start = 0;
+    *n = field->count(model) * field->width;
+    if (object->name[0] == '\0')
+        return MR_OK;
+    MR_TRY(find_object(model, field->object, object->name, &id));
+    *start = (size_t)id * field->width;
+    *n = field->width;
+    if (field->span != NULL)
+        field->span(model, id, start, n);
+done:
+    return status;
+}
+
+mr_status mr_slice_resolve(const mjModel *model, mr_slice *slice) {
+    mr_status status;
+    size_t start, minus_start = 0, n, n_minus = 0;
+
+    MR_TRY(find_span(model, slice->field, &slice->object, &start, &n));
+    if (slice->minus.name[0] != '\0')
+        MR_TRY(find_span(model, slice->field, &slice->minus, &minus_start, &n_minus));
+    if (slice->minus.name[0] != '\0' && n_minus != n)
+        MR_TRY(mr_fail(MR_ERR_INPUT, "%s of \"%s\" has %zu components, of \"%s\" %zu",
+                       slice->field->name, slice->object.name, n, slice->minus.name, n_minus));
+    const size_t dim = slice->n > 0 ? slice->n : slice->first < n ? n - slice->first : 0;
+    if (slice->first + dim > n)
+        MR_TRY(mr_fail(MR_ERR_INPUT,
+                       "%s has %zu components here, so that there are no %zu from %zu on",
+                       slice->field->name, n, dim, slice->first));
+    slice->start = start + slice->first;
+    slice->minus_start = minus_start + slice->first;
+    slice->dim = dim;
+done:
+    return status;
+}
+
+static mr_status resolve(const char *name, const mjModel *model, mr_slice *slice) {
+    char cause[LIST_SIZE * 2];
+    if (slice->field == NULL)
+        return MR_OK;
+    const mr_status status = mr_slice_resolve(model, slice);
+    if (status == MR_OK)
+        return MR_OK;
+    snprintf(cause, sizeof cause, "%s", mr_error_message());
+    return mr_fail(status, "%s: %s", name, cause);
+}
+
+mr_status mr_task_resolve(const char *name, const mjModel *model, mr_task *task) {
+    mr_status status = MR_OK;
+    const size_t n_obs = mr_task_n_obs(task), n_rewards = mr_task_n_rewards(task);
+    const size_t n_infos = mr_task_n_infos(task), n_ranges = mr_task_n_ranges(task);
+
+    for (size_t i = 0; i < n_obs; i++) {
+        mr_obs_part *part = &task->obs[i];
+        if (part->n_positions > 0)
+            part->of.first = task->exclude_positions ? part->n_positions : 0;
+        MR_TRY(resolve(name, model, &part->of));
+    }
+    for (size_t i = 0; i < n_rewards; i++)
+        MR_TRY(resolve(name, model, &task->rewards[i].of.of));
+    for (size_t i = 0; i < n_infos; i++)
+        MR_TRY(resolve(name, model, &task->infos[i].of.of));
+    for (size_t i = 0; i < n_ranges; i++)
+        MR_TRY(resolve(name, model, &task->healthy[i].of.of));
+done:
+    return status;
+}
+
+double mr_clip(const mr_range *range, double x) {
+    return x < range->low ? range->low : x > range->high ? range->high : x;
+}
+
+double mr_slice_at(const mr_mujoco *mujoco, const mr_slice *slice, size_t i) {
+    const mjtNum *values = slice->field->values(mujoco);
+    double x = values[slice->start + i];
+    if (slice->minus.name[0] != '\0')
+        x -= values[slice->minus_start + i];
+    if (slice->map != NULL)
+        x = slice->map->of(x);
+    return slice->clip.low < slice->clip.high ? mr_clip(&slice->clip, x) : x;
+}

@@ -1,0 +1,61 @@
+// Walker2d: a planar robot on two legs (Erez, Tassa and Todorov 2011).
+
+#include "envs/mujoco/terms.h"
+
+static const mr_task task = {
+    .model = "walker2d.xml",
+    .frame_skip = 4,
+    .max_episode_steps = 1000,
+    .obs =
+        {
+            {.of = {.field = &mr_field_qpos}, .n_positions = 1},
+            {.of = {.field = &mr_field_qvel, .clip = {-10.0, 10.0}}},
+        },
+    .exclude_positions = true,
+    .rewards =
+        {
+            {.name = "reward_forward",
+             .of = {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}},
+             .weight = 1.0,
+             .option = "forward_reward_weight"},
+            {.name = "reward_survive",
+             .of = {&mr_quantity_healthy},
+             .weight = 1.0,
+             .option = "healthy_reward"},
+            {.name = "reward_ctrl",
+             .of = {&mr_quantity_squares, {.field = &mr_field_ctrl}},
+             .weight = 1e-3,
+             .option = "ctrl_cost_weight",
+             .cost = true},
+        },
+    .infos =
+        {
+            {"x_position", {.of = {.field = &mr_field_qpos, .n = 1}}},
+            {"z_distance_from_origin",
+             {&mr_quantity_offset, {.field = &mr_field_qpos, .first = 1, .n = 1}}},
+            {"x_velocity", {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}}},
+        },
+    .healthy =
+        {
+            {.of = {.of = {.field = &mr_field_qpos, .first = 1, .n = 1}},
+             .range = {0.8, 2.0},
+             .option = "healthy_z_range"},
+            {.of = {.of = {.field = &mr_field_qpos, .first = 2, .n = 1}},
+             .range = {-1.0, 1.0},
+             .option = "healthy_angle_range"},
+        },
+    .terminate_when_unhealthy = true,
+    .qpos_noise = {&mr_noise_uniform, 5e-3, "reset_noise_scale"},
+    .qvel_noise = {&mr_noise_uniform, 5e-3, "reset_noise_scale"},
+    .is_gymnasium = true,
+    .source = "T. Erez, Y. Tassa and E. Todorov, Infinite-Horizon Model Predictive Control for "
+              "Periodic Tasks with Contacts, 2011",
+};
+
+const mr_env_builtin mr_env_walker2d = {
+    .name = "Walker2d-v5",
+    .summary = "a planar two-legged robot learns to walk forward",
+    .open = mr_mujoco_open,
+    .describe = mr_mujoco_describe,
+    .task = &task,
+};

@@ -1,0 +1,188 @@
+// Options of tasks: what is understood, what is refused and how, and what they change.
+
+#include "envs/mujoco/task.h"
+#include "envs/options.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    double weight, twin;
+    size_t count;
+    bool on;
+    mr_range range;
+    char text[8];
+} values;
+
+static mr_status set(values *v, const char *text) {
+    const mr_env_option rows[] = {
+        {.name = "weight", .type = MR_ENV_REAL, .value = &v->weight, .min = -10, .max = 10},
+        {.name = "count", .type = MR_ENV_COUNT, .value = &v->count, .min = 1, .max = 100},
+        {.name = "on", .type = MR_ENV_SWITCH, .value = &v->on},
+        {.name = "range", .type = MR_ENV_RANGE, .value = &v->range},
+        {.name = "text", .type = MR_ENV_TEXT, .value = v->text, .size = sizeof v->text},
+        {.name = "weight", .type = MR_ENV_REAL, .value = &v->twin, .min = -10, .max = 10},
+    };
+    return mr_env_options_set("Task-v0", text, MR_COUNT(rows), rows);
+}
+
+Test(options, sets_every_type_and_all_rows_of_a_name) {
+    values v = {0};
+    cr_assert_eq(set(&v, "weight=-2.5,count=7,on=true,range=-inf:1e1,text=a/b.xml"), MR_OK, "%s",
+                 mr_error_message());
+    cr_expect_eq(v.weight, -2.5);
+    cr_expect_eq(v.twin, -2.5);
+    cr_expect_eq(v.count, 7);
+    cr_expect(v.on);
+    cr_expect_eq(v.range.low, -INFINITY);
+    cr_expect_eq(v.range.high, 10.0);
+    cr_expect_str_eq(v.text, "a/b.xml");
+}
+
+Test(options, lets_the_last_of_a_key_count) {
+    values v = {0};
+    cr_assert_eq(set(&v, "count=7,weight=1,count=8"), MR_OK);
+    cr_expect_eq(v.count, 8);
+    cr_expect_eq(set(&v, ""), MR_OK);
+}
+
+static void expect_refused(const char *text, const char *part) {
+    values v = {.count = 3};
+    cr_expect_eq(set(&v, text), MR_ERR_USAGE, "%s", text);
+    cr_expect_not_null(strstr(mr_error_message(), "Task-v0: "), "%s", mr_error_message());
+    cr_expect_not_null(strstr(mr_error_message(), part), "\"%s\" lacks \"%s\"", mr_error_message(),
+                       part);
+    cr_expect_null(strchr(mr_error_message(), '\n'));
+    cr_expect_eq(v.count, 3);
+}
+
+Test(options, refuses_unknown_keys_with_what_there_is) {
+    expect_refused("wait=1", "did you mean \"weight\"?");
+    expect_refused("something_else=1", "there are weight, count, on, range, text");
+    expect_refused("count", "key=value");
+    expect_refused("=4", "key=value");
+    expect_refused(",count=4", "key=value");
+}
+
+Test(options, refuses_values_that_do_not_fit_with_what_would) {
+    expect_refused("count=0", "count must be a whole number from 1 to 100, not '0'");
+    expect_refused("count=2.5", "whole number");
+    expect_refused("count=", "whole number");
+    expect_refused("count=0x10", "whole number");
+    expect_refused("weight=nan", "a number from -10 to 10");
+    expect_refused("weight=inf", "a number from -10 to 10");
+    expect_refused("weight= 1", "a number");
+    expect_refused("on=yes", "true or false");
+    expect_refused("range=1", "low:high");
+    expect_refused("range=1:1", "low:high");
+    expect_refused("range=2:1", "low:high");
+    expect_refused("range=nan:1", "low:high");
+    expect_refused("text=", "a name");
+    expect_refused("text=12345678", "a name");
+}
+
+// Each option of each task can be set to what it is, and changes nothing by that.
+Test(options, of_every_task_take_their_own_defaults) {
+    for (size_t i = 0; i < mr_env_count(); i++) {
+        const char *name = mr_env_at(i).name;
+        mr_env *env = NULL, *again = NULL;
+        cr_assert_eq(mr_env_open(name, NULL, &env), MR_OK);
+        mr_mujoco *mujoco = mr_mujoco_of(env);
+        if (mujoco == NULL) {
+            mr_env_close(env);
+            continue;
+        }
+        char text[2048] = "";
+        mr_env_option rows[MR_MAX_TASK_OPTIONS];
+        const size_t n = mr_task_options(&mujoco->task, rows);
+        for (size_t k = 0, length = 0; k < n; k++) {
+            char value[MR_ENV_TEXT_SIZE];
+            mr_env_option_format(&rows[k], value, sizeof value);
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s%s=%s",
+                                       k == 0 ? "" : ",", rows[k].name, value);
+        }
+        const mr_env_options options = {.set = text};
+        cr_assert_eq(mr_env_open(name, &options, &again), MR_OK, "%s", mr_error_message());
+        double obs[512], obs_again[512];
+        cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK);
+        cr_assert_eq(mr_env_reset(again, NULL, obs_again), MR_OK);
+        cr_expect_arr_eq(obs, obs_again, mr_env_get_spec(env)->obs_dim * sizeof *obs, "%s", name);
+        mr_env_close(again);
+        mr_env_close(env);
+    }
+}
+
+static size_t obs_dim_with(const char *name, const char *text) {
+    mr_env *env = NULL;
+    const mr_env_options options = {.set = text};
+    cr_assert_eq(mr_env_open(name, &options, &env), MR_OK, "%s", mr_error_message());
+    const size_t dim = mr_env_get_spec(env)->obs_dim;
+    mr_env_close(env);
+    return dim;
+}
+
+// Sizes of Gymnasium's documentation.
+Test(options, change_what_is_observed) {
+    cr_expect_eq(obs_dim_with("Ant-v5", "include_cfrc_ext_in_observation=false"), 27);
+    cr_expect_eq(obs_dim_with("Ant-v5", "exclude_current_positions_from_observation=false"), 107);
+    cr_expect_eq(obs_dim_with("Swimmer-v5", "exclude_current_positions_from_observation=False"),
+                 10);
+    cr_expect_eq(obs_dim_with("Humanoid-v5", "include_cinert_in_observation=false"), 218);
+    cr_expect_eq(obs_dim_with("Humanoid-v5", "include_qfrc_actuator_in_observation=false"), 331);
+}
+
+static mr_status open_with(const char *name, const char *text, const char *task) {
+    mr_env *env = NULL;
+    const mr_env_options options = {.set = text, .task = task};
+    const mr_status status = mr_env_open(name, &options, &env);
+    cr_expect((env != NULL) == (status == MR_OK));
+    mr_env_close(env);
+    return status;
+}
+
+static void expect_message(const char *part) {
+    cr_expect_not_null(strstr(mr_error_message(), part), "\"%s\" lacks \"%s\"", mr_error_message(),
+                       part);
+}
+
+Test(options, refuses_bodies_and_models_that_are_not_there) {
+    cr_expect_eq(open_with("Ant-v5", "main_body=torse", NULL), MR_ERR_INPUT);
+    expect_message("no body \"torse\"; did you mean \"torso\"?");
+    cr_expect_eq(open_with("Ant-v5", "main_body=14", NULL), MR_ERR_INPUT);
+    expect_message("no body \"14\"; it has world, torso");
+    cr_expect_eq(open_with("Ant-v5", "xml_file=no_such.xml", NULL), MR_ERR_IO);
+    expect_message("no_such.xml: No such file");
+    cr_expect_eq(open_with("Reacher-v5", "xml_file=hopper.xml", NULL), MR_ERR_INPUT);
+    expect_message("Reacher-v5: the model has no body \"fingertip\"");
+}
+
+Test(options, refuses_a_task_file_for_a_built_in_task) {
+    cr_expect_eq(open_with("Ant-v5", NULL, "task.yaml"), MR_ERR_USAGE);
+    expect_message("Ant-v5 has a task of its own");
+}
+
+Test(options, end_an_episode_earlier) {
+    mr_env *env = NULL;
+    const mr_env_options options = {.set = "max_episode_steps=3"};
+    cr_assert_eq(mr_env_open("HalfCheetah-v5", &options, &env), MR_OK);
+    double obs[17];
+    const double action[6] = {0};
+    mr_step result = {0};
+    cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK);
+    for (int t = 1; t <= 3; t++) {
+        cr_assert_eq(mr_env_step(env, action, obs, &result), MR_OK);
+        cr_expect_eq(result.truncated, t == 3);
+    }
+    mr_env_close(env);
+}
+
+Test(options, are_told_by_the_description_with_their_defaults) {
+    char text[16384];
+    const mr_env_options options = {.set = "frame_skip=2,healthy_z_range=0.5:inf"};
+    cr_assert_eq(mr_env_describe("Hopper-v5", &options, text, sizeof text), MR_OK);
+    cr_expect_not_null(strstr(text, "(2 x 0.002 s)"), "%s", text);
+    cr_expect_not_null(strstr(text, "2  (default 4)"));
+    cr_expect_not_null(strstr(text, "0.5:inf  (default 0.7:inf)"));
+}
