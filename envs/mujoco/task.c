@@ -1,9 +1,9 @@
 // Runs a MuJoCo task from its description.
 //
 // One step is: control, frame_skip simulation steps, mj_rnePostConstraint (without which contact
-// forces stay 0), then reward, termination and observation from the data as they are. Positions of
-// bodies and sites are those that mj_step leaves, which belong to the state before its last
-// integration; Gymnasium uses them so.
+// forces stay 0; left out where nobody reads them, 3 to 8 % of a step), then reward, termination
+// and observation from the data as they are. Positions of bodies and sites are those that mj_step
+// leaves, which belong to the state before its last integration; Gymnasium uses them so.
 //
 // Where a simulation diverges, MuJoCo puts it back to the model's initial state in the middle of
 // the episode, and Gymnasium goes on from there. Here the episode ends instead, as truncated, with
@@ -165,7 +165,8 @@ static void simulate(void *self) {
     mr_mujoco *mujoco = self;
     for (size_t i = 0; i < mujoco->task.frame_skip; i++)
         mj_step(mujoco->model, mujoco->data);
-    mj_rnePostConstraint(mujoco->model, mujoco->data);
+    if (mujoco->reads_after_step)
+        mj_rnePostConstraint(mujoco->model, mujoco->data);
 }
 
 static void settle(void *self) {
@@ -300,6 +301,24 @@ static void count_parts(mr_mujoco *mujoco) {
         mujoco->n_info_values += info_dim(&mujoco->task.infos[i]);
 }
 
+static bool is_after_step(const mr_slice *slice) {
+    return slice->field != NULL && slice->field->after_step;
+}
+
+static bool reads_after_step(const mr_mujoco *mujoco) {
+    const mr_task *task = &mujoco->task;
+    bool reads = false;
+    for (size_t i = 0; i < mujoco->n_obs; i++)
+        reads = reads || (is_observed(&task->obs[i]) && is_after_step(&task->obs[i].of));
+    for (size_t i = 0; i < mujoco->n_rewards; i++)
+        reads = reads || is_after_step(&task->rewards[i].of.of);
+    for (size_t i = 0; i < mujoco->n_infos; i++)
+        reads = reads || is_after_step(&task->infos[i].of.of);
+    for (size_t i = 0; i < mujoco->n_ranges; i++)
+        reads = reads || is_after_step(&task->healthy[i].of.of);
+    return reads;
+}
+
 static mr_status allocate(mr_mujoco *mujoco) {
     const size_t n_info = mujoco->n_info_values, n_act = (size_t)mujoco->model->nu;
     const size_t n_numbers = 2 * n_act + 2 * mujoco->obs_dim + n_info;
@@ -358,6 +377,7 @@ static mr_status build(const char *name, const mr_task *task, mjModel *model, mr
     mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
     mujoco->dt = model->opt.timestep * (double)task->frame_skip;
     count_parts(mujoco);
+    mujoco->reads_after_step = reads_after_step(mujoco);
     MR_TRY(allocate(mujoco));
     name_infos(mujoco);
     copy_bounds(mujoco);

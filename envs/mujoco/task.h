@@ -34,6 +34,7 @@ typedef struct {
     const mjtNum *(*values)(const mr_mujoco *mujoco);
     /// Which components are object `id`'s; NULL: `width` of them from id * width on.
     void (*span)(const mjModel *model, int id, size_t *start, size_t *n);
+    bool after_step; // filled by mj_rnePostConstraint, not by mj_step
 } mr_field;
 
 /// An object of the model by its name, or by its number ("0") where there is none of that name.
@@ -183,8 +184,9 @@ struct mr_mujoco {
     mjModel *model; // owned
     mjData *data;   // owned
     mr_random random;
-    double dt;    // seconds that a step of the environment takes
-    bool healthy; // after the last step or reset
+    double dt;             // seconds that a step of the environment takes
+    bool healthy;          // after the last step or reset
+    bool reads_after_step; // a field that mj_rnePostConstraint fills
     size_t n_obs, n_rewards, n_infos, n_ranges;
     double before[MR_MAX_REWARDS + MR_MAX_INFOS]; // what each term kept from before the step
     size_t obs_dim, n_info_values;

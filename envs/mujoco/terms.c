@@ -70,7 +70,7 @@ FIELD(ctrl, mjOBJ_ACTUATOR, 1, count_nu);
 FIELD(actuator_force, mjOBJ_ACTUATOR, 1, count_nu);
 FIELD(qfrc_actuator, mjOBJ_JOINT, 1, count_nv, .span = joint_velocities);
 FIELD(qfrc_constraint, mjOBJ_JOINT, 1, count_nv, .span = joint_velocities);
-FIELD(cfrc_ext, mjOBJ_BODY, 6, count_bodies);
+FIELD(cfrc_ext, mjOBJ_BODY, 6, count_bodies, .after_step = true);
 FIELD(cinert, mjOBJ_BODY, 10, count_bodies);
 FIELD(cvel, mjOBJ_BODY, 6, count_bodies);
 FIELD(xpos, mjOBJ_BODY, 3, count_bodies);

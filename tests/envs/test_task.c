@@ -92,10 +92,10 @@ static void expect_state(const mjModel *model, const mjData *data, const csv_tab
                   "step %zu: qvel[%d] is %.17g, not %.17g", t, i, data->qvel[i], qvel[i]);
 }
 
-static void expect_contacts(const mjModel *model, const mjData *data, const csv_table *table,
-                            size_t t) {
+static void expect_contacts(const mjModel *model, mjData *data, const csv_table *table, size_t t) {
     const double *row = table->rows[t];
     double sum = 0.0;
+    mj_rnePostConstraint(model, data); // tasks leave it out where they don't read contact forces
     for (int i = 0; i < 6 * (int)model->nbody; i++)
         sum += data->cfrc_ext[i] * data->cfrc_ext[i];
     cr_expect_eq((int)data->ncon, (int)row[csv_column(table, "ncon")], "step %zu", t);
