@@ -18,6 +18,8 @@ extern const mr_env_builtin mr_env_pusher;
 extern const mr_env_builtin mr_env_reacher;
 extern const mr_env_builtin mr_env_swimmer;
 extern const mr_env_builtin mr_env_walker2d;
+extern const mr_env_builtin mr_env_mountain_car;
+extern const mr_env_builtin mr_env_pendulum;
 
 static const mr_env_builtin *const builtins[] = {
     &mr_env_ant,
@@ -31,6 +33,8 @@ static const mr_env_builtin *const builtins[] = {
     &mr_env_reacher,
     &mr_env_swimmer,
     &mr_env_walker2d,
+    &mr_env_mountain_car,
+    &mr_env_pendulum,
 };
 
 enum { LIST_SIZE = 512 };

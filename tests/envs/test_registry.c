@@ -38,7 +38,7 @@ Test(registry, opens_every_environment_with_sizes_and_bounds) {
 }
 
 Test(registry, gives_every_environment_its_published_sizes) {
-    // tasks of Gymnasium v5: observation and action sizes, highest action, episode limit
+    // Gymnasium's tasks: observation and action sizes, highest action, episode limit
     const struct {
         const char *name;
         size_t obs_dim, act_dim;
@@ -56,6 +56,8 @@ Test(registry, gives_every_environment_its_published_sizes) {
         {"Reacher-v5", 10, 2, 1.0, 50},
         {"Swimmer-v5", 8, 2, 1.0, 1000},
         {"Walker2d-v5", 17, 6, 1.0, 1000},
+        {"MountainCarContinuous-v0", 2, 1, 1.0, 999},
+        {"Pendulum-v1", 3, 1, 2.0, 200},
     };
     for (size_t i = 0; i < MR_COUNT(published); i++) {
         mr_env *env;
