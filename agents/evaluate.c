@@ -34,7 +34,8 @@ typedef struct {
     mr_vec_env *envs;
     uint64_t seed;
     bool deterministic;
-    size_t n; // copies
+    const mr_eval_watcher *watcher; // NULL: nobody
+    size_t n;                       // copies
     size_t obs_dim, act_dim;
     double *obs;       // [n x obs_dim]
     double *action;    // [n x act_dim]
@@ -78,8 +79,16 @@ static void table_free(table *t) {
     free(t->random);
 }
 
+static mr_status show(const table *t, size_t i, const mr_evaluation *evaluation) {
+    const size_t episode = t->episode[i];
+    if (t->watcher == NULL)
+        return MR_OK;
+    return t->watcher->look(t->watcher->self, i, episode, evaluation->lengths[episode]);
+}
+
 // Gives copy i the next episode that nobody plays yet, if there is one.
 static mr_status begin(table *t, size_t i, size_t *n_begun, mr_evaluation *evaluation) {
+    mr_status status;
     t->active[i] = *n_begun < evaluation->n;
     if (!t->active[i])
         return MR_OK;
@@ -89,7 +98,10 @@ static mr_status begin(table *t, size_t i, size_t *n_begun, mr_evaluation *evalu
     t->random[i] = mr_random_stream(t->seed, MR_STREAM_EVAL, episode);
     evaluation->returns[episode] = 0;
     evaluation->lengths[episode] = 0;
-    return mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim);
+    MR_TRY(mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim));
+    status = show(t, i, evaluation);
+done:
+    return status;
 }
 
 static mr_status act(table *t) {
@@ -116,6 +128,7 @@ static mr_status play(table *t, mr_evaluation *evaluation) {
                 continue;
             evaluation->returns[t->episode[i]] += t->step[i].reward;
             evaluation->lengths[t->episode[i]]++;
+            MR_TRY(show(t, i, evaluation));
             if (t->step[i].terminated || t->step[i].truncated) {
                 n_ended++;
                 MR_TRY(begin(t, i, &n_begun, evaluation));
@@ -140,9 +153,9 @@ static void summarise(mr_evaluation *e) {
 }
 
 mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, uint64_t seed, bool deterministic,
-                      mr_evaluation *evaluation) {
+                      const mr_eval_watcher *watcher, mr_evaluation *evaluation) {
     mr_status status;
-    table t = {.seed = seed, .deterministic = deterministic};
+    table t = {.seed = seed, .deterministic = deterministic, .watcher = watcher};
     MR_TRY(table_new(policy, envs, &t));
     MR_TRY(play(&t, evaluation));
     summarise(evaluation);

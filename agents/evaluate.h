@@ -18,10 +18,19 @@ typedef struct {
 mr_status mr_evaluation_new(size_t n, mr_evaluation **out);
 void mr_evaluation_free(mr_evaluation *evaluation);
 
+/// Someone who looks on.
+typedef struct {
+    void *self;
+    /// Called for each copy whose episode has begun or has been stepped (`n_steps` times so far),
+    /// before anything else happens to it. A failure ends the evaluation.
+    mr_status (*look)(void *self, size_t copy, size_t episode, size_t n_steps);
+} mr_eval_watcher;
+
 /// Plays evaluation->n episodes, as many at a time as `envs` has copies; episode i is reset with
 /// seed `seed` + i. The policy must be prepared for that many rows.
 ///
 ///   deterministic  the base's mean pushed through the flow; else samples, from stream (seed,
 ///   evaluation, i)
+///   watcher        NULL: nobody
 mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, uint64_t seed, bool deterministic,
-                      mr_evaluation *evaluation);
+                      const mr_eval_watcher *watcher, mr_evaluation *evaluation);

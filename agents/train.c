@@ -283,7 +283,7 @@ static mr_status evaluate(trainer *t) {
     const mr_evaluation *e = t->evaluation;
     const uint64_t step = (uint64_t)t->now.total_timesteps;
     mr_random seeds = mr_random_stream(t->settings->seed, MR_STREAM_EVAL, step);
-    MR_TRY(mr_evaluate(t->policy, t->eval_envs, mr_random_u32(&seeds), true, t->evaluation));
+    MR_TRY(mr_evaluate(t->policy, t->eval_envs, mr_random_u32(&seeds), true, NULL, t->evaluation));
     t->now.eval_mean_reward = e->mean_return;
     t->now.eval_std_reward = e->std_return;
     t->now.eval_mean_ep_length = e->mean_length;

@@ -88,6 +88,10 @@ size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
     return n;
 }
 
+mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
+    return vec->envs[i];
+}
+
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
     return mr_env_reset(vec->envs[i], seed, obs);
 }

@@ -19,6 +19,9 @@ size_t mr_vec_env_n(const mr_vec_env *vec);
 /// mr_env_n_diverged of all copies together.
 size_t mr_vec_env_n_diverged(const mr_vec_env *vec);
 
+/// Copy `i`, owned by `vec`; to look at, not to step.
+mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i);
+
 /// Begins an episode in environment `i`. `obs` [obs_dim] out.
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs);
 

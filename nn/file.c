@@ -110,17 +110,6 @@ static mr_status write_part(const char *path, int file, const mr_bytes *part) {
     return MR_OK;
 }
 
-static mr_status fill(const char *path, int file, size_t n_parts, const mr_bytes *parts) {
-    mr_status status = MR_OK;
-    if (ftruncate(file, 0) != 0)
-        return fail_system("write", path);
-    for (size_t i = 0; i < n_parts && status == MR_OK; i++)
-        status = write_part(path, file, &parts[i]);
-    if (status == MR_OK && fsync(file) != 0)
-        status = fail_system("write", path);
-    return status;
-}
-
 // Makes the rename itself outlive a power cut. Some file systems cannot flush a folder (EINVAL),
 // and a folder may be writable without being readable: neither is a reason to fail.
 static mr_status flush_folder(const char *path, char *target) {
@@ -134,26 +123,75 @@ static mr_status flush_folder(const char *path, char *target) {
     return status;
 }
 
+struct mr_new_file {
+    char *path, *target, *temporary; // owned
+    int file;                        // the temporary one, locked; -1: none, or kept already
+};
+
+static mr_status begin(mr_new_file *new_file, const char *path) {
+    mr_status status;
+    new_file->path = strdup(path);
+    if (new_file->path == NULL)
+        return mr_fail_memory("a file name");
+    MR_TRY(name_files(path, &new_file->target, &new_file->temporary));
+    MR_TRY(check_target(path, new_file->target));
+    MR_TRY(open_temporary(path, new_file->temporary, &new_file->file));
+    keep_permissions(new_file->file, new_file->target);
+    if (ftruncate(new_file->file, 0) != 0)
+        status = fail_system("write", path);
+done:
+    return status;
+}
+
+mr_status mr_new_file_begin(const char *path, mr_new_file **out) {
+    mr_status status;
+    mr_new_file *new_file = calloc(1, sizeof *new_file);
+    if (new_file == NULL)
+        return mr_fail_memory("a file name");
+    new_file->file = -1;
+    MR_TRY(begin(new_file, path));
+    *out = new_file;
+    new_file = NULL;
+done:
+    mr_new_file_close(new_file);
+    return status;
+}
+
+const char *mr_new_file_name(const mr_new_file *new_file) {
+    return new_file->temporary;
+}
+
+mr_status mr_new_file_keep(mr_new_file *new_file) {
+    if (fsync(new_file->file) != 0 || rename(new_file->temporary, new_file->target) != 0)
+        return fail_system("write", new_file->path);
+    close(new_file->file); // which unlocks: not before the temporary name is free
+    new_file->file = -1;
+    return flush_folder(new_file->path, new_file->target);
+}
+
+void mr_new_file_close(mr_new_file *new_file) {
+    if (new_file == NULL)
+        return;
+    if (new_file->file >= 0) {
+        unlink(new_file->temporary);
+        close(new_file->file);
+    }
+    free(new_file->path);
+    free(new_file->target);
+    free(new_file->temporary);
+    free(new_file);
+}
+
 mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts) {
     mr_status status;
-    char *target = NULL, *temporary = NULL;
-    int file = -1;
+    mr_new_file *new_file = NULL;
 
-    MR_TRY(name_files(path, &target, &temporary));
-    MR_TRY(check_target(path, target));
-    MR_TRY(open_temporary(path, temporary, &file));
-    keep_permissions(file, target);
-    status = fill(path, file, n_parts, parts);
-    if (status == MR_OK && rename(temporary, target) != 0)
-        status = fail_system("write", path);
-    if (status != MR_OK)
-        unlink(temporary);
-    close(file); // which unlocks: not before the temporary name is free
-    if (status == MR_OK)
-        status = flush_folder(path, target);
+    MR_TRY(mr_new_file_begin(path, &new_file));
+    for (size_t i = 0; i < n_parts; i++)
+        MR_TRY(write_part(path, new_file->file, &parts[i]));
+    MR_TRY(mr_new_file_keep(new_file));
 done:
-    free(target);
-    free(temporary);
+    mr_new_file_close(new_file);
     return status;
 }
 

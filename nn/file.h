@@ -24,6 +24,22 @@ typedef struct {
 /// process left behind, the next call takes over.
 mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts);
 
+/// A file that takes its place only when it is whole, for what is written by others than
+/// mr_file_replace (which is made of this, and says what holds here too).
+typedef struct mr_new_file mr_new_file;
+
+/// Begins one that will be called `path`. The caller closes it.
+mr_status mr_new_file_begin(const char *path, mr_new_file **out);
+
+/// The file to be written meanwhile; it is there, and empty.
+const char *mr_new_file_name(const mr_new_file *new_file);
+
+/// Puts it in its place. Once; nothing but closing may follow.
+mr_status mr_new_file_keep(mr_new_file *new_file);
+
+/// Closes it, and removes what was not kept; NULL is fine.
+void mr_new_file_close(mr_new_file *new_file);
+
 /// Reads a whole regular file. `*out` holds its `*n_bytes` bytes and a '\0' after them; the caller
 /// frees it. Fails with MR_ERR_IO, the path and the reason; directories, pipes and devices are
 /// refused.

@@ -2,14 +2,16 @@
 
 #include <jansson.h>
 #include <omp.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
 #include "agents/evaluate.h"
 #include "agents/policy.h"
 #include "envs/vec_env.h"
 #include "scripts/command.h"
+#include "scripts/film.h"
+#include "scripts/live_line.h"
+#include "scripts/saved_policy.h"
 
 // Episodes that are played side by side, and the threads for them.
 enum { MAX_ENVS = 10, MAX_THREADS = 4 };
@@ -22,6 +24,11 @@ typedef struct {
     bool json;
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
+    char video[MR_MAX_TEXT];
+    char frames[MR_MAX_TEXT];
+    char camera[MR_MAX_TEXT];
+    size_t width, height;
+    mr_auto fps;
 } eval_options;
 
 #define AT(field) offsetof(eval_options, field)
@@ -41,21 +48,20 @@ static const mr_setting options[] = {
      "option of the task, over those that the policy was trained with; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
+    {"video", MR_SETTING_TEXT, AT(video), "", 0, 0, "FILE.mp4",
+     "film the episodes, one after the other (needs ffmpeg)", false},
+    {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
+     "film them as numbered PNG files in a new folder", false},
+    {"width", MR_SETTING_COUNT, AT(width), "640", 16, 7680, "N", "width of the film, in pixels",
+     false},
+    {"height", MR_SETTING_COUNT, AT(height), "480", 16, 7680, "N", "height of the film, in pixels",
+     false},
+    {"camera", MR_SETTING_TEXT, AT(camera), "", 0, 0, "NAME",
+     "track (follows the robot, the default), free (the whole scene), or one of the model's",
+     false},
+    {"fps", MR_SETTING_AUTO, AT(fps), "auto", 1, 240, "auto|N",
+     "frames a second of the task's own time; auto: one a step, at most 60", false},
 };
-
-// A run stands for the policy that it ended with. The caller frees the path.
-static mr_status policy_path(const char *given, char **out) {
-    struct stat info;
-    const bool is_run = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
-    if (asprintf(out, "%s%s", given, is_run ? "/policy.safetensors" : "") < 0) {
-        *out = NULL;
-        return mr_fail_memory("a file name");
-    }
-    if (is_run && stat(*out, &info) != 0)
-        return mr_fail(MR_ERR_IO, "%s holds no policy.safetensors; is it the directory of a run?",
-                       given);
-    return MR_OK;
-}
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
                        const mr_evaluation *evaluation) {
@@ -81,43 +87,118 @@ static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *eva
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }
 
-// The task as it was trained on, but for what the command line says.
 static mr_status open_envs(const mr_policy_spec *spec, const eval_options *chosen, size_t n,
                            mr_vec_env **out) {
-    char set[2 * MR_MAX_TEXT];
-    const bool both = spec->env_set[0] != '\0' && chosen->env_set[0] != '\0';
-    snprintf(set, sizeof set, "%s%s%s", spec->env_set, both ? "," : "", chosen->env_set);
-    const mr_env_options opened = {
-        .set = set,
-        .task = chosen->task[0] != '\0' ? chosen->task : spec->task,
-    };
+    mr_saved_task task;
     const int n_cores = omp_get_max_threads();
-    return mr_vec_env_open(spec->env, &opened, n, n_cores < MAX_THREADS ? n_cores : MAX_THREADS,
-                           out);
+    mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
+    return mr_vec_env_open(spec->env, &task.opened, n,
+                           n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
+}
+
+// ---- Filming
+
+// The signal that came; 0: none.
+static volatile sig_atomic_t stop_cause;
+
+static void note_signal(int number) {
+    stop_cause = number;
+}
+
+// A film that is broken off leaves nothing behind, however often one is asked to stop.
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = note_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+// All is put away: ends as if the signal had not been caught.
+static void end_by_signal(void) {
+    signal(stop_cause, SIG_DFL);
+    raise(stop_cause);
+}
+
+typedef struct {
+    mr_film *film;
+    mr_live_line line;
+    size_t n_episodes;
+} camera_crew;
+
+static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
+    camera_crew *crew = self;
+    (void)copy; // there is one
+    if (stop_cause != 0)
+        return mr_fail(MR_ERR_IO, "stopped by a signal; no film is left");
+    if (mr_live_line_is_due(&crew->line))
+        mr_live_line_draw(&crew->line, "filming episode %zu of %zu, %zu frames so far", episode + 1,
+                          crew->n_episodes, mr_film_length(crew->film));
+    return mr_film_show(crew->film, n_steps);
+}
+
+static bool is_filmed(const eval_options *chosen) {
+    return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
+}
+
+static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
+                      mr_evaluation *evaluation) {
+    mr_status status;
+    camera_crew crew = {.n_episodes = chosen->episodes};
+    const mr_eval_watcher watcher = {.self = &crew, .look = look};
+    const mr_film_options wanted = {.video = chosen->video,
+                                    .frames = chosen->frames,
+                                    .camera = chosen->camera,
+                                    .width = chosen->width,
+                                    .height = chosen->height,
+                                    .fps = chosen->fps};
+    catch_signals();
+    MR_TRY(mr_film_open(mr_vec_env_at(envs, 0), &wanted, &crew.film));
+    mr_live_line_begin(&crew.line);
+    status = mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, &watcher, evaluation);
+    mr_live_line_clear(&crew.line);
+    if (status == MR_OK)
+        status = mr_film_keep(crew.film);
+done:
+    mr_film_close(crew.film);
+    return status;
+}
+
+// ---- The command
+
+static mr_status check_options(const eval_options *chosen) {
+    if (chosen->deterministic && chosen->stochastic)
+        return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
+                                     "give one of them");
+    if (chosen->camera[0] != '\0' && !is_filmed(chosen))
+        return mr_fail(MR_ERR_USAGE, "--camera needs --video FILE.mp4 or --frames DIR");
+    return MR_OK;
+}
+
+static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
+                      mr_evaluation *evaluation) {
+    if (is_filmed(chosen))
+        return film(policy, envs, chosen, evaluation);
+    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, NULL, evaluation);
 }
 
 static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
     eval_options chosen;
-    char *path = NULL;
     mr_policy *policy = NULL;
     mr_vec_env *envs = NULL;
     mr_evaluation *evaluation = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_eval, line, &chosen));
-    if (chosen.deterministic && chosen.stochastic)
-        return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
-                                     "give one of them");
-    MR_TRY(policy_path(line->arguments[0], &path));
-    MR_TRY(mr_policy_load(path, &policy));
+    MR_TRY(check_options(&chosen));
+    MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    const size_t n_envs = chosen.episodes < MAX_ENVS ? chosen.episodes : MAX_ENVS;
+    const size_t most = is_filmed(&chosen) ? 1 : MAX_ENVS;
+    const size_t n_envs = chosen.episodes < most ? chosen.episodes : most;
     MR_TRY(open_envs(spec, &chosen, n_envs, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
     MR_TRY(mr_policy_prepare(policy, n_envs));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
-    MR_TRY(mr_evaluate(policy, envs, chosen.seed, !chosen.stochastic, evaluation));
+    MR_TRY(play(policy, envs, &chosen, evaluation));
     if (chosen.json)
         status = print_json(spec, evaluation);
     else
@@ -126,17 +207,19 @@ done:
     mr_evaluation_free(evaluation);
     mr_vec_env_close(envs);
     mr_policy_free(policy);
-    free(path);
+    if (stop_cause != 0)
+        end_by_signal();
     return status;
 }
 
 const mr_command mr_command_eval = {
     .name = "eval",
     .usage = "RUN_DIR_OR_POLICY_FILE [options]",
-    .summary = "play episodes with a saved policy and report the return",
+    .summary = "play episodes with a saved policy, report the return, film them",
     .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
                "the return. A run's directory stands for its policy.safetensors, the policy as\n"
-               "training left it; give DIR/best_policy.safetensors for the best so far.",
+               "training left it; give DIR/best_policy.safetensors for the best so far.\n"
+               "With --video or --frames, the episodes are also filmed.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -29,7 +29,7 @@ static mr_evaluation *evaluate(size_t n_copies, int n_threads, bool deterministi
     mr_evaluation *evaluation = NULL;
     cr_assert_eq(mr_vec_env_open(env_name, NULL, n_copies, n_threads, &envs), MR_OK);
     cr_assert_eq(mr_evaluation_new(N, &evaluation), MR_OK);
-    cr_assert_eq(mr_evaluate(policy, envs, SEED, deterministic, evaluation), MR_OK, "%s",
+    cr_assert_eq(mr_evaluate(policy, envs, SEED, deterministic, NULL, evaluation), MR_OK, "%s",
                  mr_error_message());
     mr_vec_env_close(envs);
     mr_policy_free(policy);

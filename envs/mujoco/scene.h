@@ -1,0 +1,38 @@
+/// What a running MuJoCo task looks like: camera, lights and what is drawn, for pictures and
+/// windows alike.
+#pragma once
+
+#include "envs/mujoco/task.h"
+
+typedef struct mr_scene mr_scene;
+
+/// The scene of a running task, whose data it reads when it is drawn; nothing of the task is
+/// changed.
+///
+///   camera  "free" (the whole scene), "track" (follows the robot), or one of the model's own,
+///   which
+///           comes first where it bears one of these names; NULL: "track"
+///   width, height  largest picture that will be drawn, in pixels
+///
+/// Needs a current OpenGL context, then and in all that follows. Fails with MR_ERR_USAGE on an
+/// unknown camera (all are named). The caller closes it.
+mr_status mr_scene_open(const mr_mujoco *mujoco, const char *camera, size_t width, size_t height,
+                        mr_scene **out);
+void mr_scene_close(mr_scene *scene);
+
+/// Fails with MR_ERR_USAGE when there is no such camera. Needs no OpenGL.
+mr_status mr_scene_check_camera(const mr_mujoco *mujoco, const char *camera);
+
+/// Draws the task as it now is into the present buffer.
+///   buffer  mjFB_OFFSCREEN or mjFB_WINDOW
+mr_status mr_scene_draw(mr_scene *scene, int buffer, mjrRect area);
+
+/// For what is drawn on top, or read back.
+const mjrContext *mr_scene_context(const mr_scene *scene);
+
+/// Goes on to the next camera, and after the last to the first. The name is the model's.
+const char *mr_scene_next_camera(mr_scene *scene);
+
+/// Turns or moves the camera by a part of the window's height; a camera of the model's is first
+/// left for one that follows the robot.
+void mr_scene_move_camera(mr_scene *scene, mjtMouse how, double dx, double dy);
