@@ -11,7 +11,7 @@
 #include "scripts/command.h"
 
 static const mr_command *const commands[] = {
-    &mr_command_train, &mr_command_eval, &mr_command_envs,
+    &mr_command_train, &mr_command_eval, &mr_command_view, &mr_command_envs,
     &mr_command_plot,  &mr_command_flow, &mr_command_help,
 };
 

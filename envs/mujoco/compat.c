@@ -193,3 +193,19 @@ mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel
 mr_status mr_mujoco_load_file(const char *path, mjModel **out) {
     return load((compilation){.name = path}, out);
 }
+
+// A release of 2026 took the scene away; which one, its type says.
+typedef void move_in_scene(const mjModel *, int, mjtNum, mjtNum, const mjvScene *, mjvCamera *);
+typedef void move_alone(const mjModel *, int, mjtNum, mjtNum, mjvCamera *);
+
+void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double dy,
+                           const mjvScene *scene, mjvCamera *camera) {
+    void (*move)(void) = (void (*)(void))mjv_moveCamera;
+    const bool wants_scene = _Generic(&mjv_moveCamera, move_in_scene *
+                                      : true, move_alone *
+                                      : false);
+    if (wants_scene)
+        ((move_in_scene *)move)(model, how, dx, dy, scene, camera);
+    else
+        ((move_alone *)move)(model, how, dx, dy, camera);
+}

@@ -25,3 +25,7 @@ mr_status mr_mujoco_load_file(const char *path, mjModel **out);
 /// it is used again. `work` must hold nothing that would have to be released. `name` begins the
 /// message.
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument);
+
+/// mjv_moveCamera, which wants to see the scene in older releases.
+void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double dy,
+                           const mjvScene *scene, mjvCamera *camera);

@@ -10,9 +10,9 @@
 
 enum { SPARE_GEOMS = 1000, LIST_SIZE = 512 };
 
-// The robot from the side, near enough to fill the picture.
+// The robot from the side, near enough to fill half of the picture.
 static const double track_azimuth = 90.0, track_elevation = -15.0; // degrees
-static const double track_distance = 2.5;                          // times the model's extent
+static const double track_distance = 4.0;                          // times the robot's radius
 
 struct mr_scene {
     const mr_mujoco *mujoco; // borrowed
@@ -79,13 +79,26 @@ static int robot_of(const mjModel *model) {
     return 0;
 }
 
+// How far the robot reaches from its centre of mass.
+static double radius_of(const mjModel *model, const mjData *data, int robot) {
+    const mjtNum *centre = data->subtree_com + 3 * (size_t)robot;
+    double radius = 0.0;
+    for (size_t i = 0; i < (size_t)model->ngeom; i++) {
+        const size_t body = (size_t)model->geom_bodyid[i];
+        const double reach = mju_dist3(data->geom_xpos + 3 * i, centre) + model->geom_rbound[i];
+        if (model->body_rootid[body] == model->body_rootid[robot] && reach > radius)
+            radius = reach;
+    }
+    return radius > 0.0 ? radius : model->stat.extent / 2.0; // a robot without geoms
+}
+
 static void view_track(const mjModel *model, const mjData *data, mjvCamera *view) {
     mjv_defaultFreeCamera(model, view);
     view->type = mjCAMERA_TRACKING;
     view->trackbodyid = robot_of(model);
     view->azimuth = track_azimuth;
     view->elevation = track_elevation;
-    view->distance = track_distance * model->stat.extent;
+    view->distance = track_distance * radius_of(model, data, view->trackbodyid);
     for (size_t i = 0; i < 3; i++)
         view->lookat[i] = data->subtree_com[3 * (size_t)view->trackbodyid + i];
 }
@@ -112,7 +125,9 @@ const char *mr_scene_next_camera(mr_scene *scene) {
 void mr_scene_move_camera(mr_scene *scene, mjtMouse how, double dx, double dy) {
     if (scene->view.type == mjCAMERA_FIXED)
         view_track(scene->look, scene->mujoco->data, &scene->view);
-    mjv_moveCamera(scene->look, how, dx, dy, &scene->scene, &scene->view);
+    if (how == mjMOUSE_MOVE_V || how == mjMOUSE_MOVE_H)
+        scene->view.type = mjCAMERA_FREE; // from where it is; one that tracks would go back
+    mr_mujoco_move_camera(scene->look, how, dx, dy, &scene->scene, &scene->view);
 }
 
 // ---- Opening

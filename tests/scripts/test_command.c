@@ -18,7 +18,7 @@ Test(command, names_its_version_and_that_of_mujoco) {
 }
 
 Test(command, help_lists_the_commands) {
-    static const char *const names[] = {"train", "eval", "envs", "plot", "help"};
+    static const char *const names[] = {"train", "eval", "view", "envs", "plot", "help"};
     outcome o = RUN("help");
     expect_success(&o);
     for (size_t i = 0; i < MR_COUNT(names); i++) {
@@ -30,7 +30,7 @@ Test(command, help_lists_the_commands) {
 }
 
 Test(command, help_of_a_command_is_what_its_help_option_shows) {
-    static const char *const names[] = {"train", "eval", "envs", "plot", "help"};
+    static const char *const names[] = {"train", "eval", "view", "envs", "plot", "help"};
     for (size_t i = 0; i < MR_COUNT(names); i++) {
         outcome a = RUN("help", names[i]), b = RUN(names[i], "--help"), c = RUN(names[i], "-h");
         expect_success(&a);
@@ -64,7 +64,7 @@ Test(command, help_of_train_shows_every_setting_with_its_default) {
 }
 
 Test(command, help_fits_in_80_columns) {
-    static const char *const names[] = {NULL, "train", "eval", "envs", "plot", "help"};
+    static const char *const names[] = {NULL, "train", "eval", "view", "envs", "plot", "help"};
     for (size_t i = 0; i < MR_COUNT(names); i++) {
         outcome o = RUN("help", names[i]);
         for (const char *row = strtok(o.out, "\n"); row != NULL; row = strtok(NULL, "\n"))
@@ -91,6 +91,8 @@ Test(command, what_makes_no_sense_is_refused_in_one_line) {
         {{"eval", "a", "--deterministic", "--stochastic"}, 2, "exclude each other"},
         {{"eval", "a", "--json=yes"}, 2, "--json takes no value"},
         {{"eval", "none"}, 1, "none"},
+        {{"view"}, 2, "usage: millrace view RUN_DIR_OR_POLICY_FILE"},
+        {{"view", "none"}, 1, "none"},
         {{"eval", "."}, 1, ". holds no policy.safetensors"},
         {{"envs", "HalfCheeta-v5"}, 2, "did you mean \"HalfCheetah-v5\"?"},
         {{"envs", "HalfCheeta-v5", "--json"}, 2, "did you mean \"HalfCheetah-v5\"?"},

@@ -161,6 +161,8 @@ Test(film, says_that_a_task_without_mujoco_has_no_picture) {
     expect_success(&trained);
     outcome o = RUN("eval", "pendulum", "--video", "a.mp4");
     expect_refusal(&o, 2, "Pendulum-v1 has no picture");
+    o = RUN("view", "pendulum");
+    expect_refusal(&o, 2, "Pendulum-v1 has no picture");
     expect_nothing_left();
     outcome_free(&trained);
 }
@@ -219,4 +221,16 @@ Test(film, leaves_nothing_when_it_is_stopped) {
     cr_expect_eq(o.code, 128 + SIGINT);
     expect_nothing_left();
     outcome_free(&o);
+}
+
+Test(film, view_names_the_cameras_there_are) {
+    outcome o = RUN("view", "run", "--camera", "tracks");
+    expect_refusal(&o, 2, "InvertedPendulum-v5 has no camera \"tracks\"; there are track, ");
+}
+
+Test(film, view_says_that_there_is_no_display) {
+    unsetenv("DISPLAY");
+    unsetenv("WAYLAND_DISPLAY");
+    outcome o = RUN("view", "run");
+    expect_refusal(&o, 1, "--video FILE.mp4");
 }
