@@ -98,16 +98,12 @@ static bool egl_use(mr_gl_context *context) {
            e->eglMakeCurrent(e->display, EGL_NO_SURFACE, EGL_NO_SURFACE, e->context);
 }
 
+// The display stays: it belongs to all contexts of the process.
 static void egl_close(mr_gl_context *context) {
     egl *e = &context->egl;
-    if (e->display == EGL_NO_DISPLAY)
-        return;
     e->eglMakeCurrent(e->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
     if (e->context != EGL_NO_CONTEXT)
         e->eglDestroyContext(e->display, e->context);
-    e->eglTerminate(e->display);
-    e->display = EGL_NO_DISPLAY;
-    e->context = EGL_NO_CONTEXT;
 }
 
 static bool egl_open_on(mr_gl_context *context, EGLDisplay display) {
@@ -134,6 +130,8 @@ static bool egl_open_on(mr_gl_context *context, EGLDisplay display) {
     if (e->context != EGL_NO_CONTEXT && egl_use(context))
         return true;
     egl_close(context);
+    e->context = EGL_NO_CONTEXT;
+    e->eglTerminate(display);
     return false;
 }
 
@@ -167,7 +165,6 @@ static void osmesa_close(mr_gl_context *context) {
     osmesa *e = &context->osmesa;
     if (e->context != NULL)
         e->OSMesaDestroyContext(e->context);
-    e->context = NULL;
 }
 
 static bool osmesa_open(mr_gl_context *context) {
