@@ -172,7 +172,7 @@ mr_status mr_new_file_keep(mr_new_file *new_file) {
 void mr_new_file_close(mr_new_file *new_file) {
     if (new_file == NULL)
         return;
-    if (new_file->file >= 0) {
+    if (new_file->temporary != NULL && new_file->file >= 0) {
         unlink(new_file->temporary);
         close(new_file->file);
     }

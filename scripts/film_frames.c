@@ -72,7 +72,7 @@ static void frames_close(void *self) {
         return;
     for (size_t i = 0; f->begun && i < f->n; i++)
         unlink(frame_path(f, i));
-    if (f->begun)
+    if (f->begun && f->temporary != NULL)
         rmdir(f->temporary);
     free(f->folder);
     free(f->temporary);
