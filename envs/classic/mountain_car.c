@@ -35,7 +35,7 @@ typedef struct {
 
 static mr_status set_options(car *c, const char *name, const mr_env_options *options) {
     const mr_env_option rows[] = {
-        {"goal_velocity", MR_ENV_REAL, &c->goal_velocity, -max_speed, max_speed}};
+        {"goal_velocity", MR_ENV_REAL, &c->goal_velocity, -max_speed, max_speed, 0}};
     c->goal_velocity = 0.0;
     return mr_env_options_set(name, options->set, MR_COUNT(rows), rows);
 }

@@ -28,7 +28,7 @@ typedef struct {
 } pendulum;
 
 static mr_status set_options(pendulum *p, const char *name, const mr_env_options *options) {
-    const mr_env_option rows[] = {{"g", MR_ENV_REAL, &p->gravity, -1e6, 1e6}};
+    const mr_env_option rows[] = {{"g", MR_ENV_REAL, &p->gravity, -1e6, 1e6, 0}};
     p->gravity = 10.0;
     return mr_env_options_set(name, options->set, MR_COUNT(rows), rows);
 }
