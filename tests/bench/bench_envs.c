@@ -104,14 +104,14 @@ static void check_arrival(const bench_lab *lab) {
 static double time_bare(bench_lab *lab) {
     const mjModel *model = lab->mujoco->model;
     const size_t state_dim = (size_t)(model->nq + model->nv), act_dim = (size_t)model->nu;
-    const int frame_skip = lab->mujoco->task.frame_skip;
+    const size_t frame_skip = lab->mujoco->task.frame_skip;
     size_t next = 0;
     const double begun = bench_busy();
     for (size_t t = 0; t < lab->n_steps; t++) {
         if (next < lab->n_starts && lab->start_steps[next] == t)
             set_start(model, lab->bare, lab->starts + next++ * state_dim);
         memcpy(lab->bare->ctrl, lab->actions + t * act_dim, act_dim * sizeof(double));
-        for (int i = 0; i < frame_skip; i++)
+        for (size_t i = 0; i < frame_skip; i++)
             mj_step(model, lab->bare);
     }
     const double rate = (double)lab->n_steps / (bench_busy() - begun);
@@ -175,9 +175,9 @@ static void fit_round(bench_lab *lab, const bench_options *o) {
 
 static void open_lab(const char *name, const bench_options *o, bench_lab *lab) {
     const size_t n = (size_t)o->envs;
-    die(mr_env_open(name, &lab->env));
-    die(mr_vec_env_open(name, n, 1, &lab->one));
-    die(mr_vec_env_open(name, n, o->threads, &lab->several));
+    die(mr_env_open(name, NULL, &lab->env));
+    die(mr_vec_env_open(name, NULL, n, 1, &lab->one));
+    die(mr_vec_env_open(name, NULL, n, o->threads, &lab->several));
     lab->spec = mr_env_get_spec(lab->env);
     lab->mujoco = mr_mujoco_of(lab->env);
     lab->bare = lab->mujoco != NULL ? mj_makeData(lab->mujoco->model) : NULL;
