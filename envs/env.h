@@ -104,6 +104,10 @@ typedef struct {
 size_t mr_env_count(void);
 mr_env_entry mr_env_at(size_t i);
 
+/// The kinds of environments that are named by a scheme and an address: "mjcf:FILE.xml".
+size_t mr_env_scheme_count(void);
+mr_env_entry mr_env_scheme_at(size_t i);
+
 /// Prints a description for people (sizes, bounds, observation layout, reward, termination, reset,
 /// options, source) of the environment that mr_env_open would give into `text`, at most `size`
 /// bytes with the final zero.

@@ -40,8 +40,9 @@ struct mr_env_builtin {
 /// Environments that are named "SCHEME:ADDRESS": one row of the table of schemes in `registry.c`.
 /// `name` is all of it, `address` what follows the colon; `options` holds no NULL.
 typedef struct {
-    const char *scheme;
-    const char *summary; // one line: "mjcf:FILE  a MuJoCo model of your own"
+    const char *scheme;  // "mjcf"
+    const char *form;    // how such names look: "mjcf:FILE.xml"
+    const char *summary; // one line
     mr_status (*open)(const char *name, const char *address, const mr_env_options *options,
                       mr_env **out);
     mr_status (*describe)(const char *name, const char *address, const mr_env_options *options,

@@ -37,7 +37,11 @@ static const mr_env_builtin *const builtins[] = {
     &mr_env_pendulum,
 };
 
-enum { LIST_SIZE = 512 };
+extern const mr_env_scheme mr_env_mjcf;
+
+static const mr_env_scheme *const schemes[] = {&mr_env_mjcf};
+
+enum { LIST_SIZE = 768 };
 
 static const char *name_at(const void *table, size_t i) {
     const mr_env_builtin *const *rows = table;
@@ -51,6 +55,8 @@ static void list_names(size_t size, char list[]) {
     for (size_t i = 0; i < MR_COUNT(builtins) && length < size; i++)
         length += (size_t)snprintf(list + length, size - length, "%s%s", i == 0 ? "" : ", ",
                                    builtins[i]->name);
+    for (size_t i = 0; i < MR_COUNT(schemes) && length < size; i++)
+        length += (size_t)snprintf(list + length, size - length, ", %s", schemes[i]->form);
 }
 
 static mr_status fail_unknown(const char *name) {
@@ -80,17 +86,21 @@ mr_env_entry mr_env_at(size_t i) {
     return (mr_env_entry){.name = builtins[i]->name, .summary = builtins[i]->summary};
 }
 
-// Schemes
+size_t mr_env_scheme_count(void) {
+    return MR_COUNT(schemes);
+}
 
-static const mr_env_scheme *const schemes[] = {NULL}; // NULL ends it
+mr_env_entry mr_env_scheme_at(size_t i) {
+    return (mr_env_entry){.name = schemes[i]->form, .summary = schemes[i]->summary};
+}
 
 // The scheme that `name` begins with, and the address behind it; NULL where it has none of them.
 static const mr_env_scheme *find_scheme(const char *name, const char **address) {
-    for (const mr_env_scheme *const *row = schemes; *row != NULL; row++) {
-        const size_t length = strlen((*row)->scheme);
-        if (strncmp(name, (*row)->scheme, length) == 0 && name[length] == ':') {
+    for (size_t i = 0; i < MR_COUNT(schemes); i++) {
+        const size_t length = strlen(schemes[i]->scheme);
+        if (strncmp(name, schemes[i]->scheme, length) == 0 && name[length] == ':') {
             *address = name + length + 1;
-            return *row;
+            return schemes[i];
         }
     }
     return NULL;

@@ -84,14 +84,26 @@ static mr_status print_description(const char *name, const mr_env_options *opene
     return status;
 }
 
-static void print_list(void) {
+typedef mr_env_entry entry_at(size_t i);
+
+static int widest(size_t n, entry_at *at) {
     int width = 0;
-    for (size_t i = 0; i < mr_env_count(); i++) {
-        const int length = (int)strlen(mr_env_at(i).name);
+    for (size_t i = 0; i < n; i++) {
+        const int length = (int)strlen(at(i).name);
         width = length > width ? length : width;
     }
-    for (size_t i = 0; i < mr_env_count(); i++)
-        printf("%-*s  %s\n", width, mr_env_at(i).name, mr_env_at(i).summary);
+    return width;
+}
+
+static void print_entries(size_t n, entry_at *at, int width) {
+    for (size_t i = 0; i < n; i++)
+        printf("%-*s  %s\n", width, at(i).name, at(i).summary);
+}
+
+static void print_list(void) {
+    const int width = widest(mr_env_count(), mr_env_at);
+    print_entries(mr_env_count(), mr_env_at, width);
+    print_entries(mr_env_scheme_count(), mr_env_scheme_at, width);
 }
 
 static mr_status run_envs(const mr_command_line *line, int *exit_code) {

@@ -1,7 +1,6 @@
 // Slices: where their components are in a model, and what they are in a state.
 
-#include "envs/mujoco/compat.h"
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/slice.h"
 
 #include "nn/nearest.h"
 
@@ -21,7 +20,7 @@ static const struct {
     {mjOBJ_ACTUATOR, "actuator"}, {mjOBJ_TENDON, "tendon"}, {mjOBJ_SENSOR, "sensor"},
 };
 
-static const char *what_of(mjtObj type) {
+const char *mr_object_what(mjtObj type) {
     for (size_t i = 0; i < MR_COUNT(object_names); i++)
         if (object_names[i].type == type)
             return object_names[i].what;
@@ -60,18 +59,18 @@ static mr_status fail_unknown(const mjModel *model, mjtObj type, const char *nam
     const char *nearest = mr_nearest(name, n, name_at, &names);
     if (nearest != NULL && nearest[0] != '\0')
         return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; did you mean \"%s\"?",
-                       what_of(type), name, nearest);
+                       mr_object_what(type), name, nearest);
     char list[LIST_SIZE] = "";
     size_t length = 0;
     for (size_t i = 0; i < n && length < sizeof list; i++)
         if (name_at(&names, i)[0] != '\0')
             length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
                                        length == 0 ? "" : ", ", name_at(&names, i));
-    return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; it has %s", what_of(type), name,
-                   length > 0 ? list : "none with a name");
+    return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; it has %s", mr_object_what(type),
+                   name, length > 0 ? list : "none with a name");
 }
 
-static mr_status find_object(const mjModel *model, mjtObj type, const char *name, int *id) {
+mr_status mr_object_find(const mjModel *model, mjtObj type, const char *name, int *id) {
     *id = mj_name2id(model, (int)type, name);
     if (*id >= 0)
         return MR_OK;
@@ -93,7 +92,7 @@ static mr_status find_span(const mjModel *model, const mr_field *field, const mr
     *n = field->count(model) * field->width;
     if (object->name[0] == '\0')
         return MR_OK;
-    MR_TRY(find_object(model, field->object, object->name, &id));
+    MR_TRY(mr_object_find(model, field->object, object->name, &id));
     *start = (size_t)id * field->width;
     *n = field->width;
     if (field->span != NULL)
@@ -113,6 +112,10 @@ mr_status mr_slice_resolve(const mjModel *model, mr_slice *slice) {
         MR_TRY(mr_fail(MR_ERR_INPUT, "%s of \"%s\" has %zu components, of \"%s\" %zu",
                        slice->field->name, slice->object.name, n, slice->minus.name, n_minus));
     const size_t dim = slice->n > 0 ? slice->n : slice->first < n ? n - slice->first : 0;
+    if (slice->first > 0 && slice->first >= n)
+        MR_TRY(mr_fail(MR_ERR_INPUT,
+                       "%s has %zu components here, so that there is none from %zu on",
+                       slice->field->name, n, slice->first));
     if (slice->first + dim > n)
         MR_TRY(mr_fail(MR_ERR_INPUT,
                        "%s has %zu components here, so that there are no %zu from %zu on",

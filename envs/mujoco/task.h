@@ -135,7 +135,7 @@ typedef struct {
 
 /// A task. Lists end at their first row of zeros.
 typedef struct {
-    char model[MR_ENV_TEXT_SIZE]; // a file under models/, else a path
+    char model[MR_ENV_TEXT_SIZE]; // a file under models/, else a path; "": given otherwise
     size_t frame_skip;            // simulation steps for each step of the environment
     size_t max_episode_steps;     // 0: no limit
     mr_obs_part obs[MR_MAX_OBS_PARTS];

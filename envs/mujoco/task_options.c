@@ -24,7 +24,8 @@ static void add_slice(table *to, mr_slice *slice) {
 }
 
 static void add_general(table *to, mr_task *task) {
-    add(to, (mr_env_option){"xml_file", MR_ENV_TEXT, task->model, 0, 0, sizeof task->model});
+    if (task->model[0] != '\0') // a model that is given by name may be another one
+        add(to, (mr_env_option){"xml_file", MR_ENV_TEXT, task->model, 0, 0, sizeof task->model});
     add(to, (mr_env_option){"frame_skip", MR_ENV_COUNT, &task->frame_skip, 1, 1e6, 0});
     add(to,
         (mr_env_option){"max_episode_steps", MR_ENV_COUNT, &task->max_episode_steps, 0, 1e9, 0});

@@ -323,3 +323,83 @@ Test(train_command, plot_says_what_it_cannot_draw) {
     expect_refusal(&o, 1, "install the package gnuplot-nox");
     cr_expect_eq(count_paths("*.png"), 0);
 }
+
+// ---- Tasks with options, and tasks of one's own
+
+#define HEXAPOD "mjcf:" MR_TEST_DATA "/../../docs/examples/hexapod.xml"
+#define HEXAPOD_TASK MR_TEST_DATA "/../../docs/examples/hexapod.yaml"
+
+static void expect_return(const char *const *arguments, double expected) {
+    outcome o = run(arguments);
+    cr_assert_eq(o.code, 0, "%s", o.err);
+    json_t *object = json_loads(o.out, 0, NULL);
+    cr_expect_eq(json_number_value(json_object_get(object, "mean_return")), expected, "%s", o.out);
+    json_decref(object);
+    outcome_free(&o);
+}
+
+Test(train_command, options_of_a_task_add_up_and_are_evaluated_with) {
+    outcome o = RUN(TINY, "--steps", "100", "--out", "a", "--env-set", "max_episode_steps=4",
+                    "--env-set", "reset_noise_scale=0,frame_skip=1");
+    expect_success(&o);
+    outcome_free(&o);
+    char *config = scratch_read("a/config.yaml");
+    scratch_expect_part(config, "env_set: max_episode_steps=4,reset_noise_scale=0,frame_skip=1\n");
+    free(config);
+    // An episode ends after 4 steps of 1 each; but for the option on the command line.
+    expect_return((const char *[]){"eval", "a", "--json", NULL}, 4);
+    expect_return((const char *[]){"eval", "a", "--json", "--env-set", "max_episode_steps=2", NULL},
+                  2);
+    o = RUN("train", "--config", "a/config.yaml", "--env-set", "max_episode_steps=3", "--steps",
+            "60", "--out", "b");
+    expect_success(&o);
+    outcome_free(&o);
+    expect_return((const char *[]){"eval", "b", "--json", NULL}, 3);
+}
+
+Test(train_command, refuses_options_that_a_task_does_not_have) {
+    outcome o = RUN(TINY, "--env-set", "frame_skp=2", "--out", "a");
+    expect_refusal(&o, 2,
+                   "InvertedPendulum-v5: unknown option \"frame_skp\"; did you mean "
+                   "\"frame_skip\"?");
+    cr_expect(!exists("a"));
+    o = RUN(TINY, "--env-set", "frame_skip", "--out", "a");
+    expect_refusal(&o, 2, "key=value");
+    o = RUN("envs", "InvertedPendulum-v5", "--env-set", "frame_skip=0");
+    expect_refusal(&o, 2, "frame_skip must be a whole number from 1 to 1000000, not '0'");
+}
+
+Test(train_command, trains_a_robot_of_ones_own_and_evaluates_it) {
+    outcome o =
+        RUN("train", HEXAPOD, "--task", HEXAPOD_TASK, "--steps", "120", "--threads", "1",
+            "--hidden", "16", "--policy", "gaussian", "--batch-size", "16", "--learning-starts",
+            "50", "--eval-episodes", "1", "--env-set", "max_episode_steps=20", "--out", "a");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("eval", "a", "--episodes", "2", "--json");
+    expect_success(&o);
+    scratch_expect_part(o.out, "docs/examples/hexapod.xml");
+    outcome_free(&o);
+    o = RUN("train", HEXAPOD, "--steps", "100", "--out", "b");
+    expect_refusal(&o, 2, "--task FILE.yaml");
+}
+
+// A mass on a spring that pushes instead of pulling, stepped too coarsely: beyond mjMAXVAL within
+// some 30 steps.
+Test(train_command, goes_on_where_a_simulation_breaks_down_and_warns) {
+    scratch_write("robot.xml",
+                  "<mujoco><option timestep=\"0.1\" integrator=\"RK4\"/><worldbody><body>"
+                  "<joint name=\"j\" type=\"slide\" stiffness=\"-200\"/><geom size=\"0.1\"/></body>"
+                  "</worldbody><actuator><motor joint=\"j\" ctrllimited=\"true\" "
+                  "ctrlrange=\"-1 1\"/></actuator></mujoco>");
+    scratch_write("task.yaml", "observation: [{field: qpos}, {field: qvel}]\n"
+                               "reward: [{term: constant}]\nmax_episode_steps: 400\n");
+    outcome o =
+        RUN("train", "mjcf:robot.xml", "--task", "task.yaml", "--steps", "150", "--threads", "1",
+            "--hidden", "8", "--policy", "gaussian", "--batch-size", "4", "--learning-starts",
+            "140", "--eval-every", "0", "--eval-episodes", "1", "--out", "a");
+    expect_success(&o);
+    scratch_expect_part(o.err, "warning: the simulation of mjcf:robot.xml broke down in ");
+    cr_expect(exists("a/policy.safetensors"));
+    outcome_free(&o);
+}

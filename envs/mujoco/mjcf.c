@@ -1,0 +1,86 @@
+// "mjcf:FILE": a model of the user's own, with a task that a file describes.
+
+#include "envs/mujoco/model.h"
+#include "envs/mujoco/task.h"
+#include "envs/mujoco/task_yaml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Files that describe tasks, by how their names end.
+static const struct {
+    const char *ending;
+    mr_status (*read)(const char *path, const mjModel *model, mr_task *task, char *summary);
+} readers[] = {
+    {".yaml", mr_task_read_yaml},
+    {".yml", mr_task_read_yaml},
+};
+
+static bool ends_with(const char *text, const char *ending) {
+    const size_t n = strlen(text), n_ending = strlen(ending);
+    return n >= n_ending && strcmp(text + n - n_ending, ending) == 0;
+}
+
+static mr_status read_task(const char *name, const char *path, const mjModel *model, mr_task *task,
+                           char *summary) {
+    if (path[0] == '\0')
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is a model without a task; describe one in a file and give it by "
+                       "--task FILE.yaml (docs/environments.md)",
+                       name);
+    for (size_t i = 0; i < MR_COUNT(readers); i++)
+        if (ends_with(path, readers[i].ending))
+            return readers[i].read(path, model, task, summary);
+    return mr_fail(MR_ERR_USAGE, "%s: a task is described by a .yaml or a .so file", path);
+}
+
+// `initial` is the task before its options were set.
+static mr_status open_model(const char *name, const char *path, const mr_env_options *options,
+                            mr_task *initial, char *summary, mr_env **out) {
+    mr_status status;
+    mjModel *model = NULL;
+    mr_env_option rows[MR_MAX_TASK_OPTIONS];
+
+    if (path[0] == '\0')
+        return mr_fail(MR_ERR_USAGE, "%s names no file; write it as in mjcf:robot.xml", name);
+    MR_TRY(mr_model_open(path, &model));
+    MR_TRY(mr_model_check_actuators(path, model)); // before what the task says about them
+    MR_TRY(read_task(name, options->task, model, initial, summary));
+    mr_task task = *initial;
+    const size_t n = mr_task_options(&task, rows);
+    MR_TRY(mr_env_options_set(name, options->set, n, rows));
+    status = mr_mujoco_new(name, &task, model, out);
+    model = NULL;
+done:
+    mj_deleteModel(model);
+    return status;
+}
+
+static mr_status mjcf_open(const char *name, const char *path, const mr_env_options *options,
+                           mr_env **out) {
+    mr_task initial;
+    char summary[MR_ENV_TEXT_SIZE];
+    return open_model(name, path, options, &initial, summary, out);
+}
+
+static mr_status mjcf_describe(const char *name, const char *path, const mr_env_options *options,
+                               char *text, size_t size) {
+    mr_env *env = NULL;
+    mr_task initial;
+    char summary[MR_ENV_TEXT_SIZE];
+    const mr_status status = open_model(name, path, options, &initial, summary, &env);
+    if (status != MR_OK)
+        return status;
+    mr_mujoco_print(mr_mujoco_of(env), summary[0] != '\0' ? summary : options->task, &initial, text,
+                    size);
+    mr_env_close(env);
+    return MR_OK;
+}
+
+const mr_env_scheme mr_env_mjcf = {
+    .scheme = "mjcf",
+    .form = "mjcf:FILE.xml",
+    .summary = "a MuJoCo model of your own, its task described by --task FILE",
+    .open = mjcf_open,
+    .describe = mjcf_describe,
+};
