@@ -2,6 +2,7 @@
 
 #include "envs/mujoco/model.h"
 #include "envs/mujoco/task.h"
+#include "envs/mujoco/task_plugin.h"
 #include "envs/mujoco/task_yaml.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@ static const struct {
 } readers[] = {
     {".yaml", mr_task_read_yaml},
     {".yml", mr_task_read_yaml},
+    {".so", mr_task_read_plugin},
 };
 
 static bool ends_with(const char *text, const char *ending) {

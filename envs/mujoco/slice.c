@@ -163,12 +163,15 @@ double mr_clip(const mr_range *range, double x) {
     return x < range->low ? range->low : x > range->high ? range->high : x;
 }
 
-double mr_slice_at(const mr_mujoco *mujoco, const mr_slice *slice, size_t i) {
-    const mjtNum *values = slice->field->values(mujoco);
+double mr_slice_of(const mjtNum *values, const mr_slice *slice, size_t i) {
     double x = values[slice->start + i];
     if (slice->minus.name[0] != '\0')
         x -= values[slice->minus_start + i];
     if (slice->map != NULL)
         x = slice->map->of(x);
     return slice->clip.low < slice->clip.high ? mr_clip(&slice->clip, x) : x;
+}
+
+double mr_slice_at(const mr_mujoco *mujoco, const mr_slice *slice, size_t i) {
+    return mr_slice_of(slice->field->values(mujoco), slice, i);
 }

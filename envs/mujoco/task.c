@@ -63,8 +63,9 @@ void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
         const mr_slice *slice = &mujoco->task.obs[i].of;
         if (!is_observed(&mujoco->task.obs[i]))
             continue;
+        const mjtNum *values = slice->field->values(mujoco);
         for (size_t k = 0; k < slice->dim; k++)
-            *obs++ = mr_slice_at(mujoco, slice, k);
+            *obs++ = mr_slice_of(values, slice, k);
     }
 }
 
@@ -181,6 +182,7 @@ static mr_status begin(mr_mujoco *mujoco) {
     MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
     mujoco->healthy = is_healthy(mujoco);
     memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
+    memset(mujoco->plugin_numbers, 0, mujoco->task.n_plugin_numbers * sizeof *mujoco->info);
     keep_before(mujoco); // nothing has moved: velocities are 0
     note_infos(mujoco);
 done:
@@ -321,7 +323,7 @@ static bool reads_after_step(const mr_mujoco *mujoco) {
 
 static mr_status allocate(mr_mujoco *mujoco) {
     const size_t n_info = mujoco->n_info_values, n_act = (size_t)mujoco->model->nu;
-    const size_t n_numbers = 2 * n_act + 2 * mujoco->obs_dim + n_info;
+    const size_t n_numbers = 2 * n_act + mujoco->obs_dim + n_info + mujoco->task.n_plugin_numbers;
     mujoco->numbers = calloc(n_numbers + 1, sizeof *mujoco->numbers);
     mujoco->info_texts = calloc(n_info + 1, sizeof *mujoco->info_texts);
     mujoco->info_names = calloc(n_info + 1, sizeof *mujoco->info_names);
@@ -330,8 +332,8 @@ static mr_status allocate(mr_mujoco *mujoco) {
     mujoco->act_low = mujoco->numbers;
     mujoco->act_high = mujoco->act_low + n_act;
     mujoco->last_obs = mujoco->act_high + n_act;
-    mujoco->plugin_obs = mujoco->last_obs + mujoco->obs_dim;
-    mujoco->info = mujoco->plugin_obs + mujoco->obs_dim;
+    mujoco->info = mujoco->last_obs + mujoco->obs_dim;
+    mujoco->plugin_numbers = mujoco->info + n_info;
     return MR_OK;
 }
 

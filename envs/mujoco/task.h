@@ -152,9 +152,10 @@ typedef struct {
     const char *place_text; // it, for descriptions
     const char *unused;     // an option that Gymnasium takes and does not use; NULL: none
     double unused_value;
-    bool is_gymnasium;  // equal to Gymnasium's task of this name
-    const char *source; // the paper; NULL: none
-    const void *plugin; // what a plug-in's terms look up
+    bool is_gymnasium;       // equal to Gymnasium's task of this name
+    const char *source;      // the paper; NULL: none
+    const void *plugin;      // what a plug-in's terms look up
+    size_t n_plugin_numbers; // room that they need
 } mr_task;
 
 /// How many rows the lists of a task have.
@@ -192,12 +193,12 @@ struct mr_mujoco {
     size_t obs_dim, n_info_values;
     char (*info_texts)[MR_NAME_SIZE + 24]; // [n_info_values] owned
     const char **info_names;               // [n_info_values] owned
-    double *numbers;  // owned: all of the following, and what a plug-in observes
-    double *act_low;  // [nu]
-    double *act_high; // [nu]
-    double *last_obs; // [obs_dim] of the last step or reset
-    double *info;     // [n_info_values]
-    double *plugin_obs;
+    double *numbers;                       // owned: all of the following
+    double *act_low;                       // [nu]
+    double *act_high;                      // [nu]
+    double *last_obs;                      // [obs_dim] of the last step or reset
+    double *info;                          // [n_info_values]
+    double *plugin_numbers;                // [task.n_plugin_numbers]
 };
 
 /// Opens a task. Takes over `model`, also on failure; NULL: it is loaded as the task says.
@@ -232,6 +233,9 @@ void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs);
 
 /// x, or the nearer end of the range; NaN stays NaN.
 double mr_clip(const mr_range *range, double x);
+
+/// Component `i` of a slice of its field's values, mapped and clipped.
+double mr_slice_of(const mjtNum *values, const mr_slice *slice, size_t i);
 
 /// Component `i` of a slice, mapped and clipped, in the present state.
 double mr_slice_at(const mr_mujoco *mujoco, const mr_slice *slice, size_t i);
