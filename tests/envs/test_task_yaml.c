@@ -306,5 +306,5 @@ Test(task_yaml, is_described_as_built_in_tasks_are) {
                  mr_error_message());
     scratch_expect_part(text, "a six-legged robot learns to walk forward");
     scratch_expect_part(text, "alive = 0.5 x ");
-    scratch_expect_part(text, "0.5  (default 0.3)");
+    scratch_expect_part(text, "0.5  (default 0.1)");
 }
