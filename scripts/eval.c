@@ -199,6 +199,10 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_policy_prepare(policy, n_envs));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
     MR_TRY(play(policy, envs, &chosen, evaluation));
+    if (mr_vec_env_n_diverged(envs) > 0)
+        fprintf(stderr,
+                "warning: the simulation broke down in %zu of the episodes, which ended there\n",
+                mr_vec_env_n_diverged(envs));
     if (chosen.json)
         status = print_json(spec, evaluation);
     else

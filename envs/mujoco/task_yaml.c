@@ -11,6 +11,7 @@
 #include "nn/file.h"
 #include "nn/nearest.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,8 +66,9 @@ static mr_status get_text(const reader *r, const yaml_node_t *node, const char *
     if (node->type != YAML_SCALAR_NODE)
         return fault(r, node, "expected one plain value here");
     const char *text = (const char *)node->data.scalar.value;
-    if (strlen(text) != node->data.scalar.length)
-        return fault(r, node, "a zero byte cannot be part of a value");
+    for (size_t i = 0; i < node->data.scalar.length; i++)
+        if (iscntrl((unsigned char)text[i]))
+            return fault(r, node, "a control character cannot be part of a value");
     *out = text;
     return MR_OK;
 }

@@ -207,6 +207,8 @@ Test(task_yaml, tells_the_line_the_column_and_the_choices_of_its_faults) {
         {OBSERVE "reward: []\n", "task.yaml: has no reward"},
         {OBSERVE "rewad: []\n", "task.yaml:2:1: unknown key \"rewad\"; did you mean \"reward\"?"},
         {OBSERVE REWARD "sky: 1\n", "unknown key \"sky\"; there are summary, frame_skip, "},
+        {"\"a\\nb\": 1\n", "task.yaml:1:1: a control character"},
+        {OBSERVE "reward: [{term: \"al\\0ive\"}]\n", "a control character"},
         {OBSERVE OBSERVE, "task.yaml:2:1: this key is given twice"},
         {OBSERVE "reward:\n  - {term: velocty, body: thorax}\n",
          "task.yaml:3:12: unknown term \"velocty\"; did you mean \"velocity\"?"},
