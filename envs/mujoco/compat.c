@@ -206,7 +206,7 @@ void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double
                                       : true, move_alone *
                                       : false);
     if (wants_scene)
-        ((move_in_scene *)move)(model, how, dx, dy, scene, camera);
+        ((move_in_scene *)move)(model, (int)how, dx, dy, scene, camera);
     else
-        ((move_alone *)move)(model, how, dx, dy, camera);
+        ((move_alone *)move)(model, (int)how, dx, dy, camera);
 }

@@ -199,15 +199,15 @@ Test(film, does_not_trust_an_ffmpeg_that_complains_and_ends_well) {
                            "ffmpeg could not make a.mp4: Error writing trailer");
 }
 
+// What ffmpeg does on a full disk is the test before. The limit leaves room for the files that
+// clang's OpenMP keeps; a picture of this size has some 80,000 bytes.
 Test(film, leaves_nothing_on_a_full_disk) {
-    const circumstances full = {.max_file_size = 2048};
-    outcome o =
-        run_under(&full, ARGUMENTS("eval", "run", "--episodes", "1", "--frames", "pictures"));
+    outcome o = run_under(&(circumstances){.max_file_size = 2048},
+                          ARGUMENTS("eval", "run", "--episodes", "1", "--frames", "pictures"));
     skip_where_impossible(&o);
+    if (strstr(o.err, "ThreadSanitizer") != NULL)
+        cr_skip_test("the thread sanitizer itself writes more than a picture");
     expect_refusal(&o, 1, "cannot write a picture for pictures");
-    o = run_under(&full, ARGUMENTS("eval", "run", "--episodes", "1", "--video", "a.mp4"));
-    skip_where_impossible(&o);
-    expect_refusal(&o, 1, "ffmpeg could not make a.mp4");
     expect_nothing_left();
 }
 
