@@ -133,3 +133,51 @@ Test(evaluate, the_number_of_copies_and_threads_changes_nothing) {
 Test(evaluate, freeing_nothing_is_fine) {
     mr_evaluation_free(NULL);
 }
+
+// What a watcher is shown: for each episode, 0, 1, 2, ... steps.
+typedef struct {
+    size_t n_looks, n_begun, next[N];
+    mr_status answer; // to the tenth look and those after it
+} witness;
+
+static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
+    witness *w = self;
+    cr_expect_lt(copy, 2);
+    cr_assert_lt(episode, N);
+    cr_expect_eq(n_steps, w->next[episode], "episode %zu", episode);
+    w->n_begun += n_steps == 0;
+    w->next[episode] = n_steps + 1;
+    return ++w->n_looks >= 10 && w->answer != MR_OK ? mr_fail(w->answer, "seen enough") : MR_OK;
+}
+
+static mr_status evaluate_before(witness *w, mr_evaluation *evaluation) {
+    const mr_eval_watcher watcher = {.self = w, .look = look};
+    mr_policy *policy = policy_new(2);
+    mr_vec_env *envs = NULL;
+    cr_assert_eq(mr_vec_env_open(env_name, NULL, 2, 1, &envs), MR_OK);
+    const mr_status status = mr_evaluate(policy, envs, SEED, false, &watcher, evaluation);
+    mr_vec_env_close(envs);
+    mr_policy_free(policy);
+    return status;
+}
+
+Test(evaluate, shows_a_watcher_every_state) {
+    witness w = {0};
+    mr_evaluation *evaluation = NULL;
+    cr_assert_eq(mr_evaluation_new(N, &evaluation), MR_OK);
+    cr_expect_eq(evaluate_before(&w, evaluation), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.n_begun, N);
+    for (size_t i = 0; i < N; i++)
+        cr_expect_eq(w.next[i], evaluation->lengths[i] + 1, "episode %zu", i);
+    mr_evaluation_free(evaluation);
+}
+
+Test(evaluate, ends_when_its_watcher_fails) {
+    witness w = {.answer = MR_ERR_IO};
+    mr_evaluation *evaluation = NULL;
+    cr_assert_eq(mr_evaluation_new(N, &evaluation), MR_OK);
+    cr_expect_eq(evaluate_before(&w, evaluation), MR_ERR_IO);
+    cr_expect_eq(w.n_looks, 10);
+    cr_expect_str_eq(mr_error_message(), "seen enough");
+    mr_evaluation_free(evaluation);
+}

@@ -239,6 +239,37 @@ Test(file, names_a_missing_file) {
     cr_expect_null(text);
 }
 
+static void write_text(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+Test(file, a_new_file_takes_its_place_when_it_is_kept) {
+    mr_new_file *file = NULL;
+    cr_assert_eq(replace("a.txt", "old"), MR_OK);
+    cr_assert_eq(mr_new_file_begin("a.txt", &file), MR_OK, "%s", mr_error_message());
+    write_text(mr_new_file_name(file), "new");
+    expect_text("a.txt", "old");
+    cr_expect_eq(mr_new_file_keep(file), MR_OK, "%s", mr_error_message());
+    mr_new_file_close(file);
+    expect_text("a.txt", "new");
+    expect_no_temporary("a.txt");
+}
+
+Test(file, a_new_file_that_is_not_kept_leaves_nothing) {
+    mr_new_file *file = NULL, *second = NULL;
+    cr_assert_eq(mr_new_file_begin("a.txt", &file), MR_OK, "%s", mr_error_message());
+    write_text(mr_new_file_name(file), "new");
+    cr_expect_eq(mr_new_file_begin("a.txt", &second), MR_ERR_IO);
+    expect_message("another process is writing it");
+    mr_new_file_close(file);
+    mr_new_file_close(NULL);
+    cr_expect_neq(access("a.txt", F_OK), 0);
+    expect_no_temporary("a.txt");
+}
+
 Test(file, makes_every_missing_directory) {
     static const char *const names[] = {"a/b/c", "a/b/c", "a//b/d/", "./e", "/tmp", "/"};
     for (size_t i = 0; i < MR_COUNT(names); i++) {
