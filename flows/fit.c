@@ -29,7 +29,7 @@ static const double lr_fall = 0.3;
 static const size_t falls_in_patience = 3;
 
 mr_fit_options mr_fit_defaults(void) {
-    return (mr_fit_options){.lr = 2e-3,
+    return (mr_fit_options){.lr = 4e-3,
                             .batch_size = 256,
                             .max_epochs = 1000,
                             .patience = 30,

@@ -36,7 +36,7 @@ static const mr_setting options[] = {
      "share of the rows that is only judged by", false},
     {"batch_size", MR_SETTING_COUNT, AT(fit.batch_size), "256", 1, 1e6, "N", "rows in a step",
      false},
-    {"lr", MR_SETTING_REAL, AT(fit.lr), "0.002", 1e-12, 10, "X",
+    {"lr", MR_SETTING_REAL, AT(fit.lr), "0.004", 1e-12, 10, "X",
      "Adam's learning rate at the start; falls where the held-out likelihood rests", false},
     {"clip_norm", MR_SETTING_REAL, AT(fit.clip_norm), "10", 1e-6, 1e30, "X",
      "longest gradient; longer ones are scaled down to it", false},

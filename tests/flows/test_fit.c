@@ -201,7 +201,7 @@ Test(fit, refuses_the_checkpoint_of_another_fit) {
     x[0] -= 1;
     options.lr *= 2;
     cr_expect_eq(mr_fit(density, N, x, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
-    scratch_expect_message("lr 0.002");
+    scratch_expect_message("lr 0.004");
     scratch_write("a.checkpoint", "hello");
     cr_expect_eq(mr_fit(density, N, x, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
     scratch_expect_message("a.checkpoint");

@@ -18,8 +18,9 @@ import time
 import numpy
 import torch
 import zuko
+from safetensors import safe_open
 
-N_FIT, N_TEST, BATCH, LR, LR_FALL, FALLS_AFTER = 10_000, 10_000, 256, 2e-3, 0.3, 10
+N_FIT, N_TEST, BATCH, LR, LR_FALL, FALLS_AFTER = 10_000, 10_000, 256, 4e-3, 0.3, 10
 
 
 def two_moons(g, n):
@@ -58,11 +59,9 @@ def rings(g, n):
 SHAPES = [two_moons, eight_gaussians, pinwheel, checkerboard, rings]
 
 FLOWS = {
-    "nsf:layers=4,hidden=64,bins=8": lambda d: zuko.flows.NSF(
-        d, bins=8, transforms=4, hidden_features=[64], passes=2
-    ),
-    "maf:layers=5,hidden=64": lambda d: zuko.flows.MAF(d, transforms=5, hidden_features=[64]),
-    "real_nvp:layers=4,hidden=64": lambda d: zuko.flows.NICE(d, transforms=4, hidden_features=[64]),
+    "nsf:layers=4,hidden=64x64,bound=5": lambda d: zuko.flows.NSF(d, bins=8, transforms=4, hidden_features=[64, 64], passes=2),
+    "maf:layers=5,hidden=64x64": lambda d: zuko.flows.MAF(d, transforms=5, hidden_features=[64, 64]),
+    "real_nvp:layers=4,hidden=64x64": lambda d: zuko.flows.NICE(d, transforms=4, hidden_features=[64, 64]),
 }
 
 
@@ -76,7 +75,9 @@ def fit_ours(millrace, flow, epochs, folder):
     run([millrace, "flow", "fit", folder / "fit.npy", "--flow", flow, "--out", model, "--epochs", str(epochs),
          "--patience", "30", "--json"])  # fmt: skip
     score = run([millrace, "flow", "score", model, folder / "test.npy", "--json"])
-    return score["mean_log_likelihood"], time.perf_counter() - begun
+    with safe_open(model, "numpy") as arrays:
+        n_parameters = sum(arrays.get_tensor(name).size for name in arrays.keys() if name.startswith("flow."))
+    return score["mean_log_likelihood"], time.perf_counter() - begun, n_parameters
 
 
 def fit_zuko(make, epochs, x, test):
@@ -107,21 +108,26 @@ def fit_zuko(make, epochs, x, test):
     flow.load_state_dict(best_state)
     with torch.no_grad():
         scored = flow().log_prob(torch.as_tensor((test - shift) / scale, dtype=torch.float32)).mean().item()
-    return scored - numpy.log(scale).sum(), time.perf_counter() - begun
+    n_parameters = sum(weight.numel() for weight in flow.parameters())
+    return scored - numpy.log(scale).sum(), time.perf_counter() - begun, n_parameters
+
+
+def report(shape, flow, ours, theirs):
+    nats, seconds, n_parameters = zip(ours, theirs)
+    print(f"{shape:16} {flow:30} {nats[0]:9.4f} {nats[1]:9.4f}   {seconds[0]:5.1f} / {seconds[1]:5.1f}"
+          f"  {n_parameters[0]:6} / {n_parameters[1]:6}", flush=True)  # fmt: skip
 
 
 def compare(options, folder):
-    print(f"{'shape':16} {'flow':30} {'millrace':>9} {'zuko':>9}   seconds")
+    print(f"{'shape':16} {'flow':30} {'millrace':>9} {'zuko':>9}   seconds        parameters")
     for shape in SHAPES:
         g = numpy.random.default_rng(1)
         x, test = shape(g, N_FIT), shape(g, N_TEST)
         numpy.save(folder / "fit.npy", x)
         numpy.save(folder / "test.npy", test)
         for flow, make in FLOWS.items():
-            ours, seconds = fit_ours(options.millrace, flow, options.epochs, folder)
-            theirs, their_seconds = fit_zuko(make, options.epochs, x, test)
-            print(f"{shape.__name__:16} {flow:30} {ours:9.4f} {theirs:9.4f}   {seconds:.1f} / {their_seconds:.1f}",
-                  flush=True)  # fmt: skip
+            report(shape.__name__, flow, fit_ours(options.millrace, flow, options.epochs, folder),
+                   fit_zuko(make, options.epochs, x, test))  # fmt: skip
             if options.pictures and flow.startswith("nsf"):
                 picture = pathlib.Path(options.pictures) / f"fit_{shape.__name__}.png"
                 subprocess.run([options.millrace, "flow", "plot", folder / "model.safetensors", "--out", picture,
@@ -142,11 +148,10 @@ def digits(options, folder):
     numpy.save(folder / "fit.npy", x[:1500])
     numpy.save(folder / "test.npy", x[1500:])
     flow = "maf:layers=5,hidden=128"
-    ours, seconds = fit_ours(options.millrace, flow, options.epochs, folder)
-    theirs, their_seconds = fit_zuko(
+    theirs = fit_zuko(
         lambda d: zuko.flows.MAF(d, transforms=5, hidden_features=[128]), options.epochs, x[:1500], x[1500:]
     )
-    print(f"{'digits, d = %d' % kept.sum():16} {flow:30} {ours:9.4f} {theirs:9.4f}   {seconds:.1f} / {their_seconds:.1f}")
+    report(f"digits, d = {kept.sum()}", flow, fit_ours(options.millrace, flow, options.epochs, folder), theirs)
     subprocess.run([options.millrace, "flow", "sample", folder / "model.safetensors", "-n", "40", "--out",
                     folder / "s.npy"], check=True, stdout=subprocess.DEVNULL)  # fmt: skip
     if options.pictures:
