@@ -220,6 +220,8 @@ Test(task_yaml, tells_the_line_the_column_and_the_choices_of_its_faults) {
         {OBSERVE "reward: [{term: velocity}]\n", "velocity needs a body or site or joint"},
         {OBSERVE "reward: [{term: distance, body: thorax}]\n", "distance needs to"},
         {OBSERVE "reward: [{term: reached, body: thorax, to: world}]\n", "needs a radius"},
+        {OBSERVE "reward: [{term: upright, body: thorax, axis: x}]\n", "upright has no axis"},
+        {OBSERVE "reward: [{term: velocity, joint: root, axis: x}]\n", "of a joint has no axis"},
         {OBSERVE "reward: [{term: alive, radius: 1}]\n", "alive has no radius"},
         {OBSERVE "reward: [{term: upright, site: tip_front_left}]\n", "that kind of object"},
         {OBSERVE "reward: [{term: value}]\n", "value needs a field"},

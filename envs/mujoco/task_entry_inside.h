@@ -1,0 +1,47 @@
+/// Entries of a task file's lists. Inside the reader of task files.
+#pragma once
+
+#include "envs/mujoco/yaml_nodes_inside.h"
+
+/// What can be rewarded, told or held to a range, as descriptions call it.
+typedef struct {
+    const char *name;
+    const char *option; // of its weight
+    const mr_quantity *kind;
+    // What it is about: of a body, of a site, of a joint; without any of them. NULL: not possible.
+    const mr_field *of_body, *of_site, *of_joint, *of_all;
+    size_t first, n;
+    unsigned takes; // AXIS, ... of task_entry.c
+    bool cost;
+} mr_term_row;
+
+/// One entry, as far as it has been read. Nodes are those of values, NULL where not given.
+typedef struct {
+    const yaml_node_t *whole;
+    const mr_term_row *term; // NULL: none
+    const mr_field *field;
+    mjtObj object_type;
+    mr_object object, to;
+    const yaml_node_t *object_node, *to_node, *term_node, *axis_node, *radius_node;
+    size_t first, count;
+    const mr_map *map;
+    mr_range clip, range, within;
+    bool has_first, has_count, has_range, closed;
+    double radius, weight;
+    char name[MR_NAME_SIZE];
+} mr_task_entry;
+
+/// The lists, as bits of those that a key may stand in.
+enum { MR_IN_OBSERVATION = 1, MR_IN_REWARD = 2, MR_IN_INFO = 4, MR_IN_HEALTHY = 8, MR_IN_ALL = 15 };
+
+/// Reads an entry of one of the lists.
+mr_status mr_entry_read(mr_yaml_reader *r, unsigned list, const yaml_node_t *node,
+                        mr_task_entry *e);
+
+/// The slice of a field that an entry picks, resolved in the model.
+mr_status mr_entry_slice(const mr_yaml_reader *r, const mr_task_entry *e, const mr_field *field,
+                         mr_slice *slice);
+
+/// What an entry measures: its term, or the components of its field.
+mr_status mr_entry_measure(const mr_yaml_reader *r, const mr_task_entry *given,
+                           mr_measure *measure);
