@@ -158,6 +158,22 @@ def digits(options, folder):
         draw_digits(numpy.load(folder / "s.npy"), kept, x[:40], pathlib.Path(options.pictures) / "digits.png")
 
 
+def draw_sheet(folder):
+    """The pictures that millrace drew of the shapes, on one sheet."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 3, figsize=(15, 6.4))
+    for axis, shape in zip(axes.flat, SHAPES):
+        axis.imshow(pyplot.imread(folder / f"fit_{shape.__name__}.png"))
+    for axis in axes.flat:
+        axis.axis("off")
+    figure.tight_layout(pad=0)
+    figure.savefig(folder / "flow_fits.png", dpi=80)
+
+
 def draw_digits(samples, kept, real, path):
     import matplotlib
 
@@ -186,6 +202,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         compare(options, pathlib.Path(name))
+        if options.pictures:
+            draw_sheet(pathlib.Path(options.pictures))
         digits(options, pathlib.Path(name))
 
 
