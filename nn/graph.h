@@ -93,7 +93,6 @@ mr_node *mr_exp(mr_node *x);
 mr_node *mr_log(mr_node *x);
 mr_node *mr_log1p(mr_node *x);
 mr_node *mr_tanh(mr_node *x);
-mr_node *mr_asinh(mr_node *x, double scale); // scale asinh(x / scale), the identity near 0
 mr_node *mr_sigmoid(mr_node *x);
 mr_node *mr_softplus(mr_node *x);         // max(x, 0) + log1p(exp(-|x|))
 mr_node *mr_softplus_inverse(mr_node *x); // log(exp(x) - 1), x > 0

@@ -94,26 +94,6 @@ static void tangent_derivative(const mr_node *node, size_t n, const mr_real *x, 
         d[i] = 1 - y[i] * y[i];
 }
 
-static void scaled_asinh(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    const mr_real scale = (mr_real)node->number[0];
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i] / scale;
-    mr_vasinh(n, y, y);
-    for (size_t i = 0; i < n; i++)
-        y[i] *= scale;
-}
-
-// 1 / sqrt(1 + (x / scale)^2), which is 0 where the square overflows.
-static void scaled_asinh_derivative(const mr_node *node, size_t n, const mr_real *x,
-                                    const mr_real *y, mr_real *d) {
-    (void)y;
-    const mr_real scale = (mr_real)node->number[0];
-    for (size_t i = 0; i < n; i++) {
-        const mr_real ratio = x[i] / scale;
-        d[i] = 1 / mr_sqrt(1 + ratio * ratio);
-    }
-}
-
 // 1 / (1 + exp(-x)) = (1 + tanh(x/2)) / 2: nothing overflows.
 static void logistic(size_t n, const mr_real *x, mr_real *y) {
     for (size_t i = 0; i < n; i++)
@@ -278,7 +258,6 @@ static const mr_op op_exp = UNARY(exponential, MR_READS_OUTPUT);
 static const mr_op op_log = UNARY(logarithm, MR_READS_INPUTS);
 static const mr_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
 static const mr_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
-static const mr_op op_asinh = UNARY(scaled_asinh, MR_READS_INPUTS);
 static const mr_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
 static const mr_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
 static const mr_op op_softplus_inverse = UNARY(softplus_inverse, MR_READS_INPUTS);
@@ -321,10 +300,6 @@ mr_node *mr_log1p(mr_node *x) {
 
 mr_node *mr_tanh(mr_node *x) {
     return unary_new(&op_tanh, x, 0, 0);
-}
-
-mr_node *mr_asinh(mr_node *x, double scale) {
-    return unary_new(&op_asinh, x, scale, 0);
 }
 
 mr_node *mr_sigmoid(mr_node *x) {

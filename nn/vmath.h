@@ -13,7 +13,6 @@ void mr_vexp(size_t n, const mr_real *x, mr_real *y);
 void mr_vlog(size_t n, const mr_real *x, mr_real *y);
 void mr_vlog1p(size_t n, const mr_real *x, mr_real *y);
 void mr_vtanh(size_t n, const mr_real *x, mr_real *y);
-void mr_vasinh(size_t n, const mr_real *x, mr_real *y);
 void mr_verf(size_t n, const mr_real *x, mr_real *y);
 void mr_vsin(size_t n, const mr_real *x, mr_real *y);
 void mr_vcos(size_t n, const mr_real *x, mr_real *y);

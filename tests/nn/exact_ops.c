@@ -65,9 +65,6 @@ static mr_node *op_log1p(leaves *x) {
 static mr_node *op_tanh(leaves *x) {
     return mr_tanh(x->a);
 }
-static mr_node *op_asinh(leaves *x) {
-    return mr_asinh(x->a, 0.7);
-}
 static mr_node *op_sigmoid(leaves *x) {
     return mr_sigmoid(x->a);
 }
@@ -224,7 +221,6 @@ static const op_case cases[] = {
     {"log", op_log},
     {"log1p", op_log1p},
     {"tanh", op_tanh},
-    {"asinh", op_asinh},
     {"sigmoid", op_sigmoid},
     {"softplus", op_softplus},
     {"softplus_inverse", op_softplus_inverse},

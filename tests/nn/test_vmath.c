@@ -17,10 +17,13 @@ typedef struct {
 } vmath_case;
 
 static const vmath_case cases[] = {
-    {"exp", mr_vexp, exp, -87, 88},           {"log", mr_vlog, log, 1e-30, 1e30},
-    {"log1p", mr_vlog1p, log1p, -0.999, 1e6}, {"tanh", mr_vtanh, tanh, -20, 20},
-    {"asinh", mr_vasinh, asinh, -1000, 1000}, {"erf", mr_verf, erf, -6, 6},
-    {"sin", mr_vsin, sin, -100, 100},         {"cos", mr_vcos, cos, -100, 100},
+    {"exp", mr_vexp, exp, -87, 88},
+    {"log", mr_vlog, log, 1e-30, 1e30},
+    {"log1p", mr_vlog1p, log1p, -0.999, 1e6},
+    {"tanh", mr_vtanh, tanh, -20, 20},
+    {"erf", mr_verf, erf, -6, 6},
+    {"sin", mr_vsin, sin, -100, 100},
+    {"cos", mr_vcos, cos, -100, 100},
 };
 
 // Distance in units in the last place of the exact result.

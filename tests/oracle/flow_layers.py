@@ -41,7 +41,7 @@ torch.set_default_dtype(torch.float64)
 
 # CHOICES
 SCALE_BOUND = 2.0  # of log-scales, by SCALE_BOUND tanh(s / SCALE_BOUND)
-NEAR = 2.0  # nets see NEAR asinh(feature / NEAR)
+REACH = 5.0  # nets see REACH tanh(feature / REACH)
 PLANAR_MIN = 1e-4  # 1 + w.u is PLANAR_MIN + (1 - PLANAR_MIN) softplus(w.u_raw + log(e - 1))
 RADIAL_MIN = 1e-4  # alpha is softplus(alpha_raw) + RADIAL_MIN
 SLOPE_MIN = 1e-3  # of a spline; raw slopes of 0 stand for slope 1
@@ -118,7 +118,7 @@ class Layer:
             sees = degrees
 
         def apply(x, context):
-            seen = near(x)
+            seen = seen_by_nets(x)
             hidden = seen if context is None else torch.cat([seen, context], 1)
             for i, (module, weights) in enumerate(layers):
                 if i == len(HIDDEN):
@@ -128,8 +128,8 @@ class Layer:
         return apply
 
 
-def near(x):
-    return NEAR * torch.asinh(x / NEAR)
+def seen_by_nets(x):
+    return REACH * torch.tanh(x / REACH)
 
 
 def softplus_inverse(y):
@@ -217,7 +217,7 @@ def coupling(layer, univariate, n_outputs, context):
     net = layer.net(n_a + layer.context_dim, n_outputs * (layer.dim - n_a))
 
     def meta(x_a):
-        return univariate(net(near(x_a) if context is None else torch.cat([near(x_a), context], 1)))
+        return univariate(net(seen_by_nets(x_a) if context is None else torch.cat([seen_by_nets(x_a), context], 1)))
 
     return CouplingTransform(meta, mask)
 

@@ -29,7 +29,7 @@ from torch.nn.functional import linear, logsigmoid, relu
 # CHOICES
 LOG_STD = (-5.0, 2.0)  # bounds of the base's log-deviation, reached through tanh
 SCALE_BOUND = 2.0  # of a coupling's log-scale, the same way
-NEAR = 2.0  # a coupling's net sees NEAR asinh(x / NEAR)
+REACH = 5.0  # a coupling's net sees REACH tanh(x / REACH)
 
 OBS_DIM, ACT_DIM, N_ROWS = 4, 3, 16
 HIDDEN = (8, 7)
@@ -101,7 +101,7 @@ def sample(weights, n_layers, obs, noise):
     log_prob = base.log_prob(x).sum(1)
     for layer in range(n_layers):
         passing, moving = coupling_split(layer)
-        inputs = torch.cat([NEAR * torch.asinh(x[:, passing] / NEAR), context], dim=1)
+        inputs = torch.cat([REACH * torch.tanh(x[:, passing] / REACH), context], dim=1)
         s_hat, t = net(weights, f"flow.{layer}.net", inputs, 2, ends_linear=True).chunk(2, dim=1)
         s = SCALE_BOUND * torch.tanh(s_hat / SCALE_BOUND)
         moved = torch.empty_like(x)
