@@ -3,6 +3,7 @@
 #include "agents/replay.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,6 @@ enum {
 /// The slots of one environment.
 typedef struct {
     size_t first; // its first slot in the arrays
-    size_t head;  // where its present observation is, from `first`
     bool begun;
 } ring;
 
@@ -28,6 +28,7 @@ struct mr_replay {
     size_t n_used; // slots of each ring that have been used at least once: the largest of all rings
     size_t n_transitions;
     ring *ring;          // [n_rings]
+    int64_t *head;       // [n_rings] where each one's present observation is, from its `first`
     float *obs;          // [n_rings * ring_size x obs_dim]
     float *act;          // [n_rings * ring_size x act_dim]
     float *reward;       // [n_rings * ring_size]
@@ -50,11 +51,13 @@ mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t a
                           .n_rings = n_envs,
                           .ring_size = ring_size,
                           .ring = calloc(n_envs, sizeof(ring)),
+                          .head = calloc(n_envs, sizeof(int64_t)),
                           .obs = calloc(n * obs_dim, sizeof(float)),
                           .act = calloc(n * act_dim, sizeof(float)),
                           .reward = calloc(n, sizeof(float)),
                           .kind = calloc(n, 1)};
-    if (!replay->ring || !replay->obs || !replay->act || !replay->reward || !replay->kind) {
+    if (!replay->ring || !replay->head || !replay->obs || !replay->act || !replay->reward ||
+        !replay->kind) {
         mr_replay_free(replay);
         return mr_fail(
             MR_ERR_MEMORY,
@@ -71,6 +74,7 @@ void mr_replay_free(mr_replay *replay) {
     if (!replay)
         return;
     free(replay->ring);
+    free(replay->head);
     free(replay->obs);
     free(replay->act);
     free(replay->reward);
@@ -82,19 +86,24 @@ static bool can_be_drawn(const mr_replay *replay, size_t slot) {
     return replay->kind[slot] != EMPTY;
 }
 
+static size_t head_slot(const mr_replay *replay, const ring *r) {
+    return r->first + (size_t)replay->head[r - replay->ring];
+}
+
 // Makes the head's next slot the head; what it held is gone.
-static void advance(mr_replay *replay, ring *r) {
-    r->head = (r->head + 1) % replay->ring_size;
-    const size_t slot = r->first + r->head;
+static void advance(mr_replay *replay, const ring *r) {
+    const size_t head = (head_slot(replay, r) - r->first + 1) % replay->ring_size;
+    const size_t slot = r->first + head;
+    replay->head[r - replay->ring] = (int64_t)head;
     if (can_be_drawn(replay, slot))
         replay->n_transitions--;
     replay->kind[slot] = EMPTY;
-    if (r->head >= replay->n_used)
-        replay->n_used = r->head + 1;
+    if (head >= replay->n_used)
+        replay->n_used = head + 1;
 }
 
 static void write_obs(mr_replay *replay, const ring *r, const double *obs) {
-    float *to = replay->obs + (r->first + r->head) * replay->obs_dim;
+    float *to = replay->obs + head_slot(replay, r) * replay->obs_dim;
     for (size_t j = 0; j < replay->obs_dim; j++)
         to[j] = (float)obs[j];
 }
@@ -110,9 +119,9 @@ void mr_replay_begin(mr_replay *replay, size_t env, const double *obs) {
 }
 
 void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *t) {
-    ring *r = &replay->ring[env];
+    const ring *r = &replay->ring[env];
     assert(r->begun);
-    const size_t slot = r->first + r->head;
+    const size_t slot = head_slot(replay, r);
     for (size_t j = 0; j < replay->act_dim; j++)
         replay->act[slot * replay->act_dim + j] = (float)t->act[j];
     replay->reward[slot] = (float)t->reward;
@@ -158,4 +167,121 @@ void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, doub
         batch->reward[i] = (mr_real)replay->reward[slot];
         batch->discount[i] = replay->kind[slot] == TERMINATED ? 0 : (mr_real)gamma;
     }
+}
+
+// ---- Files
+
+/// The arrays of a ring, as files hold them.
+typedef struct {
+    const char *name;
+    mr_dtype dtype;
+    size_t n_dims;
+    size_t n_cols;
+    size_t size; // of a row, in bytes
+    char *data;  // of the ring's first slot
+} column;
+
+enum { N_COLUMNS = 4, NAME_SIZE = 64 };
+
+static void list_columns(const mr_replay *replay, const ring *r, column columns[N_COLUMNS]) {
+    const size_t obs_dim = replay->obs_dim, act_dim = replay->act_dim;
+    columns[0] = (column){"obs",
+                          MR_F32,
+                          2,
+                          obs_dim,
+                          obs_dim * sizeof(float),
+                          (char *)(replay->obs + r->first * obs_dim)};
+    columns[1] = (column){"act",
+                          MR_F32,
+                          2,
+                          act_dim,
+                          act_dim * sizeof(float),
+                          (char *)(replay->act + r->first * act_dim)};
+    columns[2] =
+        (column){"reward", MR_F32, 1, 1, sizeof(float), (char *)(replay->reward + r->first)};
+    columns[3] = (column){"kind", MR_U8, 1, 1, 1, (char *)(replay->kind + r->first)};
+}
+
+static void name_column(size_t env, const column *c, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "replay.%zu.%s", env, c->name);
+}
+
+mr_status mr_replay_write(const mr_replay *replay, mr_tensors_writer *writer) {
+    mr_status status;
+    column columns[N_COLUMNS];
+    MR_TRY(mr_tensors_writer_add(writer, "replay.head", MR_I64, 1, &replay->n_rings, replay->head));
+    for (size_t i = 0; i < replay->n_rings * N_COLUMNS; i++) {
+        const size_t env = i / N_COLUMNS;
+        char name[NAME_SIZE];
+        list_columns(replay, &replay->ring[env], columns);
+        const column *c = &columns[i % N_COLUMNS];
+        const size_t shape[] = {replay->n_used, c->n_cols};
+        name_column(env, c, name);
+        MR_TRY(mr_tensors_writer_add(writer, name, c->dtype, c->n_dims, shape, c->data));
+    }
+done:
+    return status;
+}
+
+static mr_status read_ring(mr_replay *replay, size_t env, const mr_tensors *file) {
+    mr_status status = MR_OK;
+    column columns[N_COLUMNS];
+    list_columns(replay, &replay->ring[env], columns);
+    for (size_t k = 0; k < N_COLUMNS; k++) {
+        char name[NAME_SIZE];
+        const void *data;
+        const column *c = &columns[k];
+        const size_t shape[] = {replay->n_used, c->n_cols};
+        name_column(env, c, name);
+        MR_TRY(mr_tensors_get(file, name, c->dtype, c->n_dims, shape, &data));
+        memcpy(c->data, data, replay->n_used * c->size);
+    }
+done:
+    return status;
+}
+
+static bool is_sound(const mr_replay *replay, const ring *r) {
+    const int64_t head = replay->head[r - replay->ring];
+    bool sound = head >= 0 && (size_t)head < replay->n_used;
+    sound = sound && replay->kind[head_slot(replay, r)] == EMPTY;
+    for (size_t i = 0; i < replay->n_used; i++)
+        sound = sound && replay->kind[r->first + i] <= TERMINATED;
+    return sound;
+}
+
+// How many slots of each ring a file holds.
+static size_t find_n_used(const mr_tensors *file) {
+    for (size_t i = 0; i < mr_tensors_count(file); i++) {
+        const mr_tensor found = mr_tensors_at(file, i);
+        if (strcmp(found.name, "replay.0.kind") == 0 && found.n_dims == 1)
+            return found.shape[0];
+    }
+    return 0;
+}
+
+static mr_status fail_damaged(const mr_tensors *file) {
+    return mr_fail(MR_ERR_INPUT, "%s: its replay is none; the file is damaged, take another copy",
+                   mr_tensors_path(file));
+}
+
+mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file) {
+    mr_status status;
+    const void *head;
+    replay->n_used = find_n_used(file);
+    if (replay->n_used == 0 || replay->n_used > replay->ring_size)
+        return fail_damaged(file);
+    MR_TRY(mr_tensors_get(file, "replay.head", MR_I64, 1, &replay->n_rings, &head));
+    memcpy(replay->head, head, replay->n_rings * sizeof *replay->head);
+    replay->n_transitions = 0;
+    for (size_t env = 0; env < replay->n_rings; env++) {
+        ring *r = &replay->ring[env];
+        MR_TRY(read_ring(replay, env, file));
+        if (!is_sound(replay, r))
+            return fail_damaged(file);
+        r->begun = true;
+        for (size_t i = 0; i < replay->n_used; i++)
+            replay->n_transitions += can_be_drawn(replay, r->first + i);
+    }
+done:
+    return status;
 }

@@ -10,6 +10,7 @@
 
 #include "nn/random.h"
 #include "nn/status.h"
+#include "nn/tensors.h"
 
 #include <stdbool.h>
 
@@ -50,3 +51,11 @@ typedef struct {
 /// Draws `n` transitions, each uniformly from all, with replacement. The replay is not empty.
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
                       mr_batch *batch);
+
+/// Adds the filled slots to a file, as "replay.ENV.obs" [n x obs_dim] and so on. Begun in every
+/// environment. The data is borrowed until the file is written.
+mr_status mr_replay_write(const mr_replay *replay, mr_tensors_writer *writer);
+
+/// Reads the same back into a new replay of the same sizes. Fails with MR_ERR_INPUT where it does
+/// not fit; the replay is then partly overwritten.
+mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file);

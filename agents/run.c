@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,10 +92,19 @@ static mr_status open_table(mr_run *run, const char *name, table *t) {
     return MR_OK;
 }
 
+// As long as this file is open, nobody else trains here. File systems without locks go without.
+static mr_status lock(const mr_run *run) {
+    if (flock(run->progress.file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return mr_fail(MR_ERR_USAGE, "another process trains in %s; wait for it or stop it",
+                       run->dir);
+    return MR_OK;
+}
+
 static mr_status begin_progress(mr_run *run) {
     mr_status status;
     row r;
     MR_TRY(open_table(run, "progress.csv", &run->progress));
+    MR_TRY(lock(run));
     MR_TRY(row_begin(&r));
     for (size_t i = 0; i < mr_metric_count(); i++)
         fprintf(r.stream, "%s%s", i > 0 ? "," : "", mr_metric_at(i)->name);
@@ -180,6 +190,69 @@ done:
         remove_all(run);
     mr_run_close(run);
     return status;
+}
+
+static mr_status reopen_table(mr_run *run, const char *name, table *t) {
+    t->name = name;
+    t->file = open(mr_run_path(run, name), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (t->file < 0 && errno == ENOENT)
+        return mr_fail(MR_ERR_USAGE, "%s is not there; give the directory of a run to resume",
+                       mr_run_path(run, name));
+    if (t->file < 0)
+        return mr_fail(MR_ERR_IO, "cannot write %s: %s; change the permissions",
+                       mr_run_path(run, name), strerror(errno));
+    return MR_OK;
+}
+
+mr_status mr_run_open(const char *dir, mr_run **out) {
+    mr_status status;
+    mr_run *run = NULL;
+    MR_TRY(run_new(dir, &run));
+    MR_TRY(reopen_table(run, "progress.csv", &run->progress));
+    MR_TRY(reopen_table(run, "evaluations.csv", &run->evaluations));
+    MR_TRY(lock(run));
+    *out = run;
+    run = NULL;
+done:
+    mr_run_close(run);
+    return status;
+}
+
+static mr_status sync_table(mr_run *run, const table *t) {
+    if (fsync(t->file) != 0)
+        return mr_fail(MR_ERR_IO, "cannot write %s: %s; check the disk", mr_run_path(run, t->name),
+                       strerror(errno));
+    return MR_OK;
+}
+
+mr_status mr_run_sync(mr_run *run, double *progress_bytes, double *evaluations_bytes) {
+    mr_status status;
+    MR_TRY(sync_table(run, &run->progress));
+    MR_TRY(sync_table(run, &run->evaluations));
+    *progress_bytes = (double)run->progress.size;
+    *evaluations_bytes = (double)run->evaluations.size;
+done:
+    return status;
+}
+
+static mr_status cut_table(mr_run *run, table *t, double n_bytes) {
+    struct stat info;
+    if (fstat(t->file, &info) != 0 || (double)info.st_size < n_bytes)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "%s is shorter than when the checkpoint was written; put the file back as it "
+            "was",
+            mr_run_path(run, t->name));
+    t->size = (off_t)n_bytes;
+    if (ftruncate(t->file, t->size) != 0)
+        return mr_fail(MR_ERR_IO, "cannot cut %s: %s; check the disk", mr_run_path(run, t->name),
+                       strerror(errno));
+    return MR_OK;
+}
+
+mr_status mr_run_cut(mr_run *run, double progress_bytes, double evaluations_bytes) {
+    const mr_status status = cut_table(run, &run->progress, progress_bytes);
+    return status == MR_OK ? cut_table(run, &run->evaluations, evaluations_bytes) : status;
 }
 
 void mr_run_close(mr_run *run) {

@@ -6,7 +6,8 @@
 ///     policy.safetensors       the policy as it is now, replaced after each evaluation and at the
 ///                              end
 ///     best_policy.safetensors  the policy with the best evaluation so far
-///     checkpoint.safetensors   nets and optimizers, written where training stops early
+///     checkpoint.safetensors   all that the run needs to go on (checkpoint.h), replaced every so
+///                              many steps and where training stops
 ///
 /// evaluations.csv has the columns time/total_timesteps, eval/mean_reward, eval/std_reward,
 /// eval/mean_ep_length, eval/returns and eval/lengths; the last two hold a number an episode, with
@@ -22,6 +23,16 @@ typedef struct mr_run mr_run;
 /// Makes the directory (and its parents), writes config.yaml and begins the two tables. Fails with
 /// MR_ERR_USAGE when it exists already; on any other failure what was made is removed again.
 mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **out);
+
+/// Opens the directory of a run that is to go on. Fails with MR_ERR_USAGE when it is none, and when
+/// another process trains in it.
+mr_status mr_run_open(const char *dir, mr_run **out);
+
+/// Bytes of the two tables, all rows of which are now on the disk.
+mr_status mr_run_sync(mr_run *run, double *progress_bytes, double *evaluations_bytes);
+
+/// Cuts off what was added to the tables since they had these sizes.
+mr_status mr_run_cut(mr_run *run, double progress_bytes, double evaluations_bytes);
 
 /// Closes its files; NULL is fine.
 void mr_run_close(mr_run *run);

@@ -274,9 +274,11 @@ mr_params *mr_sac_temperature(const mr_sac *sac) {
 
 // ---- Saving
 
+static const char *const kinds[] = {"", "moment1.", "moment2."};
+static const size_t n_figures = sizeof(mr_sac_figures) / sizeof(double);
+
 static mr_status write_trained(const mr_params *params, const char *name,
                                mr_tensors_writer *writer) {
-    static const char *const kinds[] = {"", "moment1.", "moment2."};
     for (int k = 0; k < 3; k++) {
         char prefix[64];
         snprintf(prefix, sizeof prefix, "%s%s.", kinds[k], name);
@@ -301,10 +303,55 @@ mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer) {
     MR_TRY(note_count(writer, "critic_adam_steps", sac->critic_adam.n_steps));
     MR_TRY(note_count(writer, "actor_adam_steps", sac->actor_adam.n_steps));
     MR_TRY(note_count(writer, "alpha_adam_steps", sac->alpha_adam.n_steps));
+    MR_TRY(mr_tensors_writer_add(writer, "figures", MR_F64, 1, &n_figures, &sac->figures));
     MR_TRY(write_trained(mr_policy_params(sac->policy), "policy", writer));
     MR_TRY(write_trained(mr_critic_params(sac->critic), "critic", writer));
     MR_TRY(write_trained(sac->temperature, "temperature", writer));
     MR_TRY(mr_params_write(target, mr_params_read(target), "target.", writer));
+done:
+    return status;
+}
+
+// ---- Reading
+
+static mr_status read_trained(const mr_params *params, const char *name, const mr_tensors *file) {
+    for (int k = 0; k < 3; k++) {
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, "%s%s.", kinds[k], name);
+        mr_real *array = k == 0 ? mr_params_value(params) : mr_params_moment(params, k);
+        const mr_status status = mr_params_load(params, file, prefix, array);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
+static mr_status read_count(const mr_tensors *file, const char *key, uint64_t *count) {
+    const char *text = mr_tensors_note(file, key);
+    char *end = NULL;
+    if (text && text[0] >= '0' && text[0] <= '9')
+        *count = strtoull(text, &end, 10);
+    if (!end || *end != '\0')
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: %s is not a count; the file is damaged, take another copy",
+                       mr_tensors_path(file), key);
+    return MR_OK;
+}
+
+mr_status mr_sac_read(mr_sac *sac, const mr_tensors *file) {
+    mr_status status;
+    const void *figures;
+    const mr_params *target = mr_critic_target(sac->critic);
+    MR_TRY(read_count(file, "n_updates", &sac->n_updates));
+    MR_TRY(read_count(file, "critic_adam_steps", &sac->critic_adam.n_steps));
+    MR_TRY(read_count(file, "actor_adam_steps", &sac->actor_adam.n_steps));
+    MR_TRY(read_count(file, "alpha_adam_steps", &sac->alpha_adam.n_steps));
+    MR_TRY(mr_tensors_get(file, "figures", MR_F64, 1, &n_figures, &figures));
+    memcpy(&sac->figures, figures, sizeof sac->figures);
+    MR_TRY(read_trained(mr_policy_params(sac->policy), "policy", file));
+    MR_TRY(read_trained(mr_critic_params(sac->critic), "critic", file));
+    MR_TRY(read_trained(sac->temperature, "temperature", file));
+    MR_TRY(mr_params_load(target, file, "target.", mr_params_value(target)));
 done:
     return status;
 }

@@ -69,3 +69,7 @@ mr_params *mr_sac_temperature(const mr_sac *sac);
 /// Adds all of the agent's state (policy, critics, targets, temperature, moments and counts) to a
 /// file.
 mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer);
+
+/// Reads the same back into an agent that was built alike. On failure its state is partly
+/// overwritten.
+mr_status mr_sac_read(mr_sac *sac, const mr_tensors *file);

@@ -65,9 +65,15 @@ static const mr_setting table[] = {
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
      "episodes in an evaluation", false},
+    {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "50000", 0, 1e12, "N",
+     "steps between checkpoints, which --resume goes on from; 0: only at the end and on Ctrl-C",
+     false},
     {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
+
+// What may change when a run is resumed.
+static const size_t changeable[] = {AT(steps), AT(checkpoint_every), AT(out)};
 
 size_t mr_setting_count(void) {
     return MR_COUNT(table);
@@ -287,6 +293,13 @@ const mr_setting *mr_setting_find(const char *name) {
         if (same_name(name, table[i].name))
             return &table[i];
     return NULL;
+}
+
+bool mr_setting_may_change(const mr_setting *setting) {
+    for (size_t i = 0; i < MR_COUNT(changeable); i++)
+        if (changeable[i] == setting->offset)
+            return true;
+    return false;
 }
 
 void mr_settings_init(mr_settings *settings) {

@@ -43,7 +43,8 @@ typedef struct {
     size_t policy_delay; // critic updates for each actor update
     size_t eval_every;   // environment steps; 0: only at the end
     size_t eval_episodes;
-    char out[MR_MAX_TEXT]; // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
+    size_t checkpoint_every; // environment steps; 0: only at the end
+    char out[MR_MAX_TEXT];   // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
 } mr_settings;
 
 typedef enum {
@@ -89,6 +90,10 @@ const mr_setting *mr_setting_at(size_t i);
 
 /// The row of that name, written with `_` or `-`; NULL where there is none.
 const mr_setting *mr_setting_find(const char *name);
+
+/// Whether a run that is resumed may have another value of it than it was begun with: whether all
+/// that has happened would have happened with the new one too.
+bool mr_setting_may_change(const mr_setting *setting);
 
 /// The defaults.
 void mr_settings_init(mr_settings *settings);

@@ -2,6 +2,7 @@
 
 #include "agents/train.h"
 
+#include "agents/checkpoint.h"
 #include "agents/evaluate.h"
 #include "agents/replay.h"
 #include "agents/run.h"
@@ -13,32 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     MAX_DEFAULT_THREADS = 4, // a batch of 256 rows gains nothing from more
-    RECENT_EPISODES = 100,   // that the rollout means are over, as in Stable-Baselines3
     LOG_EVERY = 1000,        // environment steps between rows of progress.csv
 };
-
-/// One of the environments that training steps.
-typedef struct {
-    uint64_t n_episodes; // begun
-    double episode_return;
-    size_t episode_length;
-} rollout;
-
-/// The last episodes, for the rollout means.
-typedef struct {
-    size_t n; // in all
-    double episode_return[RECENT_EPISODES];
-    double episode_length[RECENT_EPISODES];
-} recent;
-
-/// Figures of the updates since the last row of progress.csv.
-typedef struct {
-    size_t n;
-    mr_sac_figures sum;
-} update_sums;
 
 typedef struct {
     const mr_settings *settings;
@@ -46,6 +27,7 @@ typedef struct {
     int n_threads;
     mr_vec_env *envs, *eval_envs;
     mr_policy *policy;
+    mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
     mr_sac *sac;
     mr_run *run;
@@ -55,11 +37,11 @@ typedef struct {
     double *action;         // [n_envs x act_dim] the task's own units
     mr_real *act, *noise;   // [n_envs x act_dim]
     mr_step *step;          // [n_envs]
-    rollout *rollout;       // [n_envs]
-    recent recent;
-    update_sums sums;
-    mr_metrics now;
-    double best_mean_reward;
+    mr_rollout *rollout;    // [n_envs]
+    mr_actions *actions;    // [n_envs]
+    mr_loop loop;
+    bool is_between_steps; // all of the above belongs to the same moment
+    double time_before;    // s, that a resumed run had taken already
     struct timespec begun;
 } trainer;
 
@@ -128,8 +110,9 @@ static mr_status make_buffers(trainer *t) {
     t->noise = calloc(n * t->act_dim, sizeof *t->noise);
     t->step = calloc(n, sizeof *t->step);
     t->rollout = calloc(n, sizeof *t->rollout);
-    const bool whole =
-        t->obs && t->next_obs && t->action && t->act && t->noise && t->step && t->rollout;
+    t->actions = calloc(n, sizeof *t->actions);
+    const bool whole = t->obs && t->next_obs && t->action && t->act && t->noise && t->step &&
+                       t->rollout && t->actions;
     return whole ? MR_OK : mr_fail_memory("training");
 }
 
@@ -141,7 +124,8 @@ static void clear_metrics(mr_metrics *metrics) {
     metrics->n_updates = 0;
 }
 
-static mr_status trainer_open(trainer *t) {
+// All but the run directory: nothing is left behind by settings that do not work.
+static mr_status build(trainer *t) {
     mr_status status;
     const mr_settings *s = t->settings;
     t->n_threads = choose_threads(s);
@@ -154,22 +138,26 @@ static mr_status trainer_open(trainer *t) {
     MR_TRY(make_agent(t));
     MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
     MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
+    MR_TRY(mr_params_copy(mr_policy_params(t->policy), &t->best));
     MR_TRY(make_buffers(t));
-    // The directory last: nothing is left behind by settings that do not work.
-    mr_settings used = *s;
-    used.threads = (size_t)t->n_threads;
-    MR_TRY(mr_run_create(s->out, &used, &t->run));
-    clear_metrics(&t->now);
-    t->best_mean_reward = -INFINITY;
+    clear_metrics(&t->loop.now);
+    t->loop.best_mean_reward = -INFINITY;
     clock_gettime(CLOCK_MONOTONIC, &t->begun);
 done:
     return status;
+}
+
+static mr_settings used_settings(const trainer *t) {
+    mr_settings used = *t->settings;
+    used.threads = (size_t)t->n_threads;
+    return used;
 }
 
 static void trainer_close(trainer *t) {
     mr_run_close(t->run);
     mr_sac_free(t->sac);
     mr_policy_free(t->policy);
+    mr_params_free(t->best);
     mr_replay_free(t->replay);
     mr_evaluation_free(t->evaluation);
     mr_vec_env_close(t->envs);
@@ -181,44 +169,12 @@ static void trainer_close(trainer *t) {
     free(t->noise);
     free(t->step);
     free(t->rollout);
+    for (size_t i = 0; t->actions && i < t->n_envs; i++)
+        free(t->actions[i].action);
+    free(t->actions);
 }
 
 // ---- Saving
-
-static mr_status save_policy(trainer *t, const char *name) {
-    char steps[32];
-    snprintf(steps, sizeof steps, "%.0f", t->now.total_timesteps);
-    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
-    const mr_note notes[] = {{"steps", steps},
-                             {"millrace", MR_VERSION},
-                             {"engine", env->engine},
-                             {"engine_version", env->engine_version}};
-    return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
-}
-
-static mr_status save_checkpoint(trainer *t) {
-    mr_status status;
-    mr_tensors_writer *writer = NULL;
-    MR_TRY(mr_tensors_writer_new(&writer));
-    MR_TRY(mr_sac_write(t->sac, writer));
-    MR_TRY(mr_tensors_writer_write(writer, mr_run_path(t->run, "checkpoint.safetensors")));
-done:
-    mr_tensors_writer_free(writer);
-    return status;
-}
-
-// Keeps what is good after `status` stopped training, and its message.
-static mr_status save_after(trainer *t, mr_status status) {
-    char cause[1024];
-    snprintf(cause, sizeof cause, "%s", mr_error_message());
-    if (save_policy(t, "policy.safetensors") != MR_OK || save_checkpoint(t) != MR_OK)
-        return mr_fail(status, "step %.0f: %s (and what was learned could not be saved: %s)",
-                       t->now.total_timesteps, cause, mr_error_message());
-    return mr_fail(status, "step %.0f: %s; the last good policy and checkpoint are in %s",
-                   t->now.total_timesteps, cause, t->settings->out);
-}
-
-// ---- Figures
 
 static double seconds_since(const struct timespec *begun) {
     struct timespec now;
@@ -227,53 +183,119 @@ static double seconds_since(const struct timespec *begun) {
 }
 
 static void note_time(trainer *t) {
-    t->now.time_elapsed = seconds_since(&t->begun);
-    t->now.fps = t->now.total_timesteps / t->now.time_elapsed;
+    mr_metrics *now = &t->loop.now;
+    now->time_elapsed = t->time_before + seconds_since(&t->begun);
+    now->fps = now->total_timesteps / now->time_elapsed;
 }
 
-static double mean_of_recent(const recent *r, const double *values) {
-    const size_t n = r->n < RECENT_EPISODES ? r->n : RECENT_EPISODES;
+static mr_status save_policy(trainer *t, const char *name, double n_steps) {
+    char steps[32];
+    snprintf(steps, sizeof steps, "%.0f", n_steps);
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_note notes[] = {{"steps", steps},
+                             {"millrace", MR_VERSION},
+                             {"engine", env->engine},
+                             {"engine_version", env->engine_version}};
+    return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
+}
+
+static mr_status save_latest(trainer *t) {
+    return save_policy(t, "policy.safetensors", t->loop.now.total_timesteps);
+}
+
+static mr_checkpoint checkpoint_of(trainer *t, const mr_settings *used) {
+    return (mr_checkpoint){.settings = used,
+                           .sac = t->sac,
+                           .best = t->best,
+                           .replay = t->replay,
+                           .n_envs = t->n_envs,
+                           .obs_dim = t->obs_dim,
+                           .act_dim = t->act_dim,
+                           .loop = &t->loop,
+                           .rollouts = t->rollout,
+                           .actions = t->actions,
+                           .obs = t->obs};
+}
+
+static mr_status save_checkpoint(trainer *t) {
+    const mr_settings used = used_settings(t);
+    const mr_checkpoint checkpoint = checkpoint_of(t, &used);
+    note_time(t);
+    const mr_status status =
+        mr_run_sync(t->run, &t->loop.progress_bytes, &t->loop.evaluations_bytes);
+    if (status != MR_OK)
+        return status;
+    return mr_checkpoint_save(&checkpoint, mr_run_path(t->run, "checkpoint.safetensors"));
+}
+
+// Keeps what is good after `status` stopped training, and its message. In the middle of a step
+// there is no state to go on from: then the last checkpoint stays, if there is one.
+static mr_status save_after(trainer *t, mr_status status) {
+    char cause[1024];
+    const double step = t->loop.now.total_timesteps;
+    snprintf(cause, sizeof cause, "%s", mr_error_message());
+    if (save_latest(t) != MR_OK || (t->is_between_steps && save_checkpoint(t) != MR_OK))
+        return mr_fail(status, "step %.0f: %s (and what was learned could not be saved: %s)", step,
+                       cause, mr_error_message());
+    const char *dir = t->settings->out;
+    if (access(mr_run_path(t->run, "checkpoint.safetensors"), F_OK) != 0)
+        return mr_fail(status, "step %.0f: %s; the last good policy is in %s", step, cause, dir);
+    if (status == MR_ERR_NUMERIC) // the same would happen again
+        return mr_fail(status, "step %.0f: %s; the last good policy and checkpoint are in %s", step,
+                       cause, dir);
+    return mr_fail(status,
+                   "step %.0f: %s; the last good policy and checkpoint are in %s: `millrace train "
+                   "--resume %s` goes on from there",
+                   step, cause, dir, dir);
+}
+
+// ---- Figures
+
+static double mean_of_recent(const mr_loop *l, const double *values) {
+    const size_t n = l->n_recent < MR_RECENT_EPISODES ? (size_t)l->n_recent : MR_RECENT_EPISODES;
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += values[i];
     return sum / (double)n;
 }
 
-static void note_episode(trainer *t, const rollout *r) {
-    recent *last = &t->recent;
-    last->episode_return[last->n % RECENT_EPISODES] = r->episode_return;
-    last->episode_length[last->n % RECENT_EPISODES] = (double)r->episode_length;
-    last->n++;
-    t->now.episodes = (double)last->n;
-    t->now.ep_rew_last = r->episode_return;
-    t->now.ep_rew_mean = mean_of_recent(last, last->episode_return);
-    t->now.ep_len_mean = mean_of_recent(last, last->episode_length);
+static void note_episode(trainer *t, const mr_rollout *r) {
+    mr_loop *l = &t->loop;
+    const size_t i = (size_t)l->n_recent % MR_RECENT_EPISODES;
+    l->recent_return[i] = r->episode_return;
+    l->recent_length[i] = r->episode_length;
+    l->n_recent++;
+    l->now.episodes = l->n_recent;
+    l->now.ep_rew_last = r->episode_return;
+    l->now.ep_rew_mean = mean_of_recent(l, l->recent_return);
+    l->now.ep_len_mean = mean_of_recent(l, l->recent_length);
 }
 
 static void note_update(trainer *t) {
     const mr_sac_figures *f = mr_sac_get_figures(t->sac);
-    mr_sac_figures *sum = &t->sums.sum;
+    mr_sac_figures *sum = &t->loop.sum;
     sum->critic_loss += f->critic_loss;
     sum->q_mean += f->q_mean;
     sum->actor_loss += f->actor_loss;
     sum->alpha_loss += f->alpha_loss;
     sum->entropy += f->entropy;
-    t->sums.n++;
-    t->now.ent_coef = f->alpha;
-    t->now.n_updates = (double)mr_sac_n_updates(t->sac);
+    t->loop.n_summed++;
+    t->loop.now.ent_coef = f->alpha;
+    t->loop.now.n_updates = (double)mr_sac_n_updates(t->sac);
 }
 
 static mr_status log_row(trainer *t) {
-    const mr_sac_figures *sum = &t->sums.sum;
-    const double n = t->sums.n > 0 ? (double)t->sums.n : NAN;
-    t->now.critic_loss = sum->critic_loss / n;
-    t->now.q_mean = sum->q_mean / n;
-    t->now.actor_loss = sum->actor_loss / n;
-    t->now.ent_coef_loss = sum->alpha_loss / n;
-    t->now.entropy = sum->entropy / n;
-    t->sums = (update_sums){0};
+    const mr_sac_figures *sum = &t->loop.sum;
+    const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
+    t->loop.now.critic_loss = sum->critic_loss / n;
+    t->loop.now.q_mean = sum->q_mean / n;
+    t->loop.now.actor_loss = sum->actor_loss / n;
+    t->loop.now.ent_coef_loss = sum->alpha_loss / n;
+    t->loop.now.entropy = sum->entropy / n;
+    t->loop.n_summed = 0;
+    t->loop.sum = (mr_sac_figures){0};
     note_time(t);
-    return mr_run_log(t->run, &t->now);
+    return mr_run_log(t->run, &t->loop.now);
 }
 
 // ---- Evaluating
@@ -281,22 +303,26 @@ static mr_status log_row(trainer *t) {
 static mr_status evaluate(trainer *t) {
     mr_status status;
     const mr_evaluation *e = t->evaluation;
-    const uint64_t step = (uint64_t)t->now.total_timesteps;
+    const uint64_t step = (uint64_t)t->loop.now.total_timesteps;
     mr_random seeds = mr_random_stream(t->settings->seed, MR_STREAM_EVAL, step);
     MR_TRY(mr_evaluate(t->policy, t->eval_envs, mr_random_u32(&seeds), true, NULL, t->evaluation));
-    t->now.eval_mean_reward = e->mean_return;
-    t->now.eval_std_reward = e->std_return;
-    t->now.eval_mean_ep_length = e->mean_length;
-    const bool best = e->mean_return > t->best_mean_reward;
+    t->loop.now.eval_mean_reward = e->mean_return;
+    t->loop.now.eval_std_reward = e->std_return;
+    t->loop.now.eval_mean_ep_length = e->mean_length;
+    const bool best = e->mean_return > t->loop.best_mean_reward;
     if (best) {
-        t->best_mean_reward = e->mean_return;
-        MR_TRY(save_policy(t, "best_policy.safetensors"));
+        const mr_params *params = mr_policy_params(t->policy);
+        t->loop.best_mean_reward = e->mean_return;
+        t->loop.best_steps = t->loop.now.total_timesteps;
+        memcpy(mr_params_value(t->best), mr_params_read(params),
+               mr_params_size(params) * sizeof(mr_real));
+        MR_TRY(save_policy(t, "best_policy.safetensors", t->loop.best_steps));
     }
-    MR_TRY(save_policy(t, "policy.safetensors"));
+    MR_TRY(save_latest(t));
     MR_TRY(mr_run_log_evaluation(t->run, step, e->n, e->returns, e->lengths));
     note_time(t);
     if (t->watcher && t->watcher->evaluated)
-        t->watcher->evaluated(t->watcher->self, &t->now, best);
+        t->watcher->evaluated(t->watcher->self, &t->loop.now, best);
 done:
     return status;
 }
@@ -304,11 +330,15 @@ done:
 // ---- Stepping
 
 // Every episode is begun with a seed of its own, so that it does not depend on what came before.
-static mr_status begin_episode(trainer *t, size_t i) {
-    rollout *r = &t->rollout[i];
+static uint64_t seed_of_episode(const trainer *t, size_t i, double episode) {
     mr_random seeds =
-        mr_random_stream(t->settings->seed, MR_STREAM_SEEDS, (uint64_t)i << 40 | r->n_episodes++);
-    const uint64_t seed = mr_random_u32(&seeds);
+        mr_random_stream(t->settings->seed, MR_STREAM_SEEDS, (uint64_t)i << 40 | (uint64_t)episode);
+    return mr_random_u32(&seeds);
+}
+
+static mr_status begin_episode(trainer *t, size_t i) {
+    mr_rollout *r = &t->rollout[i];
+    const uint64_t seed = seed_of_episode(t, i, r->n_episodes++);
     double *obs = t->obs + i * t->obs_dim;
     r->episode_return = 0;
     r->episode_length = 0;
@@ -335,7 +365,7 @@ static mr_status choose_actions(trainer *t, size_t step) {
 }
 
 static mr_status remember(trainer *t, size_t i) {
-    rollout *r = &t->rollout[i];
+    mr_rollout *r = &t->rollout[i];
     const mr_step *step = &t->step[i];
     const double *next_obs = t->next_obs + i * t->obs_dim;
     const mr_transition transition = {.act = t->act + i * t->act_dim,
@@ -344,6 +374,8 @@ static mr_status remember(trainer *t, size_t i) {
                                       .terminated = step->terminated};
     mr_replay_push(t->replay, i, &transition);
     memcpy(t->obs + i * t->obs_dim, next_obs, t->obs_dim * sizeof *next_obs);
+    memcpy(t->actions[i].action + (size_t)r->episode_length * t->act_dim,
+           t->action + i * t->act_dim, t->act_dim * sizeof *t->action);
     r->episode_return += step->reward;
     r->episode_length++;
     if (!step->terminated && !step->truncated)
@@ -354,9 +386,13 @@ static mr_status remember(trainer *t, size_t i) {
 
 static mr_status step_envs(trainer *t, size_t step) {
     mr_status status;
+    for (size_t i = 0; i < t->n_envs; i++)
+        MR_TRY(mr_actions_reserve(&t->actions[i], (size_t)t->rollout[i].episode_length + 1,
+                                  t->act_dim));
     MR_TRY(choose_actions(t, step));
     MR_TRY(mr_vec_env_step(t->envs, NULL, t->action, t->next_obs, t->step));
-    t->now.total_timesteps += (double)t->n_envs;
+    t->is_between_steps = false;
+    t->loop.now.total_timesteps += (double)t->n_envs;
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(remember(t, i));
 done:
@@ -382,31 +418,62 @@ static bool is_due(const trainer *t, size_t step, size_t every) {
     return every > 0 && (step + t->n_envs) / every > step / every;
 }
 
-static mr_status advance(trainer *t, size_t step) {
-    mr_status status;
-    const mr_settings *s = t->settings;
-    MR_TRY(step_envs(t, step));
-    MR_TRY(update(t, step));
-    if (is_due(t, step, s->eval_every) || step + t->n_envs >= s->steps)
+static bool is_last(const trainer *t, size_t step) {
+    return step + t->n_envs >= t->settings->steps;
+}
+
+// What comes after a step's checkpoint. What only the end of the run brings must not be in the
+// checkpoint: the run may go on further.
+static mr_status conclude(trainer *t, size_t step) {
+    mr_status status = MR_OK;
+    t->loop.is_concluded = 1;
+    if (is_last(t, step) && !is_due(t, step, t->settings->eval_every))
         MR_TRY(evaluate(t));
-    if (is_due(t, step, LOG_EVERY) || step + t->n_envs >= s->steps)
+    if (is_due(t, step, LOG_EVERY) || is_last(t, step))
         MR_TRY(log_row(t));
     if (t->watcher && t->watcher->stepped) {
         note_time(t);
-        t->watcher->stepped(t->watcher->self, &t->now);
+        t->watcher->stepped(t->watcher->self, &t->loop.now);
     }
 done:
     return status;
 }
 
-static mr_status run(trainer *t, const volatile sig_atomic_t *stop) {
-    mr_status status = MR_OK;
+static mr_status advance(trainer *t, size_t step) {
+    mr_status status;
+    const mr_settings *s = t->settings;
+    MR_TRY(step_envs(t, step));
+    MR_TRY(update(t, step));
+    t->loop.is_concluded = 0;
+    if (is_due(t, step, s->eval_every))
+        MR_TRY(evaluate(t));
+    if (is_due(t, step, s->checkpoint_every) || is_last(t, step))
+        MR_TRY(save_checkpoint(t));
+    MR_TRY(conclude(t, step));
+    t->is_between_steps = true;
+done:
+    return status;
+}
+
+static mr_status begin(trainer *t) {
+    mr_status status;
+    const mr_settings used = used_settings(t);
+    MR_TRY(mr_run_create(used.out, &used, &t->run));
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(begin_episode(t, i));
-    for (size_t step = 0; step < t->settings->steps && !(stop && *stop); step += t->n_envs)
+    t->loop.is_concluded = 1;
+    t->is_between_steps = true;
+done:
+    return status;
+}
+
+static mr_status go_on(trainer *t, const volatile sig_atomic_t *stop) {
+    mr_status status = MR_OK;
+    size_t step = (size_t)t->loop.now.total_timesteps;
+    for (; step < t->settings->steps && !(stop && *stop); step += t->n_envs)
         MR_TRY(advance(t, step));
-    if (stop && *stop) {
-        MR_TRY(save_policy(t, "policy.safetensors"));
+    if (step < t->settings->steps) {
+        MR_TRY(save_latest(t));
         MR_TRY(save_checkpoint(t));
         MR_TRY(log_row(t));
     }
@@ -414,21 +481,130 @@ done:
     return status;
 }
 
-mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
-                   const volatile sig_atomic_t *stop, mr_train_result *result) {
-    trainer t = {.settings = settings, .watcher = watcher};
-    mr_status status = trainer_open(&t);
-    if (status == MR_OK) {
-        status = run(&t, stop);
-        if (status != MR_OK)
-            status = save_after(&t, status);
+// ---- Resuming
+
+// Plays the actions of environment `i`'s episode again. `*same`: that led to where it was.
+static mr_status replay_episode(trainer *t, size_t i, bool *same) {
+    mr_env *env = mr_vec_env_at(t->envs, i);
+    const mr_rollout *r = &t->rollout[i];
+    const size_t n = (size_t)r->episode_length;
+    const uint64_t seed = seed_of_episode(t, i, r->n_episodes - 1);
+    double *obs = t->next_obs + i * t->obs_dim;
+    mr_status status = mr_env_reset(env, &seed, obs);
+    bool ended = false;
+    for (size_t k = 0; k < n && status == MR_OK && !ended; k++) {
+        mr_step step;
+        status = mr_env_step(env, t->actions[i].action + k * t->act_dim, obs, &step);
+        ended = status == MR_OK && (step.terminated || step.truncated);
     }
-    if (status == MR_OK)
+    *same = !ended && memcmp(obs, t->obs + i * t->obs_dim, t->obs_dim * sizeof *obs) == 0;
+    return status;
+}
+
+// An episode that cannot go on ends here, as truncated.
+static mr_status resume_episodes(trainer *t, size_t *n_lost) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < t->n_envs; i++) {
+        bool same;
+        MR_TRY(replay_episode(t, i, &same));
+        if (same)
+            continue;
+        ++*n_lost;
+        if (t->rollout[i].episode_length > 0)
+            note_episode(t, &t->rollout[i]);
+        MR_TRY(begin_episode(t, i));
+    }
+done:
+    return status;
+}
+
+static void swap_best(trainer *t) {
+    mr_real *policy = mr_params_value(mr_policy_params(t->policy));
+    mr_real *best = mr_params_value(t->best);
+    for (size_t i = 0; i < mr_params_size(t->best); i++) {
+        const mr_real kept = best[i];
+        best[i] = policy[i];
+        policy[i] = kept;
+    }
+}
+
+// A policy that was better, of a time after the checkpoint, is not this run's any more.
+static mr_status restore_best(trainer *t) {
+    if (t->loop.best_steps == 0) {
+        unlink(mr_run_path(t->run, "best_policy.safetensors"));
+        return MR_OK;
+    }
+    swap_best(t);
+    const mr_status status = save_policy(t, "best_policy.safetensors", t->loop.best_steps);
+    swap_best(t);
+    return status;
+}
+
+static mr_status load_checkpoint(trainer *t, const mr_settings *used) {
+    mr_checkpoint checkpoint = checkpoint_of(t, used);
+    const char *path = mr_run_path(t->run, "checkpoint.safetensors");
+    if (access(path, F_OK) != 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s has no checkpoint.safetensors to resume from; begin the run anew with "
+                       "--config %s/config.yaml --out DIR",
+                       used->out, used->out);
+    const mr_status status = mr_checkpoint_load(&checkpoint, path);
+    const double steps = t->loop.now.total_timesteps;
+    if (status == MR_OK && steps > (double)used->steps)
+        return mr_fail(MR_ERR_USAGE, "%s is at step %.0f already; give more --steps than %zu",
+                       used->out, steps, used->steps);
+    return status;
+}
+
+static mr_status resume(trainer *t) {
+    mr_status status;
+    size_t n_lost = 0;
+    const mr_settings used = used_settings(t);
+    MR_TRY(mr_run_open(used.out, &t->run));
+    MR_TRY(load_checkpoint(t, &used));
+    MR_TRY(mr_run_cut(t->run, t->loop.progress_bytes, t->loop.evaluations_bytes));
+    MR_TRY(mr_settings_write(&used, mr_run_path(t->run, "config.yaml")));
+    MR_TRY(restore_best(t));
+    t->time_before = t->loop.now.time_elapsed;
+    MR_TRY(resume_episodes(t, &n_lost));
+    if (t->watcher && t->watcher->resumed)
+        t->watcher->resumed(t->watcher->self, &t->loop.now, n_lost);
+    if (t->loop.is_concluded == 0)
+        MR_TRY(conclude(t, (size_t)t->loop.now.total_timesteps - t->n_envs));
+    t->is_between_steps = true;
+done:
+    return status;
+}
+
+// ---- Both
+
+static mr_status train(const mr_settings *settings, const mr_train_watcher *watcher,
+                       const volatile sig_atomic_t *stop, mr_status (*start)(trainer *),
+                       mr_train_result *result) {
+    mr_status status;
+    trainer t = {.settings = settings, .watcher = watcher};
+    MR_TRY(build(&t));
+    MR_TRY(start(&t));
+    status = go_on(&t, stop);
+    if (status != MR_OK)
+        status = save_after(&t, status);
+    else
         *result = (mr_train_result){.stopped = stop && *stop,
-                                    .last = t.now,
-                                    .best_mean_reward = t.best_mean_reward,
+                                    .last = t.loop.now,
+                                    .best_mean_reward = t.loop.best_mean_reward,
                                     .n_diverged = mr_vec_env_n_diverged(t.envs) +
                                                   mr_vec_env_n_diverged(t.eval_envs)};
+done:
     trainer_close(&t);
     return status;
+}
+
+mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
+                   const volatile sig_atomic_t *stop, mr_train_result *result) {
+    return train(settings, watcher, stop, begin, result);
+}
+
+mr_status mr_train_resume(const mr_settings *settings, const mr_train_watcher *watcher,
+                          const volatile sig_atomic_t *stop, mr_train_result *result) {
+    return train(settings, watcher, stop, resume, result);
 }

@@ -16,6 +16,9 @@ typedef struct {
     void (*stepped)(void *self, const mr_metrics *now);
     /// After an evaluation; `best`: it is the best so far.
     void (*evaluated)(void *self, const mr_metrics *now, bool best);
+    /// Once, where a run is resumed. `n_lost`: environments that are not deterministic, so that
+    /// their episodes could not go on and were begun anew.
+    void (*resumed)(void *self, const mr_metrics *now, size_t n_lost);
 } mr_train_watcher;
 
 /// How training ended.
@@ -36,6 +39,19 @@ typedef struct {
 /// A simulation that breaks down (mr_step.diverged) ends its episode, and training goes on. On a
 /// NaN or infinite observation or reward of another environment, loss or gradient: fails with
 /// MR_ERR_NUMERIC, the message names the quantity that went bad first, and the run directory holds
-/// the last good policy and checkpoint.
+/// the last good policy and the last checkpoint. Where an environment fails between two steps, that
+/// is a checkpoint of this moment.
 mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
                    const volatile sig_atomic_t *stop, mr_train_result *result);
+
+/// Goes on with the run in the directory settings->out from its last checkpoint. What was logged
+/// after it is cut off, and all that follows is, bit for bit, what it would have been had the run
+/// never stopped.
+///
+///   settings  the run's own; steps and checkpoint_every may be others
+///
+/// Fails as mr_train does, and with MR_ERR_USAGE where there is no checkpoint, where a setting
+/// differs that must not, and where the run is past settings->steps; the directory is then as it
+/// was.
+mr_status mr_train_resume(const mr_settings *settings, const mr_train_watcher *watcher,
+                          const volatile sig_atomic_t *stop, mr_train_result *result);

@@ -2,10 +2,12 @@
 
 #include "agents/train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scripts/command.h"
 #include "scripts/progress.h"
@@ -14,7 +16,8 @@
 // What training is told besides its settings. Files and pairs may be given more than once: they are
 // looked up, not stored.
 typedef struct {
-    mr_auto until_return; // automatic: never mind
+    mr_auto until_return;     // automatic: never mind
+    char resume[MR_MAX_TEXT]; // "": begin a new run
 } train_options;
 
 static const mr_setting options[] = {
@@ -33,11 +36,17 @@ static const mr_setting options[] = {
      .max = 1e12,
      .metavar = "X",
      .help = "stop as soon as an evaluation has a mean return of at least X"},
+    {.name = "resume",
+     .type = MR_SETTING_TEXT,
+     .offset = offsetof(train_options, resume),
+     .metavar = "RUN_DIR",
+     .help = "go on with a run from its last checkpoint; --steps may be given to go further"},
 };
 
 static const mr_setting *const config_option = &options[0];
 static const mr_setting *const set_option = &options[1];
 static const mr_setting *const until_option = &options[2];
+static const mr_setting *const resume_option = &options[3];
 
 // The signal that came, or GOAL_REACHED. Training stops when it is not zero.
 static volatile sig_atomic_t stop_cause;
@@ -73,6 +82,7 @@ typedef struct {
     mr_auto until_return;
     mr_progress progress;
     int name_lock;
+    bool is_resumed;
     bool has_begun;
 } session;
 
@@ -82,7 +92,8 @@ static void begin(session *s) {
         return;
     s->has_begun = true;
     mr_run_name_release(&s->name_lock);
-    announce(s->settings);
+    if (!s->is_resumed)
+        announce(s->settings);
     mr_progress_begin(&s->progress, s->settings);
 }
 
@@ -100,6 +111,19 @@ static void evaluated(void *self, const mr_metrics *now, bool best) {
         stop_cause = GOAL_REACHED;
 }
 
+static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
+    session *s = self;
+    begin(s);
+    s->progress.drawn_step = now->total_timesteps;
+    fprintf(stderr, "resuming %s at step %.0f of %zu\n", s->settings->out, now->total_timesteps,
+            s->settings->steps);
+    if (n_lost > 0)
+        fprintf(stderr,
+                "warning: %s does not repeat itself, so that %zu unfinished episode%s ended here "
+                "as truncated; the run is not the one that an uninterrupted one would have been\n",
+                s->settings->env, n_lost, n_lost == 1 ? "" : "s");
+}
+
 static mr_status store_pair(mr_settings *settings, const char *pair) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
     const char *equals = strchr(pair, '=');
@@ -113,11 +137,44 @@ static mr_status store_pair(mr_settings *settings, const char *pair) {
     return mr_settings_set(settings, key, equals + 1, where);
 }
 
+// A run that is resumed has its own settings for defaults.
+static mr_status read_run(const mr_command_line *line, mr_settings *settings, train_options *own) {
+    mr_status status = MR_OK;
+    char path[MR_MAX_TEXT + sizeof "/config.yaml"];
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option == resume_option)
+            MR_TRY(mr_given_store(&line->given[i], own));
+    if (own->resume[0] == '\0')
+        goto done;
+    snprintf(path, sizeof path, "%s/config.yaml", own->resume);
+    if (access(path, R_OK) != 0) {
+        status = mr_fail(MR_ERR_USAGE, "cannot read %s: %s; give --resume the directory of a run",
+                         path, strerror(errno));
+        goto done;
+    }
+    status = mr_settings_read(settings, path);
+done:
+    return status;
+}
+
+static mr_status place_run(mr_settings *settings, const train_options *own) {
+    if (own->resume[0] == '\0')
+        return MR_OK;
+    if (settings->out[0] != '\0' && strcmp(settings->out, own->resume) != 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "out is %.200s, but a run goes on in its own directory, %.200s; leave --out "
+                       "away",
+                       settings->out, own->resume);
+    snprintf(settings->out, sizeof settings->out, "%s", own->resume);
+    return MR_OK;
+}
+
 // Defaults, then files, then the rest of the command line in its order.
 static mr_status read_settings(const mr_command_line *line, mr_settings *settings,
                                train_options *own) {
     mr_status status = MR_OK;
     mr_settings_init(settings);
+    MR_TRY(read_run(line, settings, own));
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option == config_option)
             MR_TRY(mr_settings_read(settings, line->given[i].value));
@@ -127,11 +184,12 @@ static mr_status read_settings(const mr_command_line *line, mr_settings *setting
             MR_TRY(store_pair(settings, given->value));
         else if (given->option == until_option)
             MR_TRY(mr_given_store(given, own));
-        else if (given->option != config_option)
+        else if (given->option != config_option && given->option != resume_option)
             MR_TRY(mr_given_store(given, settings));
     }
     if (line->n_arguments > 0)
         MR_TRY(mr_settings_set(settings, "env", line->arguments[0], "ENV"));
+    MR_TRY(place_run(settings, own));
     status = mr_settings_check(settings);
 done:
     return status;
@@ -159,14 +217,17 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     train_options own = {.until_return.automatic = true};
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
-    const mr_train_watcher watcher = {.self = &s, .stepped = stepped, .evaluated = evaluated};
+    const mr_train_watcher watcher = {
+        .self = &s, .stepped = stepped, .evaluated = evaluated, .resumed = resumed};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
     s.until_return = own.until_return;
     catch_signals();
-    status = mr_train(&settings, &watcher, &stop_cause, &result);
+    s.is_resumed = own.resume[0] != '\0';
+    status = s.is_resumed ? mr_train_resume(&settings, &watcher, &stop_cause, &result)
+                          : mr_train(&settings, &watcher, &stop_cause, &result);
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
         const bool interrupted = result.stopped && stop_cause > 0;
@@ -180,13 +241,15 @@ done:
 
 const mr_command mr_command_train = {
     .name = "train",
-    .usage = "ENV [options]",
+    .usage = "ENV [options] | --resume RUN_DIR [options]",
     .summary = "train an agent on a task",
     .details = "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
                "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
                "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
                "What is set later overrides what is set earlier: the defaults, --config FILE,\n"
-               "then --set and the other options in the order given. Ctrl-C stops in good order.",
+               "then --set and the other options in the order given. Ctrl-C stops in good order,\n"
+               "and --resume RUN_DIR goes on with a run that was stopped or killed, as if it had\n"
+               "never been.",
     .max_arguments = 1,
     .takes_settings = true,
     .options = options,

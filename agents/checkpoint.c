@@ -1,0 +1,184 @@
+// The checkpoint of a training run: a safetensors file.
+
+#include "agents/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char format_name[] = "millrace.checkpoint";
+static const char format_version[] = "1";
+
+enum { NAME_SIZE = 64, KEY_SIZE = 80 };
+
+static const double max_exact = 0x1p53; // up to here every whole number is a double
+
+static const size_t n_rollout = sizeof(mr_rollout) / sizeof(double);
+static const size_t n_loop = sizeof(mr_loop) / sizeof(double);
+
+mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim) {
+    if (n <= actions->capacity)
+        return MR_OK;
+    const size_t capacity = n > 2 * actions->capacity ? n : 2 * actions->capacity;
+    double *more = realloc(actions->action, capacity * act_dim * sizeof *more);
+    if (!more)
+        return mr_fail_memory("the actions of an episode");
+    *actions = (mr_actions){more, capacity};
+    return MR_OK;
+}
+
+// ---- Writing
+
+static void name_setting(const mr_setting *setting, char key[KEY_SIZE]) {
+    snprintf(key, KEY_SIZE, "setting.%s", setting->name);
+}
+
+static mr_status note_settings(const mr_settings *settings, mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        char key[KEY_SIZE], text[MR_MAX_TEXT];
+        name_setting(mr_setting_at(i), key);
+        mr_setting_format(mr_setting_at(i), settings, text, sizeof text);
+        if (!mr_setting_at(i)->own_to_run)
+            MR_TRY(mr_tensors_writer_note(writer, key, text));
+    }
+done:
+    return status;
+}
+
+static void name_actions(size_t env, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "episode.%zu.actions", env);
+}
+
+static mr_status add_actions(const mr_checkpoint *c, mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < c->n_envs; i++) {
+        char name[NAME_SIZE];
+        const size_t shape[] = {(size_t)c->rollouts[i].episode_length, c->act_dim};
+        name_actions(i, name);
+        MR_TRY(mr_tensors_writer_add(writer, name, MR_F64, 2, shape, c->actions[i].action));
+    }
+done:
+    return status;
+}
+
+mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
+    mr_status status;
+    mr_tensors_writer *writer = NULL;
+    const size_t rollouts_shape[] = {c->n_envs, n_rollout}, obs_shape[] = {c->n_envs, c->obs_dim};
+    MR_TRY(mr_tensors_writer_new(&writer));
+    MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
+    MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
+    MR_TRY(note_settings(c->settings, writer));
+    MR_TRY(mr_sac_write(c->sac, writer));
+    MR_TRY(mr_params_write(c->best, mr_params_read(c->best), "best.", writer));
+    MR_TRY(mr_replay_write(c->replay, writer));
+    MR_TRY(mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, c->loop));
+    MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, rollouts_shape, c->rollouts));
+    MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs_shape, c->obs));
+    MR_TRY(add_actions(c, writer));
+    MR_TRY(mr_tensors_writer_write(writer, path));
+done:
+    mr_tensors_writer_free(writer);
+    return status;
+}
+
+// ---- Reading
+
+static mr_status fail_damaged(const mr_tensors *file, const char *what) {
+    return mr_fail(MR_ERR_INPUT, "%s: %s; the file is damaged, take another copy",
+                   mr_tensors_path(file), what);
+}
+
+static mr_status check_format(const mr_tensors *file) {
+    const char *format = mr_tensors_note(file, "format");
+    const char *version = mr_tensors_note(file, "format_version");
+    if (!format || strcmp(format, format_name) != 0 || !version)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s is not a checkpoint that training can go on from; begin a new run",
+                       mr_tensors_path(file));
+    if (strcmp(version, format_version) != 0)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "%s is a checkpoint of version %.20s, and this millrace reads version %s; go "
+            "on with the millrace that wrote it",
+            mr_tensors_path(file), version, format_version);
+    return MR_OK;
+}
+
+static mr_status check_settings(const mr_tensors *file, const mr_settings *settings) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        char key[KEY_SIZE], text[MR_MAX_TEXT];
+        name_setting(setting, key);
+        mr_setting_format(setting, settings, text, sizeof text);
+        const char *saved = mr_tensors_note(file, key);
+        if (!saved || strcmp(saved, text) == 0 || mr_setting_may_change(setting))
+            continue;
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is %.200s, but the run goes on only with the %.200s that it was begun "
+                       "with; leave it as it was or begin a new run",
+                       setting->name, text, saved);
+    }
+    return MR_OK;
+}
+
+static bool is_count(double number) {
+    return number >= 0 && number <= max_exact && number == floor(number);
+}
+
+static mr_status check_numbers(const mr_tensors *file, const mr_checkpoint *c) {
+    const mr_loop *l = c->loop;
+    bool is_whole = is_count(l->now.total_timesteps) && is_count(l->best_steps) &&
+                    is_count(l->n_recent) && is_count(l->n_summed) && is_count(l->progress_bytes) &&
+                    is_count(l->evaluations_bytes);
+    for (size_t i = 0; i < c->n_envs; i++)
+        is_whole = is_whole && is_count(c->rollouts[i].n_episodes) &&
+                   c->rollouts[i].n_episodes >= 1 && is_count(c->rollouts[i].episode_length);
+    return is_whole ? MR_OK : fail_damaged(file, "a count is not a whole number");
+}
+
+static mr_status read_reals(const mr_tensors *file, const char *name, size_t n_dims,
+                            const size_t *shape, double *out) {
+    const void *data;
+    const mr_status status = mr_tensors_get(file, name, MR_F64, n_dims, shape, &data);
+    if (status == MR_OK)
+        memcpy(out, data, (n_dims == 2 ? shape[0] * shape[1] : shape[0]) * sizeof *out);
+    return status;
+}
+
+static mr_status read_actions(const mr_tensors *file, mr_checkpoint *c, size_t env) {
+    mr_status status;
+    char name[NAME_SIZE];
+    const void *data;
+    const size_t shape[] = {(size_t)c->rollouts[env].episode_length, c->act_dim};
+    name_actions(env, name);
+    MR_TRY(mr_tensors_get(file, name, MR_F64, 2, shape, &data)); // so there are as many as it says
+    MR_TRY(mr_actions_reserve(&c->actions[env], shape[0], c->act_dim));
+    if (shape[0] > 0)
+        memcpy(c->actions[env].action, data, shape[0] * c->act_dim * sizeof(double));
+done:
+    return status;
+}
+
+mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    const size_t rollouts_shape[] = {c->n_envs, n_rollout}, obs_shape[] = {c->n_envs, c->obs_dim};
+    MR_TRY(mr_tensors_open(path, &file));
+    MR_TRY(check_format(file));
+    MR_TRY(check_settings(file, c->settings));
+    MR_TRY(mr_sac_read(c->sac, file));
+    MR_TRY(mr_params_load(c->best, file, "best.", mr_params_value(c->best)));
+    MR_TRY(mr_replay_read(c->replay, file));
+    MR_TRY(read_reals(file, "loop", 1, &n_loop, (double *)c->loop));
+    MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
+    MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));
+    MR_TRY(check_numbers(file, c));
+    for (size_t i = 0; i < c->n_envs; i++)
+        MR_TRY(read_actions(file, c, i));
+done:
+    mr_tensors_close(file);
+    return status;
+}

@@ -1,0 +1,68 @@
+/// The checkpoint of a training run: a safetensors file with all that the run needs to go on as if
+/// it had never been stopped.
+///
+/// Nets, moments and counts, temperature, the filled part of the replay, the loop's own numbers.
+/// Random streams are indexed by counters, so nothing of them is kept. Of an environment in the
+/// middle of an episode, the actions since its reset are kept: played again, they lead to where it
+/// was.
+#pragma once
+
+#include "agents/metrics.h"
+#include "agents/sac.h"
+#include "agents/settings.h"
+
+enum { MR_RECENT_EPISODES = 100 }; // that the rollout means are over, as in Stable-Baselines3
+
+/// An environment's present episode. All doubles: a file holds them as one array.
+typedef struct {
+    double n_episodes; // begun
+    double episode_return;
+    double episode_length;
+} mr_rollout;
+
+/// The loop's own numbers. All doubles, as above.
+typedef struct {
+    mr_metrics now;
+    double best_mean_reward;
+    double best_steps; // when it was; 0: no evaluation yet
+    double n_recent;   // episodes that ended, in all
+    double recent_return[MR_RECENT_EPISODES];
+    double recent_length[MR_RECENT_EPISODES];
+    double n_summed;       // updates since the last row of progress.csv
+    mr_sac_figures sum;    // of their figures
+    double is_concluded;   // 0: the present step's row, if one is due, is still to be written
+    double progress_bytes; // of progress.csv and evaluations.csv
+    double evaluations_bytes;
+} mr_loop;
+
+/// The actions of an episode so far.
+typedef struct {
+    double *action; // [capacity x act_dim] owned; the task's own units
+    size_t capacity;
+} mr_actions;
+
+/// Makes room for `n` actions and leaves what is there.
+mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim);
+
+/// A run between two steps. All of it is borrowed.
+typedef struct {
+    const mr_settings *settings; // as used
+    mr_sac *sac;
+    mr_params *best; // the policy's, of the best evaluation
+    mr_replay *replay;
+    size_t n_envs, obs_dim, act_dim;
+    mr_loop *loop;
+    mr_rollout *rollouts; // [n_envs]
+    mr_actions *actions;  // [n_envs], each of its rollout's episode_length
+    double *obs;          // [n_envs x obs_dim] the present ones
+} mr_checkpoint;
+
+/// Writes it straight from where it is, replaced atomically: the old file stays until the new one
+/// is complete.
+mr_status mr_checkpoint_save(const mr_checkpoint *checkpoint, const char *path);
+
+/// Reads it back into what was built from the same settings. Fails with MR_ERR_USAGE, naming the
+/// setting, where a setting differs that must not (mr_setting_may_change), and with MR_ERR_INPUT on
+/// anything that is not a whole checkpoint of this version; what is borrowed is then partly
+/// overwritten.
+mr_status mr_checkpoint_load(mr_checkpoint *checkpoint, const char *path);

@@ -1,0 +1,208 @@
+// Runs that are killed and resumed from the command line, against runs that never were.
+
+#include <time.h>
+
+#include "agents/policy.h"
+#include "nn/tensors.h"
+#include "tests/scripts/command_runner.h"
+
+TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
+
+// A checkpoint's interval that falls in the middle of episodes and between rows and evaluations.
+#define RUN_OF(policy, num_envs, learning_starts, steps)                                           \
+    "train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "16", "--policy", policy,        \
+        "--batch-size", "16", "--buffer-size", "900", "--eval-episodes", "2", "--eval-every",      \
+        "500", "--checkpoint-every", "130", "--num-envs", num_envs, "--learning-starts",           \
+        learning_starts, "--steps", steps
+
+#define TINY(steps) RUN_OF("gaussian", "1", "100", steps)
+
+static bool exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+static void expect_same(const char *name) {
+    char path_a[64], path_b[64], *a, *b;
+    size_t n_a, n_b;
+    snprintf(path_a, sizeof path_a, "whole/%s", name);
+    snprintf(path_b, sizeof path_b, "killed/%s", name);
+    cr_assert_eq(mr_file_read(path_a, &a, &n_a), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_file_read(path_b, &b, &n_b), MR_OK, "%s", mr_error_message());
+    cr_expect(n_a == n_b && memcmp(a, b, n_a) == 0, "%s differs", name);
+    free(a);
+    free(b);
+}
+
+// progress.csv without its second and third column, time/time_elapsed and time/fps.
+static char *read_progress(const char *path) {
+    char *text = scratch_read(path), *to = text;
+    size_t column = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        column = *c == '\n' ? 0 : column + (*c == ',');
+        if (column != 1 && column != 2)
+            *to++ = *c;
+    }
+    *to = '\0';
+    return text;
+}
+
+static void expect_same_runs(void) {
+    expect_same("policy.safetensors");
+    expect_same("best_policy.safetensors");
+    expect_same("evaluations.csv");
+    char *whole = read_progress("whole/progress.csv"),
+         *killed = read_progress("killed/progress.csv");
+    cr_expect_str_eq(whole, killed);
+    free(whole);
+    free(killed);
+}
+
+static void train(const char *const *arguments) {
+    outcome o = run(arguments);
+    expect_success(&o);
+    outcome_free(&o);
+}
+
+static void wait_for(const char *path) {
+    for (int i = 0; i < 6000 && !exists(path); i++)
+        usleep(5000);
+    cr_assert(exists(path), "%s", path);
+}
+
+// The moment is random: after the first checkpoint, somewhere in the fraction of a second after it.
+static void kill_somewhere(const char *const *arguments, int signal_number) {
+    struct timespec now;
+    const pid_t child = start(&(circumstances){0}, "command", arguments);
+    wait_for("killed/checkpoint.safetensors");
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    usleep((useconds_t)(now.tv_nsec / 1000 % 100000));
+    kill(child, signal_number);
+    outcome o = finish(child, "command");
+    cr_log_info("signal %d: exit code %d", signal_number, o.code);
+    outcome_free(&o);
+}
+
+// Learning goes on: the runs are the same only if all that it needs was kept.
+static void check(const char *const *whole, const char *const *killed) {
+    static const int signals[] = {SIGKILL, SIGKILL, SIGINT};
+    train(whole);
+    kill_somewhere(killed, SIGKILL);
+    for (size_t i = 0; i < MR_COUNT(signals); i++)
+        kill_somewhere(ARGUMENTS("train", "--resume", "killed"), signals[i]);
+    train(ARGUMENTS("train", "--resume", "killed"));
+    expect_same_runs();
+}
+
+#define CHECK(...)                                                                                 \
+    check(ARGUMENTS(RUN_OF(__VA_ARGS__), "--out", "whole"),                                        \
+          ARGUMENTS(RUN_OF(__VA_ARGS__), "--out", "killed"))
+
+Test(resume_command, a_gaussian_run_is_as_if_never_killed) {
+    CHECK("gaussian", "1", "100", "3000");
+}
+
+Test(resume_command, a_flow_run_is_as_if_never_killed) {
+    CHECK("real_nvp:layers=2,hidden=8", "1", "100", "3000");
+}
+
+// Rings of 300 slots go round, and an episode may be longer than a ring.
+Test(resume_command, a_run_of_three_environments_is_as_if_never_killed) {
+    CHECK("gaussian", "3", "100", "3000");
+}
+
+Test(resume_command, a_flow_run_of_three_environments_is_as_if_never_killed) {
+    CHECK("real_nvp:layers=2,hidden=8", "3", "200", "3000");
+}
+
+Test(resume_command, a_run_killed_before_it_learns_is_as_if_never_killed) {
+    CHECK("gaussian", "1", "2900", "3000");
+}
+
+// 700 is no multiple of eval_every: the end's own evaluation and row are not the longer run's.
+Test(resume_command, a_finished_run_goes_further_as_if_it_had_never_ended) {
+    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    train(ARGUMENTS(TINY("700"), "--out", "killed"));
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1000"));
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    expect_same_runs();
+    expect_same("config.yaml");
+}
+
+Test(resume_command, a_finished_run_that_is_resumed_stays_as_it_is) {
+    train(ARGUMENTS(TINY("700"), "--out", "whole"));
+    train(ARGUMENTS(TINY("700"), "--out", "killed"));
+    train(ARGUMENTS("train", "--resume", "killed"));
+    expect_same_runs();
+}
+
+Test(resume_command, a_half_written_row_is_healed) {
+    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    train(ARGUMENTS(TINY("1000"), "--out", "killed"));
+    FILE *file = fopen("killed/evaluations.csv", "a");
+    fputs("1500,3.", file);
+    fclose(file);
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    expect_same_runs();
+}
+
+Test(resume_command, refuses_settings_that_would_have_changed_the_past) {
+    static const struct {
+        const char *option, *value, *name;
+    } cases[] = {
+        {"--seed", "2", "seed is 2"},       {"--threads", "2", "threads is 2"},
+        {"--gamma", "0.5", "gamma is 0.5"}, {"--policy", "real_nvp", "policy is real_nvp"},
+        {"--out", "b", "out is b"},         {"--steps", "50", "give more --steps than 50"}};
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    char *before = scratch_read("a/progress.csv");
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = RUN("train", "--resume", "a", cases[i].option, cases[i].value);
+        expect_refusal(&o, 2, cases[i].name);
+    }
+    char *after = scratch_read("a/progress.csv");
+    cr_expect_str_eq(before, after);
+    free(before);
+    free(after);
+}
+
+Test(resume_command, says_what_it_cannot_resume) {
+    outcome o = RUN("train", "--resume", "nowhere");
+    expect_refusal(&o, 2, "nowhere/config.yaml");
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    cr_assert_eq(rename("a/checkpoint.safetensors", "kept"), 0);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 2, "a has no checkpoint.safetensors");
+
+    char *text;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read("kept", &text, &n_bytes), MR_OK);
+    const mr_bytes half = {text, n_bytes / 2};
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &half), MR_OK);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 1, "a/checkpoint.safetensors");
+
+    char *version = memmem(text, n_bytes, "\"format_version\":\"1\"", 20);
+    cr_assert_not_null(version);
+    version[18] = '7';
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){text, n_bytes}), MR_OK);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 1, "is a checkpoint of version 7");
+    free(text);
+}
+
+// The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files
+// of half a megabyte for itself.)
+Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
+    train(ARGUMENTS(TINY("200"), "--hidden", "256,256", "--out", "a"));
+    char *before, *after;
+    size_t n_before, n_after;
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &before, &n_before), MR_OK);
+    outcome o = run_under(&(circumstances){.max_file_size = 1000000},
+                          ARGUMENTS("train", "--resume", "a", "--steps", "400"));
+    cr_expect_eq(o.code, 1, "%d", o.code);
+    scratch_expect_part(o.err, "checkpoint.safetensors: File too large");
+    outcome_free(&o);
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &after, &n_after), MR_OK);
+    cr_expect(n_before == n_after && memcmp(before, after, n_after) == 0);
+    free(before);
+    free(after);
+}
