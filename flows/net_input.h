@@ -5,7 +5,7 @@
 
 #include "nn/graph.h"
 
-/// c tanh(x / c) with c = 5: nearly the features themselves where data of unit deviation lies, and
+/// c tanh(x / c) with c = 4: nearly the features themselves where data of unit deviation lies, and
 /// never beyond c.
 ///
 /// A net of ReLU units goes on in straight lines where it saw no data. Through several layers these

@@ -41,7 +41,7 @@ torch.set_default_dtype(torch.float64)
 
 # CHOICES
 SCALE_BOUND = 2.0  # of log-scales, by SCALE_BOUND tanh(s / SCALE_BOUND)
-REACH = 5.0  # nets see REACH tanh(feature / REACH)
+REACH = 4.0  # nets see REACH tanh(feature / REACH)
 PLANAR_MIN = 1e-4  # 1 + w.u is PLANAR_MIN + (1 - PLANAR_MIN) softplus(w.u_raw + log(e - 1))
 RADIAL_MIN = 1e-4  # alpha is softplus(alpha_raw) + RADIAL_MIN
 SLOPE_MIN = 1e-3  # of a spline; raw slopes of 0 stand for slope 1

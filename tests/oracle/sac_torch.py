@@ -29,7 +29,7 @@ from torch.nn.functional import linear, logsigmoid, relu
 # CHOICES
 LOG_STD = (-5.0, 2.0)  # bounds of the base's log-deviation, reached through tanh
 SCALE_BOUND = 2.0  # of a coupling's log-scale, the same way
-REACH = 5.0  # a coupling's net sees REACH tanh(x / REACH)
+REACH = 4.0  # a coupling's net sees REACH tanh(x / REACH)
 
 OBS_DIM, ACT_DIM, N_ROWS = 4, 3, 16
 HIDDEN = (8, 7)
