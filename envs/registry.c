@@ -14,8 +14,13 @@ extern const mr_env_builtin mr_env_humanoid;
 extern const mr_env_builtin mr_env_humanoid_standup;
 extern const mr_env_builtin mr_env_inverted_double_pendulum;
 extern const mr_env_builtin mr_env_inverted_pendulum;
+extern const mr_env_builtin mr_env_multi_goal;
+extern const mr_env_builtin mr_env_point_maze;
 extern const mr_env_builtin mr_env_pusher;
 extern const mr_env_builtin mr_env_reacher;
+extern const mr_env_builtin mr_env_sparse_ant;
+extern const mr_env_builtin mr_env_sparse_half_cheetah;
+extern const mr_env_builtin mr_env_sparse_hopper;
 extern const mr_env_builtin mr_env_swimmer;
 extern const mr_env_builtin mr_env_walker2d;
 extern const mr_env_builtin mr_env_mountain_car;
@@ -33,6 +38,11 @@ static const mr_env_builtin *const builtins[] = {
     &mr_env_reacher,
     &mr_env_swimmer,
     &mr_env_walker2d,
+    &mr_env_multi_goal,
+    &mr_env_point_maze,
+    &mr_env_sparse_ant,
+    &mr_env_sparse_half_cheetah,
+    &mr_env_sparse_hopper,
     &mr_env_mountain_car,
     &mr_env_pendulum,
 };

@@ -129,7 +129,7 @@ static void print_option(page *to, const char *option) {
     print(to, "\n");
 }
 
-// The formula, with the slice in the place of {} and the range in that of [].
+// The formula, with the slice in the place of {} and the range in that of [] or, its lower end, >.
 static void print_measure(page *to, const mjModel *model, const mr_measure *measure) {
     for (const char *c = measure->kind->formula; *c != '\0'; c++) {
         if (strncmp(c, "{}", 2) == 0) {
@@ -138,6 +138,8 @@ static void print_measure(page *to, const mjModel *model, const mr_measure *meas
         } else if (strncmp(c, "[]", 2) == 0) {
             print(to, "[%g, %g]", measure->range.low, measure->range.high);
             c++;
+        } else if (*c == '>') {
+            print(to, "> %g", measure->range.low);
         } else {
             print(to, "%c", *c);
         }
@@ -151,13 +153,15 @@ static void print_rewards(page *to, const mr_mujoco *mujoco) {
         print(to, "  ");
         if (term->name[0] != '\0')
             print(to, "%s = ", term->name);
-        print(to, "%g x [", term->cost ? -term->weight : term->weight);
+        print(to, "%g x [", term->cost ? 0.0 - term->weight : term->weight); // never -0
         print_measure(to, mujoco->model, &term->of);
         print(to, "]");
         if (term->clip.low < term->clip.high && term->cost)
             print(to, " within [%g, %g]", -term->clip.high, -term->clip.low);
         else if (term->clip.low < term->clip.high)
             print(to, " within [%g, %g]", term->clip.low, term->clip.high);
+        if (term->of.low_option != NULL)
+            print(to, "  (%s)", term->of.low_option);
         print_option(to, term->option);
     }
 }

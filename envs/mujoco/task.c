@@ -101,18 +101,20 @@ static bool is_healthy(const mr_mujoco *mujoco) {
     return true;
 }
 
-// Reward and info. What terms keep from before the step: rewards first, then infos.
+// Reward and info. What terms keep from before the step, or from the start of the episode: rewards
+// first, then infos.
 
-static void keep(mr_mujoco *mujoco, const mr_measure *measure, double *before) {
-    if (measure->kind != NULL && measure->kind->before != NULL)
-        *before = measure->kind->before(mujoco, measure);
+static void keep(mr_mujoco *mujoco, const mr_measure *measure, bool is_start, double *before) {
+    const mr_quantity *kind = measure->kind;
+    if (kind != NULL && kind->before != NULL && (is_start || !kind->since_start))
+        *before = kind->before(mujoco, measure);
 }
 
-static void keep_before(mr_mujoco *mujoco) {
+static void keep_before(mr_mujoco *mujoco, bool is_start) {
     for (size_t i = 0; i < mujoco->n_rewards; i++)
-        keep(mujoco, &mujoco->task.rewards[i].of, &mujoco->before[i]);
+        keep(mujoco, &mujoco->task.rewards[i].of, is_start, &mujoco->before[i]);
     for (size_t i = 0; i < mujoco->n_infos; i++)
-        keep(mujoco, &mujoco->task.infos[i].of, &mujoco->before[mujoco->n_rewards + i]);
+        keep(mujoco, &mujoco->task.infos[i].of, is_start, &mujoco->before[mujoco->n_rewards + i]);
 }
 
 static double weigh(const mr_reward_term *term, double x) {
@@ -183,7 +185,7 @@ static mr_status begin(mr_mujoco *mujoco) {
     mujoco->healthy = is_healthy(mujoco);
     memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
     memset(mujoco->plugin_numbers, 0, mujoco->task.n_plugin_numbers * sizeof *mujoco->info);
-    keep_before(mujoco); // nothing has moved: velocities are 0
+    keep_before(mujoco, true); // nothing has moved: velocities are 0
     note_infos(mujoco);
 done:
     return status;
@@ -250,7 +252,7 @@ static mr_status task_step(void *self, const double *action, double *obs, mr_ste
     mr_mujoco *mujoco = self;
     const size_t obs_size = mujoco->obs_dim * sizeof *obs;
 
-    keep_before(mujoco);
+    keep_before(mujoco, false);
     MR_TRY(mr_mujoco_simulate(mujoco, action));
     mr_mujoco_observe(mujoco, obs);
     result->reward = sum_rewards(mujoco);

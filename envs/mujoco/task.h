@@ -80,17 +80,21 @@ typedef struct mr_measure mr_measure;
 /// A number that is made of a slice, or of the whole state.
 typedef struct {
     const char *name;
-    const char *formula;  // for descriptions; {} stands for the slice, [] for the range
+    const char *formula;  // for descriptions; {} stands for the slice, [] for the range, > for
+                          // its lower end
     const mr_field *only; // the one field whose slices it takes; NULL: any
-    /// What is kept from before the step; NULL: nothing.
+    /// What is kept from before the step, or from the start of the episode where `since_start`;
+    /// NULL: nothing.
     double (*before)(const mr_mujoco *mujoco, const mr_measure *measure);
     double (*value)(const mr_mujoco *mujoco, const mr_measure *measure, double before);
+    bool since_start;
 } mr_quantity;
 
 struct mr_measure {
     const mr_quantity *kind; // NULL: the components themselves, each
     mr_slice of;             // without a field where the quantity needs none
     mr_range range;          // of quantities that compare
+    const char *low_option;  // the name of its lower end; NULL: it has none
 };
 
 /// A part of the reward: weight x measure, clipped, subtracted where it is a cost.
@@ -189,7 +193,7 @@ struct mr_mujoco {
     bool healthy;          // after the last step or reset
     bool reads_after_step; // a field that mj_rnePostConstraint fills
     size_t n_obs, n_rewards, n_infos, n_ranges;
-    double before[MR_MAX_REWARDS + MR_MAX_INFOS]; // what each term kept from before the step
+    double before[MR_MAX_REWARDS + MR_MAX_INFOS]; // what each term kept (mr_quantity.before)
     size_t obs_dim, n_info_values;
     char (*info_texts)[MR_NAME_SIZE + 24]; // [n_info_values] owned
     const char **info_names;               // [n_info_values] owned

@@ -55,6 +55,8 @@ static void add_rewards(table *to, mr_task *task) {
         add(to, (mr_env_option){term->option, MR_ENV_REAL, &term->weight, -any, any, 0});
         add(to,
             (mr_env_option){.name = term->clip_option, .type = MR_ENV_RANGE, .value = &term->clip});
+        add(to,
+            (mr_env_option){term->of.low_option, MR_ENV_REAL, &term->of.range.low, -any, any, 0});
         add_slice(to, &term->of.of);
     }
     for (size_t i = 0; i < n_infos; i++)

@@ -168,6 +168,10 @@ static double within_value(const mr_mujoco *mujoco, const mr_measure *measure, d
     return 1.0;
 }
 
+static double gained_value(const mr_mujoco *mujoco, const mr_measure *measure, double before) {
+    return first_value(mujoco, measure) - before > measure->range.low ? 1.0 : 0.0;
+}
+
 static double reached_value(const mr_mujoco *mujoco, const mr_measure *measure, double before) {
     return is_within(&measure->range, norm_value(mujoco, measure, before)) ? 1.0 : 0.0;
 }
@@ -193,6 +197,13 @@ const mr_quantity mr_quantity_healthy = {
 const mr_quantity mr_quantity_one = {.name = "one", .formula = "1", .value = one_value};
 const mr_quantity mr_quantity_within = {
     .name = "within", .formula = "1 if {} in [], else 0", .value = within_value};
+const mr_quantity mr_quantity_gained = {
+    .name = "gained",
+    .formula = "1 if {} - its value at the start >, else 0",
+    .before = first_value,
+    .value = gained_value,
+    .since_start = true,
+};
 const mr_quantity mr_quantity_reached = {
     .name = "reached", .formula = "1 if |{}| in [], else 0", .value = reached_value};
 

@@ -34,6 +34,8 @@ extern const mr_quantity mr_quantity_squares;  // sum of squares
 extern const mr_quantity mr_quantity_healthy;  // 1 while the state is healthy, else 0
 extern const mr_quantity mr_quantity_one;      // 1
 extern const mr_quantity mr_quantity_within;   // 1 where all components are in the range, else 0
+extern const mr_quantity mr_quantity_gained;   // 1 where the first component has grown by more than
+                                               // the range's low since the start, else 0
 extern const mr_quantity mr_quantity_reached;  // 1 where the norm is in the range, else 0
 
 extern const mr_noise_kind mr_noise_uniform; // on [-scale, scale)

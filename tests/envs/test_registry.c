@@ -38,7 +38,7 @@ Test(registry, opens_every_environment_with_sizes_and_bounds) {
 }
 
 Test(registry, gives_every_environment_its_published_sizes) {
-    // Gymnasium's tasks: observation and action sizes, highest action, episode limit
+    // Gymnasium's tasks and our own: observation and action sizes, highest action, episode limit
     const struct {
         const char *name;
         size_t obs_dim, act_dim;
@@ -56,6 +56,11 @@ Test(registry, gives_every_environment_its_published_sizes) {
         {"Reacher-v5", 10, 2, 1.0, 50},
         {"Swimmer-v5", 8, 2, 1.0, 1000},
         {"Walker2d-v5", 17, 6, 1.0, 1000},
+        {"MultiGoal-v0", 2, 2, 1.0, 30},
+        {"PointMazeU-v0", 4, 2, 1.0, 200},
+        {"SparseAnt-v0", 29, 8, 1.0, 1000},
+        {"SparseHalfCheetah-v0", 18, 6, 1.0, 1000},
+        {"SparseHopper-v0", 12, 3, 1.0, 1000},
         {"MountainCarContinuous-v0", 2, 1, 1.0, 999},
         {"Pendulum-v1", 3, 1, 2.0, 200},
     };
