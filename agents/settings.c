@@ -65,7 +65,7 @@ static const mr_setting table[] = {
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
      "episodes in an evaluation", false},
-    {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "50000", 0, 1e12, "N",
+    {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "10000", 0, 1e12, "N",
      "steps between checkpoints, which --resume goes on from; 0: only at the end and on Ctrl-C",
      false},
     {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
