@@ -2,11 +2,9 @@
 
 #include "flows/scale.h"
 
-static const double scale_bound = 2; // c0
+#include "flows/bounded.h"
 
-static mr_node *bounded(mr_node *s_hat) {
-    return mr_affine(mr_tanh(mr_affine(s_hat, 1 / scale_bound, 0)), scale_bound, 0);
-}
+static const double scale_bound = 2; // c0
 
 /// What a net's outputs say.
 typedef struct {
@@ -18,7 +16,7 @@ static move read_outputs(mr_node *x, mr_node *out) {
     if (!x || !out)
         return m;
     const size_t dim = mr_node_cols(x);
-    m.s = bounded(mr_slice(out, 0, dim));
+    m.s = mr_bounded(mr_slice(out, 0, dim), scale_bound);
     m.t = mr_slice(out, dim, dim);
     return m;
 }
