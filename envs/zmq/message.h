@@ -1,0 +1,150 @@
+/// The messages of the protocol between trainers and environment servers (docs/bridge.md), for both
+/// sides: written to bytes, and read from bytes that anybody may have sent.
+///
+/// A message is one MessagePack map with string keys. Numbers in bulk travel as `bin`:
+/// little-endian, row after row.
+#pragma once
+
+#include "nn/file.h"
+#include "nn/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MR_MESSAGE_VERSION = 1,
+    MR_SESSION_SIZE = 16,
+    MR_MESSAGE_TEXT_SIZE = 512, // of a text, with the final zero
+    MR_MESSAGE_MAX_ENVS = 4096, // of a server
+    MR_MESSAGE_MAX_DIM = 1 << 20,
+    MR_MESSAGE_MAX_SIDE = 8192,       // of a picture
+    MR_MESSAGE_MAX_BYTES = 16 << 20,  // unless a spec's sizes need more
+    MR_MESSAGE_SPARE_BYTES = 1 << 16, // what a message holds beside its numbers, generously
+};
+
+/// The first half are requests, the second half replies.
+typedef enum {
+    MR_MESSAGE_HELLO,
+    MR_MESSAGE_RESET,
+    MR_MESSAGE_STEP,
+    MR_MESSAGE_RENDER,
+    MR_MESSAGE_PING,
+    MR_MESSAGE_ACT, // to a policy's server
+    MR_MESSAGE_BYE, // request and reply
+    MR_MESSAGE_SPEC,
+    MR_MESSAGE_STATE,
+    MR_MESSAGE_TRANSITION,
+    MR_MESSAGE_FRAME,
+    MR_MESSAGE_PONG,
+    MR_MESSAGE_POLICY,
+    MR_MESSAGE_ACTION,
+    MR_MESSAGE_ERROR,
+} mr_message_type;
+
+/// The codes of errors.
+typedef enum {
+    MR_FAULT_NONE,
+    MR_FAULT_BAD_MESSAGE,
+    MR_FAULT_BAD_VERSION,
+    MR_FAULT_UNKNOWN_SESSION,
+    MR_FAULT_BAD_SEQUENCE,
+    MR_FAULT_BUSY,
+    MR_FAULT_BAD_ENV,
+    MR_FAULT_BAD_ACTION,
+    MR_FAULT_NEEDS_RESET,
+    MR_FAULT_ENV_FAILED,
+    MR_FAULT_OTHER, // a code that is not in the protocol
+} mr_fault;
+
+const char *mr_fault_name(mr_fault fault);
+
+/// A seed, or none: the environment's random numbers go on.
+typedef struct {
+    bool given;
+    uint64_t value;
+} mr_message_seed;
+
+/// Numbers under a name.
+typedef struct {
+    char name[MR_MESSAGE_TEXT_SIZE];
+    const double *values; // [n]
+} mr_message_info;
+
+/// A message: what all have, and the fields of its type; others are zero. Arrays are borrowed, from
+/// the writer's caller or from the reader and the bytes that it read.
+typedef struct {
+    mr_message_type type;
+    uint8_t session[MR_SESSION_SIZE];
+    uint64_t seq;
+
+    char client[MR_MESSAGE_TEXT_SIZE]; // hello
+
+    char name[MR_MESSAGE_TEXT_SIZE]; // spec, policy
+    char server[MR_MESSAGE_TEXT_SIZE];
+    char engine[MR_MESSAGE_TEXT_SIZE]; // not in the protocol: "" where the server is another's
+    char engine_version[MR_MESSAGE_TEXT_SIZE];
+    uint64_t num_envs, obs_dim, act_dim, max_episode_steps;
+    char obs_dtype[3]; // "f4" or "f8"
+    mr_bytes act_low, act_high;
+    double lease_s;
+
+    size_t n; // reset, step: environments; transition: rows of terminated and truncated
+    const uint64_t *envs;
+    size_t n_seeds; // n, in a message that was read
+    const mr_message_seed *seeds;
+    mr_bytes actions, obs, reward;
+    size_t n_truncated; // n, in a message that was read
+    const bool *terminated, *truncated;
+    size_t n_info; // written only; what is read is checked and passed over
+    const mr_message_info *info;
+
+    uint64_t env, width, height; // render
+    mr_bytes rgb;
+
+    bool stochastic; // act
+
+    mr_fault code; // error
+    char message[MR_MESSAGE_TEXT_SIZE];
+    bool fatal;
+} mr_message;
+
+// ---- Writing
+
+/// Bytes that grow. Zeroed to begin with.
+typedef struct {
+    char *data;
+    size_t n_bytes, n_allocated;
+} mr_message_buffer;
+
+void mr_message_buffer_free(mr_message_buffer *buffer);
+
+/// Writes a message in place of what the buffer holds; allocates only where it is larger than any
+/// before it.
+mr_status mr_message_write(const mr_message *message, mr_message_buffer *buffer);
+
+// ---- Reading
+
+typedef struct mr_message_reader mr_message_reader;
+
+mr_status mr_message_reader_new(mr_message_reader **out);
+void mr_message_reader_free(mr_message_reader *reader);
+
+/// What is known of a message before its fields are looked at.
+typedef struct {
+    bool is_addressed; // session and seq are there: it can be answered
+    mr_fault fault;    // where reading failed: bad-message or bad-version
+} mr_message_head;
+
+/// Reads a message, whatever the bytes are: every field's type, length and range is checked, all
+/// but what takes the spec to know. Unknown keys are passed over.
+///
+///   head  out, also on failure; where the message is addressed, session and seq of `out` are set
+///
+/// Fails with MR_ERR_INPUT, naming the field. What `out` points to is valid until the next call and
+/// as long as `data` is.
+mr_status mr_message_read(mr_message_reader *reader, const void *data, size_t n_bytes,
+                          mr_message_head *head, mr_message *out);
+
+/// Copies numbers of 4 or 8 bytes each to `out` [n]. The bytes are n * size.
+void mr_message_get_numbers(mr_bytes bytes, size_t size, size_t n, double *out);
