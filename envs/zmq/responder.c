@@ -1,0 +1,454 @@
+// The server's side of the protocol.
+
+#include "envs/zmq/responder.h"
+
+#include "envs/zmq/message.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    // Sessions remembered after their end, to say "bye" again and to refuse late duplicates.
+    N_ENDED = 64,
+};
+
+typedef struct {
+    bool exists;
+    uint8_t key[MR_SESSION_SIZE];
+    uint64_t seq;            // of the last request executed
+    mr_message_buffer reply; // to it
+    double heard_s;          // when it was last heard of
+} session;
+
+struct mr_responder {
+    mr_vec_env *envs;
+    const mr_env_spec *spec;
+    size_t n_envs;
+    double lease_s;
+    session holder;
+    session ended[N_ENDED]; // a ring
+    size_t n_ended;
+    mr_message_reader *reader;
+    mr_message_buffer refusal; // a reply that is not remembered
+    bool *in_episode;          // [n_envs], as all that follows
+    bool *active;
+    double *actions; // [n_envs x act_dim]
+    double *obs;     // [n_envs x obs_dim]
+    mr_step *steps;
+    double *sent_obs, *sent_reward; // in the order of the request
+    bool *sent_terminated, *sent_truncated;
+    mr_message_info *info; // [n_info], each with n_envs values, which lie in info_values
+    double *info_values;
+    mr_responder_figures figures;
+};
+
+static size_t info_count(const mr_responder *r) {
+    const mr_env *env = mr_vec_env_at(r->envs, 0);
+    return env != NULL ? mr_env_info_count(env) : 0;
+}
+
+static mr_status allocate(mr_responder *r) {
+    const size_t n = r->n_envs, n_info = info_count(r);
+    r->in_episode = calloc(n, sizeof *r->in_episode);
+    r->active = calloc(n, sizeof *r->active);
+    r->actions = calloc(n * r->spec->act_dim, sizeof *r->actions);
+    r->obs = calloc(n * r->spec->obs_dim, sizeof *r->obs);
+    r->steps = calloc(n, sizeof *r->steps);
+    r->sent_obs = calloc(n * r->spec->obs_dim, sizeof *r->sent_obs);
+    r->sent_reward = calloc(n, sizeof *r->sent_reward);
+    r->sent_terminated = calloc(n, sizeof *r->sent_terminated);
+    r->sent_truncated = calloc(n, sizeof *r->sent_truncated);
+    r->info = calloc(n_info + 1, sizeof *r->info);
+    r->info_values = calloc(n_info * n + 1, sizeof *r->info_values);
+    const bool whole = r->in_episode && r->active && r->actions && r->obs && r->steps &&
+                       r->sent_obs && r->sent_reward && r->sent_terminated && r->sent_truncated &&
+                       r->info && r->info_values;
+    return whole ? mr_message_reader_new(&r->reader) : mr_fail_memory("a server");
+}
+
+static void name_info(mr_responder *r) {
+    for (size_t k = 0; k < info_count(r); k++) {
+        snprintf(r->info[k].name, sizeof r->info[k].name, "%s",
+                 mr_env_info_name(mr_vec_env_at(r->envs, 0), k));
+        r->info[k].values = r->info_values + k * r->n_envs;
+    }
+}
+
+mr_status mr_responder_new(mr_vec_env *envs, double lease_s, mr_responder **out) {
+    mr_responder *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return mr_fail_memory("a server");
+    r->envs = envs;
+    r->spec = mr_vec_env_get_spec(envs);
+    r->n_envs = mr_vec_env_n(envs);
+    r->lease_s = lease_s;
+    const mr_status status = allocate(r);
+    if (status != MR_OK) {
+        mr_responder_free(r);
+        return status;
+    }
+    name_info(r);
+    *out = r;
+    return MR_OK;
+}
+
+void mr_responder_free(mr_responder *r) {
+    if (r == NULL)
+        return;
+    mr_message_reader_free(r->reader);
+    mr_message_buffer_free(&r->refusal);
+    mr_message_buffer_free(&r->holder.reply);
+    for (size_t i = 0; i < N_ENDED; i++)
+        mr_message_buffer_free(&r->ended[i].reply);
+    free(r->in_episode);
+    free(r->active);
+    free(r->actions);
+    free(r->obs);
+    free(r->steps);
+    free(r->sent_obs);
+    free(r->sent_reward);
+    free(r->sent_terminated);
+    free(r->sent_truncated);
+    free(r->info);
+    free(r->info_values);
+    free(r);
+}
+
+mr_responder_figures mr_responder_get_figures(const mr_responder *r) {
+    mr_responder_figures figures = r->figures;
+    figures.is_held = r->holder.exists;
+    return figures;
+}
+
+size_t mr_responder_max_bytes(const mr_responder *r) {
+    const size_t n_numbers = r->spec->obs_dim + r->spec->act_dim + info_count(r) + 4;
+    const size_t needed = r->n_envs * n_numbers * sizeof(double) + MR_MESSAGE_SPARE_BYTES;
+    return needed > MR_MESSAGE_MAX_BYTES ? needed : MR_MESSAGE_MAX_BYTES;
+}
+
+// ---- Executing a request
+//
+// Each makes a reply of `in`, or returns the fault, with the message of mr_fail.
+
+static mr_fault refuse(mr_fault fault) {
+    return fault;
+}
+
+#define REFUSE(fault, ...) (mr_fail(MR_ERR_INPUT, __VA_ARGS__), refuse(fault))
+
+static mr_fault check_envs(mr_responder *r, const mr_message *in) {
+    memset(r->active, 0, r->n_envs * sizeof *r->active);
+    for (size_t k = 0; k < in->n; k++) {
+        const uint64_t i = in->envs[k];
+        if (i >= r->n_envs)
+            return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
+                          (unsigned long long)i, r->n_envs - 1);
+        if (r->active[i])
+            return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is named twice; name it once",
+                          (unsigned long long)i);
+        r->active[i] = true;
+    }
+    return MR_FAULT_NONE;
+}
+
+static mr_fault check_episodes(const mr_responder *r, const mr_message *in) {
+    for (size_t k = 0; k < in->n; k++)
+        if (!r->in_episode[in->envs[k]])
+            return REFUSE(MR_FAULT_NEEDS_RESET,
+                          "environment %llu: its episode is over, or was never begun; reset it",
+                          (unsigned long long)in->envs[k]);
+    return MR_FAULT_NONE;
+}
+
+// A bound that was rounded to float32 on its way is that bound; anything beyond is clipped.
+static double clip(double action, double low, double high) {
+    if ((float)action == (float)low || (float)action == (float)high)
+        return action;
+    return action < low ? low : action > high ? high : action;
+}
+
+static mr_fault take_actions(mr_responder *r, const mr_message *in) {
+    const size_t dim = r->spec->act_dim, n_numbers = in->n * dim;
+    const size_t size =
+        in->actions.n_bytes == n_numbers * sizeof(float) ? sizeof(float) : sizeof(double);
+    if (in->actions.n_bytes != n_numbers * size)
+        return REFUSE(MR_FAULT_BAD_MESSAGE,
+                      "'actions' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8",
+                      in->actions.n_bytes, in->n, dim);
+    for (size_t k = 0; k < in->n; k++) {
+        double *action = r->actions + in->envs[k] * dim;
+        const mr_bytes row = {(const char *)in->actions.data + k * dim * size, dim * size};
+        mr_message_get_numbers(row, size, dim, action);
+        for (size_t j = 0; j < dim; j++) {
+            if (!isfinite(action[j]))
+                return REFUSE(MR_FAULT_BAD_ACTION,
+                              "environment %llu: action %zu is %g; every action must be finite",
+                              (unsigned long long)in->envs[k], j, action[j]);
+            action[j] = clip(action[j], r->spec->act_low[j], r->spec->act_high[j]);
+        }
+    }
+    return MR_FAULT_NONE;
+}
+
+static mr_bytes rows_of_obs(mr_responder *r, const mr_message *in) {
+    const size_t dim = r->spec->obs_dim;
+    for (size_t k = 0; k < in->n; k++)
+        memcpy(r->sent_obs + k * dim, r->obs + in->envs[k] * dim, dim * sizeof *r->obs);
+    return (mr_bytes){r->sent_obs, in->n * dim * sizeof *r->sent_obs};
+}
+
+static mr_fault reset(mr_responder *r, const mr_message *in, mr_message *out) {
+    const mr_fault fault = check_envs(r, in);
+    if (fault != MR_FAULT_NONE)
+        return fault;
+    for (size_t k = 0; k < in->n; k++) {
+        const size_t i = in->envs[k];
+        r->in_episode[i] = false;
+        if (mr_vec_env_reset(r->envs, i, in->seeds[k].given ? &in->seeds[k].value : NULL,
+                             r->obs + i * r->spec->obs_dim) != MR_OK)
+            return refuse(MR_FAULT_ENV_FAILED);
+        r->in_episode[i] = true;
+        r->figures.n_episodes++;
+    }
+    out->type = MR_MESSAGE_STATE;
+    out->obs = rows_of_obs(r, in);
+    return MR_FAULT_NONE;
+}
+
+static void take_info(mr_responder *r, const mr_message *in) {
+    for (size_t k = 0; k < in->n; k++) {
+        const double *values = mr_env_info(mr_vec_env_at(r->envs, in->envs[k]));
+        for (size_t m = 0; m < info_count(r); m++)
+            r->info_values[m * r->n_envs + k] = values[m];
+    }
+}
+
+static void take_results(mr_responder *r, const mr_message *in, mr_message *out) {
+    for (size_t k = 0; k < in->n; k++) {
+        const size_t i = in->envs[k];
+        const mr_step *step = &r->steps[i];
+        r->sent_reward[k] = step->reward;
+        r->sent_terminated[k] = step->terminated;
+        r->sent_truncated[k] = step->truncated;
+        r->in_episode[i] = !step->terminated && !step->truncated;
+    }
+    if (info_count(r) > 0)
+        take_info(r, in);
+    out->type = MR_MESSAGE_TRANSITION;
+    out->n = out->n_truncated = in->n;
+    out->obs = rows_of_obs(r, in);
+    out->reward = (mr_bytes){r->sent_reward, in->n * sizeof *r->sent_reward};
+    out->terminated = r->sent_terminated;
+    out->truncated = r->sent_truncated;
+    out->n_info = info_count(r);
+    out->info = r->info;
+}
+
+static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
+    mr_fault fault = check_envs(r, in);
+    if (fault == MR_FAULT_NONE)
+        fault = take_actions(r, in);
+    if (fault == MR_FAULT_NONE)
+        fault = check_episodes(r, in);
+    if (fault != MR_FAULT_NONE)
+        return fault;
+    if (mr_vec_env_step(r->envs, r->active, r->actions, r->obs, r->steps) != MR_OK) {
+        // Some have moved and nobody will know where to.
+        for (size_t k = 0; k < in->n; k++)
+            r->in_episode[in->envs[k]] = false;
+        return refuse(MR_FAULT_ENV_FAILED);
+    }
+    r->figures.n_steps += in->n;
+    take_results(r, in, out);
+    return MR_FAULT_NONE;
+}
+
+static mr_fault render(mr_responder *r, const mr_message *in, mr_message *out) {
+    (void)out;
+    if (in->env >= r->n_envs)
+        return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
+                      (unsigned long long)in->env, r->n_envs - 1);
+    return REFUSE(MR_FAULT_ENV_FAILED,
+                  "%s: this server draws no pictures; film the policy where its environment is "
+                  "built in (`millrace eval --video`)",
+                  r->spec->name);
+}
+
+static mr_fault ping(mr_responder *r, const mr_message *in, mr_message *out) {
+    (void)r, (void)in;
+    out->type = MR_MESSAGE_PONG;
+    return MR_FAULT_NONE;
+}
+
+static mr_fault bye(mr_responder *r, const mr_message *in, mr_message *out) {
+    (void)r, (void)in;
+    out->type = MR_MESSAGE_BYE;
+    return MR_FAULT_NONE;
+}
+
+static mr_fault (*const requests[MR_MESSAGE_ERROR + 1])(mr_responder *, const mr_message *,
+                                                        mr_message *) = {
+    [MR_MESSAGE_RESET] = reset, [MR_MESSAGE_STEP] = step, [MR_MESSAGE_RENDER] = render,
+    [MR_MESSAGE_PING] = ping,   [MR_MESSAGE_BYE] = bye,
+};
+
+// ---- Sessions
+
+static mr_message address_reply(const mr_message *in) {
+    mr_message out = {.seq = in->seq};
+    memcpy(out.session, in->session, sizeof out.session);
+    return out;
+}
+
+static mr_bytes bytes_of(const mr_message_buffer *buffer) {
+    return (mr_bytes){buffer->data, buffer->n_bytes};
+}
+
+// The text is that of the last mr_fail.
+static void write_error(const mr_message *in, mr_fault fault, mr_message_buffer *buffer) {
+    mr_message out = address_reply(in);
+    out.type = MR_MESSAGE_ERROR;
+    out.code = fault;
+    out.fatal = fault == MR_FAULT_BAD_VERSION;
+    snprintf(out.message, sizeof out.message, "%s", mr_error_message());
+    if (mr_message_write(&out, buffer) != MR_OK)
+        buffer->n_bytes = 0; // out of memory: no answer, and who asked asks again
+}
+
+// A refusal changes nothing, what is remembered included.
+static mr_bytes answer_error(mr_responder *r, const mr_message *in, mr_fault fault) {
+    write_error(in, fault, &r->refusal);
+    return bytes_of(&r->refusal);
+}
+
+static bool is_of(const session *s, const mr_message *in) {
+    return s->exists && memcmp(s->key, in->session, sizeof s->key) == 0;
+}
+
+static session *find_ended(mr_responder *r, const mr_message *in) {
+    for (size_t i = 0; i < N_ENDED; i++)
+        if (is_of(&r->ended[i], in))
+            return &r->ended[i];
+    return NULL;
+}
+
+static void end_episodes(mr_responder *r) {
+    memset(r->in_episode, 0, r->n_envs * sizeof *r->in_episode);
+}
+
+// The holder changes places with the one that ended longest ago, whose buffer it will use.
+static session *end_session(mr_responder *r) {
+    session *place = &r->ended[r->n_ended++ % N_ENDED];
+    const session oldest = *place;
+    *place = r->holder;
+    r->holder = (session){.reply = oldest.reply};
+    end_episodes(r);
+    return place;
+}
+
+static mr_message make_spec(const mr_responder *r, const mr_message *in) {
+    const mr_env_spec *spec = r->spec;
+    mr_message out = address_reply(in);
+    out.type = MR_MESSAGE_SPEC;
+    snprintf(out.name, sizeof out.name, "%s", spec->name);
+    snprintf(out.server, sizeof out.server, "millrace " MR_VERSION);
+    snprintf(out.engine, sizeof out.engine, "%s", spec->engine != NULL ? spec->engine : "");
+    snprintf(out.engine_version, sizeof out.engine_version, "%s",
+             spec->engine_version != NULL ? spec->engine_version : "");
+    snprintf(out.obs_dtype, sizeof out.obs_dtype, "f8");
+    out.num_envs = r->n_envs;
+    out.obs_dim = spec->obs_dim;
+    out.act_dim = spec->act_dim;
+    out.max_episode_steps = spec->max_episode_steps;
+    out.act_low = (mr_bytes){spec->act_low, spec->act_dim * sizeof(double)};
+    out.act_high = (mr_bytes){spec->act_high, spec->act_dim * sizeof(double)};
+    out.lease_s = r->lease_s;
+    return out;
+}
+
+static mr_bytes begin_session(mr_responder *r, const mr_message *in, double now_s) {
+    const double left_s = r->holder.heard_s + r->lease_s - now_s;
+    if (in->seq != 0) {
+        mr_fail(MR_ERR_INPUT, "'hello' has seq 0, not %llu", (unsigned long long)in->seq);
+        return answer_error(r, in, MR_FAULT_BAD_SEQUENCE);
+    }
+    if (r->holder.exists && left_s > 0) {
+        mr_fail(MR_ERR_INPUT,
+                "the environments are leased to another session; try again when it has ended, or "
+                "been silent for %g s",
+                r->lease_s);
+        return answer_error(r, in, MR_FAULT_BUSY);
+    }
+    const mr_message out = make_spec(r, in);
+    if (mr_message_write(&out, &r->holder.reply) != MR_OK)
+        return (mr_bytes){0};
+    r->holder.exists = true;
+    r->holder.seq = 0;
+    r->holder.heard_s = now_s;
+    memcpy(r->holder.key, in->session, sizeof r->holder.key);
+    end_episodes(r);
+    r->figures.n_sessions++;
+    return bytes_of(&r->holder.reply);
+}
+
+// `fault` says what was wrong with its fields; the message is then set.
+static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
+                    mr_message_buffer *reply) {
+    mr_message out = address_reply(in);
+    if (fault == MR_FAULT_NONE && requests[in->type] == NULL)
+        fault = REFUSE(MR_FAULT_BAD_MESSAGE,
+                       "'type' must be reset, step, render, ping or bye in a session");
+    if (fault == MR_FAULT_NONE)
+        fault = requests[in->type](r, in, &out);
+    if (fault != MR_FAULT_NONE)
+        write_error(in, fault, reply);
+    else if (mr_message_write(&out, reply) != MR_OK)
+        write_error(in, MR_FAULT_ENV_FAILED, reply);
+}
+
+static mr_bytes go_on(mr_responder *r, const mr_message *in, mr_fault fault, double now_s) {
+    session *s = &r->holder;
+    if (in->seq != s->seq && in->seq - 1 != s->seq) {
+        mr_fail(MR_ERR_INPUT, "seq %llu does not follow %llu, the last one executed",
+                (unsigned long long)in->seq, (unsigned long long)s->seq);
+        return answer_error(r, in, MR_FAULT_BAD_SEQUENCE);
+    }
+    s->heard_s = now_s;
+    if (in->seq == s->seq)
+        return bytes_of(&s->reply);
+    execute(r, in, fault, &s->reply);
+    s->seq = in->seq;
+    if (fault == MR_FAULT_NONE && in->type == MR_MESSAGE_BYE)
+        s = end_session(r);
+    return bytes_of(&s->reply);
+}
+
+static mr_bytes after_end(mr_responder *r, const session *s, const mr_message *in) {
+    if (in->seq == s->seq)
+        return bytes_of(&s->reply);
+    mr_fail(MR_ERR_INPUT, "the session has ended; begin another");
+    return answer_error(r, in, in->seq < s->seq ? MR_FAULT_BAD_SEQUENCE : MR_FAULT_UNKNOWN_SESSION);
+}
+
+mr_bytes mr_responder_answer(mr_responder *r, mr_bytes request, double now_s) {
+    mr_message_head head;
+    mr_message in;
+    mr_message_read(r->reader, request.data, request.n_bytes, &head, &in);
+    if (!head.is_addressed)
+        return (mr_bytes){0};
+    if (head.fault == MR_FAULT_BAD_VERSION)
+        return answer_error(r, &in, head.fault);
+    if (is_of(&r->holder, &in))
+        return go_on(r, &in, head.fault, now_s);
+    const session *ended = find_ended(r, &in);
+    if (ended != NULL)
+        return after_end(r, ended, &in);
+    if (head.fault != MR_FAULT_NONE)
+        return answer_error(r, &in, head.fault);
+    if (in.type == MR_MESSAGE_HELLO)
+        return begin_session(r, &in, now_s);
+    mr_fail(MR_ERR_INPUT, "the session is not known here (any more); say hello");
+    return answer_error(r, &in, MR_FAULT_UNKNOWN_SESSION);
+}

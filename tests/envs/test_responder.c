@@ -1,0 +1,299 @@
+// The server's side of the protocol, without sockets: exactly once, one session at a time, nothing
+// done for what is refused.
+
+#include "envs/zmq/responder.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "envs/zmq/message.h"
+#include "nn/random.h"
+
+enum { N_ENVS = 3, OBS_DIM = 3 };
+
+static const double lease_s = 10;
+static mr_vec_env *envs;
+static mr_responder *responder;
+static mr_message_reader *reader;
+static mr_message_buffer request, kept;
+static mr_message got;
+static mr_bytes reply;
+static double now_s;
+
+static void begin(void) {
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, N_ENVS, 1, &envs), MR_OK);
+    cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
+    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+}
+
+static void end(void) {
+    mr_responder_free(responder);
+    mr_vec_env_close(envs);
+    mr_message_reader_free(reader);
+    mr_message_buffer_free(&request);
+    mr_message_buffer_free(&kept);
+}
+
+TestSuite(responder, .init = begin, .fini = end);
+
+static void send_again(void) {
+    mr_message_head head;
+    reply = mr_responder_answer(responder, (mr_bytes){request.data, request.n_bytes}, now_s);
+    cr_assert_gt(reply.n_bytes, 0);
+    cr_assert_eq(mr_message_read(reader, reply.data, reply.n_bytes, &head, &got), MR_OK, "%s",
+                 mr_error_message());
+}
+
+static void ask(char who, uint64_t seq, mr_message message) {
+    memset(message.session, who, sizeof message.session);
+    message.seq = seq;
+    cr_assert_eq(mr_message_write(&message, &request), MR_OK);
+    send_again();
+    cr_expect_eq(memcmp(got.session, message.session, sizeof got.session), 0);
+    cr_expect_eq(got.seq, seq);
+}
+
+static void expect_fault(mr_fault fault) {
+    cr_expect_eq(got.type, MR_MESSAGE_ERROR);
+    cr_expect_eq(got.code, fault, "%s: %s", mr_fault_name(got.code), got.message);
+}
+
+static void keep_reply(void) {
+    mr_message_buffer_free(&kept);
+    kept = (mr_message_buffer){malloc(reply.n_bytes), reply.n_bytes, reply.n_bytes};
+    memcpy(kept.data, reply.data, reply.n_bytes);
+}
+
+static void expect_kept(void) {
+    cr_expect_eq(reply.n_bytes, kept.n_bytes);
+    cr_expect_eq(memcmp(reply.data, kept.data, kept.n_bytes), 0);
+}
+
+static size_t n_steps(void) {
+    return mr_responder_get_figures(responder).n_steps;
+}
+
+static const uint64_t all[] = {0, 1, 2};
+static const mr_message_seed seeds[] = {{true, 5}, {true, 6}, {true, 7}};
+
+static const mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "test"};
+static const mr_message ping = {.type = MR_MESSAGE_PING};
+static const mr_message bye = {.type = MR_MESSAGE_BYE};
+
+static mr_message reset_of(size_t n, const uint64_t *which) {
+    return (mr_message){
+        .type = MR_MESSAGE_RESET, .n = n, .envs = which, .n_seeds = n, .seeds = seeds};
+}
+
+static mr_message step_of(size_t n, const uint64_t *which, const double *actions) {
+    return (mr_message){
+        .type = MR_MESSAGE_STEP, .n = n, .envs = which, .actions = {actions, n * sizeof *actions}};
+}
+
+static double obs_at(size_t i) {
+    double value;
+    memcpy(&value, (const char *)got.obs.data + i * sizeof value, sizeof value);
+    return value;
+}
+
+Test(responder, says_what_it_serves) {
+    ask('a', 0, hello);
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    cr_expect_str_eq(got.name, "Pendulum-v1");
+    cr_expect_eq(got.num_envs, N_ENVS);
+    cr_expect_eq(got.obs_dim, OBS_DIM);
+    cr_expect_eq(got.act_dim, 1);
+    cr_expect_str_eq(got.obs_dtype, "f8");
+    cr_expect_eq(got.max_episode_steps, 200);
+    cr_expect_eq(got.lease_s, lease_s);
+    cr_expect_eq(((const double *)memcpy(&(double){0}, got.act_high.data, 8))[0], 2);
+}
+
+Test(responder, steps_as_the_environments_themselves) {
+    static const double actions[] = {0.5, -1, 2};
+    double obs[OBS_DIM];
+    mr_env *env;
+    mr_step step;
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(3, all));
+    cr_assert_eq(got.type, MR_MESSAGE_STATE);
+    ask('a', 2, step_of(3, (uint64_t[]){2, 0, 1}, actions));
+    cr_assert_eq(got.type, MR_MESSAGE_TRANSITION);
+    // Row 0 of the message is environment 2, which was reset with seed 7.
+    cr_assert_eq(mr_env_open("Pendulum-v1", NULL, &env), MR_OK);
+    cr_assert_eq(mr_env_reset(env, &(uint64_t){7}, obs), MR_OK);
+    cr_assert_eq(mr_env_step(env, actions, obs, &step), MR_OK);
+    for (size_t j = 0; j < OBS_DIM; j++)
+        cr_expect_eq(obs_at(j), obs[j]);
+    cr_expect_eq(memcmp(got.reward.data, &step.reward, sizeof step.reward), 0);
+    mr_env_close(env);
+}
+
+Test(responder, executes_every_request_once) {
+    ask('a', 0, hello);
+    keep_reply();
+    send_again();
+    expect_kept();
+    ask('a', 1, reset_of(3, all));
+    ask('a', 2, step_of(1, all, (double[]){1}));
+    keep_reply();
+    for (int i = 0; i < 3; i++) {
+        send_again();
+        expect_kept();
+    }
+    cr_expect_eq(n_steps(), 1);
+}
+
+Test(responder, refuses_what_is_out_of_sequence_and_forgets_nothing_for_it) {
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(3, all));
+    ask('a', 2, step_of(1, all, (double[]){1}));
+    keep_reply();
+    ask('a', 0, hello); // a late duplicate
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('a', 1, reset_of(3, all));
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('a', 4, step_of(1, all, (double[]){1}));
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('a', 2, step_of(1, all, (double[]){1}));
+    expect_kept();
+    cr_expect_eq(n_steps(), 1);
+}
+
+Test(responder, leases_to_one_session_at_a_time) {
+    ask('b', 7, ping);
+    expect_fault(MR_FAULT_UNKNOWN_SESSION);
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(3, all));
+    now_s += 0.9 * lease_s;
+    ask('b', 0, hello);
+    expect_fault(MR_FAULT_BUSY);
+    ask('a', 2, ping);
+    now_s += 0.9 * lease_s;
+    ask('b', 0, hello);
+    expect_fault(MR_FAULT_BUSY);
+    now_s += 0.2 * lease_s;
+    ask('b', 0, hello);
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('b', 1, step_of(1, all, (double[]){1})); // nothing of the one before goes on
+    expect_fault(MR_FAULT_NEEDS_RESET);
+    ask('a', 3, ping);
+    expect_fault(MR_FAULT_UNKNOWN_SESSION);
+}
+
+Test(responder, lets_a_silent_session_go_on_where_nobody_came) {
+    ask('a', 0, hello);
+    now_s += 5 * lease_s;
+    ask('a', 1, ping);
+    cr_expect_eq(got.type, MR_MESSAGE_PONG);
+}
+
+Test(responder, is_free_after_bye_and_says_it_again) {
+    ask('a', 0, hello);
+    ask('a', 1, bye);
+    cr_expect_eq(got.type, MR_MESSAGE_BYE);
+    ask('b', 0, hello);
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('a', 1, bye);
+    cr_expect_eq(got.type, MR_MESSAGE_BYE);
+    ask('a', 0, hello); // a late duplicate takes nothing from anybody
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('a', 2, ping);
+    expect_fault(MR_FAULT_UNKNOWN_SESSION);
+    for (int i = 0; i < 200; i++) { // more than are remembered
+        ask('b', 1, bye);
+        ask((char)(i % 2 + 'c'), 0, hello);
+        ask((char)(i % 2 + 'c'), 1, bye);
+    }
+}
+
+Test(responder, steps_nothing_where_anything_is_wrong) {
+    static const double good[] = {0, 0}, bad[] = {0, NAN}, infinite[] = {INFINITY, 0};
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(2, all));
+    ask('a', 2, step_of(2, (uint64_t[]){0, 3}, good));
+    expect_fault(MR_FAULT_BAD_ENV);
+    ask('a', 3, step_of(2, (uint64_t[]){1, 1}, good));
+    expect_fault(MR_FAULT_BAD_ENV);
+    ask('a', 4, step_of(2, all, bad));
+    expect_fault(MR_FAULT_BAD_ACTION);
+    ask('a', 5, step_of(2, all, infinite));
+    expect_fault(MR_FAULT_BAD_ACTION);
+    ask('a', 6, step_of(2, (uint64_t[]){0, 2}, good)); // 2 was never reset
+    expect_fault(MR_FAULT_NEEDS_RESET);
+    mr_message cut = step_of(2, all, good);
+    cut.actions.n_bytes--;
+    ask('a', 7, cut);
+    expect_fault(MR_FAULT_BAD_MESSAGE);
+    ask('a', 8, (mr_message){.type = MR_MESSAGE_RENDER, .width = 64, .height = 64});
+    expect_fault(MR_FAULT_ENV_FAILED);
+    ask('a', 9, (mr_message){.type = MR_MESSAGE_PONG});
+    expect_fault(MR_FAULT_BAD_MESSAGE);
+    cr_expect_eq(n_steps(), 0);
+    ask('a', 10, step_of(2, all, good)); // errors are replies like others
+    cr_expect_eq(got.type, MR_MESSAGE_TRANSITION);
+}
+
+Test(responder, wants_a_reset_after_the_end_of_an_episode) {
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(1, all));
+    uint64_t seq = 2;
+    bool truncated = false;
+    while (!truncated && seq < 300) {
+        ask('a', seq++, step_of(1, all, (double[]){0}));
+        cr_assert_eq(got.type, MR_MESSAGE_TRANSITION);
+        truncated = got.truncated[0];
+    }
+    cr_expect_eq(n_steps(), 200);
+    ask('a', seq++, step_of(1, all, (double[]){0}));
+    expect_fault(MR_FAULT_NEEDS_RESET);
+    ask('a', seq++, reset_of(1, all));
+    ask('a', seq++, step_of(1, all, (double[]){0}));
+    cr_expect_eq(got.type, MR_MESSAGE_TRANSITION);
+}
+
+Test(responder, clips_actions_to_the_bounds) {
+    ask('a', 0, hello);
+    double obs[2];
+    const float out_of_range[] = {100};
+    ask('a', 1, reset_of(1, all));
+    ask('a', 2, step_of(1, all, (double[]){2}));
+    obs[0] = obs_at(2);
+    ask('a', 3, reset_of(1, all));
+    mr_message as_f4 = step_of(1, all, NULL);
+    as_f4.actions = (mr_bytes){out_of_range, sizeof out_of_range};
+    ask('a', 4, as_f4);
+    obs[1] = obs_at(2);
+    cr_expect_eq(obs[0], obs[1]);
+}
+
+Test(responder, goes_on_at_random_without_a_seed) {
+    static const mr_message_seed none[] = {{0}};
+    mr_message reset = reset_of(1, all);
+    ask('a', 0, hello);
+    ask('a', 1, reset);
+    reset.seeds = none;
+    ask('a', 2, reset);
+    const double second = obs_at(0);
+    ask('a', 3, reset);
+    cr_expect_neq(obs_at(0), second);
+}
+
+Test(responder, answers_what_is_addressed_and_nothing_else) {
+    mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
+    uint8_t bytes[100];
+    ask('a', 0, hello);
+    for (int i = 0; i < 10000; i++) {
+        const size_t n = mr_random_below(&random, sizeof bytes);
+        for (size_t k = 0; k < n; k++)
+            bytes[k] = (uint8_t)mr_random_u32(&random);
+        reply = mr_responder_answer(responder, (mr_bytes){bytes, n}, now_s);
+        cr_expect_eq(reply.n_bytes, 0);
+    }
+    ask('b', 3, (mr_message){.type = MR_MESSAGE_TRANSITION});
+    expect_fault(MR_FAULT_UNKNOWN_SESSION);
+    ask('a', 1, ping);
+    cr_expect_eq(got.type, MR_MESSAGE_PONG);
+}
