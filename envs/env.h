@@ -36,6 +36,8 @@ typedef struct {
     bool truncated;
     bool diverged; // the simulation broke down, so that the episode was truncated: the observation
                    // is the last good one, the reward 0
+    bool lost;     // it is elsewhere and was begun afresh there, so that the episode was truncated,
+                   // before this step: there is no observation and no reward
 } mr_step;
 
 /// How an environment is opened, beside its name.
@@ -57,6 +59,10 @@ mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **
 
 /// Closes it and releases all it holds; NULL is fine.
 void mr_env_close(mr_env *env);
+
+/// Whether a name stands for environments that are elsewhere: there are as many as there are, and
+/// who has them has them alone.
+bool mr_env_is_remote(const char *name);
 
 const mr_env_spec *mr_env_get_spec(const mr_env *env);
 

@@ -7,6 +7,7 @@
 
 #include "envs/env.h"
 #include "envs/options.h"
+#include "envs/vec_env.h"
 
 typedef struct {
     /// Begins an episode. `seed` restarts the random numbers; NULL lets them go on.
@@ -47,4 +48,12 @@ typedef struct {
                       mr_env **out);
     mr_status (*describe)(const char *name, const char *address, const mr_env_options *options,
                           char *text, size_t size);
+    /// Where the environments are elsewhere: all that are there at once (mr_vec_env_open). NULL:
+    /// they are opened here, as many copies as one likes. `options` may be NULL.
+    mr_status (*open_all)(const char *name, const mr_env_options *options, size_t n,
+                          mr_vec_env **out);
 } mr_env_scheme;
+
+/// The scheme that a name begins with, and the address behind it (`address` may be NULL); NULL
+/// where it begins with none.
+const mr_env_scheme *mr_env_scheme_find(const char *name, const char **address);

@@ -104,16 +104,21 @@ mr_env_entry mr_env_scheme_at(size_t i) {
     return (mr_env_entry){.name = schemes[i]->form, .summary = schemes[i]->summary};
 }
 
-// The scheme that `name` begins with, and the address behind it; NULL where it has none of them.
-static const mr_env_scheme *find_scheme(const char *name, const char **address) {
+const mr_env_scheme *mr_env_scheme_find(const char *name, const char **address) {
     for (size_t i = 0; i < MR_COUNT(schemes); i++) {
         const size_t length = strlen(schemes[i]->scheme);
         if (strncmp(name, schemes[i]->scheme, length) == 0 && name[length] == ':') {
-            *address = name + length + 1;
+            if (address != NULL)
+                *address = name + length + 1;
             return schemes[i];
         }
     }
     return NULL;
+}
+
+bool mr_env_is_remote(const char *name) {
+    const mr_env_scheme *scheme = mr_env_scheme_find(name, NULL);
+    return scheme != NULL && scheme->open_all != NULL;
 }
 
 // Opening
@@ -139,7 +144,7 @@ mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **
     const mr_env_builtin *builtin = NULL;
     const char *address = NULL;
     const mr_env_options given = without_null(options);
-    const mr_env_scheme *scheme = find_scheme(name, &address);
+    const mr_env_scheme *scheme = mr_env_scheme_find(name, &address);
 
     if (scheme != NULL)
         return scheme->open(name, address, &given, out);
@@ -156,7 +161,7 @@ mr_status mr_env_describe(const char *name, const mr_env_options *options, char 
     const mr_env_builtin *builtin = NULL;
     const char *address = NULL;
     const mr_env_options given = without_null(options);
-    const mr_env_scheme *scheme = find_scheme(name, &address);
+    const mr_env_scheme *scheme = mr_env_scheme_find(name, &address);
 
     if (scheme != NULL)
         return scheme->describe(name, address, &given, text, size);
