@@ -86,15 +86,11 @@ static mr_status show(const table *t, size_t i, const mr_evaluation *evaluation)
     return t->watcher->look(t->watcher->self, i, episode, evaluation->lengths[episode]);
 }
 
-// Gives copy i the next episode that nobody plays yet, if there is one.
-static mr_status begin(table *t, size_t i, size_t *n_begun, mr_evaluation *evaluation) {
+// Begins the episode of copy i, maybe not for the first time.
+static mr_status begin(table *t, size_t i, mr_evaluation *evaluation) {
     mr_status status;
-    t->active[i] = *n_begun < evaluation->n;
-    if (!t->active[i])
-        return MR_OK;
-    const size_t episode = (*n_begun)++;
+    const size_t episode = t->episode[i];
     const uint64_t seed = t->seed + episode;
-    t->episode[i] = episode;
     t->random[i] = mr_random_stream(t->seed, MR_STREAM_EVAL, episode);
     evaluation->returns[episode] = 0;
     evaluation->lengths[episode] = 0;
@@ -102,6 +98,15 @@ static mr_status begin(table *t, size_t i, size_t *n_begun, mr_evaluation *evalu
     status = show(t, i, evaluation);
 done:
     return status;
+}
+
+// Gives copy i the next episode that nobody plays yet, if there is one.
+static mr_status begin_next(table *t, size_t i, size_t *n_begun, mr_evaluation *evaluation) {
+    t->active[i] = *n_begun < evaluation->n;
+    if (!t->active[i])
+        return MR_OK;
+    t->episode[i] = (*n_begun)++;
+    return begin(t, i, evaluation);
 }
 
 static mr_status act(table *t) {
@@ -119,19 +124,23 @@ static mr_status play(table *t, mr_evaluation *evaluation) {
     mr_status status = MR_OK;
     size_t n_begun = 0, n_ended = 0;
     for (size_t i = 0; i < t->n; i++)
-        MR_TRY(begin(t, i, &n_begun, evaluation));
+        MR_TRY(begin_next(t, i, &n_begun, evaluation));
     while (n_ended < evaluation->n) {
         MR_TRY(act(t));
         MR_TRY(mr_vec_env_step(t->envs, t->active, t->action, t->obs, t->step));
         for (size_t i = 0; i < t->n; i++) {
             if (!t->active[i])
                 continue;
+            if (t->step[i].lost) {
+                MR_TRY(begin(t, i, evaluation));
+                continue;
+            }
             evaluation->returns[t->episode[i]] += t->step[i].reward;
             evaluation->lengths[t->episode[i]]++;
             MR_TRY(show(t, i, evaluation));
             if (t->step[i].terminated || t->step[i].truncated) {
                 n_ended++;
-                MR_TRY(begin(t, i, &n_begun, evaluation));
+                MR_TRY(begin_next(t, i, &n_begun, evaluation));
             }
         }
     }

@@ -27,7 +27,8 @@ typedef struct {
 } mr_eval_watcher;
 
 /// Plays evaluation->n episodes, as many at a time as `envs` has copies; episode i is reset with
-/// seed `seed` + i. The policy must be prepared for that many rows.
+/// seed `seed` + i. One that is lost (mr_step.lost) is played again. The policy must be prepared
+/// for that many rows.
 ///
 ///   deterministic  the base's mean pushed through the flow; else samples, from stream (seed,
 ///   evaluation, i)

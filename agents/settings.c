@@ -35,8 +35,9 @@ static const mr_setting table[] = {
      "where all random numbers start; the same seed gives the same run", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
      "threads to compute with; 0: one a core, at most 4", false},
-    {"num_envs", MR_SETTING_COUNT, AT(num_envs), "1", 1, 4096, "N",
-     "copies of the task that are stepped side by side", false},
+    {"num_envs", MR_SETTING_COUNT, AT(num_envs), "0", 0, 4096, "N",
+     "copies of the task that are stepped side by side; 0: one, or all that are served at zmq:",
+     false},
     {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 65536, "N",
      "transitions in an update", false},
     {"buffer_size", MR_SETTING_COUNT, AT(buffer_size), "1000000", 1, 1e9, "N",
@@ -68,12 +69,22 @@ static const mr_setting table[] = {
     {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "10000", 0, 1e12, "N",
      "steps between checkpoints, which --resume goes on from; 0: only at the end and on Ctrl-C",
      false},
+    {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
+     "seconds to wait for the reply of a server (zmq:), before it is asked again", false},
+    {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
+     "times that a server is asked again, before training stops", false},
+    {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
+     "encrypt what goes to servers that have this public key, with...", false},
+    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
+     "...this secret key of your own (`millrace keygen` makes a pair)", false},
     {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
 
 // What may change when a run is resumed.
-static const size_t changeable[] = {AT(steps), AT(checkpoint_every), AT(out)};
+static const size_t changeable[] = {AT(steps),   AT(checkpoint_every), AT(timeout),
+                                    AT(retries), AT(curve_server_key), AT(curve_secret_key),
+                                    AT(out)};
 
 size_t mr_setting_count(void) {
     return MR_COUNT(table);

@@ -44,7 +44,11 @@ typedef struct {
     size_t eval_every;   // environment steps; 0: only at the end
     size_t eval_episodes;
     size_t checkpoint_every; // environment steps; 0: only at the end
-    char out[MR_MAX_TEXT];   // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
+    double timeout;          // s, to wait for a server's reply
+    size_t retries;
+    char curve_server_key[MR_MAX_TEXT];
+    char curve_secret_key[MR_MAX_TEXT];
+    char out[MR_MAX_TEXT]; // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
 } mr_settings;
 
 typedef enum {

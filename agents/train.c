@@ -25,7 +25,8 @@ typedef struct {
     const mr_settings *settings;
     const mr_train_watcher *watcher;
     int n_threads;
-    mr_vec_env *envs, *eval_envs;
+    mr_vec_env *envs;
+    mr_vec_env *eval_envs; // where the environments are elsewhere, the same as envs
     mr_policy *policy;
     mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
@@ -39,6 +40,9 @@ typedef struct {
     mr_step *step;          // [n_envs]
     mr_rollout *rollout;    // [n_envs]
     mr_actions *actions;    // [n_envs]
+    double *first_obs;      // [n_envs x obs_dim] of the episodes, as far as has_first_obs
+    bool *has_first_obs;    // [n_envs]
+    bool *active;           // [n_envs]
     mr_loop loop;
     bool is_between_steps; // all of the above belongs to the same moment
     double time_before;    // s, that a resumed run had taken already
@@ -56,9 +60,17 @@ static int choose_threads(const mr_settings *settings) {
 
 static mr_status open_envs(trainer *t) {
     const mr_settings *s = t->settings;
-    const mr_env_options options = {.set = s->env_set, .task = s->task};
-    mr_status status = mr_vec_env_open(s->env, &options, s->num_envs, t->n_threads, &t->envs);
-    if (status == MR_OK)
+    const mr_env_link link = {.timeout_s = s->timeout,
+                              .retries = s->retries,
+                              .curve_server_key = s->curve_server_key,
+                              .curve_secret_key = s->curve_secret_key};
+    const mr_env_options options = {.set = s->env_set, .task = s->task, .link = &link};
+    const bool is_remote = mr_env_is_remote(s->env);
+    const size_t n = s->num_envs > 0 || is_remote ? s->num_envs : 1;
+    mr_status status = mr_vec_env_open(s->env, &options, n, t->n_threads, &t->envs);
+    if (status == MR_OK && is_remote)
+        t->eval_envs = t->envs;
+    else if (status == MR_OK)
         status = mr_vec_env_open(s->env, &options, s->eval_episodes, t->n_threads, &t->eval_envs);
     return status;
 }
@@ -75,7 +87,7 @@ static mr_status make_policy(trainer *t) {
                                  .act_low = env->act_low,
                                  .act_high = env->act_high,
                                  .hidden = s->hidden};
-    const size_t n_rows = s->num_envs > s->eval_episodes ? s->num_envs : s->eval_episodes;
+    const size_t n_rows = t->n_envs > s->eval_episodes ? t->n_envs : s->eval_episodes;
     mr_status status = mr_policy_new(&spec, s->seed, &t->policy);
     if (status == MR_OK)
         status = mr_policy_prepare(t->policy, n_rows);
@@ -111,8 +123,11 @@ static mr_status make_buffers(trainer *t) {
     t->step = calloc(n, sizeof *t->step);
     t->rollout = calloc(n, sizeof *t->rollout);
     t->actions = calloc(n, sizeof *t->actions);
+    t->first_obs = calloc(n * t->obs_dim, sizeof *t->first_obs);
+    t->has_first_obs = calloc(n, sizeof *t->has_first_obs);
+    t->active = calloc(n, sizeof *t->active);
     const bool whole = t->obs && t->next_obs && t->action && t->act && t->noise && t->step &&
-                       t->rollout && t->actions;
+                       t->rollout && t->actions && t->first_obs && t->has_first_obs && t->active;
     return whole ? MR_OK : mr_fail_memory("training");
 }
 
@@ -124,6 +139,13 @@ static void clear_metrics(mr_metrics *metrics) {
     metrics->n_updates = 0;
 }
 
+static mr_settings used_settings(const trainer *t) {
+    mr_settings used = *t->settings;
+    used.threads = (size_t)t->n_threads;
+    used.num_envs = t->n_envs;
+    return used;
+}
+
 // All but the run directory: nothing is left behind by settings that do not work.
 static mr_status build(trainer *t) {
     mr_status status;
@@ -131,9 +153,11 @@ static mr_status build(trainer *t) {
     t->n_threads = choose_threads(s);
     MR_TRY(mr_settings_check(s));
     MR_TRY(open_envs(t));
-    t->n_envs = s->num_envs;
+    t->n_envs = mr_vec_env_n(t->envs);
     t->obs_dim = mr_vec_env_get_spec(t->envs)->obs_dim;
     t->act_dim = mr_vec_env_get_spec(t->envs)->act_dim;
+    const mr_settings used = used_settings(t); // how many environments there are is known only now
+    MR_TRY(mr_settings_check(&used));
     MR_TRY(make_policy(t));
     MR_TRY(make_agent(t));
     MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
@@ -147,12 +171,6 @@ done:
     return status;
 }
 
-static mr_settings used_settings(const trainer *t) {
-    mr_settings used = *t->settings;
-    used.threads = (size_t)t->n_threads;
-    return used;
-}
-
 static void trainer_close(trainer *t) {
     mr_run_close(t->run);
     mr_sac_free(t->sac);
@@ -160,8 +178,9 @@ static void trainer_close(trainer *t) {
     mr_params_free(t->best);
     mr_replay_free(t->replay);
     mr_evaluation_free(t->evaluation);
+    if (t->eval_envs != t->envs)
+        mr_vec_env_close(t->eval_envs);
     mr_vec_env_close(t->envs);
-    mr_vec_env_close(t->eval_envs);
     free(t->obs);
     free(t->next_obs);
     free(t->action);
@@ -172,6 +191,9 @@ static void trainer_close(trainer *t) {
     for (size_t i = 0; t->actions && i < t->n_envs; i++)
         free(t->actions[i].action);
     free(t->actions);
+    free(t->first_obs);
+    free(t->has_first_obs);
+    free(t->active);
 }
 
 // ---- Saving
@@ -343,8 +365,57 @@ static mr_status begin_episode(trainer *t, size_t i) {
     r->episode_return = 0;
     r->episode_length = 0;
     const mr_status status = mr_vec_env_reset(t->envs, i, &seed, obs);
-    if (status == MR_OK)
-        mr_replay_begin(t->replay, i, obs);
+    if (status != MR_OK)
+        return status;
+    mr_replay_begin(t->replay, i, obs);
+    memcpy(t->first_obs + i * t->obs_dim, obs, t->obs_dim * sizeof *obs);
+    t->has_first_obs[i] = true;
+    return MR_OK;
+}
+
+// One environment's step, of an episode that was played before.
+static mr_status step_again(trainer *t, size_t i, const double *action, bool *ended) {
+    memset(t->active, 0, t->n_envs * sizeof *t->active);
+    t->active[i] = true;
+    memcpy(t->action + i * t->act_dim, action, t->act_dim * sizeof *action);
+    const mr_status status = mr_vec_env_step(t->envs, t->active, t->action, t->next_obs, t->step);
+    *ended = status == MR_OK && (t->step[i].terminated || t->step[i].truncated);
+    return status;
+}
+
+static bool is_same_obs(const trainer *t, size_t i, const double *all) {
+    const size_t at = i * t->obs_dim;
+    return memcmp(t->next_obs + at, all + at, t->obs_dim * sizeof *all) == 0;
+}
+
+// Plays the actions of environment `i`'s episode again. `*same`: that led to where it was. What
+// begins otherwise already (a robot, say) is not moved.
+static mr_status replay_episode(trainer *t, size_t i, bool *same) {
+    const mr_rollout *r = &t->rollout[i];
+    const size_t n = (size_t)r->episode_length;
+    const uint64_t seed = seed_of_episode(t, i, r->n_episodes - 1);
+    mr_status status = mr_vec_env_reset(t->envs, i, &seed, t->next_obs + i * t->obs_dim);
+    bool ended = status == MR_OK && t->has_first_obs[i] && !is_same_obs(t, i, t->first_obs);
+    for (size_t k = 0; k < n && status == MR_OK && !ended; k++)
+        status = step_again(t, i, t->actions[i].action + k * t->act_dim, &ended);
+    *same = !ended && is_same_obs(t, i, t->obs);
+    return status;
+}
+
+// An episode that cannot go on ends here, as truncated.
+static mr_status resume_episodes(trainer *t, size_t *n_lost) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < t->n_envs; i++) {
+        bool same;
+        MR_TRY(replay_episode(t, i, &same));
+        if (same)
+            continue;
+        ++*n_lost;
+        if (t->rollout[i].episode_length > 0)
+            note_episode(t, &t->rollout[i]);
+        MR_TRY(begin_episode(t, i));
+    }
+done:
     return status;
 }
 
@@ -368,6 +439,11 @@ static mr_status remember(trainer *t, size_t i) {
     mr_rollout *r = &t->rollout[i];
     const mr_step *step = &t->step[i];
     const double *next_obs = t->next_obs + i * t->obs_dim;
+    if (step->lost) {
+        if (r->episode_length > 0)
+            note_episode(t, r);
+        return begin_episode(t, i);
+    }
     const mr_transition transition = {.act = t->act + i * t->act_dim,
                                       .reward = step->reward,
                                       .next_obs = next_obs,
@@ -441,12 +517,15 @@ done:
 
 static mr_status advance(trainer *t, size_t step) {
     mr_status status;
+    size_t n_lost = 0;
     const mr_settings *s = t->settings;
     MR_TRY(step_envs(t, step));
     MR_TRY(update(t, step));
     t->loop.is_concluded = 0;
     if (is_due(t, step, s->eval_every))
         MR_TRY(evaluate(t));
+    if (is_due(t, step, s->eval_every) && t->eval_envs == t->envs && !is_last(t, step))
+        MR_TRY(resume_episodes(t, &n_lost)); // the evaluation was played in their place
     if (is_due(t, step, s->checkpoint_every) || is_last(t, step))
         MR_TRY(save_checkpoint(t));
     MR_TRY(conclude(t, step));
@@ -482,41 +561,6 @@ done:
 }
 
 // ---- Resuming
-
-// Plays the actions of environment `i`'s episode again. `*same`: that led to where it was.
-static mr_status replay_episode(trainer *t, size_t i, bool *same) {
-    mr_env *env = mr_vec_env_at(t->envs, i);
-    const mr_rollout *r = &t->rollout[i];
-    const size_t n = (size_t)r->episode_length;
-    const uint64_t seed = seed_of_episode(t, i, r->n_episodes - 1);
-    double *obs = t->next_obs + i * t->obs_dim;
-    mr_status status = mr_env_reset(env, &seed, obs);
-    bool ended = false;
-    for (size_t k = 0; k < n && status == MR_OK && !ended; k++) {
-        mr_step step;
-        status = mr_env_step(env, t->actions[i].action + k * t->act_dim, obs, &step);
-        ended = status == MR_OK && (step.terminated || step.truncated);
-    }
-    *same = !ended && memcmp(obs, t->obs + i * t->obs_dim, t->obs_dim * sizeof *obs) == 0;
-    return status;
-}
-
-// An episode that cannot go on ends here, as truncated.
-static mr_status resume_episodes(trainer *t, size_t *n_lost) {
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < t->n_envs; i++) {
-        bool same;
-        MR_TRY(replay_episode(t, i, &same));
-        if (same)
-            continue;
-        ++*n_lost;
-        if (t->rollout[i].episode_length > 0)
-            note_episode(t, &t->rollout[i]);
-        MR_TRY(begin_episode(t, i));
-    }
-done:
-    return status;
-}
 
 static void swap_best(trainer *t) {
     mr_real *policy = mr_params_value(mr_policy_params(t->policy));

@@ -40,12 +40,21 @@ typedef struct {
                    // before this step: there is no observation and no reward
 } mr_step;
 
+/// How environments that are elsewhere are reached.
+typedef struct {
+    double timeout_s; // to wait for a reply; then the connection is made afresh and asked again
+    size_t retries;
+    const char *curve_server_key; // file with the server's public key; NULL or "": no encryption
+    const char *curve_secret_key; // file with one's own secret key
+} mr_env_link;
+
 /// How an environment is opened, beside its name.
 typedef struct {
     const char *set;  // "key=value,key=value" with Gymnasium's names of options, ranges as
                       // "low:high"; NULL or "": defaults
     const char *task; // file that describes the task of an "mjcf:" model (.yaml or .so); NULL or
                       // "": none
+    const mr_env_link *link; // NULL: 10 s, 5 retries, no keys
 } mr_env_options;
 
 /// Opens an environment by its name, for example "HalfCheetah-v5", or by a scheme and what it is

@@ -48,8 +48,9 @@ static const mr_env_builtin *const builtins[] = {
 };
 
 extern const mr_env_scheme mr_env_mjcf;
+extern const mr_env_scheme mr_env_zmq;
 
-static const mr_env_scheme *const schemes[] = {&mr_env_mjcf};
+static const mr_env_scheme *const schemes[] = {&mr_env_mjcf, &mr_env_zmq};
 
 enum { LIST_SIZE = 768 };
 
@@ -127,6 +128,7 @@ static mr_env_options without_null(const mr_env_options *options) {
     return (mr_env_options){
         .set = options != NULL && options->set != NULL ? options->set : "",
         .task = options != NULL && options->task != NULL ? options->task : "",
+        .link = options != NULL ? options->link : NULL,
     };
 }
 

@@ -22,6 +22,7 @@ typedef struct {
     bool deterministic;
     bool stochastic;
     bool json;
+    char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
     char video[MR_MAX_TEXT];
@@ -29,6 +30,10 @@ typedef struct {
     char camera[MR_MAX_TEXT];
     size_t width, height;
     mr_auto fps;
+    double timeout;
+    size_t retries;
+    char curve_server_key[MR_MAX_TEXT];
+    char curve_secret_key[MR_MAX_TEXT];
 } eval_options;
 
 #define AT(field) offsetof(eval_options, field)
@@ -44,6 +49,8 @@ static const mr_setting options[] = {
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns",
      false},
+    {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
+     "play there instead, for example zmq:tcp://127.0.0.1:5555", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
      "option of the task, over those that the policy was trained with; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
@@ -61,6 +68,14 @@ static const mr_setting options[] = {
      false},
     {"fps", MR_SETTING_AUTO, AT(fps), "auto", 1, 240, "auto|N",
      "frames a second of the task's own time; auto: one a step, at most 60", false},
+    {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
+     "seconds to wait for the reply of a server (zmq:), before it is asked again", false},
+    {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
+     "times that a server is asked again", false},
+    {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
+     "the server's public key, instead of the one that the policy was trained with", false},
+    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
+     "your own secret key, likewise", false},
 };
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
@@ -87,12 +102,41 @@ static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *eva
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }
 
-static mr_status open_envs(const mr_policy_spec *spec, const eval_options *chosen, size_t n,
-                           mr_vec_env **out) {
+static bool is_filmed(const eval_options *chosen) {
+    return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
+}
+
+// Those that are elsewhere have been set up there, and all of them are used.
+static mr_status open_remote(const mr_saved_place *place, const eval_options *chosen,
+                             mr_vec_env **out) {
+    const mr_env_options opened = {
+        .set = chosen->env_set, .task = chosen->task, .link = &place->link};
+    if (is_filmed(chosen))
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is elsewhere, and can't be filmed from here; leave out "
+                       "--video and --frames, or name a task with --env",
+                       place->env);
+    return mr_vec_env_open(place->env, &opened, 0, 1, out);
+}
+
+static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
+                           const eval_options *chosen, mr_vec_env **out) {
+    mr_saved_place place;
     mr_saved_task task;
+    const mr_env_link link = {.timeout_s = chosen->timeout,
+                              .retries = chosen->retries,
+                              .curve_server_key = chosen->curve_server_key,
+                              .curve_secret_key = chosen->curve_secret_key};
+    const mr_status status = mr_saved_place_choose(run_or_file, spec, chosen->env, &link, &place);
+    if (status != MR_OK)
+        return status;
+    if (mr_env_is_remote(place.env))
+        return open_remote(&place, chosen, out);
+    const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
     const int n_cores = omp_get_max_threads();
     mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
-    return mr_vec_env_open(spec->env, &task.opened, n,
+    return mr_vec_env_open(place.env, &task.opened,
+                           chosen->episodes < most ? chosen->episodes : most,
                            n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
 }
 
@@ -133,10 +177,6 @@ static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
         mr_live_line_draw(&crew->line, "filming episode %zu of %zu, %zu frames so far", episode + 1,
                           crew->n_episodes, mr_film_length(crew->film));
     return mr_film_show(crew->film, n_steps);
-}
-
-static bool is_filmed(const eval_options *chosen) {
-    return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
 }
 
 static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
@@ -192,11 +232,9 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     MR_TRY(check_options(&chosen));
     MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    const size_t most = is_filmed(&chosen) ? 1 : MAX_ENVS;
-    const size_t n_envs = chosen.episodes < most ? chosen.episodes : most;
-    MR_TRY(open_envs(spec, &chosen, n_envs, &envs));
+    MR_TRY(open_envs(line->arguments[0], spec, &chosen, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
-    MR_TRY(mr_policy_prepare(policy, n_envs));
+    MR_TRY(mr_policy_prepare(policy, mr_vec_env_n(envs)));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
     MR_TRY(play(policy, envs, &chosen, evaluation));
     if (mr_vec_env_n_diverged(envs) > 0)
@@ -223,6 +261,8 @@ const mr_command mr_command_eval = {
     .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
                "the return. A run's directory stands for its policy.safetensors, the policy as\n"
                "training left it; give DIR/best_policy.safetensors for the best so far.\n"
+               "A run that was trained over zmq: is played there again, unless --env says\n"
+               "otherwise.\n"
                "With --video or --frames, the episodes are also filmed.",
     .min_arguments = 1,
     .max_arguments = 1,

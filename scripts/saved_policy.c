@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // A run stands for the policy that it ended with. The caller frees the path.
 static mr_status policy_path(const char *given, char **out) {
@@ -28,6 +29,43 @@ mr_status mr_saved_policy_load(const char *run_or_file, mr_policy **out) {
 done:
     free(path);
     return status;
+}
+
+// Where a run's config.yaml says that its environments are elsewhere, they are taken from there.
+static mr_status read_run(const char *run_or_file, mr_settings *run, bool *is_remote) {
+    char *path = NULL;
+    mr_status status = MR_OK;
+    *is_remote = false;
+    mr_settings_init(run);
+    if (asprintf(&path, "%s/config.yaml", run_or_file) < 0)
+        return mr_fail_memory("a file name");
+    if (access(path, F_OK) == 0)
+        status = mr_settings_read(run, path);
+    *is_remote = status == MR_OK && mr_env_is_remote(run->env);
+    free(path);
+    return status;
+}
+
+static const char *either(const char *given, const char *otherwise) {
+    return given != NULL && given[0] != '\0' ? given : otherwise;
+}
+
+mr_status mr_saved_place_choose(const char *run_or_file, const mr_policy_spec *spec,
+                                const char *env, const mr_env_link *link, mr_saved_place *out) {
+    mr_settings run;
+    bool is_remote;
+    const mr_status status = read_run(run_or_file, &run, &is_remote);
+    if (status != MR_OK)
+        return status;
+    snprintf(out->env, sizeof out->env, "%s", either(env, is_remote ? run.env : spec->env));
+    snprintf(out->server_key, sizeof out->server_key, "%s",
+             either(link->curve_server_key, run.curve_server_key));
+    snprintf(out->secret_key, sizeof out->secret_key, "%s",
+             either(link->curve_secret_key, run.curve_secret_key));
+    out->link = *link;
+    out->link.curve_server_key = out->server_key;
+    out->link.curve_secret_key = out->secret_key;
+    return MR_OK;
 }
 
 void mr_saved_task_choose(const mr_policy_spec *spec, const char *env_set, const char *task,

@@ -51,6 +51,8 @@ static void figure(void *self, char *line, size_t size) {
 static mr_status open_envs(const char *name, const serve_options *chosen, mr_vec_env **out) {
     const mr_env_options opened = {.set = chosen->env_set, .task = chosen->task};
     const int n_cores = omp_get_max_threads();
+    if (mr_env_is_remote(name))
+        return mr_fail(MR_ERR_USAGE, "%s is served already; name a task", name);
     return mr_vec_env_open(name, &opened, chosen->num_envs,
                            n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
 }
