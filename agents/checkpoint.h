@@ -20,6 +20,14 @@ typedef struct {
     double episode_length;
 } mr_rollout;
 
+/// How far a step of the training loop has come. Numbers are kept in checkpoints.
+enum mr_step_part {
+    MR_STEP_SAVED = 0,     // all but what comes after its checkpoint: its row, if one is due
+    MR_STEP_CONCLUDED = 1, // all
+    MR_STEP_UPDATED = 2,   // the environments' step and the updates
+    MR_STEP_TAKEN = 3,     // the environments' step
+};
+
 /// The loop's own numbers. All doubles, as above.
 typedef struct {
     mr_metrics now;
@@ -30,7 +38,7 @@ typedef struct {
     double recent_length[MR_RECENT_EPISODES];
     double n_summed;       // updates since the last row of progress.csv
     mr_sac_figures sum;    // of their figures
-    double is_concluded;   // 0: the present step's row, if one is due, is still to be written
+    double step_part;      // an mr_step_part: what of the present step has been done
     double progress_bytes; // of progress.csv and evaluations.csv
     double evaluations_bytes;
 } mr_loop;

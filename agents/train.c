@@ -44,8 +44,10 @@ typedef struct {
     bool *has_first_obs;    // [n_envs]
     bool *active;           // [n_envs]
     mr_loop loop;
-    bool is_between_steps; // all of the above belongs to the same moment
-    double time_before;    // s, that a resumed run had taken already
+    bool is_between_steps;   // all of the above belongs to the same moment
+    mr_status reset_failure; // of an environment elsewhere, in the middle of a step
+    char reset_message[1024];
+    double time_before; // s, that a resumed run had taken already
     struct timespec begun;
 } trainer;
 
@@ -360,16 +362,28 @@ static uint64_t seed_of_episode(const trainer *t, size_t i, double episode) {
 
 static mr_status begin_episode(trainer *t, size_t i) {
     mr_rollout *r = &t->rollout[i];
-    const uint64_t seed = seed_of_episode(t, i, r->n_episodes++);
+    const uint64_t seed = seed_of_episode(t, i, r->n_episodes);
     double *obs = t->obs + i * t->obs_dim;
-    r->episode_return = 0;
-    r->episode_length = 0;
     const mr_status status = mr_vec_env_reset(t->envs, i, &seed, obs);
     if (status != MR_OK)
         return status;
+    *r = (mr_rollout){.n_episodes = r->n_episodes + 1};
     mr_replay_begin(t->replay, i, obs);
     memcpy(t->first_obs + i * t->obs_dim, obs, t->obs_dim * sizeof *obs);
     t->has_first_obs[i] = true;
+    return MR_OK;
+}
+
+// Within a step. What can't be reached ends the training, but not before the step was taken with
+// all environments, so that it can be gone on from; the episode stays as it ended.
+static mr_status begin_next(trainer *t, size_t i) {
+    if (t->reset_failure != MR_OK)
+        return MR_OK;
+    const mr_status status = begin_episode(t, i);
+    if (status != MR_ERR_IO)
+        return status;
+    t->reset_failure = status;
+    snprintf(t->reset_message, sizeof t->reset_message, "%s", mr_error_message());
     return MR_OK;
 }
 
@@ -388,17 +402,22 @@ static bool is_same_obs(const trainer *t, size_t i, const double *all) {
     return memcmp(t->next_obs + at, all + at, t->obs_dim * sizeof *all) == 0;
 }
 
-// Plays the actions of environment `i`'s episode again. `*same`: that led to where it was. What
-// begins otherwise already (a robot, say) is not moved.
-static mr_status replay_episode(trainer *t, size_t i, bool *same) {
+typedef enum { REPLAY_SAME, REPLAY_OVER, REPLAY_OTHER } replay_end;
+
+// Plays the actions of environment `i`'s episode again. `*end`: that led to where it was, there
+// with the episode's end, or elsewhere. What begins otherwise already (a robot, say) is not moved.
+static mr_status replay_episode(trainer *t, size_t i, replay_end *end) {
     const mr_rollout *r = &t->rollout[i];
     const size_t n = (size_t)r->episode_length;
     const uint64_t seed = seed_of_episode(t, i, r->n_episodes - 1);
     mr_status status = mr_vec_env_reset(t->envs, i, &seed, t->next_obs + i * t->obs_dim);
-    bool ended = status == MR_OK && t->has_first_obs[i] && !is_same_obs(t, i, t->first_obs);
-    for (size_t k = 0; k < n && status == MR_OK && !ended; k++)
+    const bool begins_same = !t->has_first_obs[i] || is_same_obs(t, i, t->first_obs);
+    bool ended = false;
+    size_t k = 0;
+    for (; k < n && status == MR_OK && begins_same && !ended; k++)
         status = step_again(t, i, t->actions[i].action + k * t->act_dim, &ended);
-    *same = !ended && is_same_obs(t, i, t->obs);
+    const bool same = begins_same && k == n && is_same_obs(t, i, t->obs);
+    *end = !same ? REPLAY_OTHER : ended ? REPLAY_OVER : REPLAY_SAME;
     return status;
 }
 
@@ -406,13 +425,13 @@ static mr_status replay_episode(trainer *t, size_t i, bool *same) {
 static mr_status resume_episodes(trainer *t, size_t *n_lost) {
     mr_status status = MR_OK;
     for (size_t i = 0; i < t->n_envs; i++) {
-        bool same;
-        MR_TRY(replay_episode(t, i, &same));
-        if (same)
+        replay_end end;
+        MR_TRY(replay_episode(t, i, &end));
+        if (end == REPLAY_SAME)
             continue;
-        ++*n_lost;
-        if (t->rollout[i].episode_length > 0)
+        if (end == REPLAY_OTHER && t->rollout[i].episode_length > 0)
             note_episode(t, &t->rollout[i]);
+        *n_lost += end == REPLAY_OTHER;
         MR_TRY(begin_episode(t, i));
     }
 done:
@@ -442,7 +461,7 @@ static mr_status remember(trainer *t, size_t i) {
     if (step->lost) {
         if (r->episode_length > 0)
             note_episode(t, r);
-        return begin_episode(t, i);
+        return begin_next(t, i);
     }
     const mr_transition transition = {.act = t->act + i * t->act_dim,
                                       .reward = step->reward,
@@ -457,7 +476,7 @@ static mr_status remember(trainer *t, size_t i) {
     if (!step->terminated && !step->truncated)
         return MR_OK;
     note_episode(t, r);
-    return begin_episode(t, i);
+    return begin_next(t, i);
 }
 
 static mr_status step_envs(trainer *t, size_t step) {
@@ -502,7 +521,7 @@ static bool is_last(const trainer *t, size_t step) {
 // checkpoint: the run may go on further.
 static mr_status conclude(trainer *t, size_t step) {
     mr_status status = MR_OK;
-    t->loop.is_concluded = 1;
+    t->loop.step_part = MR_STEP_CONCLUDED;
     if (is_last(t, step) && !is_due(t, step, t->settings->eval_every))
         MR_TRY(evaluate(t));
     if (is_due(t, step, LOG_EVERY) || is_last(t, step))
@@ -515,21 +534,39 @@ done:
     return status;
 }
 
-static mr_status advance(trainer *t, size_t step) {
-    mr_status status;
+// What comes after the environments' step. Environments elsewhere may fail to be reached at any
+// time: all that has happened so far is kept then.
+static mr_status complete(trainer *t, size_t step) {
+    mr_status status = MR_OK;
     size_t n_lost = 0;
     const mr_settings *s = t->settings;
-    MR_TRY(step_envs(t, step));
-    MR_TRY(update(t, step));
-    t->loop.is_concluded = 0;
-    if (is_due(t, step, s->eval_every))
+    const bool is_shared = t->eval_envs == t->envs, is_evaluated = is_due(t, step, s->eval_every);
+    if (t->loop.step_part == MR_STEP_TAKEN)
+        MR_TRY(update(t, step));
+    t->loop.step_part = MR_STEP_UPDATED;
+    t->is_between_steps = is_shared;
+    if (is_evaluated)
         MR_TRY(evaluate(t));
-    if (is_due(t, step, s->eval_every) && t->eval_envs == t->envs && !is_last(t, step))
+    t->loop.step_part = MR_STEP_SAVED;
+    if (is_evaluated && is_shared && !is_last(t, step))
         MR_TRY(resume_episodes(t, &n_lost)); // the evaluation was played in their place
+    t->is_between_steps = false;
     if (is_due(t, step, s->checkpoint_every) || is_last(t, step))
         MR_TRY(save_checkpoint(t));
     MR_TRY(conclude(t, step));
     t->is_between_steps = true;
+done:
+    return status;
+}
+
+static mr_status advance(trainer *t, size_t step) {
+    mr_status status;
+    MR_TRY(step_envs(t, step));
+    t->loop.step_part = MR_STEP_TAKEN;
+    t->is_between_steps = t->reset_failure != MR_OK;
+    if (t->reset_failure != MR_OK)
+        return mr_fail(t->reset_failure, "%s", t->reset_message);
+    MR_TRY(complete(t, step));
 done:
     return status;
 }
@@ -540,7 +577,7 @@ static mr_status begin(trainer *t) {
     MR_TRY(mr_run_create(used.out, &used, &t->run));
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(begin_episode(t, i));
-    t->loop.is_concluded = 1;
+    t->loop.step_part = MR_STEP_CONCLUDED;
     t->is_between_steps = true;
 done:
     return status;
@@ -613,8 +650,11 @@ static mr_status resume(trainer *t) {
     MR_TRY(resume_episodes(t, &n_lost));
     if (t->watcher && t->watcher->resumed)
         t->watcher->resumed(t->watcher->self, &t->loop.now, n_lost);
-    if (t->loop.is_concluded == 0)
-        MR_TRY(conclude(t, (size_t)t->loop.now.total_timesteps - t->n_envs));
+    const size_t last_step = (size_t)t->loop.now.total_timesteps - t->n_envs;
+    if (t->loop.step_part == MR_STEP_TAKEN || t->loop.step_part == MR_STEP_UPDATED)
+        MR_TRY(complete(t, last_step));
+    if (t->loop.step_part == MR_STEP_SAVED)
+        MR_TRY(conclude(t, last_step));
     t->is_between_steps = true;
 done:
     return status;

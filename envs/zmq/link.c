@@ -279,10 +279,14 @@ static mr_status give_up(mr_link *link, mr_patience patience) {
                    link->n_tries == 1 ? "" : "s");
 }
 
+// Doubled each time, beginning well below the timeout.
+static double pause_s(size_t n_tries, mr_patience patience) {
+    const double first_s = fmin(first_pause_s, patience.timeout_s / 4);
+    return fmin(ldexp(first_s, n_tries < 32 ? (int)n_tries - 1 : 31), longest_pause_s);
+}
+
 // What is due: to ask, to stop waiting, to ask again.
 static mr_status move_on(mr_link *link, mr_patience patience, double now) {
-    if (link->state == POSTED)
-        link->n_tries = 0;
     if (link->state == POSTED || (link->state == PAUSING && now >= link->until_s))
         return ask(link, patience);
     if (link->state != ASKED || now < link->until_s)
@@ -291,7 +295,7 @@ static mr_status move_on(mr_link *link, mr_patience patience, double now) {
         return give_up(link, patience);
     disconnect(link);
     link->state = PAUSING;
-    link->until_s = now + fmin(ldexp(first_pause_s, (int)link->n_tries - 1), longest_pause_s);
+    link->until_s = now + pause_s(link->n_tries, patience);
     return MR_OK;
 }
 
@@ -342,7 +346,9 @@ done:
 mr_status mr_links_exchange(size_t n, mr_link *const *links, mr_patience patience) {
     const mr_status status = exchange(n, links, patience);
     for (size_t i = 0; i < n && status != MR_OK; i++)
-        if (links[i]->state != AT_REST)
+        if (links[i]->state != AT_REST) {
             links[i]->state = POSTED;
+            links[i]->n_tries = 0;
+        }
     return status;
 }

@@ -1,0 +1,402 @@
+// Environments of servers: stepped as if they were here, whatever happens in between.
+
+#include <math.h>
+#include <unistd.h>
+
+#include "envs/zmq/curve.h"
+#include "nn/random.h"
+#include "tests/envs/server_thread.h"
+#include "tests/scratch.h"
+
+#include <sys/stat.h>
+
+TestSuite(remote, .init = scratch_enter, .fini = scratch_leave);
+
+enum { OBS_DIM = 3, MAX_ENVS = 4 };
+
+static const mr_env_link quick = {.timeout_s = 0.1, .retries = 3};
+static const mr_env_link patient = {.timeout_s = 5, .retries = 2};
+
+static mr_status open_remote(const char *name, const mr_env_link *link, size_t n,
+                             mr_vec_env **out) {
+    return mr_vec_env_open(name, &(mr_env_options){.link = link}, n, 1, out);
+}
+
+static mr_vec_env *must_open(const char *name, const mr_env_link *link, size_t n) {
+    mr_vec_env *vec = NULL;
+    cr_assert_eq(open_remote(name, link, n, &vec), MR_OK, "%s", mr_error_message());
+    return vec;
+}
+
+static void serve(server_thread *s, const char *env, size_t n, double lease_s, const char *bind) {
+    server_begin(s, env, n, lease_s, &(mr_service_options){.bind = bind});
+}
+
+static void reset_all(mr_vec_env *vec, double *obs) {
+    for (size_t i = 0; i < mr_vec_env_n(vec); i++)
+        cr_assert_eq(mr_vec_env_reset(vec, i, &(uint64_t){100 + i}, obs + i * OBS_DIM), MR_OK, "%s",
+                     mr_error_message());
+}
+
+// Steps both by the same actions and resets where episodes end: every number is the same.
+static void expect_same_steps(mr_vec_env *a, mr_vec_env *b, size_t n_steps) {
+    const size_t n = mr_vec_env_n(a);
+    double obs_a[MAX_ENVS * OBS_DIM], obs_b[MAX_ENVS * OBS_DIM], actions[MAX_ENVS];
+    mr_step steps_a[MAX_ENVS], steps_b[MAX_ENVS];
+    mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
+    reset_all(a, obs_a);
+    reset_all(b, obs_b);
+    cr_assert_eq(memcmp(obs_a, obs_b, n * OBS_DIM * sizeof *obs_a), 0);
+    for (size_t k = 0; k < n_steps; k++) {
+        for (size_t i = 0; i < n; i++)
+            actions[i] = mr_random_between(&random, -2, 2);
+        cr_assert_eq(mr_vec_env_step(a, NULL, actions, obs_a, steps_a), MR_OK, "step %zu: %s", k,
+                     mr_error_message());
+        cr_assert_eq(mr_vec_env_step(b, NULL, actions, obs_b, steps_b), MR_OK);
+        cr_assert_eq(memcmp(obs_a, obs_b, n * OBS_DIM * sizeof *obs_a), 0, "step %zu", k);
+        for (size_t i = 0; i < n; i++) {
+            cr_assert_eq(steps_a[i].reward, steps_b[i].reward);
+            cr_assert_not(steps_a[i].lost);
+            cr_assert_eq(steps_a[i].truncated, steps_b[i].truncated);
+            if (!steps_a[i].truncated)
+                continue;
+            const uint64_t seed = k + i;
+            cr_assert_eq(mr_vec_env_reset(a, i, &seed, obs_a + i * OBS_DIM), MR_OK);
+            cr_assert_eq(mr_vec_env_reset(b, i, &seed, obs_b + i * OBS_DIM), MR_OK);
+        }
+    }
+}
+
+static void expect_same_as_here(const char *name, const mr_env_link *link, size_t n,
+                                size_t n_steps) {
+    mr_vec_env *there = must_open(name, link, 0), *here;
+    cr_assert_eq(mr_vec_env_n(there), n);
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, n, 1, &here), MR_OK);
+    cr_expect_str_eq(mr_vec_env_get_spec(there)->name, "Pendulum-v1");
+    cr_expect_str_eq(mr_vec_env_get_spec(there)->engine, mr_vec_env_get_spec(here)->engine);
+    expect_same_steps(there, here, n_steps);
+    mr_vec_env_close(there);
+    mr_vec_env_close(here);
+}
+
+Test(remote, steps_as_here_over_several_servers) {
+    server_thread a, b;
+    serve(&a, "Pendulum-v1", 3, 60, "ipc://a");
+    serve(&b, "Pendulum-v1", 1, 60, "ipc://b");
+    expect_same_as_here("zmq:ipc://a,zmq:ipc://b", &patient, 4, 500);
+    // All is given back at the end.
+    cr_expect_not(mr_responder_get_figures(a.responder).is_held);
+    server_end(&a);
+    server_end(&b);
+}
+
+Test(remote, steps_only_those_that_are_active) {
+    server_thread a;
+    double obs[2 * OBS_DIM], before;
+    mr_step steps[2] = {0};
+    serve(&a, "Pendulum-v1", 2, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &patient, 2);
+    reset_all(vec, obs);
+    before = obs[0];
+    steps[0].reward = 7;
+    cr_assert_eq(mr_vec_env_step(vec, (bool[]){false, true}, (double[]){NAN, 1}, obs, steps),
+                 MR_OK);
+    cr_expect_eq(obs[0], before);
+    cr_expect_eq(steps[0].reward, 7);
+    cr_expect_eq(mr_responder_get_figures(a.responder).n_steps, 1);
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){NAN, 1}, obs, steps), MR_ERR_NUMERIC);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+Test(remote, refuses_what_does_not_fit) {
+    server_thread a, b;
+    mr_vec_env *vec = NULL;
+    mr_env *env = NULL;
+    serve(&a, "Pendulum-v1", 2, 60, "ipc://a");
+    serve(&b, "MountainCarContinuous-v0", 1, 60, "ipc://b");
+    cr_expect_eq(open_remote("zmq:ipc://a", &patient, 3, &vec), MR_ERR_USAGE);
+    scratch_expect_message("ipc://a has 2");
+    cr_expect_eq(open_remote("zmq:ipc://a,zmq:ipc://b", &patient, 0, &vec), MR_ERR_USAGE);
+    scratch_expect_message("ipc://b has MountainCarContinuous-v0");
+    cr_expect_eq(mr_vec_env_open("zmq:ipc://a", &(mr_env_options){.set = "a=1"}, 0, 1, &vec),
+                 MR_ERR_USAGE);
+    cr_expect_eq(open_remote("zmq:nowhere", &patient, 0, &vec), MR_ERR_USAGE);
+    cr_expect_eq(open_remote("zmq:", &patient, 0, &vec), MR_ERR_USAGE);
+    cr_expect_eq(
+        open_remote("zmq:ipc://c", &(mr_env_link){.timeout_s = 0.02, .retries = 2}, 0, &vec),
+        MR_ERR_IO);
+    scratch_expect_message("ipc://c: no reply to 'hello' within 0.02 s, 3 times");
+    cr_expect_eq(mr_env_open("zmq:ipc://a", NULL, &env), MR_ERR_USAGE); // it has two
+    cr_assert_eq(mr_env_open("zmq:ipc://b", NULL, &env), MR_OK, "%s", mr_error_message());
+    mr_env_close(env);
+    server_end(&a);
+    server_end(&b);
+}
+
+Test(remote, loses_what_was_under_way_when_a_server_begins_afresh) {
+    server_thread a, b;
+    double obs[3 * OBS_DIM];
+    const double actions[3] = {0};
+    mr_step steps[3];
+    serve(&a, "Pendulum-v1", 2, 60, "ipc://a");
+    serve(&b, "Pendulum-v1", 1, 60, "ipc://b");
+    mr_vec_env *vec = must_open("zmq:ipc://a,zmq:ipc://b", &patient, 3);
+    reset_all(vec, obs);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, actions, obs, steps), MR_OK);
+    server_end(&a);
+    serve(&a, "Pendulum-v1", 2, 60, "ipc://a");
+    cr_assert_eq(mr_vec_env_step(vec, NULL, actions, obs, steps), MR_OK, "%s", mr_error_message());
+    cr_expect(steps[0].lost && steps[0].truncated);
+    cr_expect(steps[1].lost && !steps[2].lost);
+    // One is reset, the other stays lost until it is.
+    cr_assert_eq(mr_vec_env_reset(vec, 0, NULL, obs), MR_OK);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, actions, obs, steps), MR_OK);
+    cr_expect(!steps[0].lost && steps[1].lost && !steps[2].lost);
+    // A reset finds out as well.
+    server_end(&b);
+    serve(&b, "Pendulum-v1", 1, 60, "ipc://b");
+    cr_assert_eq(mr_vec_env_reset(vec, 2, NULL, obs + 2 * OBS_DIM), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_vec_env_step(vec, NULL, actions, obs, steps), MR_OK);
+    cr_expect(!steps[2].lost);
+    mr_vec_env_close(vec);
+    server_end(&a);
+    server_end(&b);
+}
+
+Test(remote, takes_no_other_environment_for_the_one_before) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(vec, obs);
+    server_end(&a);
+    serve(&a, "MountainCarContinuous-v0", 1, 60, "ipc://a");
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_ERR_INPUT);
+    scratch_expect_message("another environment than before");
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+Test(remote, keeps_its_lease_while_it_computes) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_vec_env *other = NULL;
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 0.3, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(vec, obs);
+    for (int i = 0; i < 5; i++) {
+        usleep(200000);
+        cr_expect_eq(open_remote("zmq:ipc://a", &patient, 1, &other), MR_ERR_IO);
+        scratch_expect_message("ipc://a: busy: ");
+    }
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_OK);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+Test(remote, encrypts_where_both_sides_have_keys) {
+    server_thread a;
+    mr_vec_env *vec = NULL;
+    mkdir("allowed", 0777);
+    cr_assert_eq(mr_curve_make_pair("server"), MR_OK);
+    cr_assert_eq(mr_curve_make_pair("allowed/me"), MR_OK);
+    cr_assert_eq(mr_curve_make_pair("stranger"), MR_OK);
+    server_begin(&a, "Pendulum-v1", 1, 60,
+                 &(mr_service_options){.bind = "ipc://a",
+                                       .curve_secret_key = "server.key_secret",
+                                       .curve_allow = "allowed"});
+    mr_env_link link = quick;
+    cr_expect_eq(open_remote("zmq:ipc://a", &link, 0, &vec), MR_ERR_IO); // no keys
+    link.curve_server_key = "server.key";
+    cr_expect_eq(open_remote("zmq:ipc://a", &link, 0, &vec), MR_ERR_USAGE); // half of them
+    link.curve_secret_key = "stranger.key_secret";
+    cr_expect_eq(open_remote("zmq:ipc://a", &link, 0, &vec), MR_ERR_IO);
+    scratch_expect_message("do the keys fit?");
+    link = patient;
+    link.curve_server_key = "server.key";
+    link.curve_secret_key = "allowed/me.key_secret";
+    expect_same_as_here("zmq:ipc://a", &link, 1, 50);
+    server_end(&a);
+}
+
+// ---- A minimal server: a REP socket
+
+typedef struct {
+    void *socket;
+    mr_responder *responder;
+    atomic_bool is_stopped;
+} rep_server;
+
+static void *rep_run(void *self) {
+    rep_server *s = self;
+    while (!atomic_load(&s->is_stopped)) {
+        char request[4096];
+        const int n = zmq_recv(s->socket, request, sizeof request, 0);
+        if (n < 0)
+            continue;
+        const mr_bytes reply = server_answer(s->responder, (mr_bytes){request, (size_t)n});
+        zmq_send(s->socket, reply.data, reply.n_bytes, 0);
+    }
+    return NULL;
+}
+
+Test(remote, speaks_to_a_plain_rep_socket) {
+    mr_vec_env *envs;
+    rep_server s = {0};
+    pthread_t thread;
+    void *context = zmq_ctx_new();
+    s.socket = zmq_socket(context, ZMQ_REP);
+    zmq_setsockopt(s.socket, ZMQ_RCVTIMEO, &(int){5}, sizeof(int));
+    cr_assert_eq(zmq_bind(s.socket, "ipc://rep"), 0);
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, 2, 1, &envs), MR_OK);
+    cr_assert_eq(mr_responder_new(envs, 60, &s.responder), MR_OK);
+    pthread_create(&thread, NULL, rep_run, &s);
+    expect_same_as_here("zmq:ipc://rep", &patient, 2, 300);
+    atomic_store(&s.is_stopped, true);
+    pthread_join(thread, NULL);
+    zmq_close(s.socket);
+    zmq_ctx_term(context);
+    mr_responder_free(s.responder);
+    mr_vec_env_close(envs);
+}
+
+// ---- A bad link: a proxy that drops, delays, doubles and cuts
+
+enum { MAX_FRAMES = 8, MAX_HELD = 64 };
+
+typedef struct {
+    size_t n;
+    zmq_msg_t frames[MAX_FRAMES];
+    double due_s;
+    bool to_server;
+} parcel;
+
+typedef struct {
+    void *context, *front, *back;
+    mr_random random;
+    parcel held[MAX_HELD];
+    size_t n_held, n_dropped, n_doubled, n_delayed, n_cut;
+    atomic_bool is_stopped;
+} bad_link;
+
+static void bad_link_connect(bad_link *b) {
+    b->front = zmq_socket(b->context, ZMQ_ROUTER);
+    b->back = zmq_socket(b->context, ZMQ_DEALER);
+    zmq_setsockopt(b->front, ZMQ_LINGER, &(int){0}, sizeof(int));
+    zmq_setsockopt(b->back, ZMQ_LINGER, &(int){0}, sizeof(int));
+    cr_assert_eq(zmq_bind(b->front, "ipc://proxy"), 0);
+    cr_assert_eq(zmq_connect(b->back, "ipc://server"), 0);
+}
+
+static void bad_link_cut(bad_link *b) {
+    zmq_close(b->front);
+    zmq_close(b->back);
+    bad_link_connect(b);
+}
+
+static void parcel_send(const bad_link *b, parcel *p, bool keep) {
+    void *socket = p->to_server ? b->back : b->front;
+    for (size_t i = 0; i < p->n; i++) {
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        zmq_msg_copy(&frame, &p->frames[i]);
+        if (zmq_msg_send(&frame, socket, ZMQ_DONTWAIT | (i + 1 < p->n ? ZMQ_SNDMORE : 0)) < 0)
+            zmq_msg_close(&frame);
+        if (!keep)
+            zmq_msg_close(&p->frames[i]);
+    }
+}
+
+static bool parcel_read(void *socket, parcel *p) {
+    p->n = 0;
+    do {
+        zmq_msg_init(&p->frames[p->n]);
+        if (zmq_msg_recv(&p->frames[p->n], socket, ZMQ_DONTWAIT) < 0)
+            return false;
+        p->n++;
+    } while (zmq_msg_more(&p->frames[p->n - 1]) && p->n < MAX_FRAMES);
+    return true;
+}
+
+static void parcel_drop(parcel *p) {
+    for (size_t i = 0; i < p->n; i++)
+        zmq_msg_close(&p->frames[i]);
+}
+
+static void bad_link_pass(bad_link *b, void *from, bool to_server) {
+    parcel p = {.to_server = to_server};
+    if (!parcel_read(from, &p))
+        return;
+    const double fate = mr_random_uniform(&b->random);
+    if (fate < 0.01) {
+        b->n_dropped++;
+        parcel_drop(&p);
+    } else if (fate < 0.02) {
+        b->n_doubled++;
+        parcel_send(b, &p, true);
+        parcel_send(b, &p, false);
+    } else if (fate < 0.03 && b->n_held < MAX_HELD) {
+        b->n_delayed++;
+        p.due_s = server_now_s() + mr_random_between(&b->random, 0, 0.03);
+        b->held[b->n_held++] = p;
+    } else if (fate < 0.04) {
+        b->n_cut++;
+        parcel_drop(&p);
+        bad_link_cut(b);
+    } else {
+        parcel_send(b, &p, false);
+    }
+}
+
+static void bad_link_release(bad_link *b) {
+    for (size_t i = 0; i < b->n_held;)
+        if (server_now_s() >= b->held[i].due_s) {
+            parcel_send(b, &b->held[i], false);
+            b->held[i] = b->held[--b->n_held];
+        } else {
+            i++;
+        }
+}
+
+static void *bad_link_run(void *self) {
+    bad_link *b = self;
+    while (!atomic_load(&b->is_stopped)) {
+        zmq_pollitem_t items[] = {{.socket = b->front, .events = ZMQ_POLLIN},
+                                  {.socket = b->back, .events = ZMQ_POLLIN}};
+        zmq_poll(items, 2, 1);
+        void *front = b->front;
+        if (items[0].revents & ZMQ_POLLIN)
+            bad_link_pass(b, b->front, true);
+        if (front == b->front && items[1].revents & ZMQ_POLLIN)
+            bad_link_pass(b, b->back, false);
+        bad_link_release(b);
+    }
+    return NULL;
+}
+
+Test(remote, loses_and_doubles_nothing_over_a_bad_link, .timeout = 120) {
+    static bad_link b;
+    static const mr_env_link stubborn = {.timeout_s = 0.01, .retries = 1000};
+    server_thread s;
+    pthread_t thread;
+    serve(&s, "Pendulum-v1", 2, 60, "ipc://server");
+    b.context = zmq_ctx_new();
+    b.random = mr_random_stream(1, MR_STREAM_TEST, 1);
+    bad_link_connect(&b);
+    cr_assert_eq(pthread_create(&thread, NULL, bad_link_run, &b), 0);
+    expect_same_as_here("zmq:ipc://proxy", &stubborn, 2, 10000);
+    atomic_store(&b.is_stopped, true);
+    pthread_join(thread, NULL);
+    cr_expect_eq(mr_responder_get_figures(s.responder).n_steps, 20000);
+    cr_expect(b.n_dropped > 50 && b.n_doubled > 50 && b.n_delayed > 50 && b.n_cut > 50);
+    for (size_t i = 0; i < b.n_held; i++)
+        parcel_drop(&b.held[i]);
+    zmq_close(b.front);
+    zmq_close(b.back);
+    zmq_ctx_term(b.context);
+    server_end(&s);
+}
