@@ -85,7 +85,7 @@ class Connection:
 
     def _connect(self) -> zmq.Socket[bytes]:
         if self._socket is None:
-            socket = self._context.socket(zmq.DEALER)
+            socket = self._socket = self._context.socket(zmq.DEALER)
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.MAXMSGSIZE, self._max_bytes)
             socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
@@ -93,8 +93,11 @@ class Connection:
             server_key, secret_key = self._keys
             if server_key is not None and secret_key is not None:
                 curve.secure_client(socket, server_key, secret_key)
-            socket.connect(self.endpoint)
-            self._socket = socket
+            try:
+                socket.connect(self.endpoint)
+            except zmq.ZMQError as error:
+                self._disconnect()
+                raise BridgeError(f"{self.endpoint}: {error}; as in tcp://127.0.0.1:5555") from None
         return self._socket
 
     def _disconnect(self) -> None:

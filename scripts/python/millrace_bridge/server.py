@@ -16,7 +16,7 @@ from .environment_batch import EnvironmentBatch
 from .responder import Responder
 from .version import __version__
 
-_POLL_MS = 200  # how long a request to stop may wait
+_POLL_MS = 100  # how long a request to stop may wait
 _MAX_FRAMES = 16  # of a message that came by way of proxies
 _QUEUE = 16  # messages a connection may have in flight; the protocol needs one
 
@@ -77,7 +77,7 @@ class Server:
     def _open(self, bind: str) -> None:
         socket = self._socket
         socket.setsockopt(zmq.MAXMSGSIZE, max(wire.MAX_MESSAGE_BYTES, self.batch.reply_bytes))
-        socket.setsockopt(zmq.LINGER, 500)  # so that the reply to a last request still leaves
+        socket.setsockopt(zmq.LINGER, 200)  # so that the reply to a last request still leaves
         socket.setsockopt(zmq.SNDHWM, _QUEUE)
         socket.setsockopt(zmq.RCVHWM, _QUEUE)
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)

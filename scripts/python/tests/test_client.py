@@ -74,7 +74,7 @@ def test_loses_and_doubles_nothing_behind_a_bad_link(serve, proxy):
     plain, running = serve(), serve()
     rng = random.Random(1)
     link = proxy(running.endpoint, lambda message: rng.choices([0, 1, 2, 3], [2, 94, 2, 2])[0])
-    clean, client = Client(plain.endpoint), Client(link.endpoint, timeout=0.1, pause=0.01, retries=10)
+    clean, client = Client(plain.endpoint), Client(link.endpoint, timeout=0.05, pause=0.01, retries=20)
     assert walk(client, 1000) == walk(clean, 1000)
     assert running.envs[0].n_steps == plain.envs[0].n_steps == 1000
     clean.close()
@@ -139,6 +139,17 @@ def test_says_when_nobody_answers():
     with pytest.raises(NoReply, match="9: no reply"):
         Client("tcp://127.0.0.1:9", timeout=0.05, retries=2, pause=0.01)
     assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "tcp://127.0.0.1", "http://127.0.0.1:1"])
+def test_says_what_is_no_endpoint(endpoint):
+    with pytest.raises(BridgeError, match="as in tcp"):
+        Client(endpoint)
+
+
+def test_says_which_key_file_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="none: cannot read"):
+        Client("tcp://127.0.0.1:9", curve_server_key=tmp_path / "none", curve_secret_key=tmp_path / "none")
 
 
 def test_says_when_the_server_is_busy_and_leaves_it_free(serve):
