@@ -1,0 +1,107 @@
+"""An environment of a server, for programs that use Gymnasium."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from .client import Client, is_unknown_session
+from .errors import RemoteError
+
+
+class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
+    """A gymnasium.Env over a millrace server, in whatever language that is.
+
+    endpoint     as in "tcp://127.0.0.1:5555"
+    env          which of the server's environments
+    render_mode  None or "rgb_array"; pictures are `width` x `height`
+    options      those of `Connection`: timeout, retries, pause, curve_server_key, curve_secret_key
+
+    A server that was started afresh in mid-episode can't go on with it: the step that finds out
+    returns the last observation, reward 0 and truncated, with info["connection_lost"] true; do not
+    learn from it. The next reset goes on with the new server.
+
+    Observations are float32 or float64 as the server says, actions float32; actions given in float64
+    travel in float64.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 - as Gymnasium's
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        env: int = 0,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+        **options: Any,
+    ) -> None:
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is None or 'rgb_array', not {render_mode!r}")
+        self._client = Client(endpoint, **options)
+        spec = self._client.spec
+        if not 0 <= env < spec.num_envs:
+            self._client.close()
+            raise ValueError(f"{endpoint} has {spec.num_envs} environments; there is no number {env}")
+        self.render_mode = render_mode
+        self._env, self._size = env, (width, height)
+        dtype = np.float32 if spec.obs_dtype == "f4" else np.float64
+        self.observation_space = gymnasium.spaces.Box(-math.inf, math.inf, (spec.obs_dim,), dtype)
+        self.action_space = gymnasium.spaces.Box(
+            np.array(spec.act_low, np.float32), np.array(spec.act_high, np.float32), dtype=np.float32
+        )
+        self._last = np.zeros(spec.obs_dim, dtype)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+        super().reset(seed=seed)
+        if options:
+            raise ValueError("a remote environment takes no options at a reset")
+        try:
+            obs = self._client.reset([self._env], [seed])
+        except RemoteError as error:
+            if not is_unknown_session(error):
+                raise
+            self._client.renew()
+            obs = self._client.reset([self._env], [seed])
+        self._last = obs[0]
+        return self._last.copy(), {}
+
+    def step(
+        self, action: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[Any], float, bool, bool, dict[str, Any]]:
+        row = np.asarray(action).reshape(1, -1)
+        try:
+            result = self._client.step([self._env], row)
+        except RemoteError as error:
+            if not is_unknown_session(error):
+                raise
+            self._client.renew()
+            return self._last.copy(), 0.0, False, True, {"connection_lost": True}
+        self._last = result.obs[0]
+        info = {name: float(values[0]) for name, values in result.info.items()}
+        return (
+            self._last.copy(),
+            float(result.reward[0]),
+            bool(result.terminated[0]),
+            bool(result.truncated[0]),
+            info,
+        )
+
+    def render(self) -> npt.NDArray[np.uint8] | None:
+        if self.render_mode is None:
+            return None
+        return self._client.render(self._env, *self._size)
+
+    def ping(self) -> None:
+        """Keeps the lease while the program does something else for long."""
+        self._client.ping()
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,209 @@
+"""What a server answers: bytes in, bytes out, no sockets."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .environment_batch import EnvironmentBatch
+from .errors import RequestError
+from .session import Session
+
+MAX_ENDED_SESSIONS = 64  # remembered after their "bye", to answer it again and to refuse late duplicates
+MAX_PICTURE_SIDE = 8192
+
+
+class Responder:
+    """Answers requests to the environments of `batch`: exactly once, to one session at a time."""
+
+    def __init__(self, batch: EnvironmentBatch, server: str, lease_s: float = 60.0) -> None:
+        self.batch = batch
+        self.server = server
+        self.lease_s = lease_s
+        self.n_steps = 0
+        self._holder: Session | None = None
+        self._ended: OrderedDict[bytes, Session] = OrderedDict()
+        self._requests: dict[str, Callable[[wire.Message], wire.Message]] = {
+            "reset": self._reset,
+            "step": self._step,
+            "render": self._render,
+            "ping": self._ping,
+            "bye": self._bye,
+        }
+
+    def answer(self, request: bytes) -> bytes:
+        """The reply to a request, whatever its bytes are."""
+        message: wire.Message = {}
+        try:
+            message = wire.decode(request)
+            return self._dispatch(message)
+        except wire.Malformed as error:
+            return self._error(message, RequestError("bad-message", f"{error}; nothing was done"))
+        except RequestError as error:
+            return self._error(message, error)
+
+    def _dispatch(self, message: wire.Message) -> bytes:
+        version = wire.get_unsigned(message, "v")
+        key = wire.get_bytes(message, "session", wire.SESSION_BYTES)
+        seq = wire.get_unsigned(message, "seq")
+        kind = wire.get_text(message, "type")
+        if version != wire.VERSION:
+            raise RequestError(
+                "bad-version", f"this server speaks version {wire.VERSION}, not {version}", fatal=True
+            )
+        if self._holder is not None and self._holder.key == key:
+            return self._go_on(self._holder, kind, seq, message)
+        if key in self._ended:
+            return self._after_end(self._ended[key], seq)
+        if kind != "hello":
+            raise RequestError("unknown-session", "this server does not know the session; say hello")
+        return self._begin(key, seq, message)
+
+    def _begin(self, key: bytes, seq: int, message: wire.Message) -> bytes:
+        if seq != 0:
+            raise RequestError("bad-sequence", f"'hello' has seq 0, not {seq}")
+        wire.get_text(message, "client")
+        if self._holder is not None and not self._holder.is_silent_for(self.lease_s):
+            raise RequestError(
+                "busy",
+                "the environments are leased to another session; try again when it has said bye or "
+                f"been silent for {self.lease_s:g} s",
+            )
+        self.batch.end_episodes()
+        reply = self._reply(message, "spec", self._spec())
+        self._holder = Session(key, 0, reply)
+        return reply
+
+    def _go_on(self, session: Session, kind: str, seq: int, message: wire.Message) -> bytes:
+        session.touch()
+        if seq == session.seq:
+            return session.reply
+        if seq != session.seq + 1:
+            raise RequestError("bad-sequence", f"seq {seq} does not follow {session.seq}")
+        session.reply = self._execute(kind, message)
+        session.seq = seq
+        session.touch()
+        if kind == "bye":
+            self._end(session)
+        return session.reply
+
+    def _after_end(self, session: Session, seq: int) -> bytes:
+        if seq == session.seq:
+            return session.reply
+        if seq < session.seq:
+            raise RequestError("bad-sequence", f"seq {seq} is older than {session.seq}")
+        raise RequestError("unknown-session", "this session has ended; begin another")
+
+    def _end(self, session: Session) -> None:
+        self._holder = None
+        self.batch.end_episodes()
+        self._ended[session.key] = session
+        if len(self._ended) > MAX_ENDED_SESSIONS:
+            self._ended.popitem(last=False)
+
+    def _execute(self, kind: str, message: wire.Message) -> bytes:
+        """A reply in any case: errors are remembered like other replies."""
+        try:
+            if kind not in self._requests:
+                raise RequestError(
+                    "bad-message",
+                    f"'{wire.one_line(kind, 40)}' is not a request here; "
+                    f"there are {', '.join(self._requests)}",
+                )
+            return wire.encode(self._requests[kind](message))
+        except wire.Malformed as error:
+            return self._error(message, RequestError("bad-message", f"{error}; nothing was done"))
+        except RequestError as error:
+            return self._error(message, error)
+
+    def _reply(self, message: wire.Message, kind: str, fields: wire.Message) -> bytes:
+        return wire.encode({**_head(message, kind), **fields})
+
+    def _error(self, message: wire.Message, error: RequestError) -> bytes:
+        fields = {"code": error.code, "message": wire.one_line(str(error)), "fatal": error.fatal}
+        return self._reply(message, "error", fields)
+
+    def _spec(self) -> wire.Message:
+        batch = self.batch
+        return {
+            "name": batch.name,
+            "num_envs": len(batch.envs),
+            "obs_dim": batch.obs_dim,
+            "act_dim": batch.act_dim,
+            "obs_dtype": batch.obs_dtype,
+            "act_low": wire.array_bytes(batch.act_low, "f8"),
+            "act_high": wire.array_bytes(batch.act_high, "f8"),
+            "max_episode_steps": batch.max_episode_steps,
+            "server": self.server,
+            "lease_s": int(self.lease_s) if float(self.lease_s).is_integer() else self.lease_s,
+        }
+
+    def _indices(self, message: wire.Message) -> list[int]:
+        return self.batch.check_indices(wire.get_list(message, "envs"))
+
+    def _reset(self, message: wire.Message) -> wire.Message:
+        seeds = wire.get_list(message, "seeds")
+        indices = self._indices(message)
+        if len(seeds) != len(indices):
+            raise wire.Malformed(f"'seeds' has {len(seeds)} elements, 'envs' {len(indices)}")
+        for seed in seeds:
+            if seed is not None and (type(seed) is not int or seed < 0):
+                raise wire.Malformed("'seeds' must hold unsigned integers or nil")
+        obs = self.batch.reset(indices, seeds)
+        return {**_head(message, "state"), "obs": wire.array_bytes(obs, self.batch.obs_dtype)}
+
+    def _step(self, message: wire.Message) -> wire.Message:
+        indices = self._indices(message)
+        actions = self._actions(message, len(indices))
+        self.batch.check_actions(indices, actions)
+        obs, rewards, terminated, truncated, infos = self.batch.step(indices, actions)
+        self.n_steps += len(indices)
+        reply = {
+            **_head(message, "transition"),
+            "obs": wire.array_bytes(obs, self.batch.obs_dtype),
+            "reward": wire.array_bytes(rewards, "f8"),
+            "terminated": terminated,
+            "truncated": truncated,
+        }
+        if infos:
+            reply["info"] = {name: wire.array_bytes(row, "f8") for name, row in infos.items()}
+        return reply
+
+    def _actions(self, message: wire.Message, n: int) -> Any:
+        shape = (n, self.batch.act_dim)
+        data = message.get("actions")
+        n_numbers = n * self.batch.act_dim
+        if not isinstance(data, bytes) or len(data) not in (4 * n_numbers, 8 * n_numbers):
+            raise wire.Malformed(
+                f"'actions' must be a bin of {n} x {self.batch.act_dim} numbers, f4 or f8"
+            )
+        return wire.get_array(message, "actions", "f4" if len(data) == 4 * n_numbers else "f8", shape)
+
+    def _render(self, message: wire.Message) -> wire.Message:
+        index = self.batch.check_index(message.get("env"))
+        width = wire.get_unsigned(message, "width", 1, MAX_PICTURE_SIDE)
+        height = wire.get_unsigned(message, "height", 1, MAX_PICTURE_SIDE)
+        if 3 * width * height > wire.MAX_MESSAGE_BYTES - wire.MESSAGE_OVERHEAD_BYTES:
+            raise wire.Malformed(f"a picture of {width} x {height} is too large for a message")
+        picture = np.ascontiguousarray(self.batch.render(index, width, height))
+        return {**_head(message, "frame"), "rgb": picture.tobytes()}
+
+    def _ping(self, message: wire.Message) -> wire.Message:
+        return _head(message, "pong")
+
+    def _bye(self, message: wire.Message) -> wire.Message:
+        return _head(message, "bye")
+
+
+def _head(message: wire.Message, kind: str) -> wire.Message:
+    """What every reply repeats."""
+    return {
+        "v": wire.version_of(message),
+        "type": kind,
+        "session": wire.session_of(message),
+        "seq": wire.seq_of(message),
+    }

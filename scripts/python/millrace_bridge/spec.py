@@ -1,0 +1,51 @@
+"""What a server's environments are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import wire
+
+_MAX_DIM = 2**24
+_MAX_ENVS = 2**16
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The reply to hello. Two are equal where a client may go on as if nothing had happened."""
+
+    name: str
+    num_envs: int
+    obs_dim: int
+    act_dim: int
+    obs_dtype: str
+    act_low: tuple[float, ...]
+    act_high: tuple[float, ...]
+    max_episode_steps: int
+
+    @classmethod
+    def read(cls, message: wire.Message) -> Spec:
+        act_dim = wire.get_unsigned(message, "act_dim", 1, _MAX_DIM)
+        low = wire.get_array(message, "act_low", "f8", (act_dim,))
+        high = wire.get_array(message, "act_high", "f8", (act_dim,))
+        if not (low <= high).all():
+            raise wire.Malformed("'act_low' must not be above 'act_high'")
+        dtype = wire.get_text(message, "obs_dtype")
+        if dtype not in ("f4", "f8"):
+            raise wire.Malformed("'obs_dtype' must be f4 or f8")
+        return cls(
+            name=wire.get_text(message, "name"),
+            num_envs=wire.get_unsigned(message, "num_envs", 1, _MAX_ENVS),
+            obs_dim=wire.get_unsigned(message, "obs_dim", 1, _MAX_DIM),
+            act_dim=act_dim,
+            obs_dtype=dtype,
+            act_low=tuple(low.tolist()),
+            act_high=tuple(high.tolist()),
+            max_episode_steps=wire.get_unsigned(message, "max_episode_steps"),
+        )
+
+    @property
+    def message_bytes(self) -> int:
+        """Room for the largest message about all environments."""
+        per_env = 8 * (self.obs_dim + self.act_dim) + 1024
+        return self.num_envs * per_env + wire.MESSAGE_OVERHEAD_BYTES
