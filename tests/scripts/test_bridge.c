@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "tests/envs/bad_link.h"
 #include "tests/scripts/command_runner.h"
 
 TestSuite(bridge, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
@@ -99,6 +100,21 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     outcome_free(&o);
     stop(whole, "whole");
     expect_same_policies("there", "whole");
+}
+
+// 10,000 steps, each of them over a proxy that harms one message in 25.
+Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
+    static bad_link link;
+    train_here("10000");
+    const pid_t server = serve("server", "InvertedPendulum-v5", "ipc://pendulum");
+    bad_link_begin(&link, "ipc://link", "ipc://pendulum");
+    outcome o = run(RUN_OF("zmq:ipc://link", "there", "--steps", "10000", "--timeout", "0.02",
+                           "--retries", "1000"));
+    expect_success(&o);
+    outcome_free(&o);
+    bad_link_end(&link);
+    expect_same_policies("here", "there");
+    stop(server, "server");
 }
 
 Test(bridge, keeps_nothing_of_where_it_was_trained_in_the_policy) {
