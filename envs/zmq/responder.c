@@ -3,6 +3,7 @@
 #include "envs/zmq/responder.h"
 
 #include "envs/zmq/message.h"
+#include "envs/zmq/pictures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct mr_responder {
     bool *sent_terminated, *sent_truncated;
     mr_message_info *info; // [n_info], each with n_envs values, which lie in info_values
     double *info_values;
+    mr_pictures *pictures; // owned
     mr_responder_figures figures;
 };
 
@@ -84,7 +86,9 @@ mr_status mr_responder_new(mr_vec_env *envs, double lease_s, mr_responder **out)
     r->spec = mr_vec_env_get_spec(envs);
     r->n_envs = mr_vec_env_n(envs);
     r->lease_s = lease_s;
-    const mr_status status = allocate(r);
+    mr_status status = allocate(r);
+    if (status == MR_OK)
+        status = mr_pictures_new(&r->pictures);
     if (status != MR_OK) {
         mr_responder_free(r);
         return status;
@@ -113,6 +117,7 @@ void mr_responder_free(mr_responder *r) {
     free(r->sent_truncated);
     free(r->info);
     free(r->info_values);
+    mr_pictures_free(r->pictures);
     free(r);
 }
 
@@ -266,14 +271,20 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
 }
 
 static mr_fault render(mr_responder *r, const mr_message *in, mr_message *out) {
-    (void)out;
+    const uint64_t n_bytes = 3 * in->width * in->height;
     if (in->env >= r->n_envs)
         return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
                       (unsigned long long)in->env, r->n_envs - 1);
-    return REFUSE(MR_FAULT_ENV_FAILED,
-                  "%s: this server draws no pictures; film the policy where its environment is "
-                  "built in (`millrace eval --video`)",
-                  r->spec->name);
+    if (n_bytes > MR_MESSAGE_MAX_BYTES - MR_MESSAGE_SPARE_BYTES)
+        return REFUSE(
+            MR_FAULT_BAD_MESSAGE,
+            "a picture of %llu x %llu is more than a message holds; ask for a smaller one",
+            (unsigned long long)in->width, (unsigned long long)in->height);
+    out->type = MR_MESSAGE_FRAME;
+    if (mr_pictures_draw(r->pictures, mr_vec_env_at(r->envs, in->env), in->width, in->height,
+                         &out->rgb) != MR_OK)
+        return refuse(MR_FAULT_ENV_FAILED);
+    return MR_FAULT_NONE;
 }
 
 static mr_fault ping(mr_responder *r, const mr_message *in, mr_message *out) {

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 
+#include "envs/mujoco/render.h"
 #include "envs/zmq/message.h"
 #include "nn/random.h"
 
@@ -279,6 +280,48 @@ Test(responder, goes_on_at_random_without_a_seed) {
     const double second = obs_at(0);
     ask('a', 3, reset);
     cr_expect_neq(obs_at(0), second);
+}
+
+// ---- Pictures
+
+enum { WIDTH = 64, HEIGHT = 48 };
+
+static mr_message render_of(uint64_t env, uint64_t width, uint64_t height) {
+    return (mr_message){.type = MR_MESSAGE_RENDER, .env = env, .width = width, .height = height};
+}
+
+// On a machine that can't draw, the picture is refused and the test skipped.
+Test(responder, draws_the_environment_that_is_asked_for) {
+    static const mr_render_options options = {.width = WIDTH, .height = HEIGHT};
+    unsigned char expected[HEIGHT * WIDTH * 3];
+    mr_render *render;
+    end();
+    cr_assert_eq(mr_vec_env_open("Hopper-v5", NULL, 2, 1, &envs), MR_OK);
+    cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
+    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(2, all));
+    if (mr_render_open(mr_vec_env_at(envs, 1), &options, &render) != MR_OK)
+        cr_skip_test("%s", mr_error_message());
+    cr_assert_eq(mr_render_draw(render, expected), MR_OK);
+    mr_render_close(render);
+    for (uint64_t seq = 2; seq < 6; seq++) { // in turn with another of another size
+        const uint64_t env = (seq + 1) % 2;
+        ask('a', seq, render_of(env, WIDTH, HEIGHT / (2 - env)));
+        cr_assert_eq(got.type, MR_MESSAGE_FRAME, "%s", got.message);
+        cr_assert_eq(got.rgb.n_bytes, 3 * WIDTH * (HEIGHT / (2 - env)));
+        cr_expect(env == 0 || memcmp(got.rgb.data, expected, sizeof expected) == 0);
+    }
+}
+
+Test(responder, says_why_there_is_no_picture) {
+    ask('a', 0, hello);
+    ask('a', 1, render_of(0, WIDTH, HEIGHT)); // Pendulum-v1 has none
+    expect_fault(MR_FAULT_ENV_FAILED);
+    ask('a', 2, render_of(N_ENVS, WIDTH, HEIGHT));
+    expect_fault(MR_FAULT_BAD_ENV);
+    ask('a', 3, render_of(0, 8192, 8192)); // 200 MB
+    expect_fault(MR_FAULT_BAD_MESSAGE);
 }
 
 Test(responder, answers_what_is_addressed_and_nothing_else) {
