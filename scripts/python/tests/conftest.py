@@ -1,6 +1,7 @@
 """A small environment with Gymnasium's signatures, servers of it, and a client by hand."""
 
 import os
+import pathlib
 import threading
 import types
 
@@ -10,6 +11,9 @@ import pytest
 import zmq
 
 from millrace_bridge import Server
+
+# So that programs that the tests start find the package too, installed or not.
+os.environ["PYTHONPATH"] = str(pathlib.Path(__file__).parents[1])
 
 
 class Walk:
