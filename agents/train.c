@@ -24,6 +24,7 @@ enum {
 typedef struct {
     const mr_settings *settings;
     const mr_train_watcher *watcher;
+    const volatile sig_atomic_t *stop; // may be NULL
     int n_threads;
     mr_vec_env *envs;
     mr_vec_env *eval_envs; // where the environments are elsewhere, the same as envs
@@ -60,12 +61,21 @@ static int choose_threads(const mr_settings *settings) {
     return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
 }
 
+static void wait_for_server(void *self, const char *endpoint, size_t n_asked) {
+    const trainer *t = self;
+    if (t->watcher && t->watcher->waiting)
+        t->watcher->waiting(t->watcher->self, endpoint, n_asked);
+}
+
 static mr_status open_envs(trainer *t) {
     const mr_settings *s = t->settings;
     const mr_env_link link = {.timeout_s = s->timeout,
                               .retries = s->retries,
                               .curve_server_key = s->curve_server_key,
-                              .curve_secret_key = s->curve_secret_key};
+                              .curve_secret_key = s->curve_secret_key,
+                              .waiting = wait_for_server,
+                              .self = t,
+                              .stop = t->stop};
     const mr_env_options options = {.set = s->env_set, .task = s->task, .link = &link};
     const bool is_remote = mr_env_is_remote(s->env);
     const size_t n = s->num_envs > 0 || is_remote ? s->num_envs : 1;
@@ -583,10 +593,14 @@ done:
     return status;
 }
 
-static mr_status go_on(trainer *t, const volatile sig_atomic_t *stop) {
+static bool is_stopped(const trainer *t) {
+    return t->stop && *t->stop;
+}
+
+static mr_status go_on(trainer *t) {
     mr_status status = MR_OK;
     size_t step = (size_t)t->loop.now.total_timesteps;
-    for (; step < t->settings->steps && !(stop && *stop); step += t->n_envs)
+    for (; step < t->settings->steps && !is_stopped(t); step += t->n_envs)
         MR_TRY(advance(t, step));
     if (step < t->settings->steps) {
         MR_TRY(save_latest(t));
@@ -666,14 +680,14 @@ static mr_status train(const mr_settings *settings, const mr_train_watcher *watc
                        const volatile sig_atomic_t *stop, mr_status (*start)(trainer *),
                        mr_train_result *result) {
     mr_status status;
-    trainer t = {.settings = settings, .watcher = watcher};
+    trainer t = {.settings = settings, .watcher = watcher, .stop = stop};
     MR_TRY(build(&t));
     MR_TRY(start(&t));
-    status = go_on(&t, stop);
+    status = go_on(&t);
     if (status != MR_OK)
         status = save_after(&t, status);
     else
-        *result = (mr_train_result){.stopped = stop && *stop,
+        *result = (mr_train_result){.stopped = is_stopped(&t),
                                     .last = t.loop.now,
                                     .best_mean_reward = t.loop.best_mean_reward,
                                     .n_diverged = mr_vec_env_n_diverged(t.envs) +

@@ -19,6 +19,8 @@ typedef struct {
     /// Once, where a run is resumed. `n_lost`: environments that are not deterministic, so that
     /// their episodes could not go on and were begun anew.
     void (*resumed)(void *self, const mr_metrics *now, size_t n_lost);
+    /// Where environments elsewhere do not answer (mr_env_link.waiting).
+    void (*waiting)(void *self, const char *endpoint, size_t n_asked);
 } mr_train_watcher;
 
 /// How training ended.

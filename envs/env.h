@@ -8,6 +8,7 @@
 
 #include "nn/status.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,11 @@ typedef struct {
     size_t retries;
     const char *curve_server_key; // file with the server's public key; NULL or "": no encryption
     const char *curve_secret_key; // file with one's own secret key
+    /// Called each time that no reply came, before it is asked again; `n_asked`: how often it has
+    /// been. May be NULL.
+    void (*waiting)(void *self, const char *endpoint, size_t n_asked);
+    void *self;
+    const volatile sig_atomic_t *stop; // becomes non-zero: waits no longer; may be NULL
 } mr_env_link;
 
 /// How an environment is opened, beside its name.

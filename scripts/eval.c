@@ -12,6 +12,7 @@
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/saved_policy.h"
+#include "scripts/waiting.h"
 
 // Episodes that are played side by side, and the threads for them.
 enum { MAX_ENVS = 10, MAX_THREADS = 4 };
@@ -126,7 +127,8 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
     const mr_env_link link = {.timeout_s = chosen->timeout,
                               .retries = chosen->retries,
                               .curve_server_key = chosen->curve_server_key,
-                              .curve_secret_key = chosen->curve_secret_key};
+                              .curve_secret_key = chosen->curve_secret_key,
+                              .waiting = mr_waiting_tell};
     const mr_status status = mr_saved_place_choose(run_or_file, spec, chosen->env, &link, &place);
     if (status != MR_OK)
         return status;

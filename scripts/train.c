@@ -12,6 +12,7 @@
 #include "scripts/command.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
+#include "scripts/waiting.h"
 
 // What training is told besides its settings. Files and pairs may be given more than once: they are
 // looked up, not stored.
@@ -109,6 +110,13 @@ static void evaluated(void *self, const mr_metrics *now, bool best) {
     mr_progress_evaluation(&s->progress, now, best);
     if (!s->until_return.automatic && now->eval_mean_reward >= s->until_return.value)
         stop_cause = GOAL_REACHED;
+}
+
+static void waiting(void *self, const char *endpoint, size_t n_asked) {
+    const session *s = self;
+    if (s->has_begun)
+        mr_progress_clear(&s->progress);
+    mr_waiting_tell(NULL, endpoint, n_asked);
 }
 
 static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
@@ -217,8 +225,11 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     train_options own = {.until_return.automatic = true};
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
-    const mr_train_watcher watcher = {
-        .self = &s, .stepped = stepped, .evaluated = evaluated, .resumed = resumed};
+    const mr_train_watcher watcher = {.self = &s,
+                                      .stepped = stepped,
+                                      .evaluated = evaluated,
+                                      .resumed = resumed,
+                                      .waiting = waiting};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')

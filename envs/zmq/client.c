@@ -480,7 +480,11 @@ static mr_status client_new(const char *name, const mr_env_link *link, client **
         return mr_fail_memory("environments elsewhere");
     const size_t n = count_endpoints(name);
     init_lock(c);
-    c->patience = (mr_patience){.timeout_s = link->timeout_s, .retries = link->retries};
+    c->patience = (mr_patience){.timeout_s = link->timeout_s,
+                                .retries = link->retries,
+                                .waiting = link->waiting,
+                                .self = link->self,
+                                .stop = link->stop};
     c->name = strdup(name);
     c->servers = calloc(n, sizeof *c->servers);
     c->posted = calloc(n, sizeof(mr_link *));

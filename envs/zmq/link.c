@@ -15,8 +15,12 @@
 #include "envs/zmq/endpoint.h"
 
 static const double first_pause_s = 0.1, longest_pause_s = 5;
+static const double last_wait_s = 1; // for a reply, once told to stop
 
-enum { MAX_AT_ONCE = 64 }; // links that one poll looks at
+enum {
+    MAX_AT_ONCE = 64, // links that one poll looks at
+    POLL_MS = 200,    // how long being told to stop may go unseen
+};
 
 typedef enum {
     AT_REST, // the last reply is there
@@ -39,6 +43,7 @@ struct mr_link {
     bool is_hello;
     link_state state;
     size_t n_tries;
+    double asked_s; // when it was asked last
     double until_s; // when waiting or the pause is over
     double heard_s;
     zmq_msg_t body; // of the reply, which points into it
@@ -206,7 +211,8 @@ static mr_status ask(mr_link *link, mr_patience patience) {
         zmq_send(link->socket, link->request.data, link->request.n_bytes, ZMQ_DONTWAIT);
     link->n_tries++;
     link->state = ASKED;
-    link->until_s = now_s() + patience.timeout_s;
+    link->asked_s = now_s();
+    link->until_s = link->asked_s + patience.timeout_s;
     return MR_OK;
 }
 
@@ -269,9 +275,16 @@ static mr_status read_replies(mr_link *link) {
 
 // ---- Waiting
 
+static bool is_stopped(mr_patience patience) {
+    return patience.stop != NULL && *patience.stop != 0;
+}
+
 static mr_status give_up(mr_link *link, mr_patience patience) {
     disconnect(link);
     link->state = POSTED;
+    if (is_stopped(patience))
+        return mr_fail(MR_ERR_IO, "%s: stopped while there was no reply to '%s'", link->endpoint,
+                       link->what);
     return mr_fail(MR_ERR_IO,
                    "%s: no reply to '%s' within %g s, %zu time%s; is the server running, and do "
                    "the keys fit?",
@@ -287,12 +300,16 @@ static double pause_s(size_t n_tries, mr_patience patience) {
 
 // What is due: to ask, to stop waiting, to ask again.
 static mr_status move_on(mr_link *link, mr_patience patience, double now) {
+    if (is_stopped(patience) && link->state != AT_REST)
+        link->until_s = fmin(link->until_s, link->asked_s + last_wait_s);
     if (link->state == POSTED || (link->state == PAUSING && now >= link->until_s))
         return ask(link, patience);
     if (link->state != ASKED || now < link->until_s)
         return MR_OK;
-    if (link->n_tries > patience.retries)
+    if (link->n_tries > patience.retries || is_stopped(patience))
         return give_up(link, patience);
+    if (patience.waiting != NULL)
+        patience.waiting(patience.self, link->endpoint, link->n_tries);
     disconnect(link);
     link->state = PAUSING;
     link->until_s = now + pause_s(link->n_tries, patience);
@@ -315,7 +332,7 @@ static mr_status wait_for(size_t n, mr_link *const *links) {
         asked[n_items] = links[i];
         items[n_items++] = (zmq_pollitem_t){.socket = links[i]->socket, .events = ZMQ_POLLIN};
     }
-    const double left_ms = ceil(1e3 * (until_s - now_s()));
+    const double left_ms = fmin(ceil(1e3 * (until_s - now_s())), POLL_MS);
     if (zmq_poll(items, n_items, left_ms > 0 ? (long)left_ms : 0) < 0 && zmq_errno() != EINTR)
         return mr_fail(MR_ERR_IO, "cannot wait for replies: %s", zmq_strerror(zmq_errno()));
     for (int i = 0; i < n_items && status == MR_OK; i++)

@@ -11,6 +11,9 @@ typedef struct mr_link mr_link;
 typedef struct {
     double timeout_s; // to wait for a reply; then the socket is closed and connected afresh
     size_t retries;
+    void (*waiting)(void *self, const char *endpoint, size_t n_asked); // as in mr_env_link
+    void *self;
+    const volatile sig_atomic_t *stop;
 } mr_patience;
 
 /// A link to the server at `endpoint`, with a session of its own. Nothing is sent yet. `context` is

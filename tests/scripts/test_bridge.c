@@ -186,6 +186,20 @@ Test(bridge, saves_and_names_the_endpoint_when_the_retries_are_spent_and_resumes
     expect_same_policies("here", "there");
 }
 
+Test(bridge, says_that_it_waits_and_stops_waiting_when_told) {
+    const pid_t trainer = start(&(circumstances){0}, "trainer",
+                                ARGUMENTS("train", "zmq:ipc://nobody", "--timeout", "0.3",
+                                          "--retries", "1000", "--out", "there"));
+    wait_for_lines("trainer.err", 2);
+    kill(trainer, SIGINT);
+    outcome o = finish(trainer, "trainer");
+    cr_expect_eq(o.code, 1);
+    scratch_expect_part(o.err, "ipc://nobody: no reply yet, asked 2 times");
+    scratch_expect_part(o.err, "ipc://nobody: stopped while there was no reply to 'hello'");
+    cr_expect_neq(access("there", F_OK), 0);
+    outcome_free(&o);
+}
+
 Test(bridge, serves_one_trainer_at_a_time_and_the_next_after_a_crash) {
     const pid_t a =
         start(&(circumstances){0}, "a",
@@ -276,7 +290,7 @@ Test(bridge, trains_over_an_encrypted_connection) {
         start(&(circumstances){0}, "a",
               ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:47413",
                         "--curve-secret-key", "server.key_secret", "--curve-allow", "allowed"));
-    o = run(RUN_OF("zmq:tcp://127.0.0.1:47413", "refused", "--steps", "300", "--retries", "1"));
+    o = run(RUN_OF("zmq:tcp://127.0.0.1:47413", "refused", "--steps", "300", "--retries", "0"));
     expect_refusal(&o, 1, "tcp://127.0.0.1:47413: no reply to 'hello'");
     o = run(RUN_OF("zmq:tcp://127.0.0.1:47413", "there", "--steps", "300", "--curve-server-key",
                    "server.key", "--curve-secret-key", "allowed/me.key_secret"));
