@@ -123,11 +123,12 @@ static void *connect_to(void *context, const char *endpoint, const char *secret_
     return socket;
 }
 
+// A connection that was refused already takes no request at all.
 static bool is_answered(void *socket, int timeout_ms) {
     char reply[8];
+    zmq_setsockopt(socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms);
     zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
-    cr_assert_eq(zmq_send(socket, "hi", 2, 0), 2);
-    return zmq_recv(socket, reply, sizeof reply, 0) == 2;
+    return zmq_send(socket, "hi", 2, 0) == 2 && zmq_recv(socket, reply, sizeof reply, 0) == 2;
 }
 
 Test(service, answers_only_those_whose_keys_are_in_the_folder) {
