@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char format_name[] = "millrace.checkpoint";
-static const char format_version[] = "1";
+static const char format_version[] = "2";
 
 enum { NAME_SIZE = 64, KEY_SIZE = 80 };
 
@@ -131,8 +131,9 @@ static bool is_count(double number) {
 static mr_status check_numbers(const mr_tensors *file, const mr_checkpoint *c) {
     const mr_loop *l = c->loop;
     bool is_whole = is_count(l->now.total_timesteps) && is_count(l->best_steps) &&
-                    is_count(l->n_recent) && is_count(l->n_summed) && is_count(l->progress_bytes) &&
-                    is_count(l->evaluations_bytes);
+                    is_count(l->n_recent) && is_count(l->n_summed) &&
+                    is_count(l->n_bytes.progress) && is_count(l->n_bytes.evaluations) &&
+                    is_count(l->n_bytes.events);
     for (size_t i = 0; i < c->n_envs; i++)
         is_whole = is_whole && is_count(c->rollouts[i].n_episodes) &&
                    c->rollouts[i].n_episodes >= 1 && is_count(c->rollouts[i].episode_length);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agents/metrics.h"
+#include "agents/run.h"
 #include "agents/sac.h"
 #include "agents/settings.h"
 
@@ -36,11 +37,10 @@ typedef struct {
     double n_recent;   // episodes that ended, in all
     double recent_return[MR_RECENT_EPISODES];
     double recent_length[MR_RECENT_EPISODES];
-    double n_summed;       // updates since the last row of progress.csv
-    mr_sac_figures sum;    // of their figures
-    double step_part;      // an mr_step_part: what of the present step has been done
-    double progress_bytes; // of progress.csv and evaluations.csv
-    double evaluations_bytes;
+    double n_summed;    // updates since the last row of progress.csv
+    mr_sac_figures sum; // of their figures
+    double step_part;   // an mr_step_part: what of the present step has been done
+    mr_run_sizes n_bytes;
 } mr_loop;
 
 /// The actions of an episode so far.

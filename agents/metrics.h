@@ -4,6 +4,7 @@
 /// is NaN: an empty cell.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -27,8 +28,9 @@ typedef struct {
 } mr_metrics;
 
 typedef struct {
-    const char *name; // "rollout/ep_rew_mean"
-    size_t offset;    // of the double in mr_metrics
+    const char *name;   // "rollout/ep_rew_mean"
+    size_t offset;      // of the double in mr_metrics
+    bool of_evaluation; // measured there; a row repeats the latest
 } mr_metric;
 
 size_t mr_metric_count(void);

@@ -3,32 +3,29 @@
 #include "agents/run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agents/events.h"
+#include "agents/growing_file.h"
 #include "nn/file.h"
 
 static const char config_name[] = "config.yaml";
+static const char progress_name[] = "progress.csv";
+static const char evaluations_name[] = "evaluations.csv";
 
-// A CSV file that only grows, a row at a time.
-typedef struct {
-    const char *name;
-    int file;
-    off_t size; // all whole rows
-} table;
+enum { MAX_SCALARS = sizeof(mr_metrics) / sizeof(double) };
 
 struct mr_run {
     char *dir;
-    char *path; // what mr_run_path returned last
-    table progress;
-    table evaluations;
+    char *path;                              // what mr_run_path returned last
+    mr_growing_file *progress, *evaluations; // the tables
+    mr_events *events;
 };
 
 // Where a row is put together. The text is freed by row_append.
@@ -49,52 +46,33 @@ static void row_number(row *r, double number) {
         fprintf(r->stream, "%.10g", number);
 }
 
-static bool write_all(int file, const char *text, size_t n_bytes) {
-    while (n_bytes > 0) {
-        const ssize_t n = write(file, text, n_bytes);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            text += n;
-            n_bytes -= (size_t)n;
-        }
-    }
-    return true;
-}
-
-// A row goes to the file in one write: a process killed at any moment leaves all of it or nothing.
-// What a full disk cuts off is taken back.
-static mr_status row_append(row *r, mr_run *run, table *t) {
+static mr_status row_append(row *r, mr_growing_file *table) {
     fputc('\n', r->stream);
     if (fclose(r->stream) != 0) {
         free(r->text);
         return mr_fail_memory("a row of results");
     }
-    const bool written = write_all(t->file, r->text, r->n_bytes);
-    const int error = errno;
+    const mr_status status = mr_growing_file_append(table, r->text, r->n_bytes);
     free(r->text);
-    if (written) {
-        t->size += (off_t)r->n_bytes;
-        return MR_OK;
-    }
-    const bool restored = ftruncate(t->file, t->size) == 0;
-    return mr_fail(MR_ERR_IO, "cannot add a row to %s: %s; make room for it%s",
-                   mr_run_path(run, t->name), strerror(error),
-                   restored ? "" : " and remove the file's unfinished last row");
+    return status;
 }
 
-static mr_status open_table(mr_run *run, const char *name, table *t) {
-    t->name = name;
-    t->file =
-        open(mr_run_path(run, name), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    if (t->file < 0)
-        return mr_fail(MR_ERR_IO, "cannot write %s: %s", mr_run_path(run, name), strerror(errno));
-    return MR_OK;
+// What cannot be drawn must not stand in the table either.
+static mr_status row_append_with(row *r, mr_growing_file *table, mr_run *run, size_t step,
+                                 size_t n_scalars, const mr_scalar *scalars) {
+    const size_t size = mr_growing_file_size(table);
+    mr_status status = row_append(r, table);
+    if (status != MR_OK)
+        return status;
+    status = mr_events_add(run->events, step, n_scalars, scalars);
+    if (status != MR_OK)
+        mr_growing_file_cut(table, size);
+    return status;
 }
 
-// As long as this file is open, nobody else trains here. File systems without locks go without.
+// As long as this file is open, nobody else trains here.
 static mr_status lock(const mr_run *run) {
-    if (flock(run->progress.file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    if (!mr_growing_file_lock(run->progress))
         return mr_fail(MR_ERR_USAGE, "another process trains in %s; wait for it or stop it",
                        run->dir);
     return MR_OK;
@@ -103,12 +81,12 @@ static mr_status lock(const mr_run *run) {
 static mr_status begin_progress(mr_run *run) {
     mr_status status;
     row r;
-    MR_TRY(open_table(run, "progress.csv", &run->progress));
+    MR_TRY(mr_growing_file_create(mr_run_path(run, progress_name), &run->progress));
     MR_TRY(lock(run));
     MR_TRY(row_begin(&r));
     for (size_t i = 0; i < mr_metric_count(); i++)
         fprintf(r.stream, "%s%s", i > 0 ? "," : "", mr_metric_at(i)->name);
-    status = row_append(&r, run, &run->progress);
+    status = row_append(&r, run->progress);
 done:
     return status;
 }
@@ -116,12 +94,12 @@ done:
 static mr_status begin_evaluations(mr_run *run) {
     mr_status status;
     row r;
-    MR_TRY(open_table(run, "evaluations.csv", &run->evaluations));
+    MR_TRY(mr_growing_file_create(mr_run_path(run, evaluations_name), &run->evaluations));
     MR_TRY(row_begin(&r));
     fputs("time/total_timesteps,eval/mean_reward,eval/std_reward,eval/mean_ep_length,"
           "eval/returns,eval/lengths",
           r.stream);
-    status = row_append(&r, run, &run->evaluations);
+    status = row_append(&r, run->evaluations);
 done:
     return status;
 }
@@ -151,7 +129,6 @@ static mr_status run_new(const char *dir, mr_run **out) {
     mr_run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return mr_fail_memory("a run");
-    run->progress.file = run->evaluations.file = -1;
     run->dir = strdup(dir);
     run->path = run->dir != NULL ? malloc(strlen(dir) + NAME_MAX + 2) : NULL;
     if (run->path == NULL) {
@@ -166,7 +143,7 @@ static mr_status run_new(const char *dir, mr_run **out) {
 }
 
 static void remove_all(mr_run *run) {
-    static const char *const names[] = {config_name, "progress.csv", "evaluations.csv"};
+    static const char *const names[] = {config_name, progress_name, evaluations_name};
     for (size_t i = 0; i < MR_COUNT(names); i++)
         unlink(mr_run_path(run, names[i]));
     rmdir(run->dir);
@@ -183,6 +160,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **o
     MR_TRY(mr_settings_write(settings, mr_run_path(run, config_name)));
     MR_TRY(begin_progress(run));
     MR_TRY(begin_evaluations(run));
+    MR_TRY(mr_events_create(run->dir, &run->events));
     *out = run;
     run = NULL;
 done:
@@ -192,25 +170,14 @@ done:
     return status;
 }
 
-static mr_status reopen_table(mr_run *run, const char *name, table *t) {
-    t->name = name;
-    t->file = open(mr_run_path(run, name), O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (t->file < 0 && errno == ENOENT)
-        return mr_fail(MR_ERR_USAGE, "%s is not there; give the directory of a run to resume",
-                       mr_run_path(run, name));
-    if (t->file < 0)
-        return mr_fail(MR_ERR_IO, "cannot write %s: %s; change the permissions",
-                       mr_run_path(run, name), strerror(errno));
-    return MR_OK;
-}
-
 mr_status mr_run_open(const char *dir, mr_run **out) {
     mr_status status;
     mr_run *run = NULL;
     MR_TRY(run_new(dir, &run));
-    MR_TRY(reopen_table(run, "progress.csv", &run->progress));
-    MR_TRY(reopen_table(run, "evaluations.csv", &run->evaluations));
+    MR_TRY(mr_growing_file_open(mr_run_path(run, progress_name), &run->progress));
+    MR_TRY(mr_growing_file_open(mr_run_path(run, evaluations_name), &run->evaluations));
     MR_TRY(lock(run));
+    MR_TRY(mr_events_open(run->dir, &run->events));
     *out = run;
     run = NULL;
 done:
@@ -218,50 +185,34 @@ done:
     return status;
 }
 
-static mr_status sync_table(mr_run *run, const table *t) {
-    if (fsync(t->file) != 0)
-        return mr_fail(MR_ERR_IO, "cannot write %s: %s; check the disk", mr_run_path(run, t->name),
-                       strerror(errno));
-    return MR_OK;
-}
-
-mr_status mr_run_sync(mr_run *run, double *progress_bytes, double *evaluations_bytes) {
+mr_status mr_run_sync(mr_run *run, mr_run_sizes *sizes) {
     mr_status status;
-    MR_TRY(sync_table(run, &run->progress));
-    MR_TRY(sync_table(run, &run->evaluations));
-    *progress_bytes = (double)run->progress.size;
-    *evaluations_bytes = (double)run->evaluations.size;
+    size_t events;
+    MR_TRY(mr_growing_file_sync(run->progress));
+    MR_TRY(mr_growing_file_sync(run->evaluations));
+    MR_TRY(mr_events_sync(run->events, &events));
+    *sizes = (mr_run_sizes){.progress = (double)mr_growing_file_size(run->progress),
+                            .evaluations = (double)mr_growing_file_size(run->evaluations),
+                            .events = (double)events};
 done:
     return status;
 }
 
-static mr_status cut_table(mr_run *run, table *t, double n_bytes) {
-    struct stat info;
-    if (fstat(t->file, &info) != 0 || (double)info.st_size < n_bytes)
-        return mr_fail(
-            MR_ERR_INPUT,
-            "%s is shorter than when the checkpoint was written; put the file back as it "
-            "was",
-            mr_run_path(run, t->name));
-    t->size = (off_t)n_bytes;
-    if (ftruncate(t->file, t->size) != 0)
-        return mr_fail(MR_ERR_IO, "cannot cut %s: %s; check the disk", mr_run_path(run, t->name),
-                       strerror(errno));
-    return MR_OK;
-}
-
-mr_status mr_run_cut(mr_run *run, double progress_bytes, double evaluations_bytes) {
-    const mr_status status = cut_table(run, &run->progress, progress_bytes);
-    return status == MR_OK ? cut_table(run, &run->evaluations, evaluations_bytes) : status;
+mr_status mr_run_cut(mr_run *run, const mr_run_sizes *sizes) {
+    mr_status status;
+    MR_TRY(mr_growing_file_cut(run->progress, (size_t)sizes->progress));
+    MR_TRY(mr_growing_file_cut(run->evaluations, (size_t)sizes->evaluations));
+    MR_TRY(mr_events_cut(run->events, (size_t)sizes->events));
+done:
+    return status;
 }
 
 void mr_run_close(mr_run *run) {
     if (run == NULL)
         return;
-    if (run->progress.file >= 0)
-        close(run->progress.file);
-    if (run->evaluations.file >= 0)
-        close(run->evaluations.file);
+    mr_growing_file_close(run->progress);
+    mr_growing_file_close(run->evaluations);
+    mr_events_close(run->events);
     free(run->dir);
     free(run->path);
     free(run);
@@ -272,17 +223,34 @@ const char *mr_run_path(mr_run *run, const char *name) {
     return run->path;
 }
 
+static double value_of(const mr_metric *metric, const mr_metrics *metrics) {
+    return *(const double *)(const void *)((const char *)metrics + metric->offset);
+}
+
+// A row repeats the latest evaluation's figures; they are drawn once, where they were measured.
+static size_t scalars_of(const mr_metrics *metrics, mr_scalar *scalars) {
+    size_t n = 0;
+    for (size_t i = 0; i < mr_metric_count(); i++) {
+        const mr_metric *metric = mr_metric_at(i);
+        const double value = value_of(metric, metrics);
+        if (!metric->of_evaluation && !isnan(value))
+            scalars[n++] = (mr_scalar){metric->name, value};
+    }
+    return n;
+}
+
 mr_status mr_run_log(mr_run *run, const mr_metrics *metrics) {
     mr_status status;
     row r;
+    mr_scalar scalars[MAX_SCALARS];
+    const size_t n = scalars_of(metrics, scalars);
     MR_TRY(row_begin(&r));
     for (size_t i = 0; i < mr_metric_count(); i++) {
-        const char *field = (const char *)metrics + mr_metric_at(i)->offset;
         if (i > 0)
             fputc(',', r.stream);
-        row_number(&r, *(const double *)(const void *)field);
+        row_number(&r, value_of(mr_metric_at(i), metrics));
     }
-    status = row_append(&r, run, &run->progress);
+    status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
 done:
     return status;
 }
@@ -300,15 +268,21 @@ mr_status mr_run_log_evaluation(mr_run *run, size_t step, size_t n, const double
     for (size_t i = 0; i < n; i++)
         sum_squares += (returns[i] - mean) * (returns[i] - mean);
 
+    const mr_scalar scalars[] = {{"eval/mean_reward", mean},
+                                 {"eval/std_reward", sqrt(sum_squares / (double)n)},
+                                 {"eval/mean_ep_length", sum_lengths / (double)n}};
+
     MR_TRY(row_begin(&r));
-    fprintf(r.stream, "%zu,%.10g,%.10g,%.10g,", step, mean, sqrt(sum_squares / (double)n),
-            sum_lengths / (double)n);
+    fprintf(r.stream, "%zu", step);
+    for (size_t i = 0; i < MR_COUNT(scalars); i++)
+        fprintf(r.stream, ",%.10g", scalars[i].value);
+    fputc(',', r.stream);
     for (size_t i = 0; i < n; i++)
         fprintf(r.stream, "%s%.10g", i > 0 ? " " : "", returns[i]);
     fputc(',', r.stream);
     for (size_t i = 0; i < n; i++)
         fprintf(r.stream, "%s%zu", i > 0 ? " " : "", lengths[i]);
-    status = row_append(&r, run, &run->evaluations);
+    status = row_append_with(&r, run->evaluations, run, step, MR_COUNT(scalars), scalars);
 done:
     return status;
 }

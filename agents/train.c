@@ -255,8 +255,7 @@ static mr_status save_checkpoint(trainer *t) {
     const mr_settings used = used_settings(t);
     const mr_checkpoint checkpoint = checkpoint_of(t, &used);
     note_time(t);
-    const mr_status status =
-        mr_run_sync(t->run, &t->loop.progress_bytes, &t->loop.evaluations_bytes);
+    const mr_status status = mr_run_sync(t->run, &t->loop.n_bytes);
     if (status != MR_OK)
         return status;
     return mr_checkpoint_save(&checkpoint, mr_run_path(t->run, "checkpoint.safetensors"));
@@ -657,7 +656,7 @@ static mr_status resume(trainer *t) {
     const mr_settings used = used_settings(t);
     MR_TRY(mr_run_open(used.out, &t->run));
     MR_TRY(load_checkpoint(t, &used));
-    MR_TRY(mr_run_cut(t->run, t->loop.progress_bytes, t->loop.evaluations_bytes));
+    MR_TRY(mr_run_cut(t->run, &t->loop.n_bytes));
     MR_TRY(mr_settings_write(&used, mr_run_path(t->run, "config.yaml")));
     MR_TRY(restore_best(t));
     t->time_before = t->loop.now.time_elapsed;

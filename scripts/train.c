@@ -256,7 +256,8 @@ const mr_command mr_command_train = {
     .summary = "train an agent on a task",
     .details = "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
                "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
-               "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
+               "events for TensorBoard, policy.safetensors (the latest) and\n"
+               "best_policy.safetensors.\n\n"
                "What is set later overrides what is set earlier: the defaults, --config FILE,\n"
                "then --set and the other options in the order given. Ctrl-C stops in good order,\n"
                "and --resume RUN_DIR goes on with a run that was stopped or killed, as if it had\n"

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "tests/scratch.h"
+#include "tests/event_reader.h"
 
 TestSuite(run, .init = scratch_enter, .fini = scratch_leave);
 
@@ -34,10 +34,12 @@ static void expect_file(const char *path, const char *expected) {
     free(text);
 }
 
+// All but the step.
 static mr_metrics unknown_metrics(void) {
     mr_metrics metrics;
     for (size_t i = 0; i < mr_metric_count(); i++)
         *(double *)(void *)((char *)&metrics + mr_metric_at(i)->offset) = NAN;
+    metrics.total_timesteps = 0;
     return metrics;
 }
 
@@ -46,6 +48,8 @@ Test(run, makes_the_directory_and_those_above_it) {
     cr_expect(exists("a/b/c/config.yaml"));
     cr_expect(exists("a/b/c/progress.csv"));
     cr_expect(exists("a/b/c/evaluations.csv"));
+    event_list list = event_read("a/b/c");
+    cr_expect_eq(list.n, 0);
 }
 
 Test(run, a_slash_at_the_end_changes_nothing) {
@@ -131,6 +135,37 @@ Test(run, a_row_that_does_not_fit_on_the_disk_is_taken_back) {
     cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
     mr_run_close(run);
     free(before);
+}
+
+// The events of a row are longer than the row: after a few rows they do not fit where it does.
+Test(run, a_row_whose_events_do_not_fit_on_the_disk_is_taken_back) {
+    mr_run *run = create("a");
+    mr_run_sizes sizes;
+    mr_metrics metrics;
+    const double returns[] = {1, 2};
+    const size_t lengths[] = {3, 4};
+    for (size_t i = 0; i < mr_metric_count(); i++)
+        *(double *)(void *)((char *)&metrics + mr_metric_at(i)->offset) = (double)i;
+    for (size_t i = 0; i < 5; i++)
+        cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_run_sync(run, &sizes), MR_OK);
+    cr_assert_gt(sizes.events, sizes.progress + 200);
+    char *progress = scratch_read("a/progress.csv"),
+         *evaluations = scratch_read("a/evaluations.csv");
+    limit_files((size_t)sizes.events + 3);
+    cr_expect_eq(mr_run_log(run, &metrics), MR_ERR_IO);
+    scratch_expect_message("a/events.out.tfevents.");
+    cr_expect_eq(mr_run_log_evaluation(run, 6, 2, returns, lengths), MR_ERR_IO);
+    expect_file("a/progress.csv", progress);
+    expect_file("a/evaluations.csv", evaluations);
+    event_list list = event_read("a");
+    cr_expect_eq(list.n, 5 * (mr_metric_count() - 3)); // the evaluation's three are drawn there
+    limit_files(100000);
+    cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
+    mr_run_close(run);
+    free(list.points);
+    free(progress);
+    free(evaluations);
 }
 
 Test(run, closing_nothing_is_fine) {

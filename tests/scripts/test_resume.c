@@ -4,6 +4,7 @@
 
 #include "agents/policy.h"
 #include "nn/tensors.h"
+#include "tests/event_reader.h"
 #include "tests/scripts/command_runner.h"
 
 TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
@@ -46,7 +47,26 @@ static char *read_progress(const char *path) {
     return text;
 }
 
+// The same points in the same order; the clock's own figures have other values.
+static void expect_same_events(void) {
+    event_list whole = event_read("whole"), killed = event_read("killed");
+    cr_expect_str_eq(whole.version, killed.version);
+    cr_assert_eq(whole.n, killed.n, "%zu points, and %zu in the killed run", whole.n, killed.n);
+    cr_expect_gt(whole.n, 0);
+    for (size_t i = 0; i < whole.n; i++) {
+        const event_point *a = &whole.points[i], *b = &killed.points[i];
+        const bool is_clock =
+            strcmp(a->tag, "time/time_elapsed") == 0 || strcmp(a->tag, "time/fps") == 0;
+        cr_expect_str_eq(a->tag, b->tag);
+        cr_expect_eq(a->step, b->step, "%s", a->tag);
+        cr_expect(is_clock || a->value == b->value, "%s at %lld", a->tag, (long long)a->step);
+    }
+    free(whole.points);
+    free(killed.points);
+}
+
 static void expect_same_runs(void) {
+    expect_same_events();
     expect_same("policy.safetensors");
     expect_same("best_policy.safetensors");
     expect_same("evaluations.csv");
@@ -145,6 +165,21 @@ Test(resume_command, a_half_written_row_is_healed) {
     expect_same_runs();
 }
 
+// The run ends at a checkpoint, and the row of its end comes after it.
+Test(resume_command, a_run_without_its_events_begins_new_ones) {
+    train(ARGUMENTS(TINY("1000"), "--out", "a"));
+    char *path = event_path("a");
+    cr_assert_eq(unlink(path), 0);
+    train(ARGUMENTS("train", "--resume", "a", "--steps", "1500"));
+    event_list list = event_read("a");
+    cr_expect_str_eq(list.version, "brain.Event:2");
+    cr_assert_gt(list.n, 0);
+    for (size_t i = 0; i < list.n; i++)
+        cr_expect_geq(list.points[i].step, 1000, "%s", list.points[i].tag);
+    free(list.points);
+    free(path);
+}
+
 Test(resume_command, refuses_settings_that_would_have_changed_the_past) {
     static const struct {
         const char *option, *value, *name;
@@ -180,7 +215,7 @@ Test(resume_command, says_what_it_cannot_resume) {
     o = RUN("train", "--resume", "a");
     expect_refusal(&o, 1, "a/checkpoint.safetensors");
 
-    char *version = memmem(text, n_bytes, "\"format_version\":\"1\"", 20);
+    char *version = memmem(text, n_bytes, "\"format_version\":\"2\"", 20);
     cr_assert_not_null(version);
     version[18] = '7';
     cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){text, n_bytes}), MR_OK);

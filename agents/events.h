@@ -1,0 +1,42 @@
+/// An event file: figures of a run over its steps, as TensorBoard shows them.
+///
+/// A file is a row of records (TFRecord): the payload's length as eight bytes, little-endian; its
+/// checksum; the payload, an Event as protobuf (events.proto); its checksum. The first event names
+/// the version of the format, "brain.Event:2". The checksums are CRC-32C, rotated right by 15 bits
+/// plus 0xa282ead8.
+#pragma once
+
+#include "nn/status.h"
+
+typedef struct mr_events mr_events;
+
+/// A figure under its name. TensorBoard keeps it as float32.
+typedef struct {
+    const char *tag; // "rollout/ep_rew_mean"
+    double value;
+} mr_scalar;
+
+/// Begins a file in the directory `dir`: events.out.tfevents.SECONDS.HOST. The caller closes it. On
+/// failure there is no file.
+mr_status mr_events_create(const char *dir, mr_events **out);
+
+/// Opens the newest event file in `dir` to go on with it; where there is none, begins one. The
+/// caller closes it.
+mr_status mr_events_open(const char *dir, mr_events **out);
+
+/// Closes it; NULL is fine.
+void mr_events_close(mr_events *events);
+
+/// Its path. Owned by `events`.
+const char *mr_events_path(const mr_events *events);
+
+/// Adds scalars [n] of a step, with the time of day. All are in one record: fails with MR_ERR_IO,
+/// and then none of them is in the file.
+mr_status mr_events_add(mr_events *events, size_t step, size_t n, const mr_scalar *scalars);
+
+/// What was added is on the disk now. `*n_bytes`: the size of the file.
+mr_status mr_events_sync(mr_events *events, size_t *n_bytes);
+
+/// Cuts off what was added since the file had this size. A file that is shorter is not the one that
+/// had it (the other one is gone): it begins anew.
+mr_status mr_events_cut(mr_events *events, size_t n_bytes);
