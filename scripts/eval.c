@@ -206,13 +206,22 @@ done:
 
 // ---- The command
 
-static mr_status check_options(const eval_options *chosen) {
+// What is said of a film that nobody asked for would be ignored.
+static mr_status check_film(const mr_command_line *line, const eval_options *chosen) {
+    static const size_t of_film[] = {AT(width), AT(height), AT(camera), AT(fps)};
+    for (size_t i = 0; i < line->n_given && !is_filmed(chosen); i++)
+        for (size_t j = 0; j < MR_COUNT(of_film); j++)
+            if (line->given[i].option->offset == of_film[j])
+                return mr_fail(MR_ERR_USAGE, "--%s needs --video FILE.mp4 or --frames DIR",
+                               line->given[i].option->name);
+    return MR_OK;
+}
+
+static mr_status check_options(const mr_command_line *line, const eval_options *chosen) {
     if (chosen->deterministic && chosen->stochastic)
         return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
                                      "give one of them");
-    if (chosen->camera[0] != '\0' && !is_filmed(chosen))
-        return mr_fail(MR_ERR_USAGE, "--camera needs --video FILE.mp4 or --frames DIR");
-    return MR_OK;
+    return check_film(line, chosen);
 }
 
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
@@ -231,7 +240,7 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     mr_evaluation *evaluation = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_eval, line, &chosen));
-    MR_TRY(check_options(&chosen));
+    MR_TRY(check_options(line, &chosen));
     MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     MR_TRY(open_envs(line->arguments[0], spec, &chosen, &envs));

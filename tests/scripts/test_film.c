@@ -76,7 +76,8 @@ Test(film, shows_every_state_of_every_episode_in_its_own_time) {
 }
 
 Test(film, plays_the_episodes_that_are_played_without_it) {
-    outcome filmed = EVAL("--frames", "pictures"), not_filmed = EVAL("--seed", "1");
+    outcome filmed = EVAL("--frames", "pictures");
+    outcome not_filmed = RUN("eval", "run", "--episodes", "2", "--json", "--seed", "1");
     skip_where_impossible(&filmed);
     expect_success(&filmed);
     cr_expect_str_eq(filmed.out, not_filmed.out);
@@ -140,6 +141,9 @@ Test(film, refuses_what_cannot_be_filmed_in_one_line) {
         {{"--video", "a.mp4", "--camera", "tracks"}, 2, "InvertedPendulum-v5 has no camera"},
         {{"--video", "a.mp4", "--fps", "0"}, 2, "--fps must be auto or a number from 1 to 240"},
         {{"--camera", "free"}, 2, "--camera needs --video FILE.mp4 or --frames DIR"},
+        {{"--width", "640"}, 2, "--width needs --video FILE.mp4 or --frames DIR"},
+        {{"--json", "--height", "100"}, 2, "--height needs --video FILE.mp4 or --frames DIR"},
+        {{"--fps", "auto"}, 2, "--fps needs --video FILE.mp4 or --frames DIR"},
         {{"--frames", "run"}, 2, "--frames needs a new folder or an empty one; run is"},
         {{"--frames", "run.mp4"}, 2, "--frames needs a new folder or an empty one; run.mp4 is"},
         {{"--frames", "none/pictures"}, 1, "cannot make the folder none/pictures"},
