@@ -14,6 +14,7 @@ static const mr_metric table[] = {
     {"rollout/ep_rew_mean", AT(ep_rew_mean), false},
     {"rollout/ep_len_mean", AT(ep_len_mean), false},
     {"rollout/ep_rew_last", AT(ep_rew_last), false},
+    {"rollout/n_diverged", AT(n_diverged), false},
     {"train/n_updates", AT(n_updates), false},
     {"train/actor_loss", AT(actor_loss), false},
     {"train/critic_loss", AT(critic_loss), false},

@@ -15,6 +15,7 @@ typedef struct {
     double ep_rew_mean; // over the last 100 training episodes
     double ep_len_mean;
     double ep_rew_last;
+    double n_diverged; // training episodes that ended because the simulation broke down
     double n_updates;
     double actor_loss; // this and what follows: means since the last row
     double critic_loss;

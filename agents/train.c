@@ -148,6 +148,7 @@ static void clear_metrics(mr_metrics *metrics) {
         *(double *)((char *)metrics + mr_metric_at(i)->offset) = NAN;
     metrics->total_timesteps = 0;
     metrics->episodes = 0;
+    metrics->n_diverged = 0;
     metrics->n_updates = 0;
 }
 
@@ -482,6 +483,7 @@ static mr_status remember(trainer *t, size_t i) {
            t->action + i * t->act_dim, t->act_dim * sizeof *t->action);
     r->episode_return += step->reward;
     r->episode_length++;
+    t->loop.now.n_diverged += step->diverged;
     if (!step->terminated && !step->truncated)
         return MR_OK;
     note_episode(t, r);

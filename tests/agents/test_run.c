@@ -103,12 +103,13 @@ Test(run, progress_has_a_column_for_each_metric) {
     metrics.eval_mean_ep_length = 1000;
     cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
     mr_run_close(run);
-    expect_file("a/progress.csv",
-                "time/total_timesteps,time/time_elapsed,time/fps,time/episodes,"
-                "rollout/ep_rew_mean,rollout/ep_len_mean,rollout/ep_rew_last,train/n_updates,"
-                "train/actor_loss,train/critic_loss,train/ent_coef,train/ent_coef_loss,"
-                "train/entropy,train/q_mean,eval/mean_reward,eval/std_reward,eval/mean_ep_length\n"
-                "1234567,,,,-0.5,,,,,,,,,,,,1000\n");
+    expect_file(
+        "a/progress.csv",
+        "time/total_timesteps,time/time_elapsed,time/fps,time/episodes,"
+        "rollout/ep_rew_mean,rollout/ep_len_mean,rollout/ep_rew_last,rollout/n_diverged,"
+        "train/n_updates,train/actor_loss,train/critic_loss,train/ent_coef,train/ent_coef_loss,"
+        "train/entropy,train/q_mean,eval/mean_reward,eval/std_reward,eval/mean_ep_length\n"
+        "1234567,,,,-0.5,,,,,,,,,,,,,1000\n");
 }
 
 Test(run, evaluations_have_mean_deviation_and_each_episode) {

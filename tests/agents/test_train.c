@@ -315,6 +315,7 @@ static void check_sabotage(int index) {
     mjcb_control = NULL;
     cr_expect_geq(saboteur.n_calls, 5);
     cr_expect_eq(result.n_diverged, 1);
+    cr_expect_eq(result.last.n_diverged, 1);
     cr_expect_eq(result.last.total_timesteps, 240);
     cr_expect_eq(result.last.episodes, 1); // an episode has 1,000 steps
     cr_expect_eq(result.last.ep_len_mean, 101);
