@@ -45,6 +45,7 @@ typedef struct {
     bool *has_first_obs;    // [n_envs]
     bool *active;           // [n_envs]
     mr_loop loop;
+    double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
     bool is_between_steps;   // all of the above belongs to the same moment
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
@@ -179,6 +180,7 @@ static mr_status build(trainer *t) {
     MR_TRY(make_buffers(t));
     clear_metrics(&t->loop.now);
     t->loop.best_mean_reward = -INFINITY;
+    t->logged_steps = -1;
     clock_gettime(CLOCK_MONOTONIC, &t->begun);
 done:
     return status;
@@ -328,6 +330,7 @@ static mr_status log_row(trainer *t) {
     t->loop.now.entropy = sum->entropy / n;
     t->loop.n_summed = 0;
     t->loop.sum = (mr_sac_figures){0};
+    t->logged_steps = t->loop.now.total_timesteps;
     note_time(t);
     return mr_run_log(t->run, &t->loop.now);
 }
@@ -606,7 +609,8 @@ static mr_status go_on(trainer *t) {
     if (step < t->settings->steps) {
         MR_TRY(save_latest(t));
         MR_TRY(save_checkpoint(t));
-        MR_TRY(log_row(t));
+        if (t->logged_steps != t->loop.now.total_timesteps)
+            MR_TRY(log_row(t));
     }
 done:
     return status;

@@ -209,6 +209,23 @@ Test(train, stops_when_told_to_with_everything_saved) {
     free(progress);
 }
 
+Test(train, a_stop_at_a_row_adds_no_second_one) {
+    mr_settings s = settings_for("a");
+    witness w = {.stop_after = 1000};
+    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
+    mr_train_result result;
+    s.steps = 2000;
+    s.learning_starts = 990;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect(result.stopped);
+    char *progress = scratch_read("a/progress.csv");
+    size_t n_rows = 0;
+    for (const char *c = progress; *c != '\0'; c++)
+        n_rows += strncmp(c, "\n1000,", 6) == 0;
+    cr_expect_eq(n_rows, 1, "%s", progress);
+    free(progress);
+}
+
 Test(train, without_a_checkpoint_an_error_does_not_speak_of_one) {
     mr_settings s = settings_for("a");
     mr_train_result result;
