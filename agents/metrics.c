@@ -24,6 +24,12 @@ static const mr_metric table[] = {
     {"eval/mean_reward", AT(eval_mean_reward)},
     {"eval/std_reward", AT(eval_std_reward)},
     {"eval/mean_ep_length", AT(eval_mean_ep_length)},
+    {"bonus/state_log_prob", AT(bonus_state_log_prob)},
+    {"bonus/mean", AT(bonus_mean)},
+    {"bonus/std", AT(bonus_std)},
+    {"bonus/beta", AT(bonus_beta)},
+    {"bonus/coverage", AT(bonus_coverage)},
+    {"bonus/restarts", AT(bonus_restarts)},
 };
 
 size_t mr_metric_count(void) {

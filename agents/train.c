@@ -7,6 +7,7 @@
 #include "agents/replay.h"
 #include "agents/run.h"
 #include "agents/sac.h"
+#include "nn/file.h"
 
 #include <math.h>
 #include <omp.h>
@@ -29,6 +30,7 @@ typedef struct {
     mr_policy *policy;
     mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
+    mr_bonus *bonus; // NULL: none
     mr_sac *sac;
     mr_run *run;
     mr_evaluation *evaluation;
@@ -40,6 +42,7 @@ typedef struct {
     mr_rollout *rollout;    // [n_envs]
     mr_actions *actions;    // [n_envs]
     mr_loop loop;
+    bool has_told_note;    // of the bonus
     bool is_between_steps; // all of the above belongs to the same moment
     double time_before;    // s, that a resumed run had taken already
     struct timespec begun;
@@ -82,6 +85,25 @@ static mr_status make_policy(trainer *t) {
     return status;
 }
 
+static mr_status make_bonus(trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_bonus_options options = {.kind = s->bonus,
+                                      .flow = s->bonus_flow,
+                                      .scale = s->bonus_scale,
+                                      .decay = s->bonus_decay,
+                                      .decay_rate = s->bonus_decay_rate,
+                                      .features = s->bonus_features,
+                                      .normalize = s->bonus_normalize,
+                                      .n_steps = s->steps,
+                                      .batch_size = s->batch_size,
+                                      .n_envs = t->n_envs,
+                                      .seed = s->seed,
+                                      .n_threads = t->n_threads};
+    if (strcmp(s->bonus, "none") == 0)
+        return MR_OK;
+    return mr_bonus_new(&options, mr_vec_env_get_spec(t->envs), &t->bonus);
+}
+
 static mr_status make_agent(trainer *t) {
     const mr_settings *s = t->settings;
     const mr_sac_options options = {.batch_size = s->batch_size,
@@ -96,6 +118,9 @@ static mr_status make_agent(trainer *t) {
                                                           ? -(double)t->act_dim
                                                           : s->target_entropy.value,
                                     .policy_delay = s->policy_delay,
+                                    .reward_scale = s->reward_scale,
+                                    .bonus = t->bonus,
+                                    .separate_critic = strcmp(s->bonus_critic, "separate") == 0,
                                     .seed = s->seed,
                                     .n_threads = t->n_threads};
     return mr_sac_new(t->policy, &options, &t->sac);
@@ -135,6 +160,7 @@ static mr_status build(trainer *t) {
     t->obs_dim = mr_vec_env_get_spec(t->envs)->obs_dim;
     t->act_dim = mr_vec_env_get_spec(t->envs)->act_dim;
     MR_TRY(make_policy(t));
+    MR_TRY(make_bonus(t));
     MR_TRY(make_agent(t));
     MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
     MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
@@ -156,6 +182,7 @@ static mr_settings used_settings(const trainer *t) {
 static void trainer_close(trainer *t) {
     mr_run_close(t->run);
     mr_sac_free(t->sac);
+    mr_bonus_free(t->bonus);
     mr_policy_free(t->policy);
     mr_params_free(t->best);
     mr_replay_free(t->replay);
@@ -199,8 +226,25 @@ static mr_status save_policy(trainer *t, const char *name, double n_steps) {
     return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
 }
 
+static mr_status save_density(trainer *t, const char *name) {
+    const mr_density *density = t->bonus ? mr_bonus_get_density(t->bonus) : NULL;
+    return density ? mr_density_save(density, mr_run_path(t->run, name)) : MR_OK;
+}
+
 static mr_status save_latest(trainer *t) {
-    return save_policy(t, "policy.safetensors", t->loop.now.total_timesteps);
+    const mr_status status = save_density(t, "density.safetensors");
+    return status == MR_OK ? save_policy(t, "policy.safetensors", t->loop.now.total_timesteps)
+                           : status;
+}
+
+// What the density was at this step, for pictures of how it went.
+static mr_status save_density_of_step(trainer *t) {
+    char name[64];
+    if (!t->bonus || !mr_bonus_get_density(t->bonus))
+        return MR_OK;
+    const mr_status status = mr_make_directories(mr_run_path(t->run, "density"));
+    snprintf(name, sizeof name, "density/%.0f.safetensors", t->loop.now.total_timesteps);
+    return status == MR_OK ? save_density(t, name) : status;
 }
 
 static mr_checkpoint checkpoint_of(trainer *t, const mr_settings *used) {
@@ -208,6 +252,7 @@ static mr_checkpoint checkpoint_of(trainer *t, const mr_settings *used) {
                            .sac = t->sac,
                            .best = t->best,
                            .replay = t->replay,
+                           .bonus = t->bonus,
                            .n_envs = t->n_envs,
                            .obs_dim = t->obs_dim,
                            .act_dim = t->act_dim,
@@ -284,6 +329,19 @@ static void note_update(trainer *t) {
     t->loop.now.n_updates = (double)mr_sac_n_updates(t->sac);
 }
 
+static void note_bonus(trainer *t) {
+    mr_metrics *now = &t->loop.now;
+    if (!t->bonus)
+        return;
+    const mr_bonus_figures f = mr_bonus_take_figures(t->bonus);
+    now->bonus_state_log_prob = f.state_log_prob;
+    now->bonus_mean = f.mean;
+    now->bonus_std = f.std;
+    now->bonus_beta = f.beta;
+    now->bonus_coverage = f.coverage;
+    now->bonus_restarts = f.n_restarts;
+}
+
 static mr_status log_row(trainer *t) {
     const mr_sac_figures *sum = &t->loop.sum;
     const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
@@ -294,6 +352,7 @@ static mr_status log_row(trainer *t) {
     t->loop.now.entropy = sum->entropy / n;
     t->loop.n_summed = 0;
     t->loop.sum = (mr_sac_figures){0};
+    note_bonus(t);
     note_time(t);
     return mr_run_log(t->run, &t->loop.now);
 }
@@ -319,6 +378,7 @@ static mr_status evaluate(trainer *t) {
         MR_TRY(save_policy(t, "best_policy.safetensors", t->loop.best_steps));
     }
     MR_TRY(save_latest(t));
+    MR_TRY(save_density_of_step(t));
     MR_TRY(mr_run_log_evaluation(t->run, step, e->n, e->returns, e->lengths));
     note_time(t);
     if (t->watcher && t->watcher->evaluated)
@@ -393,10 +453,21 @@ static mr_status step_envs(trainer *t, size_t step) {
     MR_TRY(mr_vec_env_step(t->envs, NULL, t->action, t->next_obs, t->step));
     t->is_between_steps = false;
     t->loop.now.total_timesteps += (double)t->n_envs;
+    if (t->bonus)
+        mr_bonus_visit(t->bonus, t->next_obs);
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(remember(t, i));
 done:
     return status;
+}
+
+static void tell_note(trainer *t) {
+    const char *note = t->bonus ? mr_bonus_note(t->bonus) : NULL;
+    if (!note || t->has_told_note)
+        return;
+    t->has_told_note = true;
+    if (t->watcher && t->watcher->noted)
+        t->watcher->noted(t->watcher->self, note);
 }
 
 // As many updates for each step of an environment, however many environments are stepped at a time.
@@ -410,6 +481,7 @@ static mr_status update(trainer *t, size_t step) {
             return status;
         note_update(t);
     }
+    tell_note(t);
     return MR_OK;
 }
 

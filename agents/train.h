@@ -19,6 +19,8 @@ typedef struct {
     /// Once, where a run is resumed. `n_lost`: environments that are not deterministic, so that
     /// their episodes could not go on and were begun anew.
     void (*resumed)(void *self, const mr_metrics *now, size_t n_lost);
+    /// At most once: something about the run that users should know, in one line.
+    void (*noted)(void *self, const char *text);
 } mr_train_watcher;
 
 /// How training ended.

@@ -124,6 +124,13 @@ static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
                 s->settings->env, n_lost, n_lost == 1 ? "" : "s");
 }
 
+static void noted(void *self, const char *text) {
+    session *s = self;
+    begin(s);
+    mr_progress_clear(&s->progress);
+    fprintf(stderr, "note: %s\n", text);
+}
+
 static mr_status store_pair(mr_settings *settings, const char *pair) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
     const char *equals = strchr(pair, '=');
@@ -218,7 +225,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {
-        .self = &s, .stepped = stepped, .evaluated = evaluated, .resumed = resumed};
+        .self = &s, .stepped = stepped, .evaluated = evaluated, .resumed = resumed, .noted = noted};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')

@@ -43,6 +43,7 @@ static inline mr_sac_options small_options(int n_threads) {
                             .learns_alpha = true,
                             .target_entropy = -1.5,
                             .policy_delay = 1,
+                            .reward_scale = 1,
                             .seed = 5,
                             .n_threads = n_threads};
 }
