@@ -65,7 +65,7 @@ static const mr_setting table[] = {
      "what the task's rewards are multiplied by in updates; 0: the bonus alone is sought", false},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
      "pays for novel states: by a flow's log-density, or random network distillation", false},
-    {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "real_nvp:layers=4,hidden=64x64", 0, 0, "NAME",
+    {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
      "the flow of the density, with options as in policy", false},
     {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.1", 0, 1e6, "X",
      "what a novelty of one standard deviation is paid", false},
