@@ -74,6 +74,8 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(mr_sac_write(c->sac, writer));
     MR_TRY(mr_params_write(c->best, mr_params_read(c->best), "best.", writer));
     MR_TRY(mr_replay_write(c->replay, writer));
+    if (c->bonus)
+        MR_TRY(mr_bonus_write(c->bonus, writer));
     MR_TRY(mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, c->loop));
     MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, rollouts_shape, c->rollouts));
     MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs_shape, c->obs));
@@ -114,7 +116,7 @@ static mr_status check_settings(const mr_tensors *file, const mr_settings *setti
         name_setting(setting, key);
         mr_setting_format(setting, settings, text, sizeof text);
         const char *saved = mr_tensors_note(file, key);
-        if (!saved || strcmp(saved, text) == 0 || mr_setting_may_change(setting))
+        if (!saved || strcmp(saved, text) == 0 || mr_setting_may_change(setting, settings))
             continue;
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but the run goes on only with the %.200s that it was begun "
@@ -173,6 +175,8 @@ mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     MR_TRY(mr_sac_read(c->sac, file));
     MR_TRY(mr_params_load(c->best, file, "best.", mr_params_value(c->best)));
     MR_TRY(mr_replay_read(c->replay, file));
+    if (c->bonus)
+        MR_TRY(mr_bonus_read(c->bonus, file));
     MR_TRY(read_reals(file, "loop", 1, &n_loop, (double *)c->loop));
     MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
     MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));

@@ -1,7 +1,8 @@
 /// The checkpoint of a training run: a safetensors file with all that the run needs to go on as if
 /// it had never been stopped.
 ///
-/// Nets, moments and counts, temperature, the filled part of the replay, the loop's own numbers.
+/// Nets, moments and counts, temperature, the filled part of the replay, the bonus, the loop's own
+/// numbers.
 /// Random streams are indexed by counters, so nothing of them is kept. Of an environment in the
 /// middle of an episode, the actions since its reset are kept: played again, they lead to where it
 /// was.
@@ -58,6 +59,7 @@ typedef struct {
     mr_sac *sac;
     mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
+    mr_bonus *bonus; // NULL: none
     size_t n_envs, obs_dim, act_dim;
     mr_loop *loop;
     mr_rollout *rollouts; // [n_envs]

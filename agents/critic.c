@@ -10,9 +10,9 @@ struct mr_critic {
 };
 
 mr_status mr_critic_new(size_t obs_dim, size_t act_dim, const mr_widths *hidden, uint64_t seed,
-                        mr_critic **out) {
+                        uint64_t index, mr_critic **out) {
     mr_status status;
-    mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 1);
+    mr_random random = mr_random_stream(seed, MR_STREAM_INIT, index);
     mr_critic *critic = calloc(1, sizeof *critic);
     if (!critic)
         return mr_fail_memory("the critics");

@@ -6,10 +6,10 @@
 
 typedef struct mr_critic mr_critic;
 
-/// Critics with parameters drawn from stream (seed, init, 1); the targets start equal to them. The
-/// caller frees them.
+/// Critics with parameters drawn from stream (seed, init, index); the targets start equal to them.
+/// The caller frees them.
 mr_status mr_critic_new(size_t obs_dim, size_t act_dim, const mr_widths *hidden, uint64_t seed,
-                        mr_critic **out);
+                        uint64_t index, mr_critic **out);
 void mr_critic_free(mr_critic *critic);
 
 /// The parameters of both critics, and of both targets (the same layout). Owned by it.

@@ -25,6 +25,12 @@ static const mr_metric table[] = {
     {"eval/mean_reward", AT(eval_mean_reward), true},
     {"eval/std_reward", AT(eval_std_reward), true},
     {"eval/mean_ep_length", AT(eval_mean_ep_length), true},
+    {"bonus/state_log_prob", AT(bonus_state_log_prob), false},
+    {"bonus/mean", AT(bonus_mean), false},
+    {"bonus/std", AT(bonus_std), false},
+    {"bonus/beta", AT(bonus_beta), false},
+    {"bonus/coverage", AT(bonus_coverage), false},
+    {"bonus/restarts", AT(bonus_restarts), false},
 };
 
 size_t mr_metric_count(void) {

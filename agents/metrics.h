@@ -26,6 +26,12 @@ typedef struct {
     double eval_mean_reward; // of the latest evaluation
     double eval_std_reward;
     double eval_mean_ep_length;
+    double bonus_state_log_prob; // of an exploration bonus (mr_bonus_figures), since the last row
+    double bonus_mean;
+    double bonus_std;
+    double bonus_beta;
+    double bonus_coverage;
+    double bonus_restarts;
 } mr_metrics;
 
 typedef struct {

@@ -46,6 +46,7 @@ typedef struct {
     mr_real *reward;   // [n]
     mr_real *discount; // [n] gamma, or 0 after a termination
     mr_real *next_obs; // [n x obs_dim]
+    mr_real *bonus;    // [n] what is paid for next_obs (agents/bonus.h); not in the replay
 } mr_batch;
 
 /// Draws `n` transitions, each uniformly from all, with replacement. The replay is not empty.

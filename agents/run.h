@@ -9,6 +9,8 @@
 ///     best_policy.safetensors  the policy with the best evaluation so far
 ///     checkpoint.safetensors   all that the run needs to go on (checkpoint.h), replaced every so
 ///                              many steps and where training stops
+///     density.safetensors      the density of an exploration bonus, replaced along with
+///                              policy.safetensors; density/STEP.safetensors: at each evaluation
 ///
 /// evaluations.csv has the columns time/total_timesteps, eval/mean_reward, eval/std_reward,
 /// eval/mean_ep_length, eval/returns and eval/lengths; the last two hold a number an episode, with

@@ -8,17 +8,19 @@
 #include <string.h>
 
 /// y = r + discount (min Q_target(s', a') - alpha log pi(a'|s')), a' ~ pi(s'); loss = 1/2 sum_k
-/// (Q_k(s, a) - y)^2.
+/// (Q_k(s, a) - y)^2. For critics of the bonus b: y = b + discount min Q_target(s', a'), and their
+/// loss is added.
 typedef struct {
     mr_graph *graph;
     mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
+    mr_node *bonus;                                    // NULL: it has no critics
     mr_node *next_noise;
     mr_node *q; // of the first critic
     mr_node *loss;
 } critic_graph;
 
-/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), for the policy; -log alpha (log pi + target)
-/// for the temperature.
+/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), less min Q of the bonus, for the policy; -log
+/// alpha (log pi + target) for the temperature.
 typedef struct {
     mr_graph *graph;
     mr_node *obs, *noise;
@@ -31,9 +33,11 @@ struct mr_sac {
     mr_sac_options options;
     mr_policy *policy; // borrowed
     mr_critic *critic;
-    mr_params *temperature; // log alpha, alone
+    mr_critic *bonus_critic; // NULL: the bonus is part of the rewards
+    mr_params *temperature;  // log alpha, alone
     mr_param log_alpha;
-    mr_adam critic_adam, actor_adam, alpha_adam;
+    mr_adam critic_adam, bonus_adam, actor_adam, alpha_adam;
+    mr_real *paid; // [batch_size] for a batch
     critic_graph critic_graph;
     actor_graph actor_graph;
     uint64_t n_updates;
@@ -46,19 +50,52 @@ static mr_node *build_alpha(const mr_sac *sac, mr_graph *graph) {
     return mr_exp(mr_param_rows(graph, sac->temperature, sac->log_alpha));
 }
 
-static mr_node *build_target(const mr_sac *sac, const critic_graph *g) {
-    const mr_policy_nodes next = mr_policy_build(sac->policy, g->graph, g->next_obs, g->next_noise);
-    const mr_critic_nodes q =
-        mr_critic_build(sac->critic, mr_critic_target(sac->critic), g->next_obs, next.act);
-    mr_node *entropy_cost = mr_mul(build_alpha(sac, g->graph), next.log_prob);
-    mr_node *value = mr_sub(mr_min(q.q[0], q.q[1]), entropy_cost);
-    return mr_add(g->reward, mr_mul(g->discount, value));
+// min Q(s, a) of twin critics.
+static mr_node *build_value(const mr_critic *critic, mr_params *params, mr_node *obs,
+                            mr_node *act) {
+    const mr_critic_nodes q = mr_critic_build(critic, params, obs, act);
+    return mr_min(q.q[0], q.q[1]);
+}
+
+// Both critics' squared errors, summed; `q`: the first one's values.
+static mr_node *build_errors(const mr_critic *critic, const critic_graph *g, mr_node *reward,
+                             mr_node *next_value, mr_node **q) {
+    mr_node *target = mr_add(reward, mr_mul(g->discount, next_value));
+    const mr_critic_nodes now = mr_critic_build(critic, mr_critic_params(critic), g->obs, g->act);
+    *q = now.q[0];
+    return mr_add(mr_square(mr_sub(now.q[0], target)), mr_square(mr_sub(now.q[1], target)));
+}
+
+static mr_node *build_task_errors(const mr_sac *sac, const critic_graph *g,
+                                  const mr_policy_nodes *next, mr_node **q) {
+    mr_node *value =
+        build_value(sac->critic, mr_critic_target(sac->critic), g->next_obs, next->act);
+    mr_node *entropy_cost = mr_mul(build_alpha(sac, g->graph), next->log_prob);
+    return build_errors(sac->critic, g, g->reward, mr_sub(value, entropy_cost), q);
+}
+
+// The entropy is the task's: here there is none.
+static mr_node *build_bonus_errors(const mr_sac *sac, const critic_graph *g,
+                                   const mr_policy_nodes *next) {
+    mr_node *q;
+    const mr_critic *critic = sac->bonus_critic;
+    mr_node *value = build_value(critic, mr_critic_target(critic), g->next_obs, next->act);
+    return build_errors(critic, g, g->bonus, value, &q);
+}
+
+static size_t list_critics(const mr_sac *sac, mr_params *params[2]) {
+    params[0] = mr_critic_params(sac->critic);
+    if (!sac->bonus_critic)
+        return 1;
+    params[1] = mr_critic_params(sac->bonus_critic);
+    return 2;
 }
 
 static mr_status build_critic_graph(mr_sac *sac) {
     critic_graph *g = &sac->critic_graph;
     const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
-    mr_params *trained = mr_critic_params(sac->critic);
+    mr_params *trained[2];
+    const size_t n_trained = list_critics(sac, trained);
     const mr_status status =
         mr_graph_new(sac->options.batch_size, sac->options.n_threads, &g->graph);
     if (status != MR_OK)
@@ -69,12 +106,22 @@ static mr_status build_critic_graph(mr_sac *sac) {
     g->discount = mr_input(g->graph, 1, false);
     g->next_obs = mr_input(g->graph, spec->obs_dim, false);
     g->next_noise = mr_input(g->graph, spec->act_dim, false);
-    mr_node *target = build_target(sac, g);
-    const mr_critic_nodes q = mr_critic_build(sac->critic, trained, g->obs, g->act);
-    mr_node *errors = mr_add(mr_square(mr_sub(q.q[0], target)), mr_square(mr_sub(q.q[1], target)));
-    g->q = mr_keep(q.q[0]);
+    const mr_policy_nodes next = mr_policy_build(sac->policy, g->graph, g->next_obs, g->next_noise);
+    mr_node *errors = build_task_errors(sac, g, &next, &g->q);
+    if (sac->bonus_critic) {
+        g->bonus = mr_input(g->graph, 1, false);
+        errors = mr_add(errors, build_bonus_errors(sac, g, &next));
+    }
+    mr_keep(g->q);
     g->loss = mr_affine(errors, 0.5, 0);
-    return mr_graph_plan(g->graph, g->loss, 1, &trained);
+    return mr_graph_plan(g->graph, g->loss, n_trained, trained);
+}
+
+static mr_node *build_sum_of_values(const mr_sac *sac, mr_node *obs, mr_node *act) {
+    mr_node *value = build_value(sac->critic, mr_critic_params(sac->critic), obs, act);
+    const mr_critic *of_bonus = sac->bonus_critic;
+    return of_bonus ? mr_add(value, build_value(of_bonus, mr_critic_params(of_bonus), obs, act))
+                    : value;
 }
 
 static mr_status build_actor_graph(mr_sac *sac) {
@@ -88,17 +135,28 @@ static mr_status build_actor_graph(mr_sac *sac) {
     g->obs = mr_input(g->graph, spec->obs_dim, false);
     g->noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes now = mr_policy_build(sac->policy, g->graph, g->obs, g->noise);
-    const mr_critic_nodes q =
-        mr_critic_build(sac->critic, mr_critic_params(sac->critic), g->obs, now.act);
+    mr_node *value = build_sum_of_values(sac, g->obs, now.act);
     mr_node *alpha = mr_stop_gradient(build_alpha(sac, g->graph));
     g->log_prob = mr_keep(now.log_prob);
-    g->actor_loss = mr_keep(mr_sub(mr_mul(alpha, now.log_prob), mr_min(q.q[0], q.q[1])));
+    g->actor_loss = mr_keep(mr_sub(mr_mul(alpha, now.log_prob), value));
     if (!sac->options.learns_alpha)
         return mr_graph_plan(g->graph, g->actor_loss, 1, trained);
     mr_node *log_alpha = mr_param_rows(g->graph, sac->temperature, sac->log_alpha);
     mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, sac->options.target_entropy));
     g->alpha_loss = mr_keep(mr_affine(mr_mul(log_alpha, surplus), -1, 0));
     return mr_graph_plan(g->graph, mr_add(g->actor_loss, g->alpha_loss), 2, trained);
+}
+
+// Streams (seed, init, 0) and (seed, init, 2) are the policy's and the temperature's.
+static mr_status build_critics(mr_sac *sac) {
+    const mr_sac_options *o = &sac->options;
+    const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
+    mr_status status =
+        mr_critic_new(spec->obs_dim, spec->act_dim, &o->hidden, o->seed, 1, &sac->critic);
+    if (status == MR_OK && o->bonus && o->separate_critic)
+        status =
+            mr_critic_new(spec->obs_dim, spec->act_dim, &o->hidden, o->seed, 3, &sac->bonus_critic);
+    return status;
 }
 
 static mr_status build_temperature(mr_sac *sac) {
@@ -115,20 +173,22 @@ static mr_status build_temperature(mr_sac *sac) {
 
 mr_status mr_sac_new(mr_policy *policy, const mr_sac_options *options, mr_sac **out) {
     mr_status status;
-    const mr_policy_spec *spec = mr_policy_get_spec(policy);
     mr_sac *sac = calloc(1, sizeof *sac);
     if (!sac)
         return mr_fail_memory("the agent");
     sac->options = *options;
     sac->policy = policy;
     sac->critic_adam = mr_adam_new(options->critic_lr);
+    sac->bonus_adam = mr_adam_new(options->critic_lr);
     sac->actor_adam = mr_adam_new(options->actor_lr);
     sac->alpha_adam = mr_adam_new(options->actor_lr);
-    MR_TRY(
-        mr_critic_new(spec->obs_dim, spec->act_dim, &options->hidden, options->seed, &sac->critic));
+    MR_TRY(build_critics(sac));
     MR_TRY(build_temperature(sac));
     MR_TRY(build_critic_graph(sac));
     MR_TRY(build_actor_graph(sac));
+    sac->paid = calloc(options->batch_size, sizeof *sac->paid);
+    if (!sac->paid)
+        MR_TRY(mr_fail_memory("the agent"));
     *out = sac;
     sac = NULL;
 done:
@@ -143,22 +203,26 @@ void mr_sac_free(mr_sac *sac) {
     mr_graph_free(sac->actor_graph.graph);
     mr_params_free(sac->temperature);
     mr_critic_free(sac->critic);
+    mr_critic_free(sac->bonus_critic);
+    free(sac->paid);
     free(sac);
 }
 
 // ---- Updating
 
-static mr_status check(const char *what, double loss, const mr_params *params) {
+static mr_status check(const char *what, double loss, size_t n, mr_params *const *params) {
     if (!isfinite(loss))
         return mr_fail(
             MR_ERR_NUMERIC,
             "the %s loss is %g; try a smaller learning rate or look at the rewards' scale", what,
             loss);
-    if (!mr_grad_is_finite(params))
-        return mr_fail(MR_ERR_NUMERIC,
-                       "the gradient of the %s loss, or its square, is not finite; try a smaller "
-                       "learning rate or look at the rewards' scale",
-                       what);
+    for (size_t i = 0; i < n; i++)
+        if (!mr_grad_is_finite(params[i]))
+            return mr_fail(
+                MR_ERR_NUMERIC,
+                "the gradient of the %s loss, or its square, is not finite; try a smaller "
+                "learning rate or look at the rewards' scale",
+                what);
     return MR_OK;
 }
 
@@ -178,6 +242,22 @@ static void draw_batch(mr_sac *sac, const mr_replay *replay) {
     mr_replay_sample(replay, &which, n, sac->options.gamma, &batch);
     memcpy(mr_node_value(sac->actor_graph.obs), batch.obs,
            n * mr_node_cols(g->obs) * sizeof *batch.obs);
+}
+
+// The bonus is that of the present moment: nothing of it is stored with the transitions.
+static mr_status pay_bonus(mr_sac *sac) {
+    const critic_graph *g = &sac->critic_graph;
+    const size_t n = sac->options.batch_size;
+    mr_real *reward = mr_node_value(g->reward);
+    for (size_t i = 0; i < n; i++)
+        reward[i] *= (mr_real)sac->options.reward_scale;
+    if (!sac->options.bonus)
+        return MR_OK;
+    mr_real *paid = g->bonus ? mr_node_value(g->bonus) : sac->paid;
+    const mr_status status = mr_bonus_pay(sac->options.bonus, mr_node_value(g->next_obs), paid);
+    for (size_t i = 0; i < n && status == MR_OK && !g->bonus; i++)
+        reward[i] += paid[i];
+    return status;
 }
 
 static void draw_noise(mr_sac *sac) {
@@ -205,18 +285,20 @@ static void run_actor(mr_sac *sac) {
 }
 
 static mr_status update_critic(mr_sac *sac) {
-    mr_params *params = mr_critic_params(sac->critic);
+    mr_params *params[2];
+    mr_adam *adam[] = {&sac->critic_adam, &sac->bonus_adam};
+    const size_t n = list_critics(sac, params);
     run_critic(sac);
-    const mr_status status = check("critic", sac->figures.critic_loss, params);
-    if (status == MR_OK)
-        mr_adam_step(&sac->critic_adam, params, sac->options.n_threads);
+    const mr_status status = check("critic", sac->figures.critic_loss, n, params);
+    for (size_t i = 0; i < n && status == MR_OK; i++)
+        mr_adam_step(adam[i], params[i], sac->options.n_threads);
     return status;
 }
 
 static mr_status update_actor(mr_sac *sac) {
     mr_params *params = mr_policy_params(sac->policy);
     run_actor(sac);
-    const mr_status status = check("actor", sac->figures.actor_loss, params);
+    const mr_status status = check("actor", sac->figures.actor_loss, 1, &params);
     if (status != MR_OK)
         return status;
     mr_adam_step(&sac->actor_adam, params, sac->options.n_threads);
@@ -225,16 +307,24 @@ static mr_status update_actor(mr_sac *sac) {
     return MR_OK;
 }
 
+static void move_target(const mr_sac *sac, const mr_critic *critic) {
+    mr_polyak(mr_critic_target(critic), mr_critic_params(critic), sac->options.tau,
+              sac->options.n_threads);
+}
+
 mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay) {
     draw_batch(sac, replay);
     draw_noise(sac);
-    mr_status status = update_critic(sac);
+    mr_status status = pay_bonus(sac);
+    if (status == MR_OK)
+        status = update_critic(sac);
     if (status == MR_OK && sac->n_updates % sac->options.policy_delay == 0)
         status = update_actor(sac);
     if (status != MR_OK)
         return status;
-    mr_polyak(mr_critic_target(sac->critic), mr_critic_params(sac->critic), sac->options.tau,
-              sac->options.n_threads);
+    move_target(sac, sac->critic);
+    if (sac->bonus_critic)
+        move_target(sac, sac->bonus_critic);
     sac->n_updates++;
     return MR_OK;
 }
@@ -249,6 +339,8 @@ void mr_sac_compute(mr_sac *sac, const mr_batch *batch, const mr_real *next_nois
     copy_in(c->reward, n, batch->reward);
     copy_in(c->discount, n, batch->discount);
     copy_in(c->next_obs, n, batch->next_obs);
+    if (c->bonus)
+        copy_in(c->bonus, n, batch->bonus);
     copy_in(c->next_noise, n, next_noise);
     copy_in(a->obs, n, batch->obs);
     copy_in(a->noise, n, noise);
@@ -266,6 +358,10 @@ uint64_t mr_sac_n_updates(const mr_sac *sac) {
 
 const mr_critic *mr_sac_critic(const mr_sac *sac) {
     return sac->critic;
+}
+
+const mr_critic *mr_sac_bonus_critic(const mr_sac *sac) {
+    return sac->bonus_critic;
 }
 
 mr_params *mr_sac_temperature(const mr_sac *sac) {
@@ -296,18 +392,28 @@ static mr_status note_count(mr_tensors_writer *writer, const char *key, uint64_t
     return mr_tensors_writer_note(writer, key, text);
 }
 
+static mr_status write_critic(const mr_critic *critic, const char *name, const char *target_prefix,
+                              mr_tensors_writer *writer) {
+    const mr_params *target = mr_critic_target(critic);
+    const mr_status status = write_trained(mr_critic_params(critic), name, writer);
+    return status == MR_OK ? mr_params_write(target, mr_params_read(target), target_prefix, writer)
+                           : status;
+}
+
 mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer) {
     mr_status status;
-    const mr_params *target = mr_critic_target(sac->critic);
     MR_TRY(note_count(writer, "n_updates", sac->n_updates));
     MR_TRY(note_count(writer, "critic_adam_steps", sac->critic_adam.n_steps));
     MR_TRY(note_count(writer, "actor_adam_steps", sac->actor_adam.n_steps));
     MR_TRY(note_count(writer, "alpha_adam_steps", sac->alpha_adam.n_steps));
     MR_TRY(mr_tensors_writer_add(writer, "figures", MR_F64, 1, &n_figures, &sac->figures));
     MR_TRY(write_trained(mr_policy_params(sac->policy), "policy", writer));
-    MR_TRY(write_trained(mr_critic_params(sac->critic), "critic", writer));
+    MR_TRY(write_critic(sac->critic, "critic", "target.", writer));
     MR_TRY(write_trained(sac->temperature, "temperature", writer));
-    MR_TRY(mr_params_write(target, mr_params_read(target), "target.", writer));
+    if (sac->bonus_critic) {
+        MR_TRY(note_count(writer, "bonus_adam_steps", sac->bonus_adam.n_steps));
+        MR_TRY(write_critic(sac->bonus_critic, "bonus_critic", "bonus_target.", writer));
+    }
 done:
     return status;
 }
@@ -338,10 +444,17 @@ static mr_status read_count(const mr_tensors *file, const char *key, uint64_t *c
     return MR_OK;
 }
 
+static mr_status read_critic(const mr_critic *critic, const char *name, const char *target_prefix,
+                             const mr_tensors *file) {
+    const mr_params *target = mr_critic_target(critic);
+    const mr_status status = read_trained(mr_critic_params(critic), name, file);
+    return status == MR_OK ? mr_params_load(target, file, target_prefix, mr_params_value(target))
+                           : status;
+}
+
 mr_status mr_sac_read(mr_sac *sac, const mr_tensors *file) {
     mr_status status;
     const void *figures;
-    const mr_params *target = mr_critic_target(sac->critic);
     MR_TRY(read_count(file, "n_updates", &sac->n_updates));
     MR_TRY(read_count(file, "critic_adam_steps", &sac->critic_adam.n_steps));
     MR_TRY(read_count(file, "actor_adam_steps", &sac->actor_adam.n_steps));
@@ -349,9 +462,12 @@ mr_status mr_sac_read(mr_sac *sac, const mr_tensors *file) {
     MR_TRY(mr_tensors_get(file, "figures", MR_F64, 1, &n_figures, &figures));
     memcpy(&sac->figures, figures, sizeof sac->figures);
     MR_TRY(read_trained(mr_policy_params(sac->policy), "policy", file));
-    MR_TRY(read_trained(mr_critic_params(sac->critic), "critic", file));
+    MR_TRY(read_critic(sac->critic, "critic", "target.", file));
     MR_TRY(read_trained(sac->temperature, "temperature", file));
-    MR_TRY(mr_params_load(target, file, "target.", mr_params_value(target)));
+    if (sac->bonus_critic) {
+        MR_TRY(read_count(file, "bonus_adam_steps", &sac->bonus_adam.n_steps));
+        MR_TRY(read_critic(sac->bonus_critic, "bonus_critic", "bonus_target.", file));
+    }
 done:
     return status;
 }

@@ -62,6 +62,27 @@ static const mr_setting table[] = {
      "updates for each environment step", false},
     {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "1", 1, 1000, "N",
      "critic updates for each update of the actor", false},
+    {"reward_scale", MR_SETTING_REAL, AT(reward_scale), "1", 0, 1e6, "X",
+     "what the task's rewards are multiplied by in updates; 0: the bonus alone is sought", false},
+    {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
+     "pays for novel states: by a flow's log-density, or random network distillation", false},
+    {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
+     "the flow of the density, with options as in policy", false},
+    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.1", 0, 1e6, "X",
+     "what a novelty of one standard deviation is paid", false},
+    {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "none", 0, 0, "none|linear|exponential",
+     "how the bonus falls: linear, to 0 at the last step; exponential, by (1 - rate)^step", false},
+    {"bonus_decay_rate", MR_SETTING_REAL, AT(bonus_decay_rate), "1e-05", 0, 1, "X",
+     "rate of the exponential decay", false},
+    {"bonus_features", MR_SETTING_TEXT, AT(bonus_features), "all", 0, 0, "NAME|N|N-N,...",
+     "what novelty is measured in: all, or names and numbers of the observation's features", false},
+    {"bonus_normalize", MR_SETTING_CHOICE, AT(bonus_normalize), "auto", 0, 0,
+     "auto|standard|scale|none",
+     "novelty less its mean over its deviation, over its deviation alone, or as it is; auto: "
+     "standard for density, scale for rnd",
+     false},
+    {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "shared", 0, 0, "shared|separate",
+     "whether the bonus is added to the rewards or has critics of its own", false},
     {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
@@ -263,6 +284,26 @@ static void format_switch(const void *field, char *text, size_t size) {
     snprintf(text, size, "%s", *(const bool *)field ? "true" : "false");
 }
 
+// Whether `word` is one of a|b|c.
+static bool is_listed(const char *list, const char *word) {
+    const size_t length = strlen(word);
+    for (const char *at = list;; at++) {
+        const size_t n = strcspn(at, "|");
+        if (n == length && memcmp(at, word, n) == 0)
+            return true;
+        at += n;
+        if (*at == '\0')
+            return false;
+    }
+}
+
+static bool parse_choice(const mr_setting *setting, const char *text, void *field) {
+    if (!is_listed(setting->metavar, text))
+        return false;
+    snprintf(field, MR_MAX_CHOICE, "%s", text);
+    return true;
+}
+
 static const type_row types[] = {
     [MR_SETTING_COUNT] = {parse_count, format_count, "a whole number", true},
     [MR_SETTING_SEED] = {parse_seed, format_seed, "a whole number from 0 to 18446744073709551615",
@@ -275,13 +316,44 @@ static const type_row types[] = {
     [MR_SETTING_PAIRS] = {parse_pairs, format_text,
                           "key=value or key=value,key=value, in all at most 1023 bytes", false},
     [MR_SETTING_SWITCH] = {parse_switch, format_switch, "true or false", false},
+    [MR_SETTING_CHOICE] = {parse_choice, format_text, NULL, false},
 };
+
+enum { MAX_CHOICES = 8 };
+
+// The words of a|b|c, cut out into `words`.
+static size_t list_words(const char *list, char words[MAX_CHOICES][MR_MAX_CHOICE]) {
+    size_t n = 0;
+    while (*list != '\0' && n < MAX_CHOICES) {
+        const size_t length = strcspn(list, "|");
+        snprintf(words[n++], MR_MAX_CHOICE, "%.*s", (int)length, list);
+        list += length + (list[length] == '|');
+    }
+    return n;
+}
+
+static const char *word_at(const void *words, size_t i) {
+    return ((const char(*)[MR_MAX_CHOICE])words)[i];
+}
+
+static mr_status fail_choice(const mr_setting *setting, const char *text, const char *where) {
+    char words[MAX_CHOICES][MR_MAX_CHOICE];
+    const size_t n = list_words(setting->metavar, words);
+    const char *nearest = mr_nearest(text, n, word_at, words);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "%s must be one of %s, not '%.60s'; did you mean %s?", where,
+                       setting->metavar, text, nearest);
+    return mr_fail(MR_ERR_USAGE, "%s must be one of %s, not '%.60s'", where, setting->metavar,
+                   text);
+}
 
 mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *text,
                            const char *where) {
     const type_row *type = &types[setting->type];
     if (type->parse(setting, text, (char *)fields + setting->offset))
         return MR_OK;
+    if (setting->type == MR_SETTING_CHOICE)
+        return fail_choice(setting, text, where);
     char range[80] = "";
     if (type->ranged)
         snprintf(range, sizeof range, " from %.15g to %.15g", setting->min, setting->max);
@@ -306,7 +378,11 @@ const mr_setting *mr_setting_find(const char *name) {
     return NULL;
 }
 
-bool mr_setting_may_change(const mr_setting *setting) {
+bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
+    // A bonus that falls to 0 at the last step would have fallen otherwise.
+    if (setting->offset == AT(steps) && strcmp(settings->bonus, "none") != 0 &&
+        strcmp(settings->bonus_decay, "linear") == 0)
+        return false;
     for (size_t i = 0; i < MR_COUNT(changeable); i++)
         if (changeable[i] == setting->offset)
             return true;

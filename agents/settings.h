@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MR_MAX_TEXT = 1024 };
+enum { MR_MAX_TEXT = 1024, MR_MAX_CHOICE = 32 };
 
 /// A number, or the word `auto`.
 typedef struct {
@@ -41,7 +41,16 @@ typedef struct {
     mr_auto target_entropy; // nats; automatic: -act_dim
     size_t updates_per_step;
     size_t policy_delay; // critic updates for each actor update
-    size_t eval_every;   // environment steps; 0: only at the end
+    double reward_scale;
+    char bonus[MR_MAX_CHOICE];       // "none", or a kind of agents/bonus_kind.h
+    char bonus_flow[MR_MAX_TEXT];    // of the density
+    double bonus_scale;              // beta_0
+    char bonus_decay[MR_MAX_CHOICE]; // and what follows: mr_bonus_options
+    double bonus_decay_rate;
+    char bonus_features[MR_MAX_TEXT];
+    char bonus_normalize[MR_MAX_CHOICE];
+    char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"
+    size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
     size_t checkpoint_every; // environment steps; 0: only at the end
     double timeout;          // s, to wait for a server's reply
@@ -60,6 +69,7 @@ typedef enum {
     MR_SETTING_TEXT,   // char[MR_MAX_TEXT]
     MR_SETTING_PAIRS,  // char[MR_MAX_TEXT], key=value,...; what is set adds to it, "" clears it
     MR_SETTING_SWITCH, // bool; on the command line without a value
+    MR_SETTING_CHOICE, // char[MR_MAX_CHOICE], one of the words that the row's metavar lists
 } mr_setting_type;
 
 /// A row of a table of settings.
@@ -69,7 +79,7 @@ typedef struct {
     size_t offset; // of its field in the struct that the table is about
     const char *initial;
     double min, max;     // of numbers, both included
-    const char *metavar; // what --help calls its value
+    const char *metavar; // what --help calls its value; of a choice, all words: "none|density"
     const char *help;
     bool own_to_run; // differs from run to run: not kept in config.yaml
 } mr_setting;
@@ -95,9 +105,9 @@ const mr_setting *mr_setting_at(size_t i);
 /// The row of that name, written with `_` or `-`; NULL where there is none.
 const mr_setting *mr_setting_find(const char *name);
 
-/// Whether a run that is resumed may have another value of it than it was begun with: whether all
-/// that has happened would have happened with the new one too.
-bool mr_setting_may_change(const mr_setting *setting);
+/// Whether a run with these settings that is resumed may have another value of it than it was begun
+/// with: whether all that has happened would have happened with the new one too.
+bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings);
 
 /// The defaults.
 void mr_settings_init(mr_settings *settings);

@@ -7,6 +7,7 @@
 #include "agents/replay.h"
 #include "agents/run.h"
 #include "agents/sac.h"
+#include "nn/file.h"
 
 #include <math.h>
 #include <omp.h>
@@ -31,6 +32,7 @@ typedef struct {
     mr_policy *policy;
     mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
+    mr_bonus *bonus; // NULL: none
     mr_sac *sac;
     mr_run *run;
     mr_evaluation *evaluation;
@@ -50,6 +52,7 @@ typedef struct {
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
     double time_before; // s, that a resumed run had taken already
+    bool has_told_note; // of the bonus
     struct timespec begun;
 } trainer;
 
@@ -107,6 +110,25 @@ static mr_status make_policy(trainer *t) {
     return status;
 }
 
+static mr_status make_bonus(trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_bonus_options options = {.kind = s->bonus,
+                                      .flow = s->bonus_flow,
+                                      .scale = s->bonus_scale,
+                                      .decay = s->bonus_decay,
+                                      .decay_rate = s->bonus_decay_rate,
+                                      .features = s->bonus_features,
+                                      .normalize = s->bonus_normalize,
+                                      .n_steps = s->steps,
+                                      .batch_size = s->batch_size,
+                                      .n_envs = t->n_envs,
+                                      .seed = s->seed,
+                                      .n_threads = t->n_threads};
+    if (strcmp(s->bonus, "none") == 0)
+        return MR_OK;
+    return mr_bonus_new(&options, mr_vec_env_get_spec(t->envs), &t->bonus);
+}
+
 static mr_status make_agent(trainer *t) {
     const mr_settings *s = t->settings;
     const mr_sac_options options = {.batch_size = s->batch_size,
@@ -121,6 +143,9 @@ static mr_status make_agent(trainer *t) {
                                                           ? -(double)t->act_dim
                                                           : s->target_entropy.value,
                                     .policy_delay = s->policy_delay,
+                                    .reward_scale = s->reward_scale,
+                                    .bonus = t->bonus,
+                                    .separate_critic = strcmp(s->bonus_critic, "separate") == 0,
                                     .seed = s->seed,
                                     .n_threads = t->n_threads};
     return mr_sac_new(t->policy, &options, &t->sac);
@@ -173,6 +198,7 @@ static mr_status build(trainer *t) {
     const mr_settings used = used_settings(t); // how many environments there are is known only now
     MR_TRY(mr_settings_check(&used));
     MR_TRY(make_policy(t));
+    MR_TRY(make_bonus(t));
     MR_TRY(make_agent(t));
     MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
     MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
@@ -189,6 +215,7 @@ done:
 static void trainer_close(trainer *t) {
     mr_run_close(t->run);
     mr_sac_free(t->sac);
+    mr_bonus_free(t->bonus);
     mr_policy_free(t->policy);
     mr_params_free(t->best);
     mr_replay_free(t->replay);
@@ -236,8 +263,25 @@ static mr_status save_policy(trainer *t, const char *name, double n_steps) {
     return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
 }
 
+static mr_status save_density(trainer *t, const char *name) {
+    const mr_density *density = t->bonus ? mr_bonus_get_density(t->bonus) : NULL;
+    return density ? mr_density_save(density, mr_run_path(t->run, name)) : MR_OK;
+}
+
 static mr_status save_latest(trainer *t) {
-    return save_policy(t, "policy.safetensors", t->loop.now.total_timesteps);
+    const mr_status status = save_density(t, "density.safetensors");
+    return status == MR_OK ? save_policy(t, "policy.safetensors", t->loop.now.total_timesteps)
+                           : status;
+}
+
+// What the density was at this step, for pictures of how it went.
+static mr_status save_density_of_step(trainer *t) {
+    char name[64];
+    if (!t->bonus || !mr_bonus_get_density(t->bonus))
+        return MR_OK;
+    const mr_status status = mr_make_directories(mr_run_path(t->run, "density"));
+    snprintf(name, sizeof name, "density/%.0f.safetensors", t->loop.now.total_timesteps);
+    return status == MR_OK ? save_density(t, name) : status;
 }
 
 static mr_checkpoint checkpoint_of(trainer *t, const mr_settings *used) {
@@ -245,6 +289,7 @@ static mr_checkpoint checkpoint_of(trainer *t, const mr_settings *used) {
                            .sac = t->sac,
                            .best = t->best,
                            .replay = t->replay,
+                           .bonus = t->bonus,
                            .n_envs = t->n_envs,
                            .obs_dim = t->obs_dim,
                            .act_dim = t->act_dim,
@@ -320,6 +365,19 @@ static void note_update(trainer *t) {
     t->loop.now.n_updates = (double)mr_sac_n_updates(t->sac);
 }
 
+static void note_bonus(trainer *t) {
+    mr_metrics *now = &t->loop.now;
+    if (!t->bonus)
+        return;
+    const mr_bonus_figures f = mr_bonus_take_figures(t->bonus);
+    now->bonus_state_log_prob = f.state_log_prob;
+    now->bonus_mean = f.mean;
+    now->bonus_std = f.std;
+    now->bonus_beta = f.beta;
+    now->bonus_coverage = f.coverage;
+    now->bonus_restarts = f.n_restarts;
+}
+
 static mr_status log_row(trainer *t) {
     const mr_sac_figures *sum = &t->loop.sum;
     const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
@@ -331,6 +389,7 @@ static mr_status log_row(trainer *t) {
     t->loop.n_summed = 0;
     t->loop.sum = (mr_sac_figures){0};
     t->logged_steps = t->loop.now.total_timesteps;
+    note_bonus(t);
     note_time(t);
     return mr_run_log(t->run, &t->loop.now);
 }
@@ -356,6 +415,7 @@ static mr_status evaluate(trainer *t) {
         MR_TRY(save_policy(t, "best_policy.safetensors", t->loop.best_steps));
     }
     MR_TRY(save_latest(t));
+    MR_TRY(save_density_of_step(t));
     MR_TRY(mr_run_log_evaluation(t->run, step, e->n, e->returns, e->lengths));
     note_time(t);
     if (t->watcher && t->watcher->evaluated)
@@ -502,10 +562,21 @@ static mr_status step_envs(trainer *t, size_t step) {
     MR_TRY(mr_vec_env_step(t->envs, NULL, t->action, t->next_obs, t->step));
     t->is_between_steps = false;
     t->loop.now.total_timesteps += (double)t->n_envs;
+    if (t->bonus)
+        mr_bonus_visit(t->bonus, t->next_obs);
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(remember(t, i));
 done:
     return status;
+}
+
+static void tell_note(trainer *t) {
+    const char *note = t->bonus ? mr_bonus_note(t->bonus) : NULL;
+    if (!note || t->has_told_note)
+        return;
+    t->has_told_note = true;
+    if (t->watcher && t->watcher->noted)
+        t->watcher->noted(t->watcher->self, note);
 }
 
 // As many updates for each step of an environment, however many environments are stepped at a time.
@@ -519,6 +590,7 @@ static mr_status update(trainer *t, size_t step) {
             return status;
         note_update(t);
     }
+    tell_note(t);
     return MR_OK;
 }
 

@@ -15,6 +15,13 @@
 
 typedef struct mr_env mr_env;
 
+/// A box in the plane of two features of the observation that holds all places where an agent can
+/// get to, or all that matter.
+typedef struct {
+    size_t feature[2];
+    double low[2], high[2];
+} mr_env_arena;
+
 /// What an environment is. Valid as long as the environment is open.
 typedef struct {
     const char *name;
@@ -28,6 +35,8 @@ typedef struct {
     size_t n_info;                 // what mr_env_info holds
     const char *const *info_names; // [n_info]
     const double *info;            // [n_info]
+    const char *const *obs_names;  // [obs_dim] "qpos.rootz"; NULL: they have none
+    const mr_env_arena *arena;     // NULL: none
 } mr_env_spec;
 
 /// What a step gave, beside the observation.

@@ -21,6 +21,8 @@ struct mr_density {
     mr_base base;
     mr_flow *flow;
     double *shift, *scale; // [dim]
+    size_t *columns;       // [dim] of a table with n_columns; NULL: all of it
+    size_t n_columns;
 };
 
 static mr_status declare(mr_density *density, const char *flow, uint64_t seed) {
@@ -67,6 +69,7 @@ void mr_density_free(mr_density *density) {
     mr_params_free(density->params);
     free(density->shift);
     free(density->scale);
+    free(density->columns);
     free(density);
 }
 
@@ -163,10 +166,14 @@ mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
         return mr_fail_memory("a density's start");
     MR_TRY(take_scale(density, n, x));
     mr_density_standardise(density, n_rows, x, u);
-    MR_TRY(mr_flow_start(density->flow, density->params, n_rows, u, NULL));
+    MR_TRY(mr_density_start_flow(density, n_rows, u));
 done:
     free(u);
     return status;
+}
+
+mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u) {
+    return mr_flow_start(density->flow, density->params, smaller(n, BATCH), u, NULL);
 }
 
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
@@ -181,6 +188,24 @@ double mr_density_log_scale(const mr_density *density) {
     for (size_t j = 0; j < density->dim; j++)
         sum += log(density->scale[j]);
     return sum;
+}
+
+// ---- Columns
+
+mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns) {
+    size_t *copy = malloc(density->dim * sizeof *copy);
+    if (!copy)
+        return mr_fail_memory("a density");
+    memcpy(copy, columns, density->dim * sizeof *copy);
+    free(density->columns);
+    density->columns = copy;
+    density->n_columns = n_columns;
+    return MR_OK;
+}
+
+const size_t *mr_density_columns(const mr_density *density, size_t *n_columns) {
+    *n_columns = density->n_columns;
+    return density->columns;
 }
 
 // ---- In a graph

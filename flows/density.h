@@ -39,6 +39,18 @@ mr_status mr_density_set_scale(mr_density *density, const double *shift, const d
 /// small for that.
 mr_status mr_density_start(mr_density *density, size_t n, const double *x);
 
+/// The second half of mr_density_start alone, for standardised rows u [n x dim]: shift and scale
+/// stay as they are. Fails with MR_ERR_MEMORY alone.
+mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u);
+
+/// Says which columns of a wider table the features are: `columns` [dim], ascending, of
+/// `n_columns`. A new density has none: its tables are as wide as it has features. Fails with
+/// MR_ERR_MEMORY alone.
+mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns);
+
+/// What was set: [dim], and how many columns there are to pick from; NULL: nothing.
+const size_t *mr_density_columns(const mr_density *density, size_t *n_columns);
+
 /// u = (x - shift) / scale for points x [n x dim].
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u);
 

@@ -2,6 +2,7 @@
 
 #include "flows/density.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,28 @@ done:
     return status;
 }
 
+// "0,1,4" of "n_columns" columns, where a density has such.
+static mr_status write_columns(const mr_density *density, mr_tensors_writer *writer) {
+    size_t n_columns, n_bytes;
+    char *text = NULL, number[NUMBER_SIZE];
+    const size_t *columns = mr_density_columns(density, &n_columns);
+    if (!columns)
+        return MR_OK;
+    FILE *memory = open_memstream(&text, &n_bytes);
+    for (size_t j = 0; memory && j < mr_density_dim(density); j++)
+        fprintf(memory, "%s%zu", j > 0 ? "," : "", columns[j]);
+    if (!memory || fclose(memory) != 0) {
+        free(text);
+        return mr_fail_memory("the columns of a density");
+    }
+    snprintf(number, sizeof number, "%zu", n_columns);
+    mr_status status = mr_tensors_writer_note(writer, "columns", text);
+    if (status == MR_OK)
+        status = mr_tensors_writer_note(writer, "n_columns", number);
+    free(text);
+    return status;
+}
+
 mr_status mr_density_save(const mr_density *density, const char *path) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
@@ -39,6 +62,7 @@ mr_status mr_density_save(const mr_density *density, const char *path) {
     const size_t dim = mr_density_dim(density);
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(write_notes(density, writer));
+    MR_TRY(write_columns(density, writer));
     MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &dim, mr_density_shift(density)));
     MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &dim, mr_density_scale(density)));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
@@ -80,15 +104,15 @@ static mr_status fail_value(const mr_tensors *file, const char *key, const char 
                    mr_tensors_path(file), key, text);
 }
 
-static mr_status get_dim(const mr_tensors *file, size_t *out) {
+static mr_status get_size(const mr_tensors *file, const char *key, size_t *out) {
     const char *text;
     char *end;
-    const mr_status status = get_text(file, "dim", &text);
+    const mr_status status = get_text(file, key, &text);
     if (status != MR_OK)
         return status;
     const long value = strtol(text, &end, 10);
     if (end == text || *end != '\0' || value < 1 || value > MAX_DIM)
-        return fail_value(file, "dim", text);
+        return fail_value(file, key, text);
     *out = (size_t)value;
     return MR_OK;
 }
@@ -115,7 +139,7 @@ static mr_status read_density(const mr_tensors *file, mr_density **out) {
     MR_TRY(check_format(file));
     MR_TRY(get_text(file, "flow", &flow));
     MR_TRY(get_use(file, &use));
-    MR_TRY(get_dim(file, &dim));
+    MR_TRY(get_size(file, "dim", &dim));
     MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &dim, &shift));
     MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &dim, &scale));
     status = mr_density_new(flow, use, dim, 0, out);
@@ -141,6 +165,41 @@ static mr_status read_params(const mr_tensors *file, mr_density *density) {
     return MR_OK;
 }
 
+// Reads "0,1,4" into `columns` [dim]. False where it is not so many numbers, ascending and below
+// n_columns.
+static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t *columns) {
+    for (size_t j = 0; j < dim; j++) {
+        char *end;
+        if (text[0] < '0' || text[0] > '9')
+            return false;
+        columns[j] = strtoull(text, &end, 10);
+        if (columns[j] >= n_columns || (j > 0 && columns[j] <= columns[j - 1]) ||
+            *end != (j + 1 < dim ? ',' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    return true;
+}
+
+static mr_status read_columns(const mr_tensors *file, mr_density *density) {
+    mr_status status = MR_OK;
+    const char *text = mr_tensors_note(file, "columns");
+    const size_t dim = mr_density_dim(density);
+    size_t n_columns, *columns = NULL;
+    if (!text)
+        return MR_OK;
+    MR_TRY(get_size(file, "n_columns", &n_columns));
+    columns = calloc(dim, sizeof *columns);
+    if (!columns)
+        return mr_fail_memory("the columns of a density");
+    status = parse_columns(text, dim, n_columns, columns)
+                 ? mr_density_set_columns(density, n_columns, columns)
+                 : fail_value(file, "columns", text);
+done:
+    free(columns);
+    return status;
+}
+
 mr_status mr_density_load(const char *path, mr_density **out) {
     mr_status status;
     mr_tensors *file = NULL;
@@ -148,6 +207,7 @@ mr_status mr_density_load(const char *path, mr_density **out) {
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_density(file, &density));
     MR_TRY(read_params(file, density));
+    MR_TRY(read_columns(file, density));
     *out = density;
     density = NULL;
 done:

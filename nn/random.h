@@ -12,19 +12,21 @@
 
 /// What a stream is for. Written into the counter, so never renumber: saved runs rely on it.
 typedef enum {
-    MR_STREAM_INIT = 1,    // parameters at the start
-    MR_STREAM_EXPLORE = 2, // uniform actions before learning starts
-    MR_STREAM_ACTION = 3,  // noise of the acting policy
-    MR_STREAM_REPLAY = 4,  // which transitions a batch takes
-    MR_STREAM_NOISE = 5,   // noise of the policy inside an update
-    MR_STREAM_ENV = 6,     // an environment's own randomness
-    MR_STREAM_SEEDS = 7,   // seeds handed to environments, one an episode
-    MR_STREAM_EVAL = 8,    // evaluation episodes
-    MR_STREAM_TEST = 9,    // tests
-    MR_STREAM_SAMPLE = 10, // samples of a density
-    MR_STREAM_SPLIT = 11,  // which rows of a data set are held out
-    MR_STREAM_ORDER = 12,  // the order of a data set's rows in an epoch
-    MR_STREAM_VI = 13,     // samples of variational inference
+    MR_STREAM_INIT = 1,        // parameters at the start
+    MR_STREAM_EXPLORE = 2,     // uniform actions before learning starts
+    MR_STREAM_ACTION = 3,      // noise of the acting policy
+    MR_STREAM_REPLAY = 4,      // which transitions a batch takes
+    MR_STREAM_NOISE = 5,       // noise of the policy inside an update
+    MR_STREAM_ENV = 6,         // an environment's own randomness
+    MR_STREAM_SEEDS = 7,       // seeds handed to environments, one an episode
+    MR_STREAM_EVAL = 8,        // evaluation episodes
+    MR_STREAM_TEST = 9,        // tests
+    MR_STREAM_SAMPLE = 10,     // samples of a density
+    MR_STREAM_SPLIT = 11,      // which rows of a data set are held out
+    MR_STREAM_ORDER = 12,      // the order of a data set's rows in an epoch
+    MR_STREAM_VI = 13,         // samples of variational inference
+    MR_STREAM_BONUS = 14,      // noise on the states that a bonus is trained on
+    MR_STREAM_BONUS_INIT = 15, // its nets at the start
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

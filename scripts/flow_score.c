@@ -61,12 +61,34 @@ static mr_status print_json(size_t n, const summary *s) {
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }
 
-static mr_status check_width(const char *path, const mr_matrix *data, const mr_density *density) {
-    if (data->n_cols == mr_density_dim(density))
-        return MR_OK;
+static mr_status fail_width(const char *path, const mr_matrix *data, const mr_density *density) {
+    size_t n_columns;
+    const size_t dim = mr_density_dim(density);
+    if (mr_density_columns(density, &n_columns) && n_columns != dim)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: row 1 has %zu columns, the model needs %zu, or %zu to pick them from; "
+                       "was it fitted to other data?",
+                       path, data->n_cols, dim, n_columns);
     return mr_fail(MR_ERR_INPUT,
                    "%s: row 1 has %zu columns, the model needs %zu; was it fitted to other data?",
-                   path, data->n_cols, mr_density_dim(density));
+                   path, data->n_cols, dim);
+}
+
+// Leaves those columns that the model is about, in place: a table of whole observations, as the
+// density of a run may be given.
+static mr_status pick_columns(const char *path, const mr_density *density, mr_matrix *data) {
+    size_t n_columns;
+    const size_t *columns = mr_density_columns(density, &n_columns);
+    const size_t dim = mr_density_dim(density), width = data->n_cols;
+    if (width == dim)
+        return MR_OK;
+    if (!columns || width != n_columns)
+        return fail_width(path, data, density);
+    for (size_t i = 0; i < data->n_rows; i++)
+        for (size_t j = 0; j < dim; j++)
+            data->values[i * dim + j] = data->values[i * width + columns[j]];
+    data->n_cols = dim;
+    return MR_OK;
 }
 
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
@@ -82,7 +104,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
         MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     MR_TRY(mr_matrix_read(line->arguments[1], &data));
-    MR_TRY(check_width(line->arguments[1], &data, density));
+    MR_TRY(pick_columns(line->arguments[1], density, &data));
     scores = malloc(data.n_rows * sizeof *scores);
     if (scores == NULL) {
         status = mr_fail_memory("the scores");
@@ -109,7 +131,9 @@ const mr_command mr_command_flow_score = {
     .summary = "report how likely data is under a saved density",
     .details = "Prints the mean log-likelihood of the rows of a table (.npy or .csv) under a\n"
                "model that `millrace flow fit` or `millrace flow vi` has saved, in nats and in\n"
-               "the data's own units, with its standard error.",
+               "the data's own units, with its standard error.\n\n"
+               "The density.safetensors of a run with --bonus density takes observations, and\n"
+               "picks the features that it is about; the lower the likelihood, the more novel.",
     .min_arguments = 2,
     .max_arguments = 2,
     .options = options,

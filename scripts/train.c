@@ -132,6 +132,13 @@ static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
                 s->settings->env, n_lost, n_lost == 1 ? "" : "s");
 }
 
+static void noted(void *self, const char *text) {
+    session *s = self;
+    begin(s);
+    mr_progress_clear(&s->progress);
+    fprintf(stderr, "note: %s\n", text);
+}
+
 static mr_status store_pair(mr_settings *settings, const char *pair) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
     const char *equals = strchr(pair, '=');
@@ -229,7 +236,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
                                       .stepped = stepped,
                                       .evaluated = evaluated,
                                       .resumed = resumed,
-                                      .waiting = waiting};
+                                      .waiting = waiting,
+                                      .noted = noted};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')

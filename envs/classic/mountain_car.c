@@ -17,6 +17,8 @@
 
 enum { OBS_DIM = 2, ACT_DIM = 1, MAX_STEPS = 999 };
 
+static const char *const obs_names[OBS_DIM] = {"position", "velocity"};
+
 static const double power = 0.0015;
 static const double gravity = 0.0025;
 static const double max_speed = 0.07;
@@ -111,6 +113,7 @@ static mr_status open_car(const mr_env_builtin *builtin, const mr_env_options *o
         .max_episode_steps = MAX_STEPS,
         .engine = "millrace",
         .engine_version = MR_VERSION,
+        .obs_names = obs_names,
     };
     car *c = calloc(1, sizeof *c);
     if (c == NULL)

@@ -15,6 +15,8 @@
 
 enum { OBS_DIM = 3, ACT_DIM = 1, MAX_STEPS = 200 };
 
+static const char *const obs_names[OBS_DIM] = {"cos", "sin", "velocity"};
+
 static const double mass = 1.0;   // kg
 static const double length = 1.0; // m
 static const double dt = 0.05;    // s
@@ -90,6 +92,7 @@ static mr_status open_pendulum(const mr_env_builtin *builtin, const mr_env_optio
         .max_episode_steps = MAX_STEPS,
         .engine = "millrace",
         .engine_version = MR_VERSION,
+        .obs_names = obs_names,
     };
     pendulum *p = calloc(1, sizeof *p);
     if (p == NULL)

@@ -1,6 +1,6 @@
 // The description of a MuJoCo task for people, made from the task itself.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/slice.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -63,25 +63,13 @@ static const char *name_of(const mjModel *model, mjtObj type, int id) {
     return name != NULL && name[0] != '\0' ? name : "(no name)";
 }
 
-// The object that component `i` of a field belongs to.
-static int owner_of(const mjModel *model, const mr_field *field, size_t i) {
-    size_t start, n;
-    if (field->span == NULL)
-        return (int)(i / field->width);
-    for (int id = 0;; id++) {
-        field->span(model, id, &start, &n);
-        if (i < start + n)
-            return id;
-    }
-}
-
 // Whose the components are: each object once.
 static void print_owners(page *to, const mjModel *model, const mr_slice *slice) {
     int last = -1;
     if (slice->field->object == mjOBJ_UNKNOWN || slice->object.name[0] != '\0')
         return;
     for (size_t i = 0; i < slice->dim; i++) {
-        const int owner = owner_of(model, slice->field, slice->start + i);
+        const int owner = mr_field_owner(model, slice->field, slice->start + i);
         if (owner != last)
             print(to, "%s%s", last < 0 ? ": " : ", ", name_of(model, slice->field->object, owner));
         last = owner;

@@ -66,6 +66,7 @@ static const mr_task task = {
     .healthy = {{.of = {&nearest, POSITION}, .range = {1.0, INFINITY}}},
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_normal, 0.1, "reset_noise_scale"},
+    .arena = {.feature = {0, 1}, .low = {-7.0, -7.0}, .high = {7.0, 7.0}}, // the paper's pictures
     .source = "T. Haarnoja, H. Tang, P. Abbeel and S. Levine, Reinforcement Learning with Deep "
               "Energy-Based Policies, 2017",
 };

@@ -28,6 +28,7 @@ static const mr_task task = {
     .healthy = {{.of = {&mr_quantity_norm, WAY_TO_GOAL}, .range = {RADIUS, INFINITY}}},
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_uniform, 0.1, "reset_noise_scale"},
+    .arena = {.feature = {0, 1}, .low = {-1.5, -1.5}, .high = {1.5, 1.5}}, // the hall
     .source = "A U of corridors is the smallest maze of J. Fu, A. Kumar, O. Nachum, G. Tucker and "
               "S. Levine, D4RL: Datasets for Deep Data-Driven Reinforcement Learning, 2020",
 };

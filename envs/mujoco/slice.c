@@ -82,6 +82,17 @@ mr_status mr_object_find(const mjModel *model, mjtObj type, const char *name, in
     return MR_OK;
 }
 
+int mr_field_owner(const mjModel *model, const mr_field *field, size_t i) {
+    size_t start, n;
+    if (field->span == NULL)
+        return (int)(i / field->width);
+    for (int id = 0;; id++) {
+        field->span(model, id, &start, &n);
+        if (i < start + n)
+            return id;
+    }
+}
+
 // The components that are an object's; all of them without one.
 static mr_status find_span(const mjModel *model, const mr_field *field, const mr_object *object,
                            size_t *start, size_t *n) {

@@ -10,6 +10,7 @@
 // its last good observation and no reward for the step (mr_step.diverged): what follows a jump
 // teaches nothing.
 
+#include "envs/mujoco/obs_names.h"
 #include "envs/mujoco/task.h"
 
 #include "envs/mujoco/compat.h"
@@ -277,6 +278,8 @@ static void task_close(void *self) {
     free(mujoco->numbers);
     free(mujoco->info_texts);
     free(mujoco->info_names);
+    free(mujoco->obs_texts);
+    free(mujoco->obs_names);
     free(mujoco->name);
     free(mujoco);
 }
@@ -329,7 +332,10 @@ static mr_status allocate(mr_mujoco *mujoco) {
     mujoco->numbers = calloc(n_numbers + 1, sizeof *mujoco->numbers);
     mujoco->info_texts = calloc(n_info + 1, sizeof *mujoco->info_texts);
     mujoco->info_names = calloc(n_info + 1, sizeof *mujoco->info_names);
-    if (mujoco->numbers == NULL || mujoco->info_texts == NULL || mujoco->info_names == NULL)
+    mujoco->obs_texts = calloc(mujoco->obs_dim + 1, MR_OBS_NAME_SIZE);
+    mujoco->obs_names = calloc(mujoco->obs_dim + 1, sizeof *mujoco->obs_names);
+    if (mujoco->numbers == NULL || mujoco->info_texts == NULL || mujoco->info_names == NULL ||
+        mujoco->obs_texts == NULL || mujoco->obs_names == NULL)
         return mr_fail_memory(mujoco->name);
     mujoco->act_low = mujoco->numbers;
     mujoco->act_high = mujoco->act_low + n_act;
@@ -353,6 +359,13 @@ static void name_infos(mr_mujoco *mujoco) {
     }
     for (size_t i = 0; i < k; i++)
         mujoco->info_names[i] = mujoco->info_texts[i];
+}
+
+static void name_obs(mr_mujoco *mujoco) {
+    char(*texts)[MR_OBS_NAME_SIZE] = (char(*)[MR_OBS_NAME_SIZE])mujoco->obs_texts;
+    mr_mujoco_name_obs(mujoco, texts);
+    for (size_t i = 0; i < mujoco->obs_dim; i++)
+        mujoco->obs_names[i] = texts[i];
 }
 
 static void copy_bounds(mr_mujoco *mujoco) {
@@ -384,6 +397,7 @@ static mr_status build(const char *name, const mr_task *task, mjModel *model, mr
     mujoco->reads_after_step = reads_after_step(mujoco);
     MR_TRY(allocate(mujoco));
     name_infos(mujoco);
+    name_obs(mujoco);
     copy_bounds(mujoco);
     MR_TRY(mr_mujoco_run(name, make_data, mujoco));
     if (mujoco->data == NULL)
@@ -408,6 +422,9 @@ static mr_env_spec make_spec(const mr_mujoco *mujoco) {
         .n_info = mujoco->n_info_values,
         .info_names = mujoco->info_names,
         .info = mujoco->info,
+        .obs_names = mujoco->obs_names,
+        .arena =
+            mujoco->task.arena.high[0] > mujoco->task.arena.low[0] ? &mujoco->task.arena : NULL,
     };
 }
 

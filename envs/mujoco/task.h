@@ -149,6 +149,7 @@ typedef struct {
     mr_healthy_range healthy[MR_MAX_RANGES];
     bool terminate_when_unhealthy;
     mr_noise qpos_noise, qvel_noise; // added to the model's initial state
+    mr_env_arena arena;              // all 0: none
     /// What resets do beyond noise; NULL: nothing. Draws from mujoco->random.
     ///   qpos  [nq] in and out
     ///   qvel  [nv] in and out
@@ -197,6 +198,8 @@ struct mr_mujoco {
     size_t obs_dim, n_info_values;
     char (*info_texts)[MR_NAME_SIZE + 24]; // [n_info_values] owned
     const char **info_names;               // [n_info_values] owned
+    char *obs_texts;                       // owned: what obs_names points to
+    const char **obs_names;                // [obs_dim] owned
     double *numbers;                       // owned: all of the following
     double *act_low;                       // [nu]
     double *act_high;                      // [nu]

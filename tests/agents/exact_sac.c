@@ -19,26 +19,40 @@ enum { OBS_DIM = 3, ACT_DIM = 2 };
 typedef struct {
     const char *flow;
     mr_policy *policy;
+    mr_bonus *bonus; // NULL: none
     mr_sac *sac;
     small_batch batch;
 } agent;
 
-static agent agent_new(const char *flow, size_t act_dim, int n_threads) {
-    agent a = {.flow = flow, .policy = small_policy(flow, OBS_DIM, act_dim)};
-    const mr_sac_options options = small_options(n_threads);
+static void move_target(const mr_critic *critic, mr_random *random) {
+    mr_params *target = mr_critic_target(critic);
+    for (size_t i = 0; i < mr_params_size(target); i++)
+        mr_params_value(target)[i] += 0.3 * mr_random_normal(random);
+}
+
+static agent agent_with_bonus(const char *flow, size_t act_dim, int n_threads, mr_bonus *bonus) {
+    agent a = {.flow = flow, .policy = small_policy(flow, OBS_DIM, act_dim), .bonus = bonus};
+    mr_sac_options options = small_options(n_threads);
+    options.bonus = bonus;
+    options.separate_critic = true;
     small_bend(a.policy);
     a.sac = small_sac(a.policy, &options);
     mr_random random = mr_random_stream(14, MR_STREAM_TEST, 0);
-    mr_params *target = mr_critic_target(mr_sac_critic(a.sac));
-    for (size_t i = 0; i < mr_params_size(target); i++)
-        mr_params_value(target)[i] += 0.3 * mr_random_normal(&random);
+    move_target(mr_sac_critic(a.sac), &random);
+    if (bonus)
+        move_target(mr_sac_bonus_critic(a.sac), &random);
     mr_params_value(mr_sac_temperature(a.sac))[0] = -0.7;
     small_batch_fill(a.policy, &a.batch);
     return a;
 }
 
+static agent agent_new(const char *flow, size_t act_dim, int n_threads) {
+    return agent_with_bonus(flow, act_dim, n_threads, NULL);
+}
+
 static void agent_free(agent *a) {
     mr_sac_free(a->sac);
+    mr_bonus_free(a->bonus);
     mr_policy_free(a->policy);
 }
 
@@ -155,13 +169,13 @@ typedef struct {
 } outcome;
 
 // Both values of (obs, act), by a graph of its own.
-static void evaluate(const agent *a, mr_params *params, const mr_real *obs, const mr_real *act,
-                     mr_real q[2][SMALL_ROWS]) {
+static void evaluate(const agent *a, const mr_critic *critic, mr_params *params, const mr_real *obs,
+                     const mr_real *act, mr_real q[2][SMALL_ROWS]) {
     const size_t act_dim = mr_policy_get_spec(a->policy)->act_dim;
     mr_graph *graph;
     cr_assert_eq(mr_graph_new(SMALL_ROWS, 1, &graph), MR_OK);
     mr_node *obs_in = mr_input(graph, OBS_DIM, false), *act_in = mr_input(graph, act_dim, false);
-    const mr_critic_nodes nodes = mr_critic_build(mr_sac_critic(a->sac), params, obs_in, act_in);
+    const mr_critic_nodes nodes = mr_critic_build(critic, params, obs_in, act_in);
     mr_keep(nodes.q[0]);
     mr_keep(nodes.q[1]);
     cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
@@ -173,24 +187,24 @@ static void evaluate(const agent *a, mr_params *params, const mr_real *obs, cons
     mr_graph_free(graph);
 }
 
-static void play(agent *a, mr_params *critic, const mr_real *obs, const mr_real *noise,
-                 outcome *out) {
+static void play(agent *a, const mr_critic *critic, mr_params *params, const mr_real *obs,
+                 const mr_real *noise, outcome *out) {
     cr_assert_eq(mr_policy_sample(a->policy, SMALL_ROWS, obs, noise, out->act, out->log_prob),
                  MR_OK);
-    evaluate(a, critic, obs, out->act, out->q);
+    evaluate(a, critic, params, obs, out->act, out->q);
 }
 
-static double mean_critic_loss(agent *a, double alpha) {
+// Half the mean of both critics' squared errors, for rewards r and the temperature `alpha`.
+static double mean_critic_loss(agent *a, const mr_critic *critic, const mr_real *r, double alpha) {
     const small_batch *b = &a->batch;
-    mr_params *critic = mr_critic_params(mr_sac_critic(a->sac));
     mr_real q[2][SMALL_ROWS];
     outcome next;
-    play(a, mr_critic_target(mr_sac_critic(a->sac)), b->next_obs, b->next_noise, &next);
-    evaluate(a, critic, b->obs, b->act, q);
+    play(a, critic, mr_critic_target(critic), b->next_obs, b->next_noise, &next);
+    evaluate(a, critic, mr_critic_params(critic), b->obs, b->act, q);
     double sum = 0;
     for (size_t i = 0; i < SMALL_ROWS; i++) {
         const double value = fmin(next.q[0][i], next.q[1][i]) - alpha * next.log_prob[i];
-        const double y = b->reward[i] + b->discount[i] * value;
+        const double y = r[i] + b->discount[i] * value;
         sum += 0.5 * (pow(q[0][i] - y, 2) + pow(q[1][i] - y, 2));
     }
     return sum / SMALL_ROWS;
@@ -209,13 +223,15 @@ static void check_losses(const char *flow) {
     double actor_loss = 0, log_prob = 0;
     outcome now;
     cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
-    play(&a, mr_critic_params(mr_sac_critic(a.sac)), a.batch.obs, a.batch.noise, &now);
+    const mr_critic *critic = mr_sac_critic(a.sac);
+    play(&a, critic, mr_critic_params(critic), a.batch.obs, a.batch.noise, &now);
     for (size_t i = 0; i < SMALL_ROWS; i++) {
         actor_loss += (alpha * now.log_prob[i] - fmin(now.q[0][i], now.q[1][i])) / SMALL_ROWS;
         log_prob += now.log_prob[i] / SMALL_ROWS;
     }
     small_compute(a.sac, &a.batch);
-    expect_close(flow, "critic_loss", found->critic_loss, mean_critic_loss(&a, alpha));
+    expect_close(flow, "critic_loss", found->critic_loss,
+                 mean_critic_loss(&a, critic, a.batch.reward, alpha));
     expect_close(flow, "actor_loss", found->actor_loss, actor_loss);
     expect_close(flow, "alpha_loss", found->alpha_loss,
                  -log_alpha * (log_prob + small_options(1).target_entropy));
@@ -227,6 +243,51 @@ static void check_losses(const char *flow) {
 Test(exact_sac, losses_equal_the_formulas_of_the_paper_for_every_flow) {
     for (size_t i = 0; i < mr_flow_count(); i++)
         check_losses(mr_flow_at(i).name);
+}
+
+// ---- Critics of a bonus
+
+static const mr_env_spec bonus_env = {.name = "Small-v0", .obs_dim = OBS_DIM};
+
+Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
+    agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("density", &bonus_env));
+    const struct {
+        const char *what;
+        mr_params *params;
+        size_t figure;
+    } sets[] = {
+        {"critic", mr_critic_params(mr_sac_critic(a.sac)), offsetof(mr_sac_figures, critic_loss)},
+        {"bonus critic", mr_critic_params(mr_sac_bonus_critic(a.sac)),
+         offsetof(mr_sac_figures, critic_loss)},
+        {"actor", mr_policy_params(a.policy), offsetof(mr_sac_figures, actor_loss)},
+    };
+    for (size_t k = 0; k < MR_COUNT(sets); k++)
+        cr_expect_eq(check(&a, sets[k].what, sets[k].params, sets[k].figure), 0, "%s",
+                     sets[k].what);
+    agent_free(&a);
+}
+
+// The bonus's targets have no entropy; the actor's value is the sum of both smallest ones.
+Test(exact_sac, critics_of_a_bonus_have_losses_of_their_own) {
+    agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("rnd", &bonus_env));
+    const double alpha = exp(mr_params_read(mr_sac_temperature(a.sac))[0]);
+    const mr_sac_figures *found = mr_sac_get_figures(a.sac);
+    const mr_critic *task = mr_sac_critic(a.sac), *bonus = mr_sac_bonus_critic(a.sac);
+    double actor_loss = 0;
+    outcome now, of_bonus;
+    cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
+    play(&a, task, mr_critic_params(task), a.batch.obs, a.batch.noise, &now);
+    play(&a, bonus, mr_critic_params(bonus), a.batch.obs, a.batch.noise, &of_bonus);
+    for (size_t i = 0; i < SMALL_ROWS; i++)
+        actor_loss += (alpha * now.log_prob[i] - fmin(now.q[0][i], now.q[1][i]) -
+                       fmin(of_bonus.q[0][i], of_bonus.q[1][i])) /
+                      SMALL_ROWS;
+    small_compute(a.sac, &a.batch);
+    expect_close("real_nvp", "critic_loss", found->critic_loss,
+                 mean_critic_loss(&a, task, a.batch.reward, alpha) +
+                     mean_critic_loss(&a, bonus, a.batch.bonus, 0));
+    expect_close("real_nvp", "actor_loss", found->actor_loss, actor_loss);
+    agent_free(&a);
 }
 
 Test(exact_sac, computing_changes_no_parameter) {

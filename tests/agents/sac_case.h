@@ -55,6 +55,7 @@ static inline sac_case case_open(const char *name, int n_threads) {
                                     .target_entropy =
                                         strtod(mr_tensors_note(c.file, "target_entropy"), NULL),
                                     .policy_delay = 1,
+                                    .reward_scale = 1,
                                     .n_threads = n_threads};
     cr_assert_eq(mr_sac_new(c.policy, &options, &c.sac), MR_OK, "%s", mr_error_message());
     case_load_weights(&c);

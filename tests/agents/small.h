@@ -43,6 +43,7 @@ static inline mr_sac_options small_options(int n_threads) {
                             .learns_alpha = true,
                             .target_entropy = -1.5,
                             .policy_delay = 1,
+                            .reward_scale = 1,
                             .seed = 5,
                             .n_threads = n_threads};
 }
@@ -53,11 +54,41 @@ static inline mr_sac *small_sac(mr_policy *policy, const mr_sac_options *options
     return sac;
 }
 
+/// A bonus for such policies.
+static inline mr_bonus *small_bonus(const char *kind, const mr_env_spec *env) {
+    const mr_bonus_options options = {.kind = kind,
+                                      .flow = "real_nvp:layers=2,hidden=8",
+                                      .scale = 0.5,
+                                      .decay = "none",
+                                      .features = "all",
+                                      .normalize = "auto",
+                                      .n_steps = 1000,
+                                      .batch_size = SMALL_ROWS,
+                                      .n_envs = 1,
+                                      .seed = 5,
+                                      .n_threads = 1};
+    mr_bonus *bonus = NULL;
+    cr_assert_eq(mr_bonus_new(&options, env, &bonus), MR_OK, "%s", mr_error_message());
+    return bonus;
+}
+
+/// Has a bonus visit `n` random states.
+static inline void small_visit(mr_bonus *bonus, size_t obs_dim, size_t n) {
+    mr_random random = mr_random_stream(15, MR_STREAM_TEST, 0);
+    for (size_t i = 0; i < n; i++) {
+        double obs[SMALL_MAX_DIM];
+        for (size_t j = 0; j < obs_dim; j++)
+            obs[j] = mr_random_normal(&random);
+        mr_bonus_visit(bonus, obs);
+    }
+}
+
 /// A batch and the noise that goes with it.
 typedef struct {
     mr_real obs[SMALL_ROWS * SMALL_MAX_DIM], act[SMALL_ROWS * SMALL_MAX_DIM];
     mr_real reward[SMALL_ROWS], discount[SMALL_ROWS], next_obs[SMALL_ROWS * SMALL_MAX_DIM];
     mr_real next_noise[SMALL_ROWS * SMALL_MAX_DIM], noise[SMALL_ROWS * SMALL_MAX_DIM];
+    mr_real bonus[SMALL_ROWS];
 } small_batch;
 
 /// Random numbers; the last row is a termination.
@@ -73,6 +104,7 @@ static inline void small_batch_fill(const mr_policy *policy, small_batch *b) {
     mr_random_fill_normal(&random, n_obs, b->next_obs);
     mr_random_fill_normal(&random, n_act, b->next_noise);
     mr_random_fill_normal(&random, n_act, b->noise);
+    mr_random_fill_normal(&random, SMALL_ROWS, b->bonus);
 }
 
 static inline void small_compute(mr_sac *sac, small_batch *b) {
@@ -80,7 +112,8 @@ static inline void small_compute(mr_sac *sac, small_batch *b) {
                             .act = b->act,
                             .reward = b->reward,
                             .discount = b->discount,
-                            .next_obs = b->next_obs};
+                            .next_obs = b->next_obs,
+                            .bonus = b->bonus};
     mr_sac_compute(sac, &batch, b->next_noise, b->noise);
 }
 

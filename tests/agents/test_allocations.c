@@ -108,10 +108,12 @@ enum { OBS_DIM = 4, ACT_DIM = 1, N_ROUNDS = 6 };
 
 static const char env_name[] = "InvertedPendulum-v5"; // of these sizes
 
-// The first update starts the threads; none after it may allocate.
-static void check_updates(const char *flow, int n_threads) {
+// The first update starts the threads; none after it may allocate. `bonus`: may be NULL.
+static void check_updates(const char *flow, int n_threads, mr_bonus *bonus) {
     mr_sac_options options = small_options(n_threads);
     options.policy_delay = 2; // both kinds of update
+    options.bonus = bonus;
+    options.separate_critic = true;
     mr_policy *policy = small_policy(flow, OBS_DIM, ACT_DIM);
     mr_sac *sac = small_sac(policy, &options);
     mr_replay *replay = small_replay(policy, 100, 1);
@@ -131,7 +133,21 @@ static void check_updates(const char *flow, int n_threads) {
 Test(allocations, none_in_an_update_for_any_flow) {
     for (size_t i = 0; i < mr_flow_count(); i++)
         for (int n_threads = 1; n_threads <= 2; n_threads++)
-            check_updates(mr_flow_at(i).name, n_threads);
+            check_updates(mr_flow_at(i).name, n_threads, NULL);
+}
+
+Test(allocations, none_in_an_update_with_a_bonus) {
+    static const char *const kinds[] = {"density", "rnd"};
+    const mr_env_spec env = {.name = "Small-v0", .obs_dim = OBS_DIM};
+    for (size_t k = 0; k < MR_COUNT(kinds); k++) {
+        mr_bonus *bonus = small_bonus(kinds[k], &env);
+        small_visit(bonus, OBS_DIM, 20);
+        check_updates("gaussian", 1, bonus);
+        arm();
+        small_visit(bonus, OBS_DIM, 20);
+        cr_expect_eq(disarm(), 0, "%s", kinds[k]);
+        mr_bonus_free(bonus);
+    }
 }
 
 Test(allocations, none_in_remembering_a_step) {

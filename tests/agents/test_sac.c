@@ -97,6 +97,72 @@ Test(sac, an_update_moves_policy_critics_and_temperature) {
     learner_free(&l);
 }
 
+// Doubling is exact.
+Test(sac, a_reward_scale_is_as_rewards_that_are_so_much_larger) {
+    const mr_sac_options plain = small_options(1);
+    mr_sac_options scaled = small_options(1);
+    scaled.reward_scale = 2;
+    learner a = learner_new(&plain, 2), b = learner_new(&scaled, 1);
+    for (int k = 0; k < 3; k++) {
+        update(&a);
+        update(&b);
+    }
+    cr_expect(small_is_same(a.critic, mr_params_read(a.critic), mr_params_read(b.critic)));
+    cr_expect(small_is_same(a.actor, mr_params_read(a.actor), mr_params_read(b.actor)));
+    learner_free(&a);
+    learner_free(&b);
+}
+
+static const mr_env_spec bonus_env = {.name = "Small-v0", .obs_dim = OBS_DIM};
+
+// With rewards scaled to nothing the bonus alone teaches: the same whatever the rewards were, and
+// something else than no bonus.
+Test(sac, a_shared_bonus_is_added_to_the_rewards) {
+    static const double reward_scales[] = {1, 100, 1};
+    learner l[3];
+    mr_bonus *bonus[3] = {0};
+    for (size_t k = 0; k < 3; k++) {
+        mr_sac_options options = small_options(1);
+        options.reward_scale = 0;
+        if (k < 2) {
+            options.bonus = bonus[k] = small_bonus("density", &bonus_env);
+            small_visit(bonus[k], OBS_DIM, 50);
+        }
+        l[k] = learner_new(&options, reward_scales[k]);
+        update(&l[k]);
+    }
+    const mr_real *first = mr_params_read(l[0].critic);
+    cr_expect(small_is_same(l[0].critic, first, mr_params_read(l[1].critic)));
+    cr_expect(!small_is_same(l[0].critic, first, mr_params_read(l[2].critic)));
+    for (size_t k = 0; k < 3; k++) {
+        learner_free(&l[k]);
+        mr_bonus_free(bonus[k]);
+    }
+}
+
+Test(sac, critics_of_the_bonus_learn_and_their_targets_follow) {
+    mr_sac_options options = small_options(1);
+    mr_bonus *bonus = small_bonus("rnd", &bonus_env);
+    small_visit(bonus, OBS_DIM, 50);
+    options.bonus = bonus;
+    options.separate_critic = true;
+    learner l = learner_new(&options, 1);
+    mr_params *critic = mr_critic_params(mr_sac_bonus_critic(l.sac));
+    mr_params *target = mr_critic_target(mr_sac_bonus_critic(l.sac));
+    mr_real *old = small_copy(critic, mr_params_read(critic));
+    cr_expect(!small_is_same(critic, old, l.old_critic), "both critics started alike");
+    update(&l);
+    for (size_t i = 0; i < mr_params_size(target); i++) {
+        const double before = (double)old[i], now = (double)mr_params_read(critic)[i];
+        cr_expect_float_eq((double)mr_params_read(target)[i], before + options.tau * (now - before),
+                           0x1p-22 * (fabs(before) + fabs(now)));
+    }
+    cr_expect(!is_unchanged(critic, old));
+    free(old);
+    learner_free(&l);
+    mr_bonus_free(bonus);
+}
+
 Test(sac, targets_start_equal_and_move_by_tau) {
     const mr_sac_options options = small_options(1);
     learner l = learner_new(&options, 1);

@@ -1,5 +1,7 @@
 #include "agents/settings.h"
 
+#include "agents/bonus.h"
+
 #include <sys/stat.h>
 
 #include "tests/scratch.h"
@@ -108,6 +110,9 @@ Test(settings, what_is_no_value_is_refused_and_changes_nothing) {
         {"hidden", "256;256"},
         {"hidden", "1,1,1,1,1,1,1,1,1"},
         {"policy", "two\nlines"},
+        {"bonus", ""},
+        {"bonus", "density|rnd"},
+        {"bonus_decay", "expo"},
     };
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_settings s = defaults();
@@ -124,6 +129,55 @@ Test(settings, messages_name_the_range) {
     mr_settings_set(&s, "batch_size", "0", "--batch-size");
     cr_expect_str_eq(mr_error_message(),
                      "--batch-size must be a whole number from 1 to 65536, not '0'");
+}
+
+Test(settings, a_choice_that_is_none_gets_the_nearest) {
+    mr_settings s = defaults();
+    mr_settings_set(&s, "bonus", "densty", "--bonus");
+    cr_expect_str_eq(mr_error_message(), "--bonus must be one of none|density|rnd, not 'densty'; "
+                                         "did you mean density?");
+    mr_settings_set(&s, "bonus", "icm-with-more", "--bonus");
+    cr_expect_str_eq(mr_error_message(),
+                     "--bonus must be one of none|density|rnd, not 'icm-with-more'");
+}
+
+// Every word that the table lets through must mean something where it is used.
+Test(settings, every_choice_of_a_bonus_is_understood) {
+    static const char *const names[] = {"bonus", "bonus_decay", "bonus_normalize"};
+    const mr_env_spec env = {.name = "Plane-v0", .obs_dim = 2};
+    for (size_t k = 0; k < MR_COUNT(names); k++) {
+        char words[MR_MAX_TEXT], *rest;
+        snprintf(words, sizeof words, "%s", mr_setting_find(names[k])->metavar);
+        for (char *word = strtok_r(words, "|", &rest); word; word = strtok_r(NULL, "|", &rest)) {
+            mr_settings s = defaults();
+            mr_bonus *bonus = NULL;
+            cr_assert_eq(mr_settings_set(&s, "bonus", "density", "bonus"), MR_OK);
+            cr_assert_eq(mr_settings_set(&s, names[k], word, names[k]), MR_OK, "%s", word);
+            const mr_bonus_options options = {.kind = s.bonus,
+                                              .flow = s.bonus_flow,
+                                              .decay = s.bonus_decay,
+                                              .features = s.bonus_features,
+                                              .normalize = s.bonus_normalize,
+                                              .batch_size = 4,
+                                              .n_envs = 1,
+                                              .n_threads = 1};
+            if (strcmp(s.bonus, "none") != 0)
+                cr_expect_eq(mr_bonus_new(&options, &env, &bonus), MR_OK, "%s", mr_error_message());
+            mr_bonus_free(bonus);
+        }
+    }
+}
+
+Test(settings, the_steps_of_a_bonus_that_falls_to_their_end_may_not_change) {
+    mr_settings s = defaults();
+    const mr_setting *steps = mr_setting_find("steps");
+    mr_settings_set(&s, "bonus_decay", "linear", "bonus_decay");
+    cr_expect(mr_setting_may_change(steps, &s));
+    mr_settings_set(&s, "bonus", "rnd", "bonus");
+    cr_expect(!mr_setting_may_change(steps, &s));
+    mr_settings_set(&s, "bonus_decay", "exponential", "bonus_decay");
+    cr_expect(mr_setting_may_change(steps, &s));
+    cr_expect(!mr_setting_may_change(mr_setting_find("bonus"), &s));
 }
 
 Test(settings, an_unknown_name_gets_the_nearest) {

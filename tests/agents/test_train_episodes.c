@@ -125,6 +125,7 @@ static mr_policy *plain_policy(const mr_settings *s) {
                                     .learns_alpha = true,
                                     .target_entropy = -ACT_DIM,
                                     .policy_delay = s->policy_delay,
+                                    .reward_scale = s->reward_scale,
                                     .seed = s->seed,
                                     .n_threads = 1};
     mr_policy *policy;

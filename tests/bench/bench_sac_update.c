@@ -91,6 +91,7 @@ static void bench(const bench_options *o) {
                                     .learns_alpha = true,
                                     .target_entropy = -ACT_DIM,
                                     .policy_delay = 1,
+                                    .reward_scale = 1,
                                     .seed = 1,
                                     .n_threads = o->threads};
     mr_policy *policy = new_policy(o->policy, &hidden);

@@ -125,6 +125,31 @@ Test(resume_command, a_flow_run_is_as_if_never_killed) {
     CHECK("real_nvp:layers=2,hidden=8", "1", "100", "3000");
 }
 
+#define WITH_BONUS(kind, critic, out)                                                              \
+    ARGUMENTS(RUN_OF("gaussian", "1", "100", "3000"), "--bonus", kind, "--bonus-critic", critic,   \
+              "--bonus-flow", "nsf_ar:layers=2,hidden=8", "--out", out)
+
+Test(resume_command, a_run_with_a_density_is_as_if_never_killed) {
+    check(WITH_BONUS("density", "separate", "whole"), WITH_BONUS("density", "separate", "killed"));
+    expect_same("density.safetensors");
+    expect_same("density/500.safetensors");
+    expect_same("density/3000.safetensors");
+}
+
+Test(resume_command, a_run_with_random_network_distillation_is_as_if_never_killed) {
+    check(WITH_BONUS("rnd", "shared", "whole"), WITH_BONUS("rnd", "shared", "killed"));
+    cr_expect(!exists("whole/density.safetensors"));
+}
+
+Test(resume_command, refuses_a_bonus_that_the_run_was_not_begun_with) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a", "--bonus", "density");
+    expect_refusal(&o, 2, "bonus is density, but the run goes on only with the none");
+    train(ARGUMENTS(TINY("200"), "--bonus", "rnd", "--bonus-decay", "linear", "--out", "b"));
+    o = RUN("train", "--resume", "b", "--steps", "300");
+    expect_refusal(&o, 2, "steps is 300, but the run goes on only with the 200");
+}
+
 // Rings of 300 slots go round, and an episode may be longer than a ring.
 Test(resume_command, a_run_of_three_environments_is_as_if_never_killed) {
     CHECK("gaussian", "3", "100", "3000");

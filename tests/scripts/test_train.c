@@ -6,6 +6,7 @@
 
 #include "agents/policy.h"
 #include "agents/settings.h"
+#include "nn/matrix_file.h"
 #include "tests/scripts/command_runner.h"
 
 TestSuite(train_command, .init = scratch_enter, .fini = scratch_leave);
@@ -367,6 +368,39 @@ Test(train_command, refuses_options_that_a_task_does_not_have) {
     expect_refusal(&o, 2, "key=value");
     o = RUN("envs", "InvertedPendulum-v5", "--env-set", "frame_skip=0");
     expect_refusal(&o, 2, "frame_skip must be a whole number from 1 to 1000000, not '0'");
+}
+
+Test(train_command, a_bonus_leaves_a_density_that_scores_observations) {
+    static const double states[] = {0.01, 0.02, 0.03, 0.04}, picked[] = {0.01, 0.03};
+    outcome o = RUN(TINY, "--steps", "150", "--out", "a", "--bonus", "density", "--bonus-features",
+                    "0,qvel.slider");
+    expect_success(&o);
+    outcome_free(&o);
+    cr_expect(exists("a/density/100.safetensors"));
+    cr_assert_eq(mr_matrix_write("states.npy", 1, 4, states), MR_OK);
+    cr_assert_eq(mr_matrix_write("picked.npy", 1, 2, picked), MR_OK);
+    o = RUN("flow", "score", "a/density.safetensors", "states.npy");
+    outcome other = RUN("flow", "score", "a/density.safetensors", "picked.npy");
+    expect_success(&o);
+    expect_success(&other);
+    cr_expect_str_eq(o.out, other.out);
+    outcome_free(&o);
+    outcome_free(&other);
+    cr_assert_eq(mr_matrix_write("wide.npy", 1, 3, states), MR_OK);
+    o = RUN("flow", "score", "a/density.safetensors", "wide.npy");
+    expect_refusal(&o, 1, "row 1 has 3 columns, the model needs 2, or 4 to pick them from");
+}
+
+Test(train_command, refuses_features_that_a_task_lacks) {
+    outcome o = RUN(TINY, "--bonus", "density", "--bonus-features", "qvel.slidr", "--out", "a");
+    expect_refusal(&o, 2, "InvertedPendulum-v5 observes no qvel.slidr; did you mean qvel.slider?");
+    cr_expect(!exists("a"));
+    o = RUN(TINY, "--bonus", "density", "--bonus-features", "2-4", "--out", "a");
+    expect_refusal(&o, 2, "2-4 is not within the features of InvertedPendulum-v5");
+    o = RUN(TINY, "--bonus", "density", "--bonus-flow", "real_nvq", "--out", "a");
+    expect_refusal(&o, 2, "real_nvp");
+    o = RUN(TINY, "--bonus", "curiosity", "--out", "a");
+    expect_refusal(&o, 2, "--bonus must be one of none|density|rnd, not 'curiosity'");
 }
 
 Test(train_command, trains_a_robot_of_ones_own_and_evaluates_it) {

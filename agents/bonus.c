@@ -1,0 +1,501 @@
+// The exploration bonus of a run.
+
+#include "agents/bonus.h"
+
+#include "agents/coverage.h"
+#include "agents/novelty.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double most_paid = 5;       // in deviations of the novelty
+static const double follow_share = 0.01; // of a batch in the novelty's mean and deviation
+static const double least_spread = 1e-7; // of a feature, beside its mean: float32's resolution
+
+/// How beta falls: its share after t states.
+typedef struct {
+    const char *name;
+    double (*share)(const mr_bonus_options *options, double t);
+} schedule;
+
+static double stay(const mr_bonus_options *options, double t) {
+    (void)options;
+    (void)t;
+    return 1;
+}
+
+static double fall_linearly(const mr_bonus_options *options, double t) {
+    return fmax(0, 1 - t / (double)options->n_steps);
+}
+
+// Seo et al. 2021 (arXiv:2102.09430).
+static double fall_exponentially(const mr_bonus_options *options, double t) {
+    return pow(1 - options->decay_rate, t);
+}
+
+static const schedule schedules[] = {
+    {"none", stay},
+    {"linear", fall_linearly},
+    {"exponential", fall_exponentially},
+};
+
+/// What is made of the novelty.
+typedef struct {
+    const char *name;
+    double (*of)(double novelty, double mean, double std);
+} normalizer;
+
+static double hold(double b) {
+    return fmax(-most_paid, fmin(most_paid, b));
+}
+
+static double leave(double novelty, double mean, double std) {
+    (void)mean;
+    (void)std;
+    return novelty;
+}
+
+static double scale(double novelty, double mean, double std) {
+    (void)mean;
+    return std > 0 ? hold(novelty / std) : 0;
+}
+
+static double standardise(double novelty, double mean, double std) {
+    return std > 0 ? hold((novelty - mean) / std) : 0;
+}
+
+static const normalizer normalizers[] = {
+    {"none", leave},
+    {"scale", scale},
+    {"standard", standardise},
+};
+
+/// A feature over all states visited (Welford 1962). All doubles: a file holds them as one array.
+typedef struct {
+    double mean, squares; // sum of squared distances from the mean
+    double low, high;
+} moments;
+
+/// Everything else that a file holds. All doubles, as above.
+typedef struct {
+    double n_visited, n_batches;
+    double has_begun;
+    double mean, variance; // of the novelty, followed
+    double fresh_sum, n_fresh;
+    double sum, sum_squares, n_summed; // of the novelty
+} state;
+
+struct mr_bonus {
+    mr_bonus_options options;
+    const mr_env_spec *env; // borrowed
+    const mr_bonus_kind *kind;
+    const schedule *schedule;
+    const normalizer *normalizer;
+    mr_features chosen;
+    moments *moments;      // [chosen.n]
+    unsigned char *kept;   // [chosen.n] whether it is one of the net's
+    size_t dim;            // how many are
+    mr_novelty *net;       // NULL before it begins
+    mr_coverage *coverage; // NULL: none (yet)
+    mr_real *u;            // [most rows x chosen.n]
+    double *novelty;       // [most rows]
+    double *shift, *scale; // [chosen.n] of the kept ones
+    size_t *column;        // [chosen.n] of the kept ones, in the observation
+    char *note;
+    state state;
+};
+
+// ---- Building
+
+static mr_status fail_word(const char *what, const char *word) {
+    return mr_fail(MR_ERR_USAGE, "%s has no '%.60s'; `millrace train --help` lists what it may be",
+                   what, word);
+}
+
+static mr_status find_words(mr_bonus *b) {
+    const mr_bonus_options *o = &b->options;
+    b->kind = mr_bonus_kind_find(o->kind);
+    if (!b->kind)
+        return fail_word("bonus", o->kind);
+    const char *normalize = strcmp(o->normalize, "auto") == 0 ? b->kind->normalize : o->normalize;
+    for (size_t i = 0; i < MR_COUNT(schedules); i++)
+        if (strcmp(schedules[i].name, o->decay) == 0)
+            b->schedule = &schedules[i];
+    for (size_t i = 0; i < MR_COUNT(normalizers); i++)
+        if (strcmp(normalizers[i].name, normalize) == 0)
+            b->normalizer = &normalizers[i];
+    if (!b->schedule)
+        return fail_word("bonus_decay", o->decay);
+    return b->normalizer ? MR_OK : fail_word("bonus_normalize", normalize);
+}
+
+static mr_bonus_setup setup_of(const mr_bonus *b, size_t dim) {
+    mr_random seeds = mr_random_stream(b->options.seed, MR_STREAM_BONUS_INIT, 0);
+    return (mr_bonus_setup){.dim = dim, .flow = b->options.flow, .seed = mr_random_u32(&seeds)};
+}
+
+// The net is built when it is known which features vary; that it can be is known before.
+static mr_status try_net(const mr_bonus *b) {
+    const mr_bonus_setup setup = setup_of(b, b->chosen.n);
+    void *net;
+    const mr_status status = b->kind->make(&setup, &net);
+    if (status == MR_OK)
+        b->kind->free(net);
+    return status;
+}
+
+static size_t most_rows(const mr_bonus *b) {
+    const mr_bonus_options *o = &b->options;
+    return o->batch_size > o->n_envs ? o->batch_size : o->n_envs;
+}
+
+static mr_status allocate(mr_bonus *b) {
+    const size_t n = b->chosen.n, n_rows = most_rows(b);
+    b->moments = calloc(n, sizeof *b->moments);
+    b->kept = calloc(n, sizeof *b->kept);
+    b->u = calloc(n_rows * n, sizeof *b->u);
+    b->novelty = calloc(n_rows, sizeof *b->novelty);
+    b->shift = calloc(n, sizeof *b->shift);
+    b->scale = calloc(n, sizeof *b->scale);
+    b->column = calloc(n, sizeof *b->column);
+    const bool whole =
+        b->moments && b->kept && b->u && b->novelty && b->shift && b->scale && b->column;
+    return whole ? MR_OK : mr_fail_memory("the bonus");
+}
+
+mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out) {
+    mr_status status;
+    mr_bonus *b = calloc(1, sizeof *b);
+    if (!b)
+        return mr_fail_memory("the bonus");
+    b->options = *options;
+    b->env = env;
+    MR_TRY(find_words(b));
+    MR_TRY(mr_features_parse(options->features, env, &b->chosen));
+    MR_TRY(try_net(b));
+    MR_TRY(allocate(b));
+    if (env->arena)
+        MR_TRY(mr_coverage_new(env->arena, &b->coverage));
+    *out = b;
+    b = NULL;
+done:
+    mr_bonus_free(b);
+    return status;
+}
+
+void mr_bonus_free(mr_bonus *b) {
+    if (!b)
+        return;
+    mr_novelty_free(b->net);
+    mr_coverage_free(b->coverage);
+    mr_features_free(&b->chosen);
+    free(b->moments);
+    free(b->kept);
+    free(b->u);
+    free(b->novelty);
+    free(b->shift);
+    free(b->scale);
+    free(b->column);
+    free(b->note);
+    free(b);
+}
+
+// ---- Standardising
+
+static void add_state(mr_bonus *b, const double *obs) {
+    const double n = ++b->state.n_visited;
+    for (size_t j = 0; j < b->chosen.n; j++) {
+        moments *m = &b->moments[j];
+        const double x = obs[b->chosen.index[j]], distance = x - m->mean;
+        m->mean += distance / n;
+        m->squares += distance * (x - m->mean);
+        m->low = n == 1 ? x : fmin(m->low, x);
+        m->high = n == 1 ? x : fmax(m->high, x);
+    }
+    if (b->coverage)
+        mr_coverage_visit(b->coverage, obs);
+}
+
+static double deviation(const mr_bonus *b, size_t j) {
+    return sqrt(b->moments[j].squares / b->state.n_visited);
+}
+
+// Which features the net has, and the present moments of each.
+static void refresh_scale(mr_bonus *b) {
+    b->dim = 0;
+    for (size_t j = 0; j < b->chosen.n; j++) {
+        if (!b->kept[j])
+            continue;
+        b->shift[b->dim] = b->moments[j].mean;
+        b->scale[b->dim] = deviation(b, j);
+        b->column[b->dim++] = b->chosen.index[j];
+    }
+}
+
+static double log_scale(const mr_bonus *b) {
+    double sum = 0;
+    for (size_t j = 0; j < b->dim && b->kind->is_log_density; j++)
+        sum += log(b->scale[j]);
+    return sum;
+}
+
+// ---- Beginning
+
+static bool varies(const mr_bonus *b, size_t j) {
+    return deviation(b, j) > least_spread * fabs(b->moments[j].mean);
+}
+
+static void print_feature(FILE *text, const mr_bonus *b, size_t j) {
+    const size_t i = b->chosen.index[j];
+    if (b->env->obs_names)
+        fprintf(text, "%s", b->env->obs_names[i]);
+    else
+        fprintf(text, "feature %zu", i);
+}
+
+static mr_status note_dropped(mr_bonus *b) {
+    size_t n_bytes, n = 0;
+    FILE *text = open_memstream(&b->note, &n_bytes);
+    if (!text)
+        return mr_fail_memory("a note");
+    for (size_t j = 0; j < b->chosen.n; j++) {
+        if (b->kept[j])
+            continue;
+        fputs(n++ > 0 ? ", " : "novelty leaves out what has not varied so far: ", text);
+        print_feature(text, b, j);
+    }
+    if (fclose(text) != 0)
+        return mr_fail_memory("a note");
+    if (n == 0) {
+        free(b->note);
+        b->note = NULL;
+    }
+    return MR_OK;
+}
+
+static mr_status choose_kept(mr_bonus *b) {
+    for (size_t j = 0; j < b->chosen.n; j++)
+        b->kept[j] = varies(b, j);
+    refresh_scale(b);
+    if (b->dim == 0)
+        return mr_fail(MR_ERR_INPUT,
+                       "bonus_features: none of the %zu features of %s that novelty is measured in "
+                       "has varied in %.0f steps; choose others",
+                       b->chosen.n, b->env->name, b->state.n_visited);
+    return b->dim < b->chosen.n ? note_dropped(b) : MR_OK;
+}
+
+static mr_status build_net(mr_bonus *b) {
+    const mr_bonus_options *o = &b->options;
+    const mr_bonus_setup setup = setup_of(b, b->dim);
+    const mr_novelty_options options = {.batch_size = o->batch_size,
+                                        .max_rows = most_rows(b),
+                                        .lr = o->lr,
+                                        .seed = o->seed,
+                                        .n_threads = o->n_threads};
+    const mr_status status = mr_novelty_new(b->kind, &setup, &options, &b->net);
+    mr_density *density = status == MR_OK ? mr_novelty_density(b->net) : NULL;
+    return density ? mr_density_set_columns(density, b->env->obs_dim, b->column) : status;
+}
+
+// Where the task has no arena, two features have the box that has been visited so far.
+static mr_status box_coverage(mr_bonus *b) {
+    mr_env_arena box;
+    if (b->coverage || b->dim != 2)
+        return MR_OK;
+    for (size_t j = 0, k = 0; j < b->chosen.n; j++) {
+        if (!b->kept[j])
+            continue;
+        box.feature[k] = b->chosen.index[j];
+        box.low[k] = b->moments[j].low;
+        box.high[k++] = b->moments[j].high;
+    }
+    return mr_coverage_new(&box, &b->coverage);
+}
+
+static void standardise_batch(mr_bonus *b, const mr_real *obs) {
+    refresh_scale(b);
+    for (size_t i = 0; i < b->options.batch_size; i++)
+        for (size_t j = 0; j < b->dim; j++) {
+            const double x = (double)obs[i * b->env->obs_dim + b->column[j]];
+            b->u[i * b->dim + j] = (mr_real)((x - b->shift[j]) / b->scale[j]);
+        }
+}
+
+static mr_status begin(mr_bonus *b, const mr_real *obs) {
+    mr_status status;
+    MR_TRY(choose_kept(b));
+    MR_TRY(build_net(b));
+    MR_TRY(box_coverage(b));
+    standardise_batch(b, obs);
+    MR_TRY(mr_novelty_start(b->net, b->options.batch_size, b->u));
+    b->state.has_begun = 1;
+done:
+    return status;
+}
+
+// ---- Running
+
+static void score_fresh(mr_bonus *b, const double *obs) {
+    const size_t n = b->options.n_envs;
+    refresh_scale(b);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < b->dim; j++)
+            b->u[i * b->dim + j] =
+                (mr_real)((obs[i * b->env->obs_dim + b->column[j]] - b->shift[j]) / b->scale[j]);
+    mr_novelty_score(b->net, n, b->u, b->novelty);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(b->novelty[i]))
+            continue;
+        b->state.fresh_sum -= b->novelty[i] + log_scale(b);
+        b->state.n_fresh++;
+    }
+}
+
+void mr_bonus_visit(mr_bonus *b, const double *obs) {
+    if (b->net && b->kind->is_log_density)
+        score_fresh(b, obs);
+    for (size_t i = 0; i < b->options.n_envs; i++)
+        add_state(b, obs + i * b->env->obs_dim);
+}
+
+// Lets mean and deviation follow the novelty of a batch; the first batches count fully.
+static void follow(mr_bonus *b) {
+    const size_t n = b->options.batch_size;
+    state *s = &b->state;
+    const double share = fmax(follow_share, 1 / (s->n_batches + 1));
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += b->novelty[i];
+    s->mean += share * (sum / (double)n - s->mean);
+    for (size_t i = 0; i < n; i++)
+        squares += (b->novelty[i] - s->mean) * (b->novelty[i] - s->mean);
+    s->variance += share * (squares / (double)n - s->variance);
+}
+
+static void sum_up(mr_bonus *b) {
+    const size_t n = b->options.batch_size;
+    for (size_t i = 0; i < n; i++) {
+        b->state.sum += b->novelty[i];
+        b->state.sum_squares += b->novelty[i] * b->novelty[i];
+    }
+    b->state.n_summed += (double)n;
+}
+
+static double beta(const mr_bonus *b) {
+    return b->options.scale * b->schedule->share(&b->options, b->state.n_visited);
+}
+
+// A state that even the last good net has no number for is worth what others are.
+static void score_batch(mr_bonus *b, const mr_real *obs) {
+    standardise_batch(b, obs);
+    mr_novelty_score(b->net, b->options.batch_size, b->u, b->novelty);
+    for (size_t i = 0; i < b->options.batch_size; i++)
+        b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + log_scale(b) : b->state.mean;
+}
+
+mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
+    const size_t n = b->options.batch_size;
+    if (!b->net && b->state.n_visited < (double)n) {
+        memset(out, 0, n * sizeof *out);
+        return MR_OK;
+    }
+    const mr_status status = b->net ? MR_OK : begin(b, obs);
+    if (status != MR_OK)
+        return status;
+    score_batch(b, obs);
+    follow(b);
+    sum_up(b);
+    const double factor = beta(b), std = sqrt(b->state.variance);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (mr_real)(factor * b->normalizer->of(b->novelty[i], b->state.mean, std));
+    if ((size_t)b->state.n_batches % b->kind->train_every == 0)
+        mr_novelty_train(b->net, b->u, (uint64_t)b->state.n_batches);
+    b->state.n_batches++;
+    return MR_OK;
+}
+
+const char *mr_bonus_note(const mr_bonus *b) {
+    return b->note;
+}
+
+static double share(double sum, double n) {
+    return n > 0 ? sum / n : NAN;
+}
+
+mr_bonus_figures mr_bonus_take_figures(mr_bonus *b) {
+    state *s = &b->state;
+    const double mean = share(s->sum, s->n_summed), square = share(s->sum_squares, s->n_summed);
+    const mr_bonus_figures figures = {
+        .state_log_prob = share(s->fresh_sum, s->n_fresh),
+        .mean = mean,
+        .std = square > mean * mean || isnan(mean) ? sqrt(square - mean * mean) : 0,
+        .beta = beta(b),
+        .coverage = b->coverage ? mr_coverage_share(b->coverage) : NAN,
+        .n_restarts = b->net ? mr_novelty_n_restarts(b->net) : 0};
+    s->fresh_sum = s->n_fresh = s->sum = s->sum_squares = s->n_summed = 0;
+    return figures;
+}
+
+const mr_density *mr_bonus_get_density(mr_bonus *b) {
+    mr_density *density = b->net ? mr_novelty_density(b->net) : NULL;
+    if (!density)
+        return NULL;
+    refresh_scale(b);
+    return mr_density_set_scale(density, b->shift, b->scale) == MR_OK ? density : NULL;
+}
+
+// ---- Files
+
+static const size_t n_numbers = sizeof(state) / sizeof(double);
+
+enum { N_MOMENTS = sizeof(moments) / sizeof(double) };
+
+mr_status mr_bonus_write(const mr_bonus *b, mr_tensors_writer *writer) {
+    mr_status status;
+    const size_t shape[] = {b->chosen.n, N_MOMENTS};
+    MR_TRY(mr_tensors_writer_add(writer, "bonus.numbers", MR_F64, 1, &n_numbers, &b->state));
+    MR_TRY(mr_tensors_writer_add(writer, "bonus.moments", MR_F64, 2, shape, b->moments));
+    MR_TRY(mr_tensors_writer_add(writer, "bonus.kept", MR_U8, 1, shape, b->kept));
+    if (b->coverage)
+        MR_TRY(mr_coverage_write(b->coverage, writer));
+    if (b->net)
+        MR_TRY(mr_novelty_write(b->net, writer));
+done:
+    return status;
+}
+
+static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
+    mr_status status;
+    const void *numbers, *features, *kept;
+    const size_t shape[] = {b->chosen.n, N_MOMENTS};
+    MR_TRY(mr_tensors_get(file, "bonus.numbers", MR_F64, 1, &n_numbers, &numbers));
+    MR_TRY(mr_tensors_get(file, "bonus.moments", MR_F64, 2, shape, &features));
+    MR_TRY(mr_tensors_get(file, "bonus.kept", MR_U8, 1, shape, &kept));
+    memcpy(&b->state, numbers, sizeof b->state);
+    memcpy(b->moments, features, b->chosen.n * sizeof *b->moments);
+    memcpy(b->kept, kept, b->chosen.n);
+    refresh_scale(b);
+    if (b->state.has_begun != 0 && b->dim == 0)
+        status = mr_fail(MR_ERR_INPUT,
+                         "%s: its bonus has no features; the file is damaged, take another copy",
+                         mr_tensors_path(file));
+done:
+    return status;
+}
+
+mr_status mr_bonus_read(mr_bonus *b, const mr_tensors *file) {
+    mr_status status;
+    MR_TRY(read_numbers(b, file));
+    if (b->state.has_begun != 0) {
+        MR_TRY(build_net(b));
+        MR_TRY(box_coverage(b));
+        MR_TRY(mr_novelty_read(b->net, file));
+    }
+    if (b->coverage)
+        MR_TRY(mr_coverage_read(b->coverage, file));
+done:
+    return status;
+}

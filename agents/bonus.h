@@ -1,0 +1,75 @@
+/// The exploration bonus of a run: what is added to the rewards for states that are novel.
+///
+///     paid = beta_t b(s'),   b = (novelty - mean) / std, held to +-5
+///
+/// Novelty is what a net (bonus_kind.h) says of the chosen features of the observation, each
+/// standardised by its mean and deviation over all states visited. The net is trained on the
+/// batches that the agent is trained on; a batch is paid for before the net sees it, with the net
+/// as it is then. Mean and deviation of the novelty follow it (normalize says which of them are
+/// used). `beta_t` is the scale, falling as the schedule says with the states visited.
+#pragma once
+
+#include "agents/features.h"
+#include "flows/density.h"
+
+typedef struct mr_bonus mr_bonus;
+
+typedef struct {
+    const char *kind;      // a kind's name: "density", "rnd"
+    const char *flow;      // of "density"
+    double scale;          // beta_0
+    const char *decay;     // "none"; "linear": to 0 at n_steps; "exponential": (1 - rate)^t
+    double decay_rate;     // of "exponential"
+    const char *features;  // mr_features_parse
+    const char *normalize; // "auto": the kind's; "standard"; "scale": b = novelty / std; "none"
+    size_t n_steps;        // states to be visited in all
+    size_t batch_size;
+    size_t n_envs; // states visited at a time
+    double lr;     // 0: the kind's
+    uint64_t seed;
+    int n_threads;
+} mr_bonus_options;
+
+/// A bonus for a task. The caller frees it. Fails with MR_ERR_USAGE on a kind, a flow, features or
+/// a word that is not known.
+///
+///   env  borrowed for its life
+mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out);
+void mr_bonus_free(mr_bonus *bonus);
+
+/// Takes notice of states obs [n_envs x obs_dim] just visited: what the net says of them unseen
+/// goes into the figures, then they go into the moments and the coverage. Allocates nothing.
+void mr_bonus_visit(mr_bonus *bonus, const double *obs);
+
+/// What is paid for a batch of states, out [batch_size]; then the net is trained on them, where it
+/// is its turn. Nothing is paid before batch_size states have been visited. The first time that
+/// something is, the net is built: features that have not varied are left out (mr_bonus_note).
+/// Fails with MR_ERR_INPUT where none has varied, then and never later; allocates nothing later.
+///
+///   obs  [batch_size x obs_dim]
+mr_status mr_bonus_pay(mr_bonus *bonus, const mr_real *obs, mr_real *out);
+
+/// What users should know: which features were left out. NULL: nothing.
+const char *mr_bonus_note(const mr_bonus *bonus);
+
+/// Figures since the last time that they were taken; NaN where there is nothing to tell.
+typedef struct {
+    double state_log_prob; // mean log-density of states before they were seen, nats, in the
+                           // features' own units
+    double mean, std;      // of the novelty of the batches, before it is normalised
+    double beta;
+    double coverage;   // mr_coverage_share
+    double n_restarts; // of the net, in all
+} mr_bonus_figures;
+
+mr_bonus_figures mr_bonus_take_figures(mr_bonus *bonus);
+
+/// The density as it is now, in the features' own units; its columns say where they are in the
+/// observation. Owned by the bonus. NULL where there is none (yet).
+const mr_density *mr_bonus_get_density(mr_bonus *bonus);
+
+/// Adds all of its state to a file; the data is borrowed until that is written.
+mr_status mr_bonus_write(const mr_bonus *bonus, mr_tensors_writer *writer);
+
+/// Reads the same back into a new one that was built alike. On failure it is partly overwritten.
+mr_status mr_bonus_read(mr_bonus *bonus, const mr_tensors *file);

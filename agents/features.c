@@ -1,0 +1,118 @@
+// Choosing parts of an observation.
+
+#include "agents/features.h"
+
+#include "nn/nearest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ITEM_SIZE = 128 };
+
+// Whether `name` is `item` or goes on after it with a dot.
+static bool begins_with(const char *name, const char *item) {
+    const size_t length = strlen(item);
+    return strncmp(name, item, length) == 0 && (name[length] == '\0' || name[length] == '.');
+}
+
+static bool take_names(const mr_env_spec *env, const char *item, bool *taken) {
+    bool found = false;
+    for (size_t i = 0; env->obs_names && i < env->obs_dim; i++)
+        if (begins_with(env->obs_names[i], item))
+            found = taken[i] = true;
+    return found;
+}
+
+static const char *name_at(const void *names, size_t i) {
+    return ((const char *const *)names)[i];
+}
+
+static mr_status fail_name(const mr_env_spec *env, const char *item) {
+    if (!env->obs_names)
+        return mr_fail(MR_ERR_USAGE,
+                       "bonus_features: %s has no names for what it observes, so no %s; give "
+                       "numbers from 0 to %zu",
+                       env->name, item, env->obs_dim - 1);
+    const char *nearest = mr_nearest(item, env->obs_dim, name_at, env->obs_names);
+    if (nearest)
+        return mr_fail(MR_ERR_USAGE, "bonus_features: %s observes no %s; did you mean %s?",
+                       env->name, item, nearest);
+    return mr_fail(MR_ERR_USAGE,
+                   "bonus_features: %s observes no %s; its %zu features go from %s to %s "
+                   "(`millrace envs %s` lists them)",
+                   env->name, item, env->obs_dim, env->obs_names[0],
+                   env->obs_names[env->obs_dim - 1], env->name);
+}
+
+// "3" or "3-5"; false: it is neither.
+static bool parse_range(const char *item, size_t *first, size_t *last) {
+    char *end;
+    if (item[0] < '0' || item[0] > '9')
+        return false;
+    *first = *last = strtoull(item, &end, 10);
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+        *last = strtoull(end + 1, &end, 10);
+    return *end == '\0';
+}
+
+static mr_status take_item(const mr_env_spec *env, const char *item, bool *taken) {
+    size_t first, last;
+    if (strcmp(item, "all") == 0) {
+        memset(taken, 1, env->obs_dim);
+        return MR_OK;
+    }
+    if (!parse_range(item, &first, &last))
+        return take_names(env, item, taken) ? MR_OK : fail_name(env, item);
+    if (first > last || last >= env->obs_dim)
+        return mr_fail(MR_ERR_USAGE,
+                       "bonus_features: %s is not within the features of %s, which are numbered "
+                       "from 0 to %zu",
+                       item, env->name, env->obs_dim - 1);
+    memset(taken + first, 1, last - first + 1);
+    return MR_OK;
+}
+
+static mr_status take_all(const mr_env_spec *env, const char *text, bool *taken) {
+    for (;;) {
+        char item[ITEM_SIZE];
+        const size_t length = strcspn(text, ",");
+        if (length == 0 || length >= sizeof item)
+            return mr_fail(MR_ERR_USAGE,
+                           "bonus_features must be all, or numbers, ranges as 0-5 and names with "
+                           "commas between, not '%.60s'",
+                           text);
+        memcpy(item, text, length);
+        item[length] = '\0';
+        const mr_status status = take_item(env, item, taken);
+        if (status != MR_OK || text[length] == '\0')
+            return status;
+        text += length + 1;
+    }
+}
+
+mr_status mr_features_parse(const char *text, const mr_env_spec *env, mr_features *out) {
+    mr_status status;
+    mr_features features = {0};
+    bool *taken = calloc(env->obs_dim, sizeof *taken);
+    features.index = calloc(env->obs_dim, sizeof *features.index);
+    if (!taken || !features.index) {
+        status = mr_fail_memory("the features");
+        goto done;
+    }
+    MR_TRY(take_all(env, text, taken));
+    for (size_t i = 0; i < env->obs_dim; i++)
+        if (taken[i])
+            features.index[features.n++] = i;
+    *out = features;
+    features.index = NULL;
+done:
+    free(features.index);
+    free(taken);
+    return status;
+}
+
+void mr_features_free(mr_features *features) {
+    free(features->index);
+    *features = (mr_features){0};
+}
