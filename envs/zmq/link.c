@@ -16,7 +16,10 @@
 
 static const double first_pause_s = 0.1, longest_pause_s = 5;
 
-enum { MAX_AT_ONCE = 64 }; // links that one poll looks at
+enum {
+    MAX_AT_ONCE = 64, // links that one poll looks at
+    MAX_DROPPED = 64, // messages that are not the reply, before the clock is looked at again
+};
 
 typedef enum {
     AT_REST, // the last reply is there
@@ -261,7 +264,7 @@ static mr_status take(mr_link *link, bool *taken) {
 static mr_status read_replies(mr_link *link) {
     mr_status status = MR_OK;
     bool any = true, taken = false;
-    while (any && !taken && status == MR_OK)
+    for (int i = 0; i < MAX_DROPPED && any && !taken && status == MR_OK; i++)
         if (receive(link, &any))
             status = take(link, &taken);
     return status;

@@ -77,7 +77,19 @@ static void name_info(mr_responder *r) {
     }
 }
 
+static mr_status check_sizes(const mr_env_spec *spec, size_t n_envs) {
+    if (n_envs * (spec->obs_dim + spec->act_dim) <= MR_MESSAGE_MAX_NUMBERS)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "%s: %zu environments of %zu observations and %zu actions are too much for one "
+                   "server (%d numbers); serve fewer at each of several endpoints",
+                   spec->name, n_envs, spec->obs_dim, spec->act_dim, MR_MESSAGE_MAX_NUMBERS);
+}
+
 mr_status mr_responder_new(mr_vec_env *envs, double lease_s, mr_responder **out) {
+    const mr_status fits = check_sizes(mr_vec_env_get_spec(envs), mr_vec_env_n(envs));
+    if (fits != MR_OK)
+        return fits;
     mr_responder *r = calloc(1, sizeof *r);
     if (r == NULL)
         return mr_fail_memory("a server");
