@@ -16,6 +16,7 @@
 
 static const mr_env_link default_link = {.timeout_s = 10, .retries = 5};
 static const char scheme_prefix[] = "zmq:";
+static const double shortest_ping_s = 0.01; // apart, however short a lease a server announces
 
 enum {
     MAX_RESTARTS = 10, // of a server while one request is asked: more is no accident
@@ -102,7 +103,7 @@ static bool are_alike(const announced *a, const announced *b) {
 
 static mr_status check_bounds(const server *s, const announced *spec) {
     for (size_t j = 0; j < spec->act_dim; j++)
-        if (!isfinite(spec->act_low[j]) || !isfinite(spec->act_high[j]))
+        if (!isfinite(spec->act_high[j] - spec->act_low[j])) // what actions are scaled by
             return fail_server(s, "its actions have no finite bounds; give it some to learn in");
     return MR_OK;
 }
@@ -188,7 +189,8 @@ static struct timespec in_seconds(double seconds) {
 
 static void *keep(void *self) {
     client *c = self;
-    const double period_s = fmin(shortest_lease_s(c) / (2 * PINGS_PER_LEASE), 1e6);
+    const double wanted_s = shortest_lease_s(c) / (2 * PINGS_PER_LEASE);
+    const double period_s = fmax(shortest_ping_s, fmin(wanted_s, 1e6));
     pthread_mutex_lock(&c->lock);
     while (!c->is_closing) {
         const struct timespec until = in_seconds(period_s);
@@ -267,7 +269,8 @@ static mr_status ask_reset(client *c, server *s, size_t i, const uint64_t *seed)
             return mr_link_fail(s->link);
         MR_TRY(begin_afresh(c, s));
     }
-    status = mr_link_fail(s->link);
+    status = fail_server(s, "the server forgets each session as soon as it has begun; is it "
+                            "started again and again?");
 done:
     return status;
 }

@@ -20,6 +20,7 @@ static const double last_wait_s = 1; // for a reply, once told to stop
 enum {
     MAX_AT_ONCE = 64, // links that one poll looks at
     POLL_MS = 200,    // how long being told to stop may go unseen
+    MAX_DROPPED = 64, // messages that are not the reply, before the clock is looked at again
 };
 
 typedef enum {
@@ -267,7 +268,7 @@ static mr_status take(mr_link *link, bool *taken) {
 static mr_status read_replies(mr_link *link) {
     mr_status status = MR_OK;
     bool any = true, taken = false;
-    while (any && !taken && status == MR_OK)
+    for (int i = 0; i < MAX_DROPPED && any && !taken && status == MR_OK; i++)
         if (receive(link, &any))
             status = take(link, &taken);
     return status;

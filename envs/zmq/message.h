@@ -18,6 +18,7 @@ enum {
     MR_MESSAGE_TEXT_SIZE = 512, // of a text, with the final zero
     MR_MESSAGE_MAX_ENVS = 4096, // of a server
     MR_MESSAGE_MAX_DIM = 1 << 20,
+    MR_MESSAGE_MAX_NUMBERS = 1 << 24, // of a server: num_envs x (obs_dim + act_dim)
     MR_MESSAGE_MAX_SIDE = 8192,       // of a picture
     MR_MESSAGE_MAX_BYTES = 16 << 20,  // unless a spec's sizes need more
     MR_MESSAGE_SPARE_BYTES = 1 << 16, // what a message holds beside its numbers, generously

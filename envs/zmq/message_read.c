@@ -391,6 +391,18 @@ static mr_status check_bounds(const mr_message *m) {
     return MR_OK;
 }
 
+// Each side takes memory by these, before the first observation is there.
+static mr_status check_sizes(const mr_message *m) {
+    if (m->num_envs * (m->obs_dim + m->act_dim) > MR_MESSAGE_MAX_NUMBERS)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "'num_envs' x ('obs_dim' + 'act_dim') must be at most %d, not %llu x (%llu + "
+            "%llu); spread the environments over several servers",
+            MR_MESSAGE_MAX_NUMBERS, (unsigned long long)m->num_envs, (unsigned long long)m->obs_dim,
+            (unsigned long long)m->act_dim);
+    return MR_OK;
+}
+
 // What fields must agree on.
 static mr_status check_together(const mr_message *m) {
     if (m->type == MR_MESSAGE_RESET && m->n_seeds != m->n)
@@ -398,6 +410,8 @@ static mr_status check_together(const mr_message *m) {
     if (m->type == MR_MESSAGE_TRANSITION &&
         (m->n_truncated != m->n || m->reward.n_bytes != m->n * sizeof(double)))
         return fail_field("terminated", "as many as 'truncated' and 'reward'");
+    if (m->type == MR_MESSAGE_SPEC && check_sizes(m) != MR_OK)
+        return MR_ERR_INPUT;
     if (m->type == MR_MESSAGE_SPEC || m->type == MR_MESSAGE_POLICY)
         return check_bounds(m);
     return MR_OK;

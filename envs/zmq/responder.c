@@ -6,6 +6,7 @@
 #include "envs/zmq/pictures.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,19 @@ static void name_info(mr_responder *r) {
     }
 }
 
+static mr_status check_sizes(const mr_env_spec *spec, size_t n_envs) {
+    if (n_envs * (spec->obs_dim + spec->act_dim) <= MR_MESSAGE_MAX_NUMBERS)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "%s: %zu environments of %zu observations and %zu actions are too much for one "
+                   "server (%d numbers); serve fewer at each of several endpoints",
+                   spec->name, n_envs, spec->obs_dim, spec->act_dim, MR_MESSAGE_MAX_NUMBERS);
+}
+
 mr_status mr_responder_new(mr_vec_env *envs, double lease_s, mr_responder **out) {
+    const mr_status fits = check_sizes(mr_vec_env_get_spec(envs), mr_vec_env_n(envs));
+    if (fits != MR_OK)
+        return fits;
     mr_responder *r = calloc(1, sizeof *r);
     if (r == NULL)
         return mr_fail_memory("a server");
@@ -137,21 +150,26 @@ size_t mr_responder_max_bytes(const mr_responder *r) {
 //
 // Each makes a reply of `in`, or returns the fault, with the message of mr_fail.
 
-static mr_fault refuse(mr_fault fault) {
+__attribute__((format(printf, 2, 3))) static mr_fault refuse(mr_fault fault, const char *format,
+                                                             ...) {
+    char text[MR_MESSAGE_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    mr_fail(MR_ERR_INPUT, "%s", text);
     return fault;
 }
-
-#define REFUSE(fault, ...) (mr_fail(MR_ERR_INPUT, __VA_ARGS__), refuse(fault))
 
 static mr_fault check_envs(mr_responder *r, const mr_message *in) {
     memset(r->active, 0, r->n_envs * sizeof *r->active);
     for (size_t k = 0; k < in->n; k++) {
         const uint64_t i = in->envs[k];
         if (i >= r->n_envs)
-            return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
+            return refuse(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
                           (unsigned long long)i, r->n_envs - 1);
         if (r->active[i])
-            return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is named twice; name it once",
+            return refuse(MR_FAULT_BAD_ENV, "environment %llu is named twice; name it once",
                           (unsigned long long)i);
         r->active[i] = true;
     }
@@ -161,7 +179,7 @@ static mr_fault check_envs(mr_responder *r, const mr_message *in) {
 static mr_fault check_episodes(const mr_responder *r, const mr_message *in) {
     for (size_t k = 0; k < in->n; k++)
         if (!r->in_episode[in->envs[k]])
-            return REFUSE(MR_FAULT_NEEDS_RESET,
+            return refuse(MR_FAULT_NEEDS_RESET,
                           "environment %llu: its episode is over, or was never begun; reset it",
                           (unsigned long long)in->envs[k]);
     return MR_FAULT_NONE;
@@ -179,7 +197,7 @@ static mr_fault take_actions(mr_responder *r, const mr_message *in) {
     const size_t size =
         in->actions.n_bytes == n_numbers * sizeof(float) ? sizeof(float) : sizeof(double);
     if (in->actions.n_bytes != n_numbers * size)
-        return REFUSE(MR_FAULT_BAD_MESSAGE,
+        return refuse(MR_FAULT_BAD_MESSAGE,
                       "'actions' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8",
                       in->actions.n_bytes, in->n, dim);
     for (size_t k = 0; k < in->n; k++) {
@@ -188,7 +206,7 @@ static mr_fault take_actions(mr_responder *r, const mr_message *in) {
         mr_message_get_numbers(row, size, dim, action);
         for (size_t j = 0; j < dim; j++) {
             if (!isfinite(action[j]))
-                return REFUSE(MR_FAULT_BAD_ACTION,
+                return refuse(MR_FAULT_BAD_ACTION,
                               "environment %llu: action %zu is %g; every action must be finite",
                               (unsigned long long)in->envs[k], j, action[j]);
             action[j] = clip(action[j], r->spec->act_low[j], r->spec->act_high[j]);
@@ -213,7 +231,7 @@ static mr_fault reset(mr_responder *r, const mr_message *in, mr_message *out) {
         r->in_episode[i] = false;
         if (mr_vec_env_reset(r->envs, i, in->seeds[k].given ? &in->seeds[k].value : NULL,
                              r->obs + i * r->spec->obs_dim) != MR_OK)
-            return refuse(MR_FAULT_ENV_FAILED);
+            return MR_FAULT_ENV_FAILED;
         r->in_episode[i] = true;
         r->figures.n_episodes++;
     }
@@ -263,7 +281,7 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
         // Some have moved and nobody will know where to.
         for (size_t k = 0; k < in->n; k++)
             r->in_episode[in->envs[k]] = false;
-        return refuse(MR_FAULT_ENV_FAILED);
+        return MR_FAULT_ENV_FAILED;
     }
     r->figures.n_steps += in->n;
     take_results(r, in, out);
@@ -273,17 +291,17 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
 static mr_fault render(mr_responder *r, const mr_message *in, mr_message *out) {
     const uint64_t n_bytes = 3 * in->width * in->height;
     if (in->env >= r->n_envs)
-        return REFUSE(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
+        return refuse(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
                       (unsigned long long)in->env, r->n_envs - 1);
     if (n_bytes > MR_MESSAGE_MAX_BYTES - MR_MESSAGE_SPARE_BYTES)
-        return REFUSE(
+        return refuse(
             MR_FAULT_BAD_MESSAGE,
             "a picture of %llu x %llu is more than a message holds; ask for a smaller one",
             (unsigned long long)in->width, (unsigned long long)in->height);
     out->type = MR_MESSAGE_FRAME;
     if (mr_pictures_draw(r->pictures, mr_vec_env_at(r->envs, in->env), in->width, in->height,
                          &out->rgb) != MR_OK)
-        return refuse(MR_FAULT_ENV_FAILED);
+        return MR_FAULT_ENV_FAILED;
     return MR_FAULT_NONE;
 }
 
@@ -409,7 +427,7 @@ static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
                     mr_message_buffer *reply) {
     mr_message out = address_reply(in);
     if (fault == MR_FAULT_NONE && requests[in->type] == NULL)
-        fault = REFUSE(MR_FAULT_BAD_MESSAGE,
+        fault = refuse(MR_FAULT_BAD_MESSAGE,
                        "'type' must be reset, step, render, ping or bye in a session");
     if (fault == MR_FAULT_NONE)
         fault = requests[in->type](r, in, &out);

@@ -86,6 +86,20 @@ Test(service, makes_keys_once_and_for_one) {
     cr_expect_eq(mr_curve_read("bad", MR_KEY_PUBLIC, derived), MR_ERR_INPUT);
 }
 
+Test(service, makes_no_key_over_half_a_pair) {
+    scratch_write("a.key", "mine");
+    cr_expect_eq(mr_curve_make_pair("a"), MR_ERR_USAGE);
+    scratch_expect_message("a.key exists already");
+    cr_expect_neq(access("a.key_secret", F_OK), 0);
+    scratch_write("b.key_secret", "mine");
+    cr_expect_eq(mr_curve_make_pair("b"), MR_ERR_USAGE);
+    scratch_expect_message("b.key_secret exists already");
+    cr_expect_neq(access("b.key", F_OK), 0);
+    char *kept = scratch_read("b.key_secret");
+    cr_expect_str_eq(kept, "mine");
+    free(kept);
+}
+
 // ---- With a client
 
 typedef struct {

@@ -22,6 +22,7 @@ typedef struct {
     const char *path;    // PATH
     const char *stdout_file;
     rlim_t max_file_size;
+    rlim_t max_open_files;
 } circumstances;
 
 enum { MAX_ARGUMENTS = 40 };
@@ -37,6 +38,8 @@ static inline void become_program(const circumstances *how, const char *const *a
         signal(SIGXFSZ, SIG_IGN); // writing then fails, as on a full disk
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){how->max_file_size, RLIM_INFINITY});
     }
+    if (how->max_open_files > 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){how->max_open_files, how->max_open_files});
     const int out_file = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     const int err_file = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     dup2(out_file, STDOUT_FILENO);

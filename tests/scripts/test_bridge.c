@@ -1,12 +1,10 @@
 // Training over `millrace serve`, with real processes that are stopped, killed and begun again.
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "tests/envs/bad_link.h"
-#include "tests/scripts/command_runner.h"
+#include "tests/scripts/server_process.h"
 
 TestSuite(bridge, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
 
@@ -19,18 +17,6 @@ TestSuite(bridge, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
 
 static pid_t serve(const char *name, const char *env, const char *bind) {
     return start(&(circumstances){0}, name, ARGUMENTS("serve", env, "--bind", bind));
-}
-
-static void stop(pid_t server, const char *name) {
-    kill(server, SIGTERM);
-    outcome o = finish(server, name);
-    expect_success(&o);
-    scratch_expect_part(o.out, "served ");
-    outcome_free(&o);
-}
-
-static void nap(long ms) {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 // Until a file has so many lines.
@@ -248,17 +234,6 @@ static void send_noise(int port) {
             cr_expect_neq(send(connection, noise, sizeof noise, MSG_NOSIGNAL), 0);
         close(connection);
     }
-}
-
-static size_t n_open_files(pid_t process) {
-    char path[64];
-    size_t n = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", process);
-    DIR *dir = opendir(path);
-    while (dir != NULL && readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
 }
 
 Test(bridge, stays_up_for_others_whatever_comes_in) {

@@ -1,6 +1,8 @@
 """Client and faults: a proxy that loses, doubles and delays, servers that go and come back."""
 
+import pathlib
 import random
+import subprocess
 import threading
 import time
 
@@ -231,3 +233,34 @@ def test_curve_needs_both_keys_and_readable_files(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="nobody could connect"):
         Running(Walk(), curve_secret_key=tmp_path / "none", curve_allow=tmp_path / "empty")
+
+
+COMMAND = pathlib.Path(__file__).parents[3] / "build/release/bin/millrace"
+
+
+@pytest.mark.skipif(not COMMAND.exists() or not zmq.has("curve"), reason="no build/release/bin/millrace, or no CURVE")
+def test_takes_the_keys_that_keygen_makes(tmp_path):
+    (tmp_path / "allowed").mkdir()
+    for name in ("server", "allowed/me", "stranger"):
+        subprocess.run([COMMAND, "keygen", tmp_path / name], check=True, capture_output=True)
+    bind, server_key = f"ipc://{tmp_path}/socket", tmp_path / "server.key"
+    keys = ["--curve-secret-key", tmp_path / "server.key_secret", "--curve-allow", tmp_path / "allowed"]
+    server = subprocess.Popen([COMMAND, "serve", "Pendulum-v1", "--bind", bind, *keys], stdout=subprocess.PIPE)
+    try:
+        client = Client(bind, curve_server_key=server_key, curve_secret_key=tmp_path / "allowed/me.key_secret")
+        client.reset([0], [1])
+        assert np.isfinite(client.step([0], [[1.0]]).reward).all()
+        client.close()
+        with pytest.raises(NoReply, match=bind):
+            Client(
+                bind,
+                timeout=0.3,
+                retries=1,
+                pause=0.01,
+                curve_server_key=server_key,
+                curve_secret_key=tmp_path / "stranger.key_secret",
+            )
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+    assert server.returncode == 0
