@@ -25,6 +25,7 @@ typedef enum {
     MR_STREAM_SPLIT = 11,  // which rows of a data set are held out
     MR_STREAM_ORDER = 12,  // the order of a data set's rows in an epoch
     MR_STREAM_VI = 13,     // samples of variational inference
+    MR_STREAM_SERVE = 14,  // noise of a policy that is served
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.
