@@ -63,7 +63,8 @@ class RemotePolicy(Peer):
         """
         obs = np.asarray(observation)
         if obs.ndim not in (1, 2) or obs.shape[-1] != self.obs_dim:
-            raise ValueError(f"observations have shape {obs.shape}, not ({self.obs_dim},) or (n, {self.obs_dim})")
+            shapes = f"({self.obs_dim},) or (n, {self.obs_dim})"
+            raise ValueError(f"observations have shape {obs.shape}, not {shapes}")
         n = 1 if obs.ndim == 1 else len(obs)
         if not 1 <= n <= self.spec.max_rows:
             raise ValueError(f"{n} observations; one call takes from 1 to {self.spec.max_rows}")

@@ -63,8 +63,9 @@ def read_tensors(path):
     (n,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + n])
     header.pop("__metadata__")
+    numbers = data[8 + n :]
     return {
-        name: np.frombuffer(data[8 + n :][slice(*at["data_offsets"])], "<f4").reshape(at["shape"]).astype("f8")
+        name: np.frombuffer(numbers[slice(*at["data_offsets"])], "<f4").reshape(at["shape"]).astype("f8")
         for name, at in header.items()
     }
 
