@@ -45,6 +45,7 @@ extern const mr_command mr_command_eval;
 extern const mr_command mr_command_view;
 extern const mr_command mr_command_envs;
 extern const mr_command mr_command_serve;
+extern const mr_command mr_command_serve_policy;
 extern const mr_command mr_command_keygen;
 extern const mr_command mr_command_plot;
 extern const mr_command mr_command_flow;

@@ -55,7 +55,8 @@ typedef enum {
     MR_FAULT_BAD_ACTION,
     MR_FAULT_NEEDS_RESET,
     MR_FAULT_ENV_FAILED,
-    MR_FAULT_OTHER, // a code that is not in the protocol
+    MR_FAULT_BAD_OBS, // of a policy's server
+    MR_FAULT_OTHER,   // a code that is not in the protocol
 } mr_fault;
 
 const char *mr_fault_name(mr_fault fault);
@@ -90,7 +91,8 @@ typedef struct {
     mr_bytes act_low, act_high;
     double lease_s;
 
-    size_t n; // reset, step: environments; transition: rows of terminated and truncated
+    size_t
+        n; // reset, step: environments; transition: rows of terminated and truncated; act: of obs
     const uint64_t *envs;
     size_t n_seeds; // n, in a message that was read
     const mr_message_seed *seeds;

@@ -30,6 +30,7 @@ static const mr_field render[] = {
     COUNT(height, 1, MR_MESSAGE_MAX_SIDE),
 };
 static const mr_field act[] = {
+    COUNT(n, 1, MR_MESSAGE_MAX_BYTES),
     BYTES(obs),
     {"stochastic", MR_FIELD_FLAG, AT(stochastic), 0, 0, 0, true},
 };
@@ -90,6 +91,7 @@ static const char *const fault_names[] = {
     [MR_FAULT_BAD_ACTION] = "bad-action",
     [MR_FAULT_NEEDS_RESET] = "needs-reset",
     [MR_FAULT_ENV_FAILED] = "env-failed",
+    [MR_FAULT_BAD_OBS] = "bad-obs",
     [MR_FAULT_OTHER] = "other",
 };
 

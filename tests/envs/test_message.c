@@ -41,7 +41,7 @@ static const mr_message messages[] = {
     {HEAD(STEP), .n = 2, .envs = envs, .actions = BYTES(4)},
     {HEAD(RENDER), .env = 1, .width = 640, .height = 480},
     {HEAD(PING)},
-    {HEAD(ACT), .obs = BYTES(2), .stochastic = true},
+    {HEAD(ACT), .n = 2, .obs = BYTES(2), .stochastic = true},
     {HEAD(BYE)},
     {HEAD(SPEC), .name = "Hopper-v5", .server = "millrace", .engine = "MuJoCo", .num_envs = 4,
      .obs_dim = 11, .act_dim = 1, .obs_dtype = "f8", .act_low = {numbers + 1, 8},
@@ -123,7 +123,8 @@ Test(message, survives_every_changed_byte) {
                 const char kept = buffer.data[k];
                 buffer.data[k] = (char)value;
                 if (mr_message_read(reader, buffer.data, buffer.n_bytes, &head, &got) == MR_OK)
-                    cr_expect_leq(got.n, MR_MESSAGE_MAX_ENVS);
+                    cr_expect_leq(got.n, got.type == MR_MESSAGE_ACT ? MR_MESSAGE_MAX_BYTES
+                                                                    : MR_MESSAGE_MAX_ENVS);
                 buffer.data[k] = kept;
             }
     }

@@ -1,8 +1,9 @@
 """Gymnasium environments for millrace, and millrace's environments for Gymnasium, over ZeroMQ.
 
-serve(env)            makes a Gymnasium environment a server
-RemoteEnv(endpoint)   is a gymnasium.Env over a server (needs the package gymnasium)
-Server, Client        are what those are made of
+serve(env)             makes a Gymnasium environment a server
+RemoteEnv(endpoint)    is a gymnasium.Env over a server (needs the package gymnasium)
+RemotePolicy(endpoint) is a policy served by `millrace serve-policy`
+Server, Client         are what those are made of
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .client import Client
 from .errors import BridgeError, NoReply, RemoteError
+from .policy_spec import PolicySpec
+from .remote_policy import RemotePolicy
 from .server import Server
 from .serving import serve
 from .spec import Spec
@@ -24,8 +27,10 @@ __all__ = [
     "BridgeError",
     "Client",
     "NoReply",
+    "PolicySpec",
     "RemoteEnv",
     "RemoteError",
+    "RemotePolicy",
     "Server",
     "Spec",
     "Transition",

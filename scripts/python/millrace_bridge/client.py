@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import wire
-from .connection import Connection
 from .errors import BridgeError, RemoteError
+from .peer import Peer
 from .spec import Spec
 from .transition import Transition
-from .version import __version__
-
-T = TypeVar("T")
 
 
-class Client:
+class Client(Peer):
     """All environments of one server; `RemoteEnv` is one of them for Gymnasium.
 
     The options are those of `Connection`: timeout, retries, pause, curve_server_key,
@@ -29,19 +26,17 @@ class Client:
     """
 
     def __init__(self, endpoint: str, **options: Any) -> None:
-        self._connection = Connection(endpoint, **options)
-        self.endpoint = endpoint
+        super().__init__(endpoint, **options)
         try:
-            self.spec = self._hello()
+            self.spec = self._begin("spec", Spec.read)
         except BaseException:
             self._connection.close()
             raise
         self._connection.allow(self.spec.message_bytes)
-        self._closed = False
 
     def renew(self) -> None:
         """Says hello again. All environments must be reset; they are checked to be the same kind."""
-        spec = self._hello()
+        spec = self._begin("spec", Spec.read)
         if spec != self.spec:
             raise BridgeError(f"{self.endpoint}: another environment is served there now: {spec.name}")
 
@@ -71,41 +66,6 @@ class Client:
     def ping(self) -> None:
         """Keeps the lease; for whoever computes for longer than it lasts."""
         self._ask({"type": "ping"}, "pong")
-
-    def close(self) -> None:
-        """Says bye, so that others need not wait for the lease to end."""
-        if self._closed:
-            return
-        self._closed = True
-        self._connection.retries = 0
-        self._connection.timeout = min(self._connection.timeout, 1.0)
-        try:
-            self._ask({"type": "bye"}, "bye")
-        except BridgeError:
-            pass  # it is gone already
-        finally:
-            self._connection.close()
-
-    def _hello(self) -> Spec:
-        hello = {"type": "hello", "client": f"millrace_bridge {__version__}"}
-        reply = self._connection.begin(hello)
-        self._check_type(reply, "spec")
-        return self._read(lambda: Spec.read(reply))
-
-    def _ask(self, request: wire.Message, kind: str) -> wire.Message:
-        reply = self._connection.ask(request)
-        self._check_type(reply, kind)
-        return reply
-
-    def _check_type(self, reply: wire.Message, kind: str) -> None:
-        if reply.get("type") != kind:
-            raise BridgeError(f"{self.endpoint}: the server answered {reply.get('type')!r:.40}, not {kind!r}")
-
-    def _read(self, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except wire.Malformed as error:
-            raise BridgeError(f"{self.endpoint}: a reply against the protocol: {error}") from None
 
     def _obs(self, reply: wire.Message, n: int) -> npt.NDArray[Any]:
         return wire.get_array(reply, "obs", self.spec.obs_dtype, (n, self.spec.obs_dim))

@@ -10,6 +10,21 @@ _MAX_DIM = 2**24
 _MAX_ENVS = 2**16
 
 
+def read_dims(message: wire.Message) -> tuple[int, int]:
+    """Sizes of an observation and of an action."""
+    obs_dim = wire.get_unsigned(message, "obs_dim", 1, _MAX_DIM)
+    return obs_dim, wire.get_unsigned(message, "act_dim", 1, _MAX_DIM)
+
+
+def read_bounds(message: wire.Message, act_dim: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The lowest and the highest action."""
+    low = wire.get_array(message, "act_low", "f8", (act_dim,))
+    high = wire.get_array(message, "act_high", "f8", (act_dim,))
+    if not (low <= high).all():
+        raise wire.Malformed("'act_low' must not be above 'act_high'")
+    return tuple(low.tolist()), tuple(high.tolist())
+
+
 @dataclass(frozen=True)
 class Spec:
     """The reply to hello. Two are equal where a client may go on as if nothing had happened."""
@@ -25,22 +40,19 @@ class Spec:
 
     @classmethod
     def read(cls, message: wire.Message) -> Spec:
-        act_dim = wire.get_unsigned(message, "act_dim", 1, _MAX_DIM)
-        low = wire.get_array(message, "act_low", "f8", (act_dim,))
-        high = wire.get_array(message, "act_high", "f8", (act_dim,))
-        if not (low <= high).all():
-            raise wire.Malformed("'act_low' must not be above 'act_high'")
+        obs_dim, act_dim = read_dims(message)
+        low, high = read_bounds(message, act_dim)
         dtype = wire.get_text(message, "obs_dtype")
         if dtype not in ("f4", "f8"):
             raise wire.Malformed("'obs_dtype' must be f4 or f8")
         return cls(
             name=wire.get_text(message, "name"),
             num_envs=wire.get_unsigned(message, "num_envs", 1, _MAX_ENVS),
-            obs_dim=wire.get_unsigned(message, "obs_dim", 1, _MAX_DIM),
+            obs_dim=obs_dim,
             act_dim=act_dim,
             obs_dtype=dtype,
-            act_low=tuple(low.tolist()),
-            act_high=tuple(high.tolist()),
+            act_low=low,
+            act_high=high,
             max_episode_steps=wire.get_unsigned(message, "max_episode_steps"),
         )
 
