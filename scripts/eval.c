@@ -1,6 +1,7 @@
 // `millrace eval`: how good a saved policy is.
 
 #include <jansson.h>
+#include <math.h>
 #include <omp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/saved_policy.h"
+#include "scripts/visited.h"
 
 // Episodes that are played side by side, and the threads for them.
 enum { MAX_ENVS = 10, MAX_THREADS = 4 };
@@ -22,6 +24,8 @@ typedef struct {
     bool deterministic;
     bool stochastic;
     bool json;
+    bool coverage;
+    char features[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
     char video[MR_MAX_TEXT];
@@ -42,7 +46,16 @@ static const mr_setting options[] = {
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
      "actions sampled from the policy, as in training", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns",
+     "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
+     "--coverage states, state_entropy and coverage too (null where they cannot be told)",
+     false},
+    {"coverage", MR_SETTING_SWITCH, AT(coverage), "false", 0, 0, NULL,
+     "report how widely the visited states spread: their entropy, and the share of the task's "
+     "arena; best with --stochastic",
+     false},
+    {"features", MR_SETTING_TEXT, AT(features), "", 0, 0, "NAME|N|N-N,...",
+     "what --coverage takes the entropy of, as --bonus-features; default: the arena's two, else "
+     "all",
      false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
      "option of the task, over those that the policy was trained with; may be given again", false},
@@ -64,16 +77,32 @@ static const mr_setting options[] = {
 };
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
-                       const mr_evaluation *evaluation) {
+                       const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     printf("task         %s\n", spec->env);
     printf("policy       %s, %s\n", spec->flow,
            chosen->stochastic ? "stochastic" : "deterministic");
     printf("episodes     %zu\n", evaluation->n);
     printf("mean return  %.2f ± %.2f\n", evaluation->mean_return, evaluation->std_return);
     printf("mean length  %.1f\n", evaluation->mean_length);
+    if (isfinite(visited->entropy))
+        printf("entropy      %.3f nats, of %zu visited states\n", visited->entropy,
+               visited->n_states);
+    if (isfinite(visited->coverage))
+        printf("coverage     %.1f %% of the arena's cells\n", 100 * visited->coverage);
 }
 
-static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *evaluation) {
+static json_t *real_or_null(double number) {
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+static void add_visited(json_t *object, const mr_visited_summary *visited) {
+    json_object_set_new(object, "states", json_integer((json_int_t)visited->n_states));
+    json_object_set_new(object, "state_entropy", real_or_null(visited->entropy));
+    json_object_set_new(object, "coverage", real_or_null(visited->coverage));
+}
+
+static mr_status print_json(const mr_policy_spec *spec, const eval_options *chosen,
+                            const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     json_t *returns = json_array();
     for (size_t i = 0; i < evaluation->n; i++)
         json_array_append_new(returns, json_real(evaluation->returns[i]));
@@ -81,19 +110,24 @@ static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *eva
                                spec->flow, "episodes", (json_int_t)evaluation->n, "mean_return",
                                evaluation->mean_return, "std_return", evaluation->std_return,
                                "mean_length", evaluation->mean_length, "returns", returns);
+    if (chosen->coverage)
+        add_visited(object, visited);
     const bool written =
         object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
     json_decref(object);
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }
 
+static int n_threads(void) {
+    const int n_cores = omp_get_max_threads();
+    return n_cores < MAX_THREADS ? n_cores : MAX_THREADS;
+}
+
 static mr_status open_envs(const mr_policy_spec *spec, const eval_options *chosen, size_t n,
                            mr_vec_env **out) {
     mr_saved_task task;
-    const int n_cores = omp_get_max_threads();
     mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
-    return mr_vec_env_open(spec->env, &task.opened, n,
-                           n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
+    return mr_vec_env_open(spec->env, &task.opened, n, n_threads(), out);
 }
 
 // ---- Filming
@@ -140,10 +174,11 @@ static bool is_filmed(const eval_options *chosen) {
 }
 
 static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_evaluation *evaluation) {
+                      mr_eval_watcher watcher, mr_evaluation *evaluation) {
     mr_status status;
     camera_crew crew = {.n_episodes = chosen->episodes};
-    const mr_eval_watcher watcher = {.self = &crew, .look = look};
+    watcher.self = &crew;
+    watcher.look = look;
     const mr_film_options wanted = {.video = chosen->video,
                                     .frames = chosen->frames,
                                     .camera = chosen->camera,
@@ -170,14 +205,18 @@ static mr_status check_options(const eval_options *chosen) {
                                      "give one of them");
     if (chosen->camera[0] != '\0' && !is_filmed(chosen))
         return mr_fail(MR_ERR_USAGE, "--camera needs --video FILE.mp4 or --frames DIR");
+    if (chosen->features[0] != '\0' && !chosen->coverage)
+        return mr_fail(MR_ERR_USAGE, "--features is about --coverage; give that too");
     return MR_OK;
 }
 
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_evaluation *evaluation) {
+                      mr_visited *visited, mr_evaluation *evaluation) {
+    const mr_eval_watcher watcher = {.visited = visited ? mr_visited_add : NULL,
+                                     .visitor = visited};
     if (is_filmed(chosen))
-        return film(policy, envs, chosen, evaluation);
-    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, NULL, evaluation);
+        return film(policy, envs, chosen, watcher, evaluation);
+    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, &watcher, evaluation);
 }
 
 static mr_status run_eval(const mr_command_line *line, int *exit_code) {
@@ -187,6 +226,8 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     mr_policy *policy = NULL;
     mr_vec_env *envs = NULL;
     mr_evaluation *evaluation = NULL;
+    mr_visited *visited = NULL;
+    mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
 
     MR_TRY(mr_command_line_store(&mr_command_eval, line, &chosen));
     MR_TRY(check_options(&chosen));
@@ -196,18 +237,23 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     const size_t n_envs = chosen.episodes < most ? chosen.episodes : most;
     MR_TRY(open_envs(spec, &chosen, n_envs, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
+    if (chosen.coverage)
+        MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
     MR_TRY(mr_policy_prepare(policy, n_envs));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
-    MR_TRY(play(policy, envs, &chosen, evaluation));
+    MR_TRY(play(policy, envs, &chosen, visited, evaluation));
+    if (visited != NULL)
+        MR_TRY(mr_visited_summarise(visited, n_threads(), &summary));
     if (mr_vec_env_n_diverged(envs) > 0)
         fprintf(stderr,
                 "warning: the simulation broke down in %zu of the episodes, which ended there\n",
                 mr_vec_env_n_diverged(envs));
     if (chosen.json)
-        status = print_json(spec, evaluation);
+        status = print_json(spec, &chosen, evaluation, &summary);
     else
-        print_text(spec, &chosen, evaluation);
+        print_text(spec, &chosen, evaluation, &summary);
 done:
+    mr_visited_free(visited);
     mr_evaluation_free(evaluation);
     mr_vec_env_close(envs);
     mr_policy_free(policy);
@@ -223,7 +269,8 @@ const mr_command mr_command_eval = {
     .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
                "the return. A run's directory stands for its policy.safetensors, the policy as\n"
                "training left it; give DIR/best_policy.safetensors for the best so far.\n"
-               "With --video or --frames, the episodes are also filmed.",
+               "With --video or --frames, the episodes are also filmed; with --coverage, the\n"
+               "spread of the visited states is reported.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,
