@@ -173,7 +173,7 @@ mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, 
     b->options = *options;
     b->env = env;
     MR_TRY(find_words(b));
-    MR_TRY(mr_features_parse(options->features, env, &b->chosen));
+    MR_TRY(mr_features_parse(options->features, env, "bonus_features", &b->chosen));
     MR_TRY(try_net(b));
     MR_TRY(allocate(b));
     if (env->arena)

@@ -81,9 +81,16 @@ static void table_free(table *t) {
 
 static mr_status show(const table *t, size_t i, const mr_evaluation *evaluation) {
     const size_t episode = t->episode[i];
-    if (t->watcher == NULL)
+    if (t->watcher == NULL || t->watcher->look == NULL)
         return MR_OK;
     return t->watcher->look(t->watcher->self, i, episode, evaluation->lengths[episode]);
+}
+
+static mr_status tell_visit(const table *t, size_t i) {
+    const mr_eval_watcher *watcher = t->watcher;
+    if (watcher == NULL || watcher->visited == NULL)
+        return MR_OK;
+    return watcher->visited(watcher->visitor, t->obs + i * t->obs_dim);
 }
 
 // Begins the episode of copy i, maybe not for the first time.
@@ -138,6 +145,7 @@ static mr_status play(table *t, mr_evaluation *evaluation) {
             evaluation->returns[t->episode[i]] += t->step[i].reward;
             evaluation->lengths[t->episode[i]]++;
             MR_TRY(show(t, i, evaluation));
+            MR_TRY(tell_visit(t, i));
             if (t->step[i].terminated || t->step[i].truncated) {
                 n_ended++;
                 MR_TRY(begin_next(t, i, &n_begun, evaluation));

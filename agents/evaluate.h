@@ -22,8 +22,11 @@ void mr_evaluation_free(mr_evaluation *evaluation);
 typedef struct {
     void *self;
     /// Called for each copy whose episode has begun or has been stepped (`n_steps` times so far),
-    /// before anything else happens to it. A failure ends the evaluation.
+    /// before anything else happens to it. A failure ends the evaluation. NULL: nobody.
     mr_status (*look)(void *self, size_t copy, size_t episode, size_t n_steps);
+    /// Called for each state that a step leads to, obs [obs_dim], with `visitor`. NULL: nobody.
+    mr_status (*visited)(void *visitor, const double *obs);
+    void *visitor;
 } mr_eval_watcher;
 
 /// Plays evaluation->n episodes, as many at a time as `envs` has copies; episode i is reset with

@@ -28,20 +28,20 @@ static const char *name_at(const void *names, size_t i) {
     return ((const char *const *)names)[i];
 }
 
-static mr_status fail_name(const mr_env_spec *env, const char *item) {
+static mr_status fail_name(const mr_env_spec *env, const char *where, const char *item) {
     if (!env->obs_names)
         return mr_fail(MR_ERR_USAGE,
-                       "bonus_features: %s has no names for what it observes, so no %s; give "
+                       "%s: %s has no names for what it observes, so no %s; give "
                        "numbers from 0 to %zu",
-                       env->name, item, env->obs_dim - 1);
+                       where, env->name, item, env->obs_dim - 1);
     const char *nearest = mr_nearest(item, env->obs_dim, name_at, env->obs_names);
     if (nearest)
-        return mr_fail(MR_ERR_USAGE, "bonus_features: %s observes no %s; did you mean %s?",
-                       env->name, item, nearest);
+        return mr_fail(MR_ERR_USAGE, "%s: %s observes no %s; did you mean %s?", where, env->name,
+                       item, nearest);
     return mr_fail(MR_ERR_USAGE,
-                   "bonus_features: %s observes no %s; its %zu features go from %s to %s "
+                   "%s: %s observes no %s; its %zu features go from %s to %s "
                    "(`millrace envs %s` lists them)",
-                   env->name, item, env->obs_dim, env->obs_names[0],
+                   where, env->name, item, env->obs_dim, env->obs_names[0],
                    env->obs_names[env->obs_dim - 1], env->name);
 }
 
@@ -56,42 +56,45 @@ static bool parse_range(const char *item, size_t *first, size_t *last) {
     return *end == '\0';
 }
 
-static mr_status take_item(const mr_env_spec *env, const char *item, bool *taken) {
+static mr_status take_item(const mr_env_spec *env, const char *where, const char *item,
+                           bool *taken) {
     size_t first, last;
     if (strcmp(item, "all") == 0) {
         memset(taken, 1, env->obs_dim);
         return MR_OK;
     }
     if (!parse_range(item, &first, &last))
-        return take_names(env, item, taken) ? MR_OK : fail_name(env, item);
+        return take_names(env, item, taken) ? MR_OK : fail_name(env, where, item);
     if (first > last || last >= env->obs_dim)
         return mr_fail(MR_ERR_USAGE,
-                       "bonus_features: %s is not within the features of %s, which are numbered "
+                       "%s: %s is not within the features of %s, which are numbered "
                        "from 0 to %zu",
-                       item, env->name, env->obs_dim - 1);
+                       where, item, env->name, env->obs_dim - 1);
     memset(taken + first, 1, last - first + 1);
     return MR_OK;
 }
 
-static mr_status take_all(const mr_env_spec *env, const char *text, bool *taken) {
+static mr_status take_all(const mr_env_spec *env, const char *where, const char *text,
+                          bool *taken) {
     for (;;) {
         char item[ITEM_SIZE];
         const size_t length = strcspn(text, ",");
         if (length == 0 || length >= sizeof item)
             return mr_fail(MR_ERR_USAGE,
-                           "bonus_features must be all, or numbers, ranges as 0-5 and names with "
+                           "%s must be all, or numbers, ranges as 0-5 and names with "
                            "commas between, not '%.60s'",
-                           text);
+                           where, text);
         memcpy(item, text, length);
         item[length] = '\0';
-        const mr_status status = take_item(env, item, taken);
+        const mr_status status = take_item(env, where, item, taken);
         if (status != MR_OK || text[length] == '\0')
             return status;
         text += length + 1;
     }
 }
 
-mr_status mr_features_parse(const char *text, const mr_env_spec *env, mr_features *out) {
+mr_status mr_features_parse(const char *text, const mr_env_spec *env, const char *where,
+                            mr_features *out) {
     mr_status status;
     mr_features features = {0};
     bool *taken = calloc(env->obs_dim, sizeof *taken);
@@ -100,7 +103,7 @@ mr_status mr_features_parse(const char *text, const mr_env_spec *env, mr_feature
         status = mr_fail_memory("the features");
         goto done;
     }
-    MR_TRY(take_all(env, text, taken));
+    MR_TRY(take_all(env, where, text, taken));
     for (size_t i = 0; i < env->obs_dim; i++)
         if (taken[i])
             features.index[features.n++] = i;

@@ -1,6 +1,7 @@
 // `millrace eval`: how good a saved policy is.
 
 #include <jansson.h>
+#include <math.h>
 #include <omp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/saved_policy.h"
+#include "scripts/visited.h"
 #include "scripts/waiting.h"
 
 // Episodes that are played side by side, and the threads for them.
@@ -23,6 +25,8 @@ typedef struct {
     bool deterministic;
     bool stochastic;
     bool json;
+    bool coverage;
+    char features[MR_MAX_TEXT];
     char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
@@ -48,7 +52,16 @@ static const mr_setting options[] = {
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
      "actions sampled from the policy, as in training", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns",
+     "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
+     "--coverage states, state_entropy and coverage too (null where they cannot be told)",
+     false},
+    {"coverage", MR_SETTING_SWITCH, AT(coverage), "false", 0, 0, NULL,
+     "report how widely the visited states spread: their entropy, and the share of the task's "
+     "arena; best with --stochastic",
+     false},
+    {"features", MR_SETTING_TEXT, AT(features), "", 0, 0, "NAME|N|N-N,...",
+     "what --coverage takes the entropy of, as --bonus-features; default: the arena's two, else "
+     "all",
      false},
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
      "play there instead, for example zmq:tcp://127.0.0.1:5555", false},
@@ -80,16 +93,32 @@ static const mr_setting options[] = {
 };
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
-                       const mr_evaluation *evaluation) {
+                       const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     printf("task         %s\n", spec->env);
     printf("policy       %s, %s\n", spec->flow,
            chosen->stochastic ? "stochastic" : "deterministic");
     printf("episodes     %zu\n", evaluation->n);
     printf("mean return  %.2f ± %.2f\n", evaluation->mean_return, evaluation->std_return);
     printf("mean length  %.1f\n", evaluation->mean_length);
+    if (isfinite(visited->entropy))
+        printf("entropy      %.3f nats, of %zu visited states\n", visited->entropy,
+               visited->n_states);
+    if (isfinite(visited->coverage))
+        printf("coverage     %.1f %% of the arena's cells\n", 100 * visited->coverage);
 }
 
-static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *evaluation) {
+static json_t *real_or_null(double number) {
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+static void add_visited(json_t *object, const mr_visited_summary *visited) {
+    json_object_set_new(object, "states", json_integer((json_int_t)visited->n_states));
+    json_object_set_new(object, "state_entropy", real_or_null(visited->entropy));
+    json_object_set_new(object, "coverage", real_or_null(visited->coverage));
+}
+
+static mr_status print_json(const mr_policy_spec *spec, const eval_options *chosen,
+                            const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     json_t *returns = json_array();
     for (size_t i = 0; i < evaluation->n; i++)
         json_array_append_new(returns, json_real(evaluation->returns[i]));
@@ -97,10 +126,17 @@ static mr_status print_json(const mr_policy_spec *spec, const mr_evaluation *eva
                                spec->flow, "episodes", (json_int_t)evaluation->n, "mean_return",
                                evaluation->mean_return, "std_return", evaluation->std_return,
                                "mean_length", evaluation->mean_length, "returns", returns);
+    if (chosen->coverage)
+        add_visited(object, visited);
     const bool written =
         object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
     json_decref(object);
     return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+}
+
+static int n_threads(void) {
+    const int n_cores = omp_get_max_threads();
+    return n_cores < MAX_THREADS ? n_cores : MAX_THREADS;
 }
 
 static bool is_filmed(const eval_options *chosen) {
@@ -135,11 +171,9 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
     if (mr_env_is_remote(place.env))
         return open_remote(&place, chosen, out);
     const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
-    const int n_cores = omp_get_max_threads();
     mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,
-                           chosen->episodes < most ? chosen->episodes : most,
-                           n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
+                           chosen->episodes < most ? chosen->episodes : most, n_threads(), out);
 }
 
 // ---- Filming
@@ -182,10 +216,11 @@ static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
 }
 
 static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_evaluation *evaluation) {
+                      mr_eval_watcher watcher, mr_evaluation *evaluation) {
     mr_status status;
     camera_crew crew = {.n_episodes = chosen->episodes};
-    const mr_eval_watcher watcher = {.self = &crew, .look = look};
+    watcher.self = &crew;
+    watcher.look = look;
     const mr_film_options wanted = {.video = chosen->video,
                                     .frames = chosen->frames,
                                     .camera = chosen->camera,
@@ -221,14 +256,18 @@ static mr_status check_options(const mr_command_line *line, const eval_options *
     if (chosen->deterministic && chosen->stochastic)
         return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
                                      "give one of them");
+    if (chosen->features[0] != '\0' && !chosen->coverage)
+        return mr_fail(MR_ERR_USAGE, "--features is about --coverage; give that too");
     return check_film(line, chosen);
 }
 
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_evaluation *evaluation) {
+                      mr_visited *visited, mr_evaluation *evaluation) {
+    const mr_eval_watcher watcher = {.visited = visited ? mr_visited_add : NULL,
+                                     .visitor = visited};
     if (is_filmed(chosen))
-        return film(policy, envs, chosen, evaluation);
-    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, NULL, evaluation);
+        return film(policy, envs, chosen, watcher, evaluation);
+    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, &watcher, evaluation);
 }
 
 static mr_status run_eval(const mr_command_line *line, int *exit_code) {
@@ -238,6 +277,8 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     mr_policy *policy = NULL;
     mr_vec_env *envs = NULL;
     mr_evaluation *evaluation = NULL;
+    mr_visited *visited = NULL;
+    mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
 
     MR_TRY(mr_command_line_store(&mr_command_eval, line, &chosen));
     MR_TRY(check_options(line, &chosen));
@@ -245,18 +286,23 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     MR_TRY(open_envs(line->arguments[0], spec, &chosen, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
+    if (chosen.coverage)
+        MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
     MR_TRY(mr_policy_prepare(policy, mr_vec_env_n(envs)));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
-    MR_TRY(play(policy, envs, &chosen, evaluation));
+    MR_TRY(play(policy, envs, &chosen, visited, evaluation));
+    if (visited != NULL)
+        MR_TRY(mr_visited_summarise(visited, n_threads(), &summary));
     if (mr_vec_env_n_diverged(envs) > 0)
         fprintf(stderr,
                 "warning: the simulation broke down in %zu of the episodes, which ended there\n",
                 mr_vec_env_n_diverged(envs));
     if (chosen.json)
-        status = print_json(spec, evaluation);
+        status = print_json(spec, &chosen, evaluation, &summary);
     else
-        print_text(spec, &chosen, evaluation);
+        print_text(spec, &chosen, evaluation, &summary);
 done:
+    mr_visited_free(visited);
     mr_evaluation_free(evaluation);
     mr_vec_env_close(envs);
     mr_policy_free(policy);
@@ -274,7 +320,8 @@ const mr_command mr_command_eval = {
                "training left it; give DIR/best_policy.safetensors for the best so far.\n"
                "A run that was trained over zmq: is played there again, unless --env says\n"
                "otherwise.\n"
-               "With --video or --frames, the episodes are also filmed.",
+               "With --video or --frames, the episodes are also filmed; with --coverage, the\n"
+               "spread of the visited states is reported.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

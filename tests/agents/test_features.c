@@ -14,7 +14,8 @@ static const mr_env_spec nameless = {.name = "Nameless-v0", .obs_dim = 12};
 // `expected` has a digit for each feature.
 static void expect(const mr_env_spec *env, const char *text, const char *expected) {
     mr_features features;
-    cr_assert_eq(mr_features_parse(text, env, &features), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_features_parse(text, env, "bonus_features", &features), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(features.n, strlen(expected), "%s gives %zu features", text, features.n);
     for (size_t i = 0; i < features.n && i < strlen(expected); i++)
         cr_expect_eq(features.index[i], (size_t)(expected[i] - '0'), "%s: number %zu is %zu", text,
@@ -24,7 +25,8 @@ static void expect(const mr_env_spec *env, const char *text, const char *expecte
 
 static void expect_refused(const mr_env_spec *env, const char *text, const char *message) {
     mr_features features = {.n = 77};
-    cr_expect_eq(mr_features_parse(text, env, &features), MR_ERR_USAGE, "%s", text);
+    cr_expect_eq(mr_features_parse(text, env, "bonus_features", &features), MR_ERR_USAGE, "%s",
+                 text);
     cr_expect_eq(features.n, 77, "%s changed the result", text);
     cr_expect_str_eq(mr_error_message(), message);
 }

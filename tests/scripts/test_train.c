@@ -391,6 +391,35 @@ Test(train_command, a_bonus_leaves_a_density_that_scores_observations) {
     expect_refusal(&o, 1, "row 1 has 3 columns, the model needs 2, or 4 to pick them from");
 }
 
+// A policy of the plane that has learned nothing: it stays somewhere, in a part of the arena.
+Test(train_command, eval_tells_how_widely_states_spread) {
+    outcome o = RUN("train", "PointMazeU-v0", "--threads", "1", "--hidden", "16", "--policy",
+                    "gaussian", "--steps", "20", "--eval-episodes", "1", "--out", "a");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("eval", "a", "--episodes", "2", "--stochastic", "--coverage", "--json");
+    expect_success(&o);
+    json_t *result = json_loads(o.out, 0, NULL);
+    cr_assert_not_null(result, "%s", o.out);
+    const double entropy = json_number_value(json_object_get(result, "state_entropy"));
+    const double coverage = json_number_value(json_object_get(result, "coverage"));
+    // Of all densities in the hall the uniform one has the largest entropy.
+    cr_expect(entropy < log(9.0) && entropy > -10, "%g nats", entropy);
+    cr_expect(coverage > 0 && coverage < 0.5, "%g", coverage);
+    cr_expect_eq(json_integer_value(json_object_get(result, "states")), 400);
+    json_decref(result);
+    outcome_free(&o);
+    o = RUN("eval", "a", "--episodes", "2", "--stochastic", "--coverage", "--features", "qvel");
+    expect_success(&o);
+    scratch_expect_part(o.out, " nats, of 400 visited states\n");
+    scratch_expect_part(o.out, " % of the arena's cells\n");
+    outcome_free(&o);
+    o = RUN("eval", "a", "--coverage", "--features", "qvle");
+    expect_refusal(&o, 2, "--features: PointMazeU-v0 observes no qvle");
+    o = RUN("eval", "a", "--features", "qvel");
+    expect_refusal(&o, 2, "--features is about --coverage");
+}
+
 Test(train_command, refuses_features_that_a_task_lacks) {
     outcome o = RUN(TINY, "--bonus", "density", "--bonus-features", "qvel.slidr", "--out", "a");
     expect_refusal(&o, 2, "InvertedPendulum-v5 observes no qvel.slidr; did you mean qvel.slider?");
