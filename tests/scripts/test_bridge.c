@@ -104,8 +104,8 @@ Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
 }
 
 Test(bridge, keeps_nothing_of_where_it_was_trained_in_the_policy) {
-    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:47411");
-    outcome o = run(RUN_OF("zmq:tcp://127.0.0.1:47411", "there", "--steps", "2000"));
+    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:17411");
+    outcome o = run(RUN_OF("zmq:tcp://127.0.0.1:17411", "there", "--steps", "2000"));
     expect_success(&o);
     outcome_free(&o);
     stop(a, "a");
@@ -237,12 +237,12 @@ static void send_noise(int port) {
 }
 
 Test(bridge, stays_up_for_others_whatever_comes_in) {
-    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:47412");
+    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:17412");
     const pid_t trainer = start(&(circumstances){0}, "trainer",
-                                RUN_OF("zmq:tcp://127.0.0.1:47412", "there", "--steps", "2000"));
+                                RUN_OF("zmq:tcp://127.0.0.1:17412", "there", "--steps", "2000"));
     wait_for_lines("there/progress.csv", 2);
     const size_t n_before = n_open_files(a);
-    send_noise(47412);
+    send_noise(17412);
     outcome o = finish(trainer, "trainer");
     expect_success(&o);
     outcome_free(&o);
@@ -263,11 +263,11 @@ Test(bridge, trains_over_an_encrypted_connection) {
     outcome_free(&o);
     const pid_t a =
         start(&(circumstances){0}, "a",
-              ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:47413",
+              ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:17413",
                         "--curve-secret-key", "server.key_secret", "--curve-allow", "allowed"));
-    o = run(RUN_OF("zmq:tcp://127.0.0.1:47413", "refused", "--steps", "300", "--retries", "0"));
-    expect_refusal(&o, 1, "tcp://127.0.0.1:47413: no reply to 'hello'");
-    o = run(RUN_OF("zmq:tcp://127.0.0.1:47413", "there", "--steps", "300", "--curve-server-key",
+    o = run(RUN_OF("zmq:tcp://127.0.0.1:17413", "refused", "--steps", "300", "--retries", "0"));
+    expect_refusal(&o, 1, "tcp://127.0.0.1:17413: no reply to 'hello'");
+    o = run(RUN_OF("zmq:tcp://127.0.0.1:17413", "there", "--steps", "300", "--curve-server-key",
                    "server.key", "--curve-secret-key", "allowed/me.key_secret"));
     expect_success(&o);
     outcome_free(&o);
@@ -278,7 +278,7 @@ Test(bridge, trains_over_an_encrypted_connection) {
 }
 
 Test(bridge, refuses_addresses_that_others_reach) {
-    outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:47414");
+    outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:17414");
     expect_refusal(&o, 2, "--insecure");
     o = RUN("serve", "zmq:ipc://a");
     expect_refusal(&o, 2, "is served already");

@@ -147,13 +147,13 @@ static void *attack(void *self) {
 }
 
 Test(hostile, gets_no_transition_wrong_whatever_strangers_send) {
-    static stranger s = {.port = 47421};
+    static stranger s = {.port = 17421};
     mr_vec_env *vec = NULL;
     pthread_t thread;
     const pid_t server =
         start(&(circumstances){0}, "a",
-              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:47421"));
-    cr_assert_eq(open_at("tcp://127.0.0.1:47421", patient, &vec), MR_OK, "%s", mr_error_message());
+              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:17421"));
+    cr_assert_eq(open_at("tcp://127.0.0.1:17421", patient, &vec), MR_OK, "%s", mr_error_message());
     s.random = mr_random_stream(2, MR_STREAM_TEST, 0);
     s.context = zmq_ctx_new();
     s.huge = calloc(HUGE_BYTES, 1);
@@ -176,18 +176,18 @@ Test(hostile, lets_silent_connections_keep_nobody_out_for_long) {
     mr_vec_env *vec = NULL, *next = NULL;
     const pid_t server =
         start(&(circumstances){.max_open_files = 64}, "a",
-              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:47422"));
-    cr_assert_eq(open_at("tcp://127.0.0.1:47422", patient, &vec), MR_OK, "%s", mr_error_message());
+              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:17422"));
+    cr_assert_eq(open_at("tcp://127.0.0.1:17422", patient, &vec), MR_OK, "%s", mr_error_message());
     for (int i = 0; i < N_SILENT; i++)
-        silent[i] = connect_raw(47422);
+        silent[i] = connect_raw(17422);
     nap(200);
     cr_expect_geq(n_open_files(server), 64);
     expect_same_steps(vec, 400); // who is in stays in
     mr_vec_env_close(vec);
-    cr_expect_eq(open_at("tcp://127.0.0.1:47422", (mr_env_link){.timeout_s = 0.2}, &next),
+    cr_expect_eq(open_at("tcp://127.0.0.1:17422", (mr_env_link){.timeout_s = 0.2}, &next),
                  MR_ERR_IO);
     // Twice 10 s: those that waited for a descriptor are silent, too.
-    cr_assert_eq(open_at("tcp://127.0.0.1:47422", (mr_env_link){.timeout_s = 30}, &next), MR_OK,
+    cr_assert_eq(open_at("tcp://127.0.0.1:17422", (mr_env_link){.timeout_s = 30}, &next), MR_OK,
                  "%s", mr_error_message());
     expect_same_steps(next, 200);
     mr_vec_env_close(next);
@@ -237,16 +237,16 @@ Test(hostile, answers_no_key_but_the_right_one) {
     const mr_env_link brief = {.timeout_s = 0.3, .retries = 1};
     mr_vec_env *vec = NULL;
     make_keys();
-    const pid_t server = serve_with_keys("tcp://127.0.0.1:47423");
-    expect_let_in("tcp://127.0.0.1:47423");
+    const pid_t server = serve_with_keys("tcp://127.0.0.1:17423");
+    expect_let_in("tcp://127.0.0.1:17423");
     for (size_t i = 0; i < MR_COUNT(wrong); i++) {
-        cr_expect_eq(open_at("tcp://127.0.0.1:47423",
+        cr_expect_eq(open_at("tcp://127.0.0.1:17423",
                              with_keys(brief, wrong[i].server, wrong[i].secret), &vec),
                      MR_ERR_IO);
-        scratch_expect_message("tcp://127.0.0.1:47423: no reply to 'hello' within 0.3 s, 2 times");
+        scratch_expect_message("tcp://127.0.0.1:17423: no reply to 'hello' within 0.3 s, 2 times");
         scratch_expect_message("do the keys fit?");
     }
-    expect_let_in("tcp://127.0.0.1:47423");
+    expect_let_in("tcp://127.0.0.1:17423");
     stop(server, "a");
 }
 
@@ -325,7 +325,7 @@ enum { IS_SANITIZED = 0 };
 // Sanitizers keep what was freed, and are slow: with them a tenth of the tries, and no bound on
 // memory.
 Test(hostile, grows_by_nothing_over_10000_wrong_keys) {
-    const char *endpoint = "tcp://127.0.0.1:47424";
+    const char *endpoint = "tcp://127.0.0.1:17424";
     const size_t n_warm_up = IS_SANITIZED ? 100 : 1000, n_tries = IS_SANITIZED ? 900 : 9000;
     make_keys();
     const pid_t server = serve_with_keys(endpoint);
