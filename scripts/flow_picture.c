@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "scripts/gnuplot.h"
+#include "scripts/panel.h"
 
 enum {
     GRID = 200,         // cells of a map, in each direction
@@ -26,17 +27,12 @@ enum {
 
 static const char *const names[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
 
-/// The values that an axis shows.
-typedef struct {
-    double low, high;
-} range;
-
 /// What a picture's script is written from.
 typedef struct {
     const mr_flow_picture *picture;
-    size_t width, height; // pixels
+    mr_pixels size;
     size_t n_axes;
-    range axis[MAX_CORNER];
+    mr_range axis[MAX_CORNER];
     double *density; // on the points of the curve or the cells of the map
     double *target;  // likewise; NULL: none
     double darkest;  // density that gets the darkest colour
@@ -44,39 +40,18 @@ typedef struct {
 
 // ---- Ranges
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-// The quantile of values, which are sorted.
-static double quantile(size_t n, const double *sorted, double share) {
-    return sorted[(size_t)(share * (double)(n - 1))];
-}
-
 // Nearly all samples, and some room beside them; `room` [n] is written to.
-static range range_of(const mr_flow_picture *p, size_t feature, double *room) {
+static mr_range range_of(const mr_flow_picture *p, size_t feature, double *room) {
     static const double tail = 0.004, margin = 0.08;
     const size_t dim = mr_density_dim(p->density);
     if (p->target != NULL && p->target->view > 0)
-        return (range){-p->target->view, p->target->view};
+        return (mr_range){-p->target->view, p->target->view};
     for (size_t i = 0; i < p->n; i++)
         room[i] = p->samples[i * dim + feature];
-    qsort(room, p->n, sizeof *room, ascending);
-    const double low = quantile(p->n, room, tail), high = quantile(p->n, room, 1 - tail);
+    qsort(room, p->n, sizeof *room, mr_ascending);
+    const double low = mr_quantile(p->n, room, tail), high = mr_quantile(p->n, room, 1 - tail);
     const double extra = high > low ? margin * (high - low) : fmax(1, fabs(low)) / 2;
-    return (range){low - extra, high + extra};
-}
-
-// The middle of cell i of n.
-static double middle(range r, size_t i, size_t n) {
-    return r.low + (r.high - r.low) * ((double)i + 0.5) / (double)n;
-}
-
-// The cell of n that a value is in; n where it is outside.
-static size_t cell(range r, double value, size_t n) {
-    const double place = (value - r.low) / (r.high - r.low) * (double)n;
-    return place >= 0 && place < (double)n ? (size_t)place : n;
+    return (mr_range){low - extra, high + extra};
 }
 
 // ---- Densities on a grid
@@ -87,10 +62,10 @@ static size_t n_cells(const scene *s) {
 
 static void place_points(const scene *s, double *x) {
     for (size_t i = 0; s->n_axes == 1 && i < CURVE; i++)
-        x[i] = middle(s->axis[0], i, CURVE);
+        x[i] = mr_cell_middle(s->axis[0], i, CURVE);
     for (size_t i = 0; s->n_axes == 2 && i < GRID * GRID; i++) {
-        x[2 * i] = middle(s->axis[0], i % GRID, GRID);
-        x[2 * i + 1] = middle(s->axis[1], i / GRID, GRID);
+        x[2 * i] = mr_cell_middle(s->axis[0], i % GRID, GRID);
+        x[2 * i + 1] = mr_cell_middle(s->axis[1], i / GRID, GRID);
     }
 }
 
@@ -139,34 +114,11 @@ done:
 static void choose_darkest(scene *s, double *room) {
     static const double share = 0.95;
     memcpy(room, s->picture->log_prob, s->picture->n * sizeof *room);
-    qsort(room, s->picture->n, sizeof *room, ascending);
-    s->darkest = exp(quantile(s->picture->n, room, share));
+    qsort(room, s->picture->n, sizeof *room, mr_ascending);
+    s->darkest = exp(mr_quantile(s->picture->n, room, share));
 }
 
 // ---- Writing
-
-static void write_style(FILE *script) {
-    fputs("set border linecolor rgb '#555555'\n"
-          "set tics nomirror out textcolor rgb '#333333' font ',11'\n"
-          "set palette defined (0 '#ffffff', 0.1 '#deebf7', 0.3 '#9ecae1', 0.55 '#4292c6', "
-          "0.8 '#08519c', 1 '#08306b')\n"
-          "unset colorbox\n"
-          "unset key\n",
-          script);
-}
-
-// A panel's place by its left lower corner, in pixels from the picture's.
-static void write_place(FILE *script, const scene *s, size_t left, size_t bottom, size_t side) {
-    const double width = (double)s->width, height = (double)s->height;
-    fprintf(script, "set lmargin at screen %.6f\nset rmargin at screen %.6f\n",
-            (double)left / width, (double)(left + side) / width);
-    fprintf(script, "set bmargin at screen %.6f\nset tmargin at screen %.6f\n",
-            (double)bottom / height, (double)(bottom + side) / height);
-}
-
-static void write_range(FILE *script, char axis, range r) {
-    fprintf(script, "set %crange [%.10g:%.10g]\n", axis, r.low, r.high);
-}
 
 static void write_title(FILE *script, const scene *s) {
     const size_t dim = mr_density_dim(s->picture->density);
@@ -178,7 +130,7 @@ static void write_title(FILE *script, const scene *s) {
     fputs("set multiplot\nset label 1 ", script);
     mr_picture_quote(script, title);
     fprintf(script, " at screen 0.5, screen %.6f center font ',15' front\n",
-            1 - 28.0 / (double)s->height);
+            1 - 28.0 / (double)s->size.height);
 }
 
 // The names of a panel's axes, "" for none, at the picture's edge: long numbers never push them
@@ -186,28 +138,9 @@ static void write_title(FILE *script, const scene *s) {
 static void write_names(FILE *script, const scene *s, const char *x, const char *y) {
     static const double edge = 18; // pixels
     fprintf(script, "set label 2 '%s' at graph 0.5, screen %.6f center\n", x,
-            edge / (double)s->height);
+            edge / (double)s->size.height);
     fprintf(script, "set label 3 '%s' at screen %.6f, graph 0.5 rotate center\n", y,
-            edge / (double)s->width);
-}
-
-static void write_matrix(FILE *script, const char *name, size_t n_rows, size_t n_cols,
-                         const double *values) {
-    fprintf(script, "$%s << END\n", name);
-    for (size_t i = 0; i < n_rows; i++)
-        for (size_t j = 0; j < n_cols; j++)
-            fprintf(script, "%.5g%c", isfinite(values[i * n_cols + j]) ? values[i * n_cols + j] : 0,
-                    j + 1 < n_cols ? ' ' : '\n');
-    fputs("END\n", script);
-}
-
-// `using` that turns a matrix's column and row into values of the axes.
-static void write_matrix_plot(FILE *script, const char *name, range x, range y, size_t n) {
-    const double dx = (x.high - x.low) / (double)n, dy = (y.high - y.low) / (double)n;
-    fprintf(
-        script,
-        "plot $%s matrix using (%.10g + $1 * %.10g):(%.10g + $2 * %.10g):(sqrt($3)) with image\n",
-        name, x.low + dx / 2, dx, y.low + dy / 2, dy);
+            edge / (double)s->size.width);
 }
 
 static void write_points(FILE *script, const scene *s) {
@@ -221,28 +154,28 @@ static void write_points(FILE *script, const scene *s) {
 // ---- One dimension
 
 static void write_histogram(FILE *script, const char *name, const mr_flow_picture *p,
-                            size_t feature, range r, size_t n_bins) {
+                            size_t feature, mr_range r, size_t n_bins) {
     const size_t dim = mr_density_dim(p->density);
     size_t counts[BINS + 1] = {0};
     const double width = (r.high - r.low) / (double)n_bins;
     for (size_t i = 0; i < p->n; i++)
-        counts[cell(r, p->samples[i * dim + feature], n_bins)]++;
+        counts[mr_cell_of(r, p->samples[i * dim + feature], n_bins)]++;
     fprintf(script, "$%s << END\n", name);
     for (size_t i = 0; i < n_bins; i++)
-        fprintf(script, "%.8g %.8g\n", middle(r, i, n_bins),
+        fprintf(script, "%.8g %.8g\n", mr_cell_middle(r, i, n_bins),
                 (double)counts[i] / (double)p->n / width);
     fputs("END\n", script);
 }
 
-static void write_curve(FILE *script, const char *name, range r, const double *values) {
+static void write_curve(FILE *script, const char *name, mr_range r, const double *values) {
     fprintf(script, "$%s << END\n", name);
     for (size_t i = 0; i < CURVE; i++)
-        fprintf(script, "%.8g %.8g\n", middle(r, i, CURVE), values[i]);
+        fprintf(script, "%.8g %.8g\n", mr_cell_middle(r, i, CURVE), values[i]);
     fputs("END\n", script);
 }
 
 static void write_line(FILE *script, const scene *s) {
-    const range r = s->axis[0];
+    const mr_range r = s->axis[0];
     write_histogram(script, "bins", s->picture, 0, r, BINS);
     write_curve(script, "density", r, s->density);
     if (s->target != NULL)
@@ -253,7 +186,7 @@ static void write_line(FILE *script, const scene *s) {
           script);
     mr_picture_quote(script, s->picture->title);
     fputs(" font ',15'\n", script);
-    write_range(script, 'x', r);
+    mr_panel_range(script, 'x', r);
     fprintf(script, "plot $bins with boxes fillcolor rgb '#c6dbef' title 'samples', ");
     if (s->target != NULL)
         fprintf(script,
@@ -268,7 +201,7 @@ static void write_line(FILE *script, const scene *s) {
 
 // Panels show the same range, whose numbers stand at the first.
 static void write_panel(FILE *script, const scene *s, size_t i, const char *what) {
-    write_place(script, s, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
+    mr_panel_place(script, s->size, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
     write_names(script, s, names[0], i == 0 ? names[1] : "");
     fprintf(script, "set title '%s' offset 0,-0.6\nset format y '%s'\n", what, i == 0 ? "%g" : "");
     if (i > 0)
@@ -276,22 +209,22 @@ static void write_panel(FILE *script, const scene *s, size_t i, const char *what
 }
 
 static void write_map(FILE *script, const scene *s) {
-    const range x = s->axis[0], y = s->axis[1];
+    const mr_range x = s->axis[0], y = s->axis[1];
     size_t i = 0;
-    write_matrix(script, "density", GRID, GRID, s->density);
+    mr_panel_matrix(script, "density", GRID, GRID, s->density);
     if (s->target != NULL)
-        write_matrix(script, "target", GRID, GRID, s->target);
+        mr_panel_matrix(script, "target", GRID, GRID, s->target);
     write_points(script, s);
     write_title(script, s);
-    write_range(script, 'x', x);
-    write_range(script, 'y', y);
+    mr_panel_range(script, 'x', x);
+    mr_panel_range(script, 'y', y);
     fprintf(script, "set cbrange [0:%.10g]\n", sqrt(s->darkest));
     if (s->target != NULL) {
         write_panel(script, s, i++, "target");
-        write_matrix_plot(script, "target", x, y, GRID);
+        mr_panel_plot_matrix(script, "target", x, y, GRID);
     }
     write_panel(script, s, i++, "density");
-    write_matrix_plot(script, "density", x, y, GRID);
+    mr_panel_plot_matrix(script, "density", x, y, GRID);
     write_panel(script, s, i, "samples");
     fputs("plot $points with points pointtype 7 pointsize 0.25 linecolor rgb '#500072B2'\n"
           "unset multiplot\n",
@@ -303,17 +236,17 @@ static void write_map(FILE *script, const scene *s) {
 static void write_pair(FILE *script, const scene *s, size_t column, size_t row) {
     const mr_flow_picture *p = s->picture;
     const size_t dim = mr_density_dim(p->density);
-    const range x = s->axis[column], y = s->axis[row];
+    const mr_range x = s->axis[column], y = s->axis[row];
     double counts[CORNER_BINS * CORNER_BINS] = {0};
     for (size_t i = 0; i < p->n; i++) {
-        const size_t j = cell(x, p->samples[i * dim + column], CORNER_BINS);
-        const size_t k = cell(y, p->samples[i * dim + row], CORNER_BINS);
+        const size_t j = mr_cell_of(x, p->samples[i * dim + column], CORNER_BINS);
+        const size_t k = mr_cell_of(y, p->samples[i * dim + row], CORNER_BINS);
         if (j < CORNER_BINS && k < CORNER_BINS)
             counts[k * CORNER_BINS + j]++;
     }
-    write_matrix(script, "pair", CORNER_BINS, CORNER_BINS, counts);
-    write_range(script, 'y', y);
-    write_matrix_plot(script, "pair", x, y, CORNER_BINS);
+    mr_panel_matrix(script, "pair", CORNER_BINS, CORNER_BINS, counts);
+    mr_panel_range(script, 'y', y);
+    mr_panel_plot_matrix(script, "pair", x, y, CORNER_BINS);
 }
 
 static void write_marginal(FILE *script, const scene *s, size_t feature) {
@@ -336,9 +269,9 @@ static void write_corner(FILE *script, const scene *s) {
     fputs("set style fill solid 1 noborder\nset boxwidth 1 relative\nset cbrange [0:*]\n", script);
     for (size_t row = 0; row < s->n_axes; row++)
         for (size_t column = 0; column <= row; column++) {
-            write_place(script, s, MARGIN + column * step, MARGIN + (s->n_axes - 1 - row) * step,
-                        CORNER_PANEL);
-            write_range(script, 'x', s->axis[column]);
+            mr_panel_place(script, s->size, MARGIN + column * step,
+                           MARGIN + (s->n_axes - 1 - row) * step, CORNER_PANEL);
+            mr_panel_range(script, 'x', s->axis[column]);
             write_labels(script, s, column, row);
             if (row == column)
                 write_marginal(script, s, row);
@@ -353,7 +286,7 @@ static void write_corner(FILE *script, const scene *s) {
 
 static void write_scene(FILE *script, const void *self) {
     const scene *s = self;
-    write_style(script);
+    mr_panel_style(script);
     if (s->n_axes == 1)
         write_line(script, s);
     else if (s->n_axes == 2)
@@ -366,8 +299,8 @@ static void choose_size(scene *s) {
     const size_t n_panels = s->n_axes > 2 ? s->n_axes : s->picture->target != NULL ? 3 : 2;
     const size_t side = s->n_axes > 2 ? CORNER_PANEL : PANEL;
     const size_t gap = s->n_axes > 2 ? CORNER_GAP : GAP;
-    s->width = MARGIN + n_panels * (side + gap);
-    s->height = MARGIN + (s->n_axes > 2 ? n_panels * (side + gap) - gap : PANEL) + TOP;
+    s->size.width = MARGIN + n_panels * (side + gap);
+    s->size.height = MARGIN + (s->n_axes > 2 ? n_panels * (side + gap) - gap : PANEL) + TOP;
 }
 
 mr_status mr_flow_picture_draw(const mr_flow_picture *picture, const char *path) {
@@ -383,7 +316,7 @@ mr_status mr_flow_picture_draw(const mr_flow_picture *picture, const char *path)
     choose_darkest(&s, room);
     if (s.n_axes <= 2)
         MR_TRY(compute(&s));
-    status = mr_picture_draw(path, s.width, s.height, write_scene, &s);
+    status = mr_picture_draw(path, s.size.width, s.size.height, write_scene, &s);
 done:
     free(s.density);
     free(s.target);

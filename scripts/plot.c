@@ -10,6 +10,7 @@
 
 #include "nn/file.h"
 #include "scripts/command.h"
+#include "scripts/density_history.h"
 #include "scripts/gnuplot.h"
 
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
     char title[MR_MAX_TEXT];
     size_t width;
     size_t height;
+    bool density;
 } plot_options;
 
 #define AT(field) offsetof(plot_options, field)
@@ -24,10 +26,14 @@ typedef struct {
 static const mr_setting options[] = {
     {"out", MR_SETTING_TEXT, AT(out), "curve.png", 0, 0, "FILE.png", "where the picture goes",
      false},
+    {"density", MR_SETTING_SWITCH, AT(density), "false", 0, 0, NULL,
+     "draw how the state density of a run with --bonus density went, instead", false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
      "what stands above it; default: the task, where there is but one", false},
-    {"width", MR_SETTING_COUNT, AT(width), "1000", 200, 10000, "N", "its width in pixels", false},
-    {"height", MR_SETTING_COUNT, AT(height), "600", 150, 10000, "N", "its height in pixels", false},
+    {"width", MR_SETTING_COUNT, AT(width), "1000", 200, 10000, "N",
+     "its width in pixels (of curves)", false},
+    {"height", MR_SETTING_COUNT, AT(height), "600", 150, 10000, "N",
+     "its height in pixels (of curves)", false},
 };
 
 typedef struct {
@@ -85,13 +91,18 @@ done:
     return status;
 }
 
-static mr_status read_run(const char *dir, run *r) {
+static mr_status read_config(const char *dir, mr_settings *settings) {
     char *path;
     if (asprintf(&path, "%s/config.yaml", dir) < 0)
         return mr_fail_memory("a file name");
-    mr_settings_init(&r->settings);
-    mr_status status = mr_settings_read(&r->settings, path);
+    mr_settings_init(settings);
+    const mr_status status = mr_settings_read(settings, path);
     free(path);
+    return status;
+}
+
+static mr_status read_run(const char *dir, run *r) {
+    const mr_status status = read_config(dir, &r->settings);
     return status == MR_OK ? read_points(dir, r) : status;
 }
 
@@ -236,22 +247,31 @@ static void write_script(FILE *script, const void *self) {
     fputc('\n', script);
 }
 
-static mr_status run_plot(const mr_command_line *line, int *exit_code) {
-    (void)exit_code;
-    mr_status status;
-    plot_options chosen;
+static mr_status draw_density(const mr_command_line *line, const plot_options *chosen) {
+    mr_settings settings;
+    if (line->n_arguments > 1)
+        return mr_fail(MR_ERR_USAGE, "--density draws one run at a time, not %zu",
+                       line->n_arguments);
+    const mr_status status = read_config(line->arguments[0], &settings);
+    if (status != MR_OK)
+        return status;
+    return mr_density_history_draw(
+        &(mr_density_history){.dir = line->arguments[0],
+                              .settings = &settings,
+                              .title = chosen->title[0] != '\0' ? chosen->title : settings.env,
+                              .out = chosen->out});
+}
+
+static mr_status draw_curves(const mr_command_line *line, const plot_options *chosen) {
+    mr_status status = MR_OK;
     const size_t n = line->n_arguments;
     run *runs = calloc(n, sizeof *runs);
     if (runs == NULL)
         return mr_fail_memory("the curves");
-
-    MR_TRY(mr_command_line_store(&mr_command_plot, line, &chosen));
-    MR_TRY(mr_picture_check_name(chosen.out));
     for (size_t i = 0; i < n; i++)
         MR_TRY(read_run(line->arguments[i], &runs[i]));
-    MR_TRY(mr_picture_draw(chosen.out, chosen.width, chosen.height, write_script,
-                           &(curves){&chosen, runs, runs + n}));
-    printf("%s\n", chosen.out);
+    status = mr_picture_draw(chosen->out, chosen->width, chosen->height, write_script,
+                             &(curves){chosen, runs, runs + n});
 done:
     for (size_t i = 0; i < n; i++)
         free(runs[i].points);
@@ -259,13 +279,26 @@ done:
     return status;
 }
 
+static mr_status run_plot(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    mr_status status;
+    plot_options chosen;
+    MR_TRY(mr_command_line_store(&mr_command_plot, line, &chosen));
+    MR_TRY(mr_picture_check_name(chosen.out));
+    MR_TRY(chosen.density ? draw_density(line, &chosen) : draw_curves(line, &chosen));
+    printf("%s\n", chosen.out);
+done:
+    return status;
+}
+
 const mr_command mr_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR... [options]",
-    .summary = "draw the learning curves of runs",
+    .summary = "draw the learning curves of runs, or a run's state density over time",
     .details = "Draws the mean return of the evaluations against the environment steps. Runs of\n"
                "the same task and policy are one curve: their mean, in a band from the lowest\n"
-               "to the highest. Needs gnuplot.",
+               "to the highest. With --density, the state density of a run with --bonus density\n"
+               "at its evaluations, as maps with the same colours. Needs gnuplot.",
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
     .options = options,

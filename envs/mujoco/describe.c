@@ -93,6 +93,9 @@ static void print_obs(page *to, const mr_mujoco *mujoco) {
         print(to, "\n");
         first += n;
     }
+    if (mujoco->obs_dim > 1)
+        print(to, "  Features go by names (--bonus-features) from %s to %s\n", mujoco->obs_names[0],
+              mujoco->obs_names[mujoco->obs_dim - 1]);
 }
 
 static void print_actions(page *to, const mjModel *model) {

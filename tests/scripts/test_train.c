@@ -325,6 +325,42 @@ Test(train_command, plot_says_what_it_cannot_draw) {
     cr_expect_eq(count_paths("*.png"), 0);
 }
 
+// Four features, of which two are drawn; then two alone, whose density is drawn as it is.
+Test(train_command, plot_draws_how_a_density_went) {
+    static const char *const features[] = {"all", "0,2"};
+    for (size_t i = 0; i < MR_COUNT(features); i++) {
+        outcome o = RUN(TINY, "--steps", "200", "--out", features[i], "--bonus", "density",
+                        "--bonus-features", features[i]);
+        expect_success(&o);
+        outcome_free(&o);
+        o = RUN("plot", features[i], "--density", "--out", "density.svg");
+        expect_success(&o);
+        char *picture = scratch_read("density.svg");
+        scratch_expect_part(picture, "InvertedPendulum-v5");
+        scratch_expect_part(picture, "step 100");
+        scratch_expect_part(picture, "step 200");
+        scratch_expect_part(picture, "qpos.slider");
+        scratch_expect_part(picture, i == 0 ? "qpos.hinge" : "qvel.slider");
+        free(picture);
+        outcome_free(&o);
+    }
+}
+
+Test(train_command, plot_says_what_density_it_cannot_draw) {
+    outcome o = RUN(TINY, "--steps", "150", "--out", "rnd", "--bonus", "rnd");
+    outcome_free(&o);
+    o = RUN(TINY, "--steps", "150", "--out", "one", "--bonus", "density", "--bonus-features", "1");
+    outcome_free(&o);
+    o = RUN("plot", "rnd", "--density");
+    expect_refusal(&o, 1, "rnd has kept no densities; they come with --bonus density");
+    o = RUN("plot", "one", "--density");
+    expect_refusal(&o, 1, "a map needs two features, and this has one");
+    o = RUN("plot", "one", "rnd", "--density");
+    expect_refusal(&o, 2, "--density draws one run at a time, not 2");
+    o = RUN("plot", "nowhere", "--density");
+    expect_refusal(&o, 1, "nowhere/config.yaml");
+}
+
 // ---- Tasks with options, and tasks of one's own
 
 #define HEXAPOD "mjcf:" MR_TEST_DATA "/../../docs/examples/hexapod.xml"
