@@ -1,0 +1,191 @@
+// What a training run works with, set up from its settings.
+
+#include "agents/trainer.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
+
+static int choose_threads(const mr_settings *settings) {
+    if (settings->threads > 0)
+        return (int)settings->threads;
+    const int n_cores = omp_get_num_procs();
+    return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
+}
+
+static void wait_for_server(void *self, const char *endpoint, size_t n_asked) {
+    const mr_trainer *t = self;
+    if (t->watcher && t->watcher->waiting)
+        t->watcher->waiting(t->watcher->self, endpoint, n_asked);
+}
+
+static mr_status open_envs(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_env_link link = {.timeout_s = s->timeout,
+                              .retries = s->retries,
+                              .curve_server_key = s->curve_server_key,
+                              .curve_secret_key = s->curve_secret_key,
+                              .waiting = wait_for_server,
+                              .self = t,
+                              .stop = t->stop};
+    const mr_env_options options = {.set = s->env_set, .task = s->task, .link = &link};
+    const bool is_remote = mr_env_is_remote(s->env);
+    const size_t n = s->num_envs > 0 || is_remote ? s->num_envs : 1;
+    mr_status status = mr_vec_env_open(s->env, &options, n, t->n_threads, &t->envs);
+    if (status == MR_OK && is_remote)
+        t->eval_envs = t->envs;
+    else if (status == MR_OK)
+        status = mr_vec_env_open(s->env, &options, s->eval_episodes, t->n_threads, &t->eval_envs);
+    return status;
+}
+
+static mr_status make_policy(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_policy_spec spec = {.env = env->name,
+                                 .env_set = s->env_set,
+                                 .task = s->task,
+                                 .flow = s->policy,
+                                 .obs_dim = env->obs_dim,
+                                 .act_dim = env->act_dim,
+                                 .act_low = env->act_low,
+                                 .act_high = env->act_high,
+                                 .hidden = s->hidden};
+    const size_t n_rows = t->n_envs > s->eval_episodes ? t->n_envs : s->eval_episodes;
+    mr_status status = mr_policy_new(&spec, s->seed, &t->policy);
+    if (status == MR_OK)
+        status = mr_policy_prepare(t->policy, n_rows);
+    return status;
+}
+
+static mr_status make_bonus(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_bonus_options options = {.kind = s->bonus,
+                                      .flow = s->bonus_flow,
+                                      .scale = s->bonus_scale,
+                                      .decay = s->bonus_decay,
+                                      .decay_rate = s->bonus_decay_rate,
+                                      .features = s->bonus_features,
+                                      .normalize = s->bonus_normalize,
+                                      .n_steps = s->steps,
+                                      .batch_size = s->batch_size,
+                                      .n_envs = t->n_envs,
+                                      .seed = s->seed,
+                                      .n_threads = t->n_threads};
+    if (strcmp(s->bonus, "none") == 0)
+        return MR_OK;
+    return mr_bonus_new(&options, mr_vec_env_get_spec(t->envs), &t->bonus);
+}
+
+static mr_status make_agent(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_sac_options options = {.batch_size = s->batch_size,
+                                    .hidden = s->hidden,
+                                    .gamma = s->gamma,
+                                    .tau = s->tau,
+                                    .actor_lr = s->actor_lr,
+                                    .critic_lr = s->critic_lr,
+                                    .learns_alpha = s->alpha.automatic,
+                                    .alpha = s->alpha.value,
+                                    .target_entropy = s->target_entropy.automatic
+                                                          ? -(double)t->act_dim
+                                                          : s->target_entropy.value,
+                                    .policy_delay = s->policy_delay,
+                                    .reward_scale = s->reward_scale,
+                                    .bonus = t->bonus,
+                                    .separate_critic = strcmp(s->bonus_critic, "separate") == 0,
+                                    .seed = s->seed,
+                                    .n_threads = t->n_threads};
+    return mr_sac_new(t->policy, &options, &t->sac);
+}
+
+static mr_status make_buffers(mr_trainer *t) {
+    const size_t n = t->n_envs;
+    t->obs = calloc(n * t->obs_dim, sizeof *t->obs);
+    t->next_obs = calloc(n * t->obs_dim, sizeof *t->next_obs);
+    t->action = calloc(n * t->act_dim, sizeof *t->action);
+    t->act = calloc(n * t->act_dim, sizeof *t->act);
+    t->noise = calloc(n * t->act_dim, sizeof *t->noise);
+    t->step = calloc(n, sizeof *t->step);
+    t->rollout = calloc(n, sizeof *t->rollout);
+    t->actions = calloc(n, sizeof *t->actions);
+    t->first_obs = calloc(n * t->obs_dim, sizeof *t->first_obs);
+    t->has_first_obs = calloc(n, sizeof *t->has_first_obs);
+    t->active = calloc(n, sizeof *t->active);
+    const bool whole = t->obs && t->next_obs && t->action && t->act && t->noise && t->step &&
+                       t->rollout && t->actions && t->first_obs && t->has_first_obs && t->active;
+    return whole ? MR_OK : mr_fail_memory("training");
+}
+
+static void clear_metrics(mr_metrics *metrics) {
+    for (size_t i = 0; i < mr_metric_count(); i++)
+        *(double *)((char *)metrics + mr_metric_at(i)->offset) = NAN;
+    metrics->total_timesteps = 0;
+    metrics->episodes = 0;
+    metrics->n_diverged = 0;
+    metrics->n_updates = 0;
+}
+
+mr_settings mr_trainer_used_settings(const mr_trainer *t) {
+    mr_settings used = *t->settings;
+    used.threads = (size_t)t->n_threads;
+    used.num_envs = t->n_envs;
+    return used;
+}
+
+// All but the run directory: nothing is left behind by settings that do not work.
+mr_status mr_trainer_build(mr_trainer *t) {
+    mr_status status;
+    const mr_settings *s = t->settings;
+    t->n_threads = choose_threads(s);
+    MR_TRY(mr_settings_check(s));
+    MR_TRY(open_envs(t));
+    t->n_envs = mr_vec_env_n(t->envs);
+    t->obs_dim = mr_vec_env_get_spec(t->envs)->obs_dim;
+    t->act_dim = mr_vec_env_get_spec(t->envs)->act_dim;
+    const mr_settings used =
+        mr_trainer_used_settings(t); // how many environments there are is known only now
+    MR_TRY(mr_settings_check(&used));
+    MR_TRY(make_policy(t));
+    MR_TRY(make_bonus(t));
+    MR_TRY(make_agent(t));
+    MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
+    MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
+    MR_TRY(mr_params_copy(mr_policy_params(t->policy), &t->best));
+    MR_TRY(make_buffers(t));
+    clear_metrics(&t->loop.now);
+    t->loop.best_mean_reward = -INFINITY;
+    t->logged_steps = -1;
+    clock_gettime(CLOCK_MONOTONIC, &t->begun);
+done:
+    return status;
+}
+
+void mr_trainer_close(mr_trainer *t) {
+    mr_run_close(t->run);
+    mr_sac_free(t->sac);
+    mr_bonus_free(t->bonus);
+    mr_policy_free(t->policy);
+    mr_params_free(t->best);
+    mr_replay_free(t->replay);
+    mr_evaluation_free(t->evaluation);
+    if (t->eval_envs != t->envs)
+        mr_vec_env_close(t->eval_envs);
+    mr_vec_env_close(t->envs);
+    free(t->obs);
+    free(t->next_obs);
+    free(t->action);
+    free(t->act);
+    free(t->noise);
+    free(t->step);
+    free(t->rollout);
+    for (size_t i = 0; t->actions && i < t->n_envs; i++)
+        free(t->actions[i].action);
+    free(t->actions);
+    free(t->first_obs);
+    free(t->has_first_obs);
+    free(t->active);
+}

@@ -1,0 +1,105 @@
+/// A training run at work: all that it borrows and owns, and what its parts do with it. Internal to
+/// the training loop (train.h).
+#pragma once
+
+#include "agents/checkpoint.h"
+#include "agents/evaluate.h"
+#include "agents/replay.h"
+#include "agents/run.h"
+#include "agents/sac.h"
+#include "agents/train.h"
+
+#include <time.h>
+
+typedef struct {
+    const mr_settings *settings;
+    const mr_train_watcher *watcher;
+    const volatile sig_atomic_t *stop; // may be NULL
+    int n_threads;
+    mr_vec_env *envs;
+    mr_vec_env *eval_envs; // where the environments are elsewhere, the same as envs
+    mr_policy *policy;
+    mr_params *best; // the policy's, of the best evaluation
+    mr_replay *replay;
+    mr_bonus *bonus; // NULL: none
+    mr_sac *sac;
+    mr_run *run;
+    mr_evaluation *evaluation;
+    size_t n_envs, obs_dim, act_dim;
+    double *obs, *next_obs; // [n_envs x obs_dim]
+    double *action;         // [n_envs x act_dim] the task's own units
+    mr_real *act, *noise;   // [n_envs x act_dim]
+    mr_step *step;          // [n_envs]
+    mr_rollout *rollout;    // [n_envs]
+    mr_actions *actions;    // [n_envs]
+    double *first_obs;      // [n_envs x obs_dim] of the episodes, as far as has_first_obs
+    bool *has_first_obs;    // [n_envs]
+    bool *active;           // [n_envs]
+    mr_loop loop;
+    double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
+    bool is_between_steps;   // all of the above belongs to the same moment
+    mr_status reset_failure; // of an environment elsewhere, in the middle of a step
+    char reset_message[1024];
+    double time_before; // s, that a resumed run had taken already
+    bool has_told_note; // of the bonus
+    struct timespec begun;
+} mr_trainer;
+
+// ---- Setting up (trainer.c)
+
+/// Sets up all but the run directory, so that settings that do not work leave nothing behind.
+/// `settings`, `watcher` and `stop` are set. mr_trainer_close releases what was set up, also after
+/// a failure.
+mr_status mr_trainer_build(mr_trainer *t);
+void mr_trainer_close(mr_trainer *t);
+
+/// The settings with what they left open filled in.
+mr_settings mr_trainer_used_settings(const mr_trainer *t);
+
+// ---- Figures (trainer_figures.c)
+
+/// The time that has passed, and the speed.
+void mr_trainer_note_time(mr_trainer *t);
+
+/// An episode that ended, an update that was done.
+void mr_trainer_note_episode(mr_trainer *t, const mr_rollout *r);
+void mr_trainer_note_update(mr_trainer *t);
+
+/// Adds a row to progress.csv; sums begin anew.
+mr_status mr_trainer_log_row(mr_trainer *t);
+
+// ---- Files (trainer_files.c)
+
+/// Saves the policy as it is now under `name`, noting that it has so many steps.
+mr_status mr_trainer_save_policy(mr_trainer *t, const char *name, double n_steps);
+
+/// Saves policy and density as they are now; the density also under the present step.
+mr_status mr_trainer_save_latest(mr_trainer *t);
+mr_status mr_trainer_save_density_of_step(mr_trainer *t);
+
+/// Saves the checkpoint of this moment, which must be between two parts of a step (mr_step_part).
+mr_status mr_trainer_save_checkpoint(mr_trainer *t);
+
+/// Keeps what is good after `status` stopped training. Fails with that status, its message and
+/// where things are.
+mr_status mr_trainer_save_after(mr_trainer *t, mr_status status);
+
+/// Reads the checkpoint back into what was built from the same settings.
+mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used);
+
+/// Makes best_policy.safetensors that of the checkpoint.
+mr_status mr_trainer_restore_best(mr_trainer *t);
+
+// ---- Episodes (trainer_episodes.c)
+
+/// Begins the next episode of environment `i`.
+mr_status mr_trainer_begin_episode(mr_trainer *t, size_t i);
+
+/// The same within a step. An environment that can't be reached ends the training
+/// (t->reset_failure), but not before the step was taken with all environments, so that it can be
+/// gone on from; the episode stays as it ended.
+mr_status mr_trainer_begin_next(mr_trainer *t, size_t i);
+
+/// Plays the episodes that are under way up to where they were. One that cannot go on ends here,
+/// as truncated, counted in `n_lost`.
+mr_status mr_trainer_resume_episodes(mr_trainer *t, size_t *n_lost);

@@ -1,0 +1,79 @@
+// The figures of a training run: its clock, its episodes, its updates, its rows.
+
+#include "agents/trainer.h"
+
+#include <math.h>
+
+static double seconds_since(const struct timespec *begun) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
+}
+
+void mr_trainer_note_time(mr_trainer *t) {
+    mr_metrics *now = &t->loop.now;
+    now->time_elapsed = t->time_before + seconds_since(&t->begun);
+    now->fps = now->total_timesteps / now->time_elapsed;
+}
+
+static double mean_of_recent(const mr_loop *l, const double *values) {
+    const size_t n = l->n_recent < MR_RECENT_EPISODES ? (size_t)l->n_recent : MR_RECENT_EPISODES;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[i];
+    return sum / (double)n;
+}
+
+void mr_trainer_note_episode(mr_trainer *t, const mr_rollout *r) {
+    mr_loop *l = &t->loop;
+    const size_t i = (size_t)l->n_recent % MR_RECENT_EPISODES;
+    l->recent_return[i] = r->episode_return;
+    l->recent_length[i] = r->episode_length;
+    l->n_recent++;
+    l->now.episodes = l->n_recent;
+    l->now.ep_rew_last = r->episode_return;
+    l->now.ep_rew_mean = mean_of_recent(l, l->recent_return);
+    l->now.ep_len_mean = mean_of_recent(l, l->recent_length);
+}
+
+void mr_trainer_note_update(mr_trainer *t) {
+    const mr_sac_figures *f = mr_sac_get_figures(t->sac);
+    mr_sac_figures *sum = &t->loop.sum;
+    sum->critic_loss += f->critic_loss;
+    sum->q_mean += f->q_mean;
+    sum->actor_loss += f->actor_loss;
+    sum->alpha_loss += f->alpha_loss;
+    sum->entropy += f->entropy;
+    t->loop.n_summed++;
+    t->loop.now.ent_coef = f->alpha;
+    t->loop.now.n_updates = (double)mr_sac_n_updates(t->sac);
+}
+
+static void note_bonus(mr_trainer *t) {
+    mr_metrics *now = &t->loop.now;
+    if (!t->bonus)
+        return;
+    const mr_bonus_figures f = mr_bonus_take_figures(t->bonus);
+    now->bonus_state_log_prob = f.state_log_prob;
+    now->bonus_mean = f.mean;
+    now->bonus_std = f.std;
+    now->bonus_beta = f.beta;
+    now->bonus_coverage = f.coverage;
+    now->bonus_restarts = f.n_restarts;
+}
+
+mr_status mr_trainer_log_row(mr_trainer *t) {
+    const mr_sac_figures *sum = &t->loop.sum;
+    const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
+    t->loop.now.critic_loss = sum->critic_loss / n;
+    t->loop.now.q_mean = sum->q_mean / n;
+    t->loop.now.actor_loss = sum->actor_loss / n;
+    t->loop.now.ent_coef_loss = sum->alpha_loss / n;
+    t->loop.now.entropy = sum->entropy / n;
+    t->loop.n_summed = 0;
+    t->loop.sum = (mr_sac_figures){0};
+    t->logged_steps = t->loop.now.total_timesteps;
+    note_bonus(t);
+    mr_trainer_note_time(t);
+    return mr_run_log(t->run, &t->loop.now);
+}

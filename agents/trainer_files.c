@@ -1,0 +1,131 @@
+// What a training run leaves in its directory, and what it goes on from.
+
+#include "agents/trainer.h"
+
+#include "nn/file.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+// ---- Saving
+
+mr_status mr_trainer_save_policy(mr_trainer *t, const char *name, double n_steps) {
+    char steps[32];
+    snprintf(steps, sizeof steps, "%.0f", n_steps);
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_note notes[] = {{"steps", steps},
+                             {"millrace", MR_VERSION},
+                             {"engine", env->engine},
+                             {"engine_version", env->engine_version}};
+    return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
+}
+
+static mr_status save_density(mr_trainer *t, const char *name) {
+    const mr_density *density = t->bonus ? mr_bonus_get_density(t->bonus) : NULL;
+    return density ? mr_density_save(density, mr_run_path(t->run, name)) : MR_OK;
+}
+
+mr_status mr_trainer_save_latest(mr_trainer *t) {
+    const mr_status status = save_density(t, "density.safetensors");
+    return status == MR_OK
+               ? mr_trainer_save_policy(t, "policy.safetensors", t->loop.now.total_timesteps)
+               : status;
+}
+
+// What the density was at this step, for pictures of how it went.
+mr_status mr_trainer_save_density_of_step(mr_trainer *t) {
+    char name[64];
+    if (!t->bonus || !mr_bonus_get_density(t->bonus))
+        return MR_OK;
+    const mr_status status = mr_make_directories(mr_run_path(t->run, "density"));
+    snprintf(name, sizeof name, "density/%.0f.safetensors", t->loop.now.total_timesteps);
+    return status == MR_OK ? save_density(t, name) : status;
+}
+
+static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
+    return (mr_checkpoint){.settings = used,
+                           .sac = t->sac,
+                           .best = t->best,
+                           .replay = t->replay,
+                           .bonus = t->bonus,
+                           .n_envs = t->n_envs,
+                           .obs_dim = t->obs_dim,
+                           .act_dim = t->act_dim,
+                           .loop = &t->loop,
+                           .rollouts = t->rollout,
+                           .actions = t->actions,
+                           .obs = t->obs};
+}
+
+mr_status mr_trainer_save_checkpoint(mr_trainer *t) {
+    const mr_settings used = mr_trainer_used_settings(t);
+    const mr_checkpoint checkpoint = checkpoint_of(t, &used);
+    mr_trainer_note_time(t);
+    const mr_status status = mr_run_sync(t->run, &t->loop.n_bytes);
+    if (status != MR_OK)
+        return status;
+    return mr_checkpoint_save(&checkpoint, mr_run_path(t->run, "checkpoint.safetensors"));
+}
+
+// Keeps what is good after `status` stopped training, and its message. In the middle of a step
+// there is no state to go on from: then the last checkpoint stays, if there is one.
+mr_status mr_trainer_save_after(mr_trainer *t, mr_status status) {
+    char cause[1024];
+    const double step = t->loop.now.total_timesteps;
+    snprintf(cause, sizeof cause, "%s", mr_error_message());
+    if (mr_trainer_save_latest(t) != MR_OK ||
+        (t->is_between_steps && mr_trainer_save_checkpoint(t) != MR_OK))
+        return mr_fail(status, "step %.0f: %s (and what was learned could not be saved: %s)", step,
+                       cause, mr_error_message());
+    const char *dir = t->settings->out;
+    if (access(mr_run_path(t->run, "checkpoint.safetensors"), F_OK) != 0)
+        return mr_fail(status, "step %.0f: %s; the last good policy is in %s", step, cause, dir);
+    if (status == MR_ERR_NUMERIC) // the same would happen again
+        return mr_fail(status, "step %.0f: %s; the last good policy and checkpoint are in %s", step,
+                       cause, dir);
+    return mr_fail(status,
+                   "step %.0f: %s; the last good policy and checkpoint are in %s: `millrace train "
+                   "--resume %s` goes on from there",
+                   step, cause, dir, dir);
+}
+
+// ---- Resuming
+
+static void swap_best(mr_trainer *t) {
+    mr_real *policy = mr_params_value(mr_policy_params(t->policy));
+    mr_real *best = mr_params_value(t->best);
+    for (size_t i = 0; i < mr_params_size(t->best); i++) {
+        const mr_real kept = best[i];
+        best[i] = policy[i];
+        policy[i] = kept;
+    }
+}
+
+// A policy that was better, of a time after the checkpoint, is not this run's any more.
+mr_status mr_trainer_restore_best(mr_trainer *t) {
+    if (t->loop.best_steps == 0) {
+        unlink(mr_run_path(t->run, "best_policy.safetensors"));
+        return MR_OK;
+    }
+    swap_best(t);
+    const mr_status status =
+        mr_trainer_save_policy(t, "best_policy.safetensors", t->loop.best_steps);
+    swap_best(t);
+    return status;
+}
+
+mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used) {
+    mr_checkpoint checkpoint = checkpoint_of(t, used);
+    const char *path = mr_run_path(t->run, "checkpoint.safetensors");
+    if (access(path, F_OK) != 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s has no checkpoint.safetensors to resume from; begin the run anew with "
+                       "--config %s/config.yaml --out DIR",
+                       used->out, used->out);
+    const mr_status status = mr_checkpoint_load(&checkpoint, path);
+    const double steps = t->loop.now.total_timesteps;
+    if (status == MR_OK && steps > (double)used->steps)
+        return mr_fail(MR_ERR_USAGE, "%s is at step %.0f already; give more --steps than %zu",
+                       used->out, steps, used->steps);
+    return status;
+}
