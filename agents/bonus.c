@@ -450,6 +450,7 @@ const mr_density *mr_bonus_get_density(mr_bonus *b) {
 // ---- Files
 
 static const size_t n_numbers = sizeof(state) / sizeof(double);
+static const double max_exact = 0x1p53; // up to here every whole number is a double
 
 enum { N_MOMENTS = sizeof(moments) / sizeof(double) };
 
@@ -478,10 +479,11 @@ static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
     memcpy(b->moments, features, b->chosen.n * sizeof *b->moments);
     memcpy(b->kept, kept, b->chosen.n);
     refresh_scale(b);
-    if (b->state.has_begun != 0 && b->dim == 0)
-        status = mr_fail(MR_ERR_INPUT,
-                         "%s: its bonus has no features; the file is damaged, take another copy",
-                         mr_tensors_path(file));
+    const bool has_features = b->dim > 0 || b->state.has_begun == 0;
+    if (!has_features || !(b->state.n_batches >= 0 && b->state.n_batches <= max_exact))
+        status =
+            mr_fail(MR_ERR_INPUT, "%s: its bonus is none; the file is damaged, take another copy",
+                    mr_tensors_path(file));
 done:
     return status;
 }

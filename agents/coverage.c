@@ -71,7 +71,7 @@ mr_status mr_coverage_read(mr_coverage *coverage, const mr_tensors *file) {
     memcpy(coverage->visited, visited, sizeof coverage->visited);
     coverage->n_visited = 0;
     for (size_t i = 0; i < N_CELLS; i++)
-        coverage->n_visited += coverage->visited[i];
+        coverage->n_visited += coverage->visited[i] != 0;
 done:
     return status;
 }

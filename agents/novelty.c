@@ -266,11 +266,29 @@ done:
     return status;
 }
 
+static bool is_count(double number) {
+    return number >= 0 && number <= 0x1p53 && number == floor(number);
+}
+
+static mr_status read_state(mr_novelty *v, const mr_tensors *file) {
+    const void *numbers;
+    state *s = &v->state;
+    const mr_status status =
+        mr_tensors_get(file, "bonus.net_numbers", MR_F64, 1, &n_numbers, &numbers);
+    if (status != MR_OK)
+        return status;
+    memcpy(s, numbers, sizeof *s);
+    if (is_count(s->n_steps) && is_count(s->adam_steps) && is_count(s->good_adam_steps) &&
+        is_count(s->n_restarts) && s->lr >= 0)
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: the counts of its bonus are none; the file is damaged, take another copy",
+                   mr_tensors_path(file));
+}
+
 mr_status mr_novelty_read(mr_novelty *v, const mr_tensors *file) {
     mr_status status;
-    const void *numbers;
-    MR_TRY(mr_tensors_get(file, "bonus.net_numbers", MR_F64, 1, &n_numbers, &numbers));
-    memcpy(&v->state, numbers, sizeof v->state);
+    MR_TRY(read_state(v, file));
     v->adam.n_steps = (uint64_t)v->state.adam_steps;
     v->adam.lr = v->state.lr;
     for (int i = 0; i < 2 * N_BLOCKS; i++)

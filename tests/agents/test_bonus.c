@@ -5,6 +5,8 @@
 #include "tests/agents/moving_mixture.h"
 #include "tests/scratch.h"
 
+#include <stdint.h>
+
 TestSuite(bonus, .init = scratch_enter, .fini = scratch_leave);
 
 enum { BATCH = MIXTURE_BATCH };
@@ -435,6 +437,28 @@ Test(bonus, goes_on_from_a_file_with_the_same_bits) {
 Test(bonus, goes_on_from_a_file_of_before_it_began) {
     check_going_on("density", BATCH - 10);
     check_going_on("rnd", BATCH - 10);
+}
+
+// What no run writes: counts that are none.
+Test(bonus, a_file_with_senseless_counts_is_refused) {
+    static const char *const names[] = {"bonus.numbers", "bonus.net_numbers"};
+    const mr_bonus_options options = mixture_options("gaussian");
+    for (size_t k = 0; k < MR_COUNT(names); k++) {
+        mr_bonus *bonus = create_mixture(&options), *other = create_mixture(&options);
+        mr_tensors *file = NULL;
+        go(bonus, 0, BATCH + 2);
+        save(bonus);
+        cr_assert_eq(mr_tensors_open("bonus.safetensors", &file), MR_OK);
+        for (size_t i = 0; i < mr_tensors_count(file); i++) {
+            const mr_tensor found = mr_tensors_at(file, i);
+            for (size_t j = 0; strcmp(found.name, names[k]) == 0 && j < found.shape[0]; j++)
+                ((double *)(uintptr_t)found.data)[j] = NAN;
+        }
+        cr_expect_eq(mr_bonus_read(other, file), MR_ERR_INPUT, "%s", names[k]);
+        mr_tensors_close(file);
+        mr_bonus_free(bonus);
+        mr_bonus_free(other);
+    }
 }
 
 Test(bonus, a_saved_density_knows_its_columns_and_gives_the_same_log_densities) {

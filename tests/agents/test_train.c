@@ -350,6 +350,25 @@ Test(train, a_reward_that_is_not_finite_ends_the_episode) {
     check_sabotage(0);
 }
 
+// With a bonus, stopped half-way, three copies on two threads: bit for bit as in one go.
+Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
+    mr_settings whole = settings_for("a"), parted = settings_for("b");
+    mr_settings *const both[] = {&whole, &parted};
+    witness w = {.stop_after = 150};
+    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
+    mr_train_result result;
+    for (size_t k = 0; k < MR_COUNT(both); k++) {
+        both[k]->threads = 2;
+        both[k]->num_envs = 3;
+        snprintf(both[k]->bonus, sizeof both[k]->bonus, "density");
+    }
+    train(&whole);
+    cr_assert_eq(mr_train(&parted, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect(is_same_file("a", "b", "policy.safetensors"));
+    cr_expect(is_same_file("a", "b", "density.safetensors"));
+}
+
 // ---- An environment that does not repeat itself
 
 static void disturb(const mjModel *model, mjData *data) {

@@ -456,6 +456,17 @@ Test(train_command, eval_tells_how_widely_states_spread) {
     expect_refusal(&o, 2, "--features is about --coverage");
 }
 
+// The first episode of Pusher-v5 lasts 100 steps, in which the goal stays where it is.
+Test(train_command, says_which_features_novelty_leaves_out) {
+    outcome o = RUN("train", "Pusher-v5", "--threads", "1", "--hidden", "16", "--policy",
+                    "gaussian", "--batch-size", "16", "--learning-starts", "50", "--steps", "90",
+                    "--eval-episodes", "1", "--bonus", "rnd", "--out", "a");
+    expect_success(&o);
+    scratch_expect_part(o.err, "note: novelty leaves out what has not varied so far: ");
+    scratch_expect_part(o.err, "xpos.goal.0, xpos.goal.1, xpos.goal.2\n");
+    outcome_free(&o);
+}
+
 Test(train_command, refuses_features_that_a_task_lacks) {
     outcome o = RUN(TINY, "--bonus", "density", "--bonus-features", "qvel.slidr", "--out", "a");
     expect_refusal(&o, 2, "InvertedPendulum-v5 observes no qvel.slidr; did you mean qvel.slider?");
