@@ -11,7 +11,8 @@
 #include <string.h>
 
 static const double most_paid = 5;       // in deviations of the novelty
-static const double follow_share = 0.01; // of a batch in the novelty's mean and deviation
+static const double fresh_share = 0.001; // of a new state in the novelty's mean
+static const double batch_share = 0.01;  // of a batch in its deviation
 static const double least_spread = 1e-7; // of a feature, beside its mean: float32's resolution
 
 /// How beta falls: its share after t states.
@@ -347,31 +348,37 @@ static void score_fresh(mr_bonus *b, const double *obs) {
                 (mr_real)((obs[i * b->env->obs_dim + b->column[j]] - b->shift[j]) / b->scale[j]);
     mr_novelty_score(b->net, n, b->u, b->novelty);
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(b->novelty[i]))
+        const double novelty = b->novelty[i] + log_scale(b);
+        if (!isfinite(novelty))
             continue;
-        b->state.fresh_sum -= b->novelty[i] + log_scale(b);
+        b->state.mean += fresh_share * (novelty - b->state.mean);
+        b->state.fresh_sum += novelty;
         b->state.n_fresh++;
     }
 }
 
 void mr_bonus_visit(mr_bonus *b, const double *obs) {
-    if (b->net && b->kind->is_log_density)
+    if (b->net)
         score_fresh(b, obs);
     for (size_t i = 0; i < b->options.n_envs; i++)
         add_state(b, obs + i * b->env->obs_dim);
 }
 
-// Lets mean and deviation follow the novelty of a batch; the first batches count fully.
+// Lets the deviation follow that of batches; the first ones count fully. The mean is that of new
+// states, so that an agent that goes on as it does is paid nothing on average, and no episode is
+// the better for being long or short.
 static void follow(mr_bonus *b) {
     const size_t n = b->options.batch_size;
     state *s = &b->state;
-    const double share = fmax(follow_share, 1 / (s->n_batches + 1));
+    const double share = fmax(batch_share, 1 / (s->n_batches + 1));
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
         sum += b->novelty[i];
-    s->mean += share * (sum / (double)n - s->mean);
+    const double mean = sum / (double)n;
+    if (s->n_batches == 0)
+        s->mean = mean;
     for (size_t i = 0; i < n; i++)
-        squares += (b->novelty[i] - s->mean) * (b->novelty[i] - s->mean);
+        squares += (b->novelty[i] - mean) * (b->novelty[i] - mean);
     s->variance += share * (squares / (double)n - s->variance);
 }
 
@@ -384,7 +391,7 @@ static void sum_up(mr_bonus *b) {
     b->state.n_summed += (double)n;
 }
 
-static double beta(const mr_bonus *b) {
+double mr_bonus_beta(const mr_bonus *b) {
     return b->options.scale * b->schedule->share(&b->options, b->state.n_visited);
 }
 
@@ -408,9 +415,9 @@ mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
     score_batch(b, obs);
     follow(b);
     sum_up(b);
-    const double factor = beta(b), std = sqrt(b->state.variance);
+    const double std = sqrt(b->state.variance);
     for (size_t i = 0; i < n; i++)
-        out[i] = (mr_real)(factor * b->normalizer->of(b->novelty[i], b->state.mean, std));
+        out[i] = (mr_real)b->normalizer->of(b->novelty[i], b->state.mean, std);
     if ((size_t)b->state.n_batches % b->kind->train_every == 0)
         mr_novelty_train(b->net, b->u, (uint64_t)b->state.n_batches);
     b->state.n_batches++;
@@ -429,10 +436,10 @@ mr_bonus_figures mr_bonus_take_figures(mr_bonus *b) {
     state *s = &b->state;
     const double mean = share(s->sum, s->n_summed), square = share(s->sum_squares, s->n_summed);
     const mr_bonus_figures figures = {
-        .state_log_prob = share(s->fresh_sum, s->n_fresh),
+        .state_log_prob = b->kind->is_log_density ? -share(s->fresh_sum, s->n_fresh) : NAN,
         .mean = mean,
         .std = square > mean * mean || isnan(mean) ? sqrt(square - mean * mean) : 0,
-        .beta = beta(b),
+        .beta = mr_bonus_beta(b),
         .coverage = b->coverage ? mr_coverage_share(b->coverage) : NAN,
         .n_restarts = b->net ? mr_novelty_n_restarts(b->net) : 0};
     s->fresh_sum = s->n_fresh = s->sum = s->sum_squares = s->n_summed = 0;

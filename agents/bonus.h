@@ -41,13 +41,16 @@ void mr_bonus_free(mr_bonus *bonus);
 /// goes into the figures, then they go into the moments and the coverage. Allocates nothing.
 void mr_bonus_visit(mr_bonus *bonus, const double *obs);
 
-/// What is paid for a batch of states, out [batch_size]; then the net is trained on them, where it
-/// is its turn. Nothing is paid before batch_size states have been visited. The first time that
-/// something is, the net is built: features that have not varied are left out (mr_bonus_note).
+/// The b of a batch of states, out [batch_size]; then the net is trained on them, where it is its
+/// turn. It is 0 before batch_size states have been visited. The first time that
+/// it is not, the net is built: features that have not varied are left out (mr_bonus_note).
 /// Fails with MR_ERR_INPUT where none has varied, then and never later; allocates nothing later.
 ///
 ///   obs  [batch_size x obs_dim]
 mr_status mr_bonus_pay(mr_bonus *bonus, const mr_real *obs, mr_real *out);
+
+/// beta_t: what a b of 1 is worth now.
+double mr_bonus_beta(const mr_bonus *bonus);
 
 /// What users should know: which features were left out. NULL: nothing.
 const char *mr_bonus_note(const mr_bonus *bonus);

@@ -19,11 +19,12 @@ typedef struct {
     mr_node *loss;
 } critic_graph;
 
-/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), less min Q of the bonus, for the policy; -log
-/// alpha (log pi + target) for the temperature.
+/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), less beta min Q of the bonus, for the policy;
+/// -log alpha (log pi + target) for the temperature.
 typedef struct {
     mr_graph *graph;
     mr_node *obs, *noise;
+    mr_node *beta; // [rows x 1]; NULL: the bonus has no critics
     mr_node *log_prob;
     mr_node *actor_loss;
     mr_node *alpha_loss; // NULL where the temperature is fixed
@@ -117,11 +118,16 @@ static mr_status build_critic_graph(mr_sac *sac) {
     return mr_graph_plan(g->graph, g->loss, n_trained, trained);
 }
 
-static mr_node *build_sum_of_values(const mr_sac *sac, mr_node *obs, mr_node *act) {
-    mr_node *value = build_value(sac->critic, mr_critic_params(sac->critic), obs, act);
+// The bonus's critics value b itself: a beta that falls counts at once, and they have nothing to
+// unlearn.
+static mr_node *build_sum_of_values(const mr_sac *sac, actor_graph *g, mr_node *act) {
+    mr_node *value = build_value(sac->critic, mr_critic_params(sac->critic), g->obs, act);
     const mr_critic *of_bonus = sac->bonus_critic;
-    return of_bonus ? mr_add(value, build_value(of_bonus, mr_critic_params(of_bonus), obs, act))
-                    : value;
+    if (!of_bonus)
+        return value;
+    g->beta = mr_input(g->graph, 1, false);
+    mr_node *novelty = build_value(of_bonus, mr_critic_params(of_bonus), g->obs, act);
+    return mr_add(value, mr_mul(g->beta, novelty));
 }
 
 static mr_status build_actor_graph(mr_sac *sac) {
@@ -135,7 +141,7 @@ static mr_status build_actor_graph(mr_sac *sac) {
     g->obs = mr_input(g->graph, spec->obs_dim, false);
     g->noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes now = mr_policy_build(sac->policy, g->graph, g->obs, g->noise);
-    mr_node *value = build_sum_of_values(sac, g->obs, now.act);
+    mr_node *value = build_sum_of_values(sac, g, now.act);
     mr_node *alpha = mr_stop_gradient(build_alpha(sac, g->graph));
     g->log_prob = mr_keep(now.log_prob);
     g->actor_loss = mr_keep(mr_sub(mr_mul(alpha, now.log_prob), value));
@@ -255,8 +261,9 @@ static mr_status pay_bonus(mr_sac *sac) {
         return MR_OK;
     mr_real *paid = g->bonus ? mr_node_value(g->bonus) : sac->paid;
     const mr_status status = mr_bonus_pay(sac->options.bonus, mr_node_value(g->next_obs), paid);
+    const mr_real beta = (mr_real)mr_bonus_beta(sac->options.bonus);
     for (size_t i = 0; i < n && status == MR_OK && !g->bonus; i++)
-        reward[i] += paid[i];
+        reward[i] += beta * paid[i];
     return status;
 }
 
@@ -274,9 +281,16 @@ static void run_critic(mr_sac *sac) {
     sac->figures.q_mean = mr_node_mean(g->q, sac->options.batch_size);
 }
 
+static void fill(mr_node *input, size_t n, double value) {
+    for (size_t i = 0; i < n; i++)
+        mr_node_value(input)[i] = (mr_real)value;
+}
+
 static void run_actor(mr_sac *sac) {
     const actor_graph *g = &sac->actor_graph;
     const size_t n = sac->options.batch_size;
+    if (g->beta)
+        fill(g->beta, n, mr_bonus_beta(sac->options.bonus));
     mr_graph_run(g->graph, n);
     sac->figures.actor_loss = mr_node_mean(g->actor_loss, n);
     sac->figures.alpha_loss = sac->options.learns_alpha ? mr_node_mean(g->alpha_loss, n) : NAN;

@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     double critic_loss; // 1/2 the sum of all critics' mean squared errors
     double q_mean;      // of the task's first critic on the batch
-    double actor_loss;  // alpha log pi - min Q, or alpha log pi - min Q - min Q of the bonus
+    double actor_loss;  // alpha log pi - min Q, less beta min Q of the bonus's own
     double alpha;
     double alpha_loss; // -log alpha (log pi + target_entropy); NaN where alpha is fixed; NaN where
                        // alpha is not learned

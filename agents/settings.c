@@ -68,12 +68,13 @@ static const mr_setting table[] = {
      "pays for novel states: by a flow's log-density, or random network distillation", false},
     {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
      "the flow of the density, with options as in policy", false},
-    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.1", 0, 1e6, "X",
+    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "1", 0, 1e6, "X",
      "what a novelty of one standard deviation is paid", false},
-    {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "none", 0, 0, "none|linear|exponential",
+    {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "exponential", 0, 0,
+     "none|linear|exponential",
      "how the bonus falls: linear, to 0 at the last step; exponential, by (1 - rate)^step", false},
-    {"bonus_decay_rate", MR_SETTING_REAL, AT(bonus_decay_rate), "1e-05", 0, 1, "X",
-     "rate of the exponential decay", false},
+    {"bonus_decay_rate", MR_SETTING_AUTO, AT(bonus_decay_rate), "auto", 0, 1, "auto|X",
+     "rate of the exponential decay; auto: to a thousandth at the last step", false},
     {"bonus_features", MR_SETTING_TEXT, AT(bonus_features), "all", 0, 0, "NAME|N|N-N,...",
      "what novelty is measured in: all, or names and numbers of the observation's features", false},
     {"bonus_normalize", MR_SETTING_CHOICE, AT(bonus_normalize), "auto", 0, 0,
@@ -378,10 +379,16 @@ const mr_setting *mr_setting_find(const char *name) {
     return NULL;
 }
 
+// Whether there is a bonus that would have fallen otherwise with other steps.
+static bool falls_until_the_end(const mr_settings *settings) {
+    const char *decay = settings->bonus_decay;
+    return strcmp(settings->bonus, "none") != 0 &&
+           (strcmp(decay, "linear") == 0 ||
+            (strcmp(decay, "exponential") == 0 && settings->bonus_decay_rate.automatic));
+}
+
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
-    // A bonus that falls to 0 at the last step would have fallen otherwise.
-    if (setting->offset == AT(steps) && strcmp(settings->bonus, "none") != 0 &&
-        strcmp(settings->bonus_decay, "linear") == 0)
+    if (setting->offset == AT(steps) && falls_until_the_end(settings))
         return false;
     for (size_t i = 0; i < MR_COUNT(changeable); i++)
         if (changeable[i] == setting->offset)

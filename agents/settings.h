@@ -46,7 +46,7 @@ typedef struct {
     char bonus_flow[MR_MAX_TEXT];    // of the density
     double bonus_scale;              // beta_0
     char bonus_decay[MR_MAX_CHOICE]; // and what follows: mr_bonus_options
-    double bonus_decay_rate;
+    mr_auto bonus_decay_rate;        // automatic: to a thousandth at the last step
     char bonus_features[MR_MAX_TEXT];
     char bonus_normalize[MR_MAX_CHOICE];
     char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"

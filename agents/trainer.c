@@ -9,6 +9,8 @@
 
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
+static const double last_share = 0.001; // of a bonus that falls at the automatic rate
+
 static int choose_threads(const mr_settings *settings) {
     if (settings->threads > 0)
         return (int)settings->threads;
@@ -61,13 +63,18 @@ static mr_status make_policy(mr_trainer *t) {
     return status;
 }
 
+static double decay_rate(const mr_settings *s) {
+    return s->bonus_decay_rate.automatic ? 1 - pow(last_share, 1 / (double)s->steps)
+                                         : s->bonus_decay_rate.value;
+}
+
 static mr_status make_bonus(mr_trainer *t) {
     const mr_settings *s = t->settings;
     const mr_bonus_options options = {.kind = s->bonus,
                                       .flow = s->bonus_flow,
                                       .scale = s->bonus_scale,
                                       .decay = s->bonus_decay,
-                                      .decay_rate = s->bonus_decay_rate,
+                                      .decay_rate = decay_rate(s),
                                       .features = s->bonus_features,
                                       .normalize = s->bonus_normalize,
                                       .n_steps = s->steps,

@@ -267,20 +267,23 @@ Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
     agent_free(&a);
 }
 
-// The bonus's targets have no entropy; the actor's value is the sum of both smallest ones.
+// The bonus's targets have no entropy; the actor's value is the smaller of the task's, and beta of
+// the smaller of the bonus's.
 Test(exact_sac, critics_of_a_bonus_have_losses_of_their_own) {
     agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("rnd", &bonus_env));
     const double alpha = exp(mr_params_read(mr_sac_temperature(a.sac))[0]);
     const mr_sac_figures *found = mr_sac_get_figures(a.sac);
     const mr_critic *task = mr_sac_critic(a.sac), *bonus = mr_sac_bonus_critic(a.sac);
+    const double beta = mr_bonus_beta(a.bonus);
     double actor_loss = 0;
     outcome now, of_bonus;
+    cr_assert_eq(beta, 0.5);
     cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
     play(&a, task, mr_critic_params(task), a.batch.obs, a.batch.noise, &now);
     play(&a, bonus, mr_critic_params(bonus), a.batch.obs, a.batch.noise, &of_bonus);
     for (size_t i = 0; i < SMALL_ROWS; i++)
         actor_loss += (alpha * now.log_prob[i] - fmin(now.q[0][i], now.q[1][i]) -
-                       fmin(of_bonus.q[0][i], of_bonus.q[1][i])) /
+                       beta * fmin(of_bonus.q[0][i], of_bonus.q[1][i])) /
                       SMALL_ROWS;
     small_compute(a.sac, &a.batch);
     expect_close("real_nvp", "critic_loss", found->critic_loss,

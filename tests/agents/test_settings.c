@@ -176,6 +176,10 @@ Test(settings, the_steps_of_a_bonus_that_falls_to_their_end_may_not_change) {
     mr_settings_set(&s, "bonus", "rnd", "bonus");
     cr_expect(!mr_setting_may_change(steps, &s));
     mr_settings_set(&s, "bonus_decay", "exponential", "bonus_decay");
+    cr_expect(!mr_setting_may_change(steps, &s));
+    mr_settings_set(&s, "bonus_decay_rate", "1e-5", "bonus_decay_rate");
+    cr_expect(mr_setting_may_change(steps, &s));
+    mr_settings_set(&s, "bonus_decay", "none", "bonus_decay");
     cr_expect(mr_setting_may_change(steps, &s));
     cr_expect(!mr_setting_may_change(mr_setting_find("bonus"), &s));
 }
