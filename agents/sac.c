@@ -8,8 +8,8 @@
 #include <string.h>
 
 /// y = r + discount (min Q_target(s', a') - alpha log pi(a'|s')), a' ~ pi(s'); loss = 1/2 sum_k
-/// (Q_k(s, a) - y)^2. For critics of the bonus b: y = b + discount min Q_target(s', a'), and their
-/// loss is added.
+/// (Q_k(s, a) - y)^2. Where the bonus b has critics of its own, y = r + discount min Q_target(s',
+/// a') for the task's and y = b + discount min Q_target(s', a') for those, and their loss is added.
 typedef struct {
     mr_graph *graph;
     mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
@@ -67,15 +67,20 @@ static mr_node *build_errors(const mr_critic *critic, const critic_graph *g, mr_
     return mr_add(mr_square(mr_sub(now.q[0], target)), mr_square(mr_sub(now.q[1], target)));
 }
 
+// Beside critics of the bonus, the task's critics value the task alone. The entropy's temperature
+// begins at 1, and what that adds to a value takes 1 / ((1 - gamma) tau) = 20,000 updates to fade:
+// until then a reward of 1 that ends the episode would count as a loss. Ball et al. 2023
+// (arXiv:2302.02948) leave it out for sparse rewards too; novelty explores in its place.
 static mr_node *build_task_errors(const mr_sac *sac, const critic_graph *g,
                                   const mr_policy_nodes *next, mr_node **q) {
     mr_node *value =
         build_value(sac->critic, mr_critic_target(sac->critic), g->next_obs, next->act);
-    mr_node *entropy_cost = mr_mul(build_alpha(sac, g->graph), next->log_prob);
-    return build_errors(sac->critic, g, g->reward, mr_sub(value, entropy_cost), q);
+    mr_node *entropy_cost =
+        sac->bonus_critic ? NULL : mr_mul(build_alpha(sac, g->graph), next->log_prob);
+    return build_errors(sac->critic, g, g->reward,
+                        entropy_cost ? mr_sub(value, entropy_cost) : value, q);
 }
 
-// The entropy is the task's: here there is none.
 static mr_node *build_bonus_errors(const mr_sac *sac, const critic_graph *g,
                                    const mr_policy_nodes *next) {
     mr_node *q;

@@ -82,8 +82,10 @@ static const mr_setting table[] = {
      "novelty less its mean over its deviation, over its deviation alone, or as it is; auto: "
      "standard for density, scale for rnd",
      false},
-    {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "shared", 0, 0, "shared|separate",
-     "whether the bonus is added to the rewards or has critics of its own", false},
+    {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "separate", 0, 0, "shared|separate",
+     "whether the bonus is added to the rewards or has critics of its own; those of the task then "
+     "value the task alone",
+     false},
     {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",

@@ -267,7 +267,7 @@ Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
     agent_free(&a);
 }
 
-// The bonus's targets have no entropy; the actor's value is the smaller of the task's, and beta of
+// No target has the entropy; the actor's value is the smaller of the task's, and beta of
 // the smaller of the bonus's.
 Test(exact_sac, critics_of_a_bonus_have_losses_of_their_own) {
     agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("rnd", &bonus_env));
@@ -287,7 +287,7 @@ Test(exact_sac, critics_of_a_bonus_have_losses_of_their_own) {
                       SMALL_ROWS;
     small_compute(a.sac, &a.batch);
     expect_close("real_nvp", "critic_loss", found->critic_loss,
-                 mean_critic_loss(&a, task, a.batch.reward, alpha) +
+                 mean_critic_loss(&a, task, a.batch.reward, 0) +
                      mean_critic_loss(&a, bonus, a.batch.bonus, 0));
     expect_close("real_nvp", "actor_loss", found->actor_loss, actor_loss);
     agent_free(&a);
