@@ -10,8 +10,8 @@
 typedef struct mr_responder mr_responder;
 
 /// Answers for the environments `envs`, which must outlive it. A session that is silent for
-/// `lease_s` loses them to the next. The caller frees it. Fails with MR_ERR_USAGE where they are more
-/// than a client would take (MR_MESSAGE_MAX_NUMBERS).
+/// `lease_s` loses them to the next. The caller frees it. Fails with MR_ERR_USAGE where they are
+/// more than a client would take (MR_MESSAGE_MAX_NUMBERS).
 mr_status mr_responder_new(mr_vec_env *envs, double lease_s, mr_responder **out);
 void mr_responder_free(mr_responder *responder);
 
