@@ -14,9 +14,10 @@
 
 enum {
     MAX_MAPS = 6,
-    N_COLUMNS = 3,     // of maps
-    GRID = 150,        // cells of a map of two features, in each direction
-    BINS = 50,         // of one from which others were summed out
+    N_COLUMNS = 3, // of maps
+    GRID = 150,    // cells of a map of two features, in each direction
+    BINS = 50,     // of one from which others were summed out
+    MOST_CELLS = GRID * GRID,
     N_SAMPLES = 50000, // that it is then made of
     SIDE = 300,        // pixels of a map
     LEFT = 84,
@@ -32,7 +33,7 @@ enum {
 typedef struct {
     double step;
     char *path;     // borrowed
-    double *values; // [n_cells x n_cells]
+    double *values; // [n_cells x n_cells] the scene's
     size_t n_cells; // in each direction
     double darkest; // what 5 % of the density's mass is denser than
 } map;
@@ -44,6 +45,7 @@ typedef struct {
     char axis_name[2][NAME_SIZE];
     size_t n;
     map maps[MAX_MAPS];
+    double *values; // [n x MOST_CELLS] owned
     mr_pixels size;
 } scene;
 
@@ -106,7 +108,8 @@ static void name_axes(const mr_env_spec *env, scene *s) {
 static mr_status check_density(const mr_density *density, const char *path,
                                const mr_env_spec *env) {
     size_t n_columns;
-    if (!mr_density_columns(density, &n_columns) || n_columns != env->obs_dim)
+    if (!mr_density_columns(density, &n_columns) ||
+        (env->obs_dim != 0 && n_columns != env->obs_dim))
         return mr_fail(MR_ERR_INPUT,
                        "%s: not a density of what %s observes; draw it with "
                        "`millrace flow plot`",
@@ -221,25 +224,15 @@ static mr_status find_darkest(const scene *s, map *m) {
     return MR_OK;
 }
 
-static bool needs_axes(const scene *s) {
-    return !(s->axis[0].high > s->axis[0].low);
-}
-
 static mr_status compute_map(const mr_density *density, scene *s, map *m) {
-    mr_status status = MR_OK;
+    mr_status status;
     const size_t dim = mr_density_dim(density);
-    double *samples = NULL;
+    double *samples = malloc(N_SAMPLES * dim * sizeof *samples);
     m->n_cells = dim == 2 ? GRID : BINS;
-    m->values = calloc(m->n_cells * m->n_cells, sizeof *m->values);
-    if (dim > 2 || needs_axes(s))
-        samples = malloc(N_SAMPLES * dim * sizeof *samples);
-    if (!m->values || ((dim > 2 || needs_axes(s)) && !samples)) {
-        status = mr_fail_memory("the picture");
-        goto done;
-    }
-    if (samples)
-        MR_TRY(mr_density_sample(density, 1, 1, N_SAMPLES, samples, NULL));
-    if (needs_axes(s))
+    if (!samples)
+        return mr_fail_memory("the picture");
+    MR_TRY(mr_density_sample(density, 1, 1, N_SAMPLES, samples, NULL));
+    if (!(s->axis[0].high > s->axis[0].low))
         MR_TRY(measure_axes(density, samples, s));
     if (dim == 2)
         MR_TRY(compute_exact(density, s, m));
@@ -254,6 +247,9 @@ done:
 // The last density comes first: the plane is its.
 static mr_status compute(scene *s, const mr_env_spec *env) {
     mr_status status = MR_OK;
+    s->values = calloc(s->n * MOST_CELLS, sizeof *s->values);
+    if (!s->values)
+        return mr_fail_memory("the picture");
     for (size_t i = s->n; i-- > 0 && status == MR_OK;) {
         mr_density *density = NULL;
         status = mr_density_load(s->maps[i].path, &density);
@@ -261,6 +257,7 @@ static mr_status compute(scene *s, const mr_env_spec *env) {
             status = choose_plane(density, s->maps[i].path, env, s);
         else if (status == MR_OK)
             status = check_density(density, s->maps[i].path, env);
+        s->maps[i].values = s->values + i * MOST_CELLS;
         if (status == MR_OK)
             status = compute_map(density, s, &s->maps[i]);
         mr_density_free(density);
@@ -339,20 +336,21 @@ mr_status mr_density_history_draw(const mr_density_history *history) {
     mr_status status;
     const mr_settings *settings = history->settings;
     const mr_env_options opened = {.set = settings->env_set, .task = settings->task};
+    const mr_env_spec elsewhere = {.name = settings->env};
     scene s = {.history = history};
     glob_t found = {0};
     mr_env *env = NULL;
     MR_TRY(find_files(history->dir, &found));
     choose_files(&s, &found);
-    MR_TRY(mr_env_open(settings->env, &opened, &env));
-    MR_TRY(compute(&s, mr_env_get_spec(env)));
+    if (!mr_env_is_remote(settings->env)) // one that is elsewhere need not be there any more
+        MR_TRY(mr_env_open(settings->env, &opened, &env));
+    MR_TRY(compute(&s, env ? mr_env_get_spec(env) : &elsewhere));
     const size_t n_columns = s.n < N_COLUMNS ? s.n : N_COLUMNS;
     s.size = (mr_pixels){LEFT + n_columns * (SIDE + GAP) + SCALE,
                          BOTTOM + n_rows(&s) * (SIDE + ROW_GAP) - ROW_GAP + TOP};
     status = mr_picture_draw(history->out, s.size.width, s.size.height, write_scene, &s);
 done:
-    for (size_t i = 0; i < s.n; i++)
-        free(s.maps[i].values);
+    free(s.values);
     globfree(&found);
     mr_env_close(env);
     return status;

@@ -2,6 +2,7 @@
 
 #include "envs/zmq/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -95,6 +96,7 @@ static mr_status copy_spec(const mr_message *m, announced *spec) {
 
 // Whether one may be taken for the other; how many environments there are is another matter.
 static bool are_alike(const announced *a, const announced *b) {
+    assert(a->act_low && a->act_high && b->act_low && b->act_high); // both were copied
     return strcmp(a->name, b->name) == 0 && a->obs_dim == b->obs_dim && a->act_dim == b->act_dim &&
            a->obs_size == b->obs_size && a->max_episode_steps == b->max_episode_steps &&
            memcmp(a->act_low, b->act_low, a->act_dim * sizeof(double)) == 0 &&
@@ -519,6 +521,7 @@ static mr_status meet(client *c, server *s) {
     MR_TRY(say_hello(c, s, &spec));
     s->spec = spec;
     MR_TRY(check_bounds(s, &spec));
+    assert(spec.num_envs > 0 && spec.act_dim > 0); // as mr_message_read checks
     if (!are_alike(&spec, &first->spec))
         return mr_fail(MR_ERR_USAGE,
                        "%s has %s (%zu observations, %zu actions), %s has %s (%zu, %zu); serve the "
