@@ -347,8 +347,9 @@ static void score_fresh(mr_bonus *b, const double *obs) {
             b->u[i * b->dim + j] =
                 (mr_real)((obs[i * b->env->obs_dim + b->column[j]] - b->shift[j]) / b->scale[j]);
     mr_novelty_score(b->net, n, b->u, b->novelty);
+    const double sum_log_scale = log_scale(b);
     for (size_t i = 0; i < n; i++) {
-        const double novelty = b->novelty[i] + log_scale(b);
+        const double novelty = b->novelty[i] + sum_log_scale;
         if (!isfinite(novelty))
             continue;
         b->state.mean += fresh_share * (novelty - b->state.mean);
@@ -399,8 +400,9 @@ double mr_bonus_beta(const mr_bonus *b) {
 static void score_batch(mr_bonus *b, const mr_real *obs) {
     standardise_batch(b, obs);
     mr_novelty_score(b->net, b->options.batch_size, b->u, b->novelty);
+    const double sum_log_scale = log_scale(b);
     for (size_t i = 0; i < b->options.batch_size; i++)
-        b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + log_scale(b) : b->state.mean;
+        b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + sum_log_scale : b->state.mean;
 }
 
 mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
