@@ -89,8 +89,6 @@ size_t mr_policy_responder_max_rows(const mr_policy_responder *r) {
 
 // ---- Acting
 
-#define REFUSE(fault, ...) (mr_fail(MR_ERR_INPUT, __VA_ARGS__), (fault))
-
 // By FNV-1a, 64 bits (Fowler, Noll and Vo). One session's requests have streams of their own, as
 // their numbers differ; those of two sessions coincide as seldom as two random numbers.
 static uint64_t stream_index(const mr_message *in) {
@@ -102,14 +100,16 @@ static uint64_t stream_index(const mr_message *in) {
 
 static mr_fault check_sizes(const mr_policy_responder *r, const mr_message *in, size_t *size) {
     const size_t max_rows = mr_policy_responder_max_rows(r), n_numbers = in->n * r->spec->obs_dim;
-    if (in->n > max_rows)
-        return REFUSE(MR_FAULT_BAD_MESSAGE,
-                      "'n' is %zu; at most %zu observations go into one message", in->n, max_rows);
     *size = in->obs.n_bytes == n_numbers * sizeof(float) ? sizeof(float) : sizeof(double);
+    if (in->n > max_rows)
+        return mr_fault_refuse(MR_FAULT_BAD_MESSAGE,
+                               "'n' is %zu; at most %zu observations go into one message", in->n,
+                               max_rows);
     if (in->obs.n_bytes != n_numbers * *size)
-        return REFUSE(MR_FAULT_BAD_MESSAGE,
-                      "'obs' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8",
-                      in->obs.n_bytes, in->n, r->spec->obs_dim);
+        return mr_fault_refuse(
+            MR_FAULT_BAD_MESSAGE,
+            "'obs' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8", in->obs.n_bytes,
+            in->n, r->spec->obs_dim);
     return MR_FAULT_NONE;
 }
 
@@ -118,10 +118,11 @@ static mr_fault check_obs(const mr_policy_responder *r, size_t first, size_t n) 
     const size_t dim = r->spec->obs_dim;
     for (size_t i = 0; i < n * dim; i++)
         if (!isfinite((float)r->obs[i]))
-            return REFUSE(MR_FAULT_BAD_OBS,
-                          "observation row %zu, column %zu is %g; every number must be finite, as "
-                          "a float32 too",
-                          first + i / dim, i % dim, r->obs[i]);
+            return mr_fault_refuse(
+                MR_FAULT_BAD_OBS,
+                "observation row %zu, column %zu is %g; every number must be finite, as "
+                "a float32 too",
+                first + i / dim, i % dim, r->obs[i]);
     return MR_FAULT_NONE;
 }
 
@@ -138,7 +139,7 @@ static mr_fault act_on_chunk(mr_policy_responder *r, const mr_message *in, size_
         mr_random_fill_normal(random, n * act_dim, r->noise);
     if (mr_policy_sample(r->policy, n, r->obs, in->stochastic ? r->noise : NULL, r->act, NULL) !=
         MR_OK)
-        return REFUSE(
+        return mr_fault_refuse(
             MR_FAULT_BAD_OBS,
             "observation rows %zu to %zu: an action is not finite; is a number in them huge, or "
             "one in the policy's file not finite?",
@@ -163,8 +164,8 @@ static mr_fault act(mr_policy_responder *r, const mr_message *in, mr_message *ou
     mr_fault fault = check_sizes(r, in, &size);
     mr_random random = mr_random_stream(r->seed, MR_STREAM_SERVE, stream_index(in));
     if (fault == MR_FAULT_NONE && !make_room(r, in->n))
-        return REFUSE(MR_FAULT_BAD_MESSAGE, "no memory for %zu actions; send fewer observations",
-                      in->n);
+        return mr_fault_refuse(MR_FAULT_BAD_MESSAGE,
+                               "no memory for %zu actions; send fewer observations", in->n);
     for (size_t i = 0; i < in->n && fault == MR_FAULT_NONE; i += CHUNK)
         fault = act_on_chunk(r, in, size, i, in->n - i < CHUNK ? in->n - i : CHUNK, &random);
     if (fault != MR_FAULT_NONE)
@@ -213,28 +214,24 @@ static mr_fault (*const requests[MR_MESSAGE_ERROR + 1])(mr_policy_responder *, c
 // Makes a reply of `in`, or returns the fault, with the message of mr_fail.
 static mr_fault execute(mr_policy_responder *r, const mr_message *in, mr_message *out) {
     if (requests[in->type] == NULL)
-        return REFUSE(MR_FAULT_BAD_MESSAGE,
-                      "'type' must be hello, act, ping or bye: here is a policy, no environment");
+        return mr_fault_refuse(
+            MR_FAULT_BAD_MESSAGE,
+            "'type' must be hello, act, ping or bye: here is a policy, no environment");
     return requests[in->type](r, in, out);
 }
 
 mr_bytes mr_policy_responder_answer(mr_policy_responder *r, mr_bytes request) {
     mr_message_head head;
-    mr_message in, out = {0};
+    mr_message in;
     mr_message_read(r->reader, request.data, request.n_bytes, &head, &in);
     if (!head.is_addressed)
         return (mr_bytes){0};
-    out.seq = in.seq;
-    memcpy(out.session, in.session, sizeof out.session);
+    mr_message out = mr_message_address(&in);
     const mr_fault fault = head.fault != MR_FAULT_NONE ? head.fault : execute(r, &in, &out);
-    if (fault != MR_FAULT_NONE) {
-        out.type = MR_MESSAGE_ERROR;
-        out.code = fault;
-        out.fatal = fault == MR_FAULT_BAD_VERSION;
-        snprintf(out.message, sizeof out.message, "%s", mr_error_message());
-    }
     r->figures.n_requests++;
-    if (mr_message_write(&out, &r->reply) != MR_OK)
+    if (fault != MR_FAULT_NONE)
+        mr_message_write_error(&in, fault, &r->reply);
+    else if (mr_message_write(&out, &r->reply) != MR_OK)
         return (mr_bytes){0}; // out of memory: no answer, and who asked asks again
     return (mr_bytes){r->reply.data, r->reply.n_bytes};
 }

@@ -126,6 +126,17 @@ void mr_message_buffer_free(mr_message_buffer *buffer);
 /// before it.
 mr_status mr_message_write(const mr_message *message, mr_message_buffer *buffer);
 
+/// A reply to `in` with nothing in it yet but session and number.
+mr_message mr_message_address(const mr_message *in);
+
+/// Sets the message that an error is to carry (printf form), as mr_fail does, and returns `fault`.
+mr_fault mr_fault_refuse(mr_fault fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/// Writes the error that answers `in`, with the message that was set last. Where there is no memory
+/// for it the buffer has no bytes: who asked asks again.
+void mr_message_write_error(const mr_message *in, mr_fault fault, mr_message_buffer *buffer);
+
 // ---- Reading
 
 typedef struct mr_message_reader mr_message_reader;

@@ -6,7 +6,6 @@
 #include "envs/zmq/pictures.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,27 +149,18 @@ size_t mr_responder_max_bytes(const mr_responder *r) {
 //
 // Each makes a reply of `in`, or returns the fault, with the message of mr_fail.
 
-__attribute__((format(printf, 2, 3))) static mr_fault refuse(mr_fault fault, const char *format,
-                                                             ...) {
-    char text[MR_MESSAGE_TEXT_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    mr_fail(MR_ERR_INPUT, "%s", text);
-    return fault;
-}
-
 static mr_fault check_envs(mr_responder *r, const mr_message *in) {
     memset(r->active, 0, r->n_envs * sizeof *r->active);
     for (size_t k = 0; k < in->n; k++) {
         const uint64_t i = in->envs[k];
         if (i >= r->n_envs)
-            return refuse(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
-                          (unsigned long long)i, r->n_envs - 1);
+            return mr_fault_refuse(MR_FAULT_BAD_ENV,
+                                   "environment %llu is not there; they are 0 to %zu",
+                                   (unsigned long long)i, r->n_envs - 1);
         if (r->active[i])
-            return refuse(MR_FAULT_BAD_ENV, "environment %llu is named twice; name it once",
-                          (unsigned long long)i);
+            return mr_fault_refuse(MR_FAULT_BAD_ENV,
+                                   "environment %llu is named twice; name it once",
+                                   (unsigned long long)i);
         r->active[i] = true;
     }
     return MR_FAULT_NONE;
@@ -179,9 +169,10 @@ static mr_fault check_envs(mr_responder *r, const mr_message *in) {
 static mr_fault check_episodes(const mr_responder *r, const mr_message *in) {
     for (size_t k = 0; k < in->n; k++)
         if (!r->in_episode[in->envs[k]])
-            return refuse(MR_FAULT_NEEDS_RESET,
-                          "environment %llu: its episode is over, or was never begun; reset it",
-                          (unsigned long long)in->envs[k]);
+            return mr_fault_refuse(
+                MR_FAULT_NEEDS_RESET,
+                "environment %llu: its episode is over, or was never begun; reset it",
+                (unsigned long long)in->envs[k]);
     return MR_FAULT_NONE;
 }
 
@@ -197,18 +188,20 @@ static mr_fault take_actions(mr_responder *r, const mr_message *in) {
     const size_t size =
         in->actions.n_bytes == n_numbers * sizeof(float) ? sizeof(float) : sizeof(double);
     if (in->actions.n_bytes != n_numbers * size)
-        return refuse(MR_FAULT_BAD_MESSAGE,
-                      "'actions' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8",
-                      in->actions.n_bytes, in->n, dim);
+        return mr_fault_refuse(
+            MR_FAULT_BAD_MESSAGE,
+            "'actions' has %zu bytes; it must be a bin of %zu x %zu numbers, f4 or f8",
+            in->actions.n_bytes, in->n, dim);
     for (size_t k = 0; k < in->n; k++) {
         double *action = r->actions + in->envs[k] * dim;
         const mr_bytes row = {(const char *)in->actions.data + k * dim * size, dim * size};
         mr_message_get_numbers(row, size, dim, action);
         for (size_t j = 0; j < dim; j++) {
             if (!isfinite(action[j]))
-                return refuse(MR_FAULT_BAD_ACTION,
-                              "environment %llu: action %zu is %g; every action must be finite",
-                              (unsigned long long)in->envs[k], j, action[j]);
+                return mr_fault_refuse(
+                    MR_FAULT_BAD_ACTION,
+                    "environment %llu: action %zu is %g; every action must be finite",
+                    (unsigned long long)in->envs[k], j, action[j]);
             action[j] = clip(action[j], r->spec->act_low[j], r->spec->act_high[j]);
         }
     }
@@ -291,10 +284,10 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
 static mr_fault render(mr_responder *r, const mr_message *in, mr_message *out) {
     const uint64_t n_bytes = 3 * in->width * in->height;
     if (in->env >= r->n_envs)
-        return refuse(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
-                      (unsigned long long)in->env, r->n_envs - 1);
+        return mr_fault_refuse(MR_FAULT_BAD_ENV, "environment %llu is not there; they are 0 to %zu",
+                               (unsigned long long)in->env, r->n_envs - 1);
     if (n_bytes > MR_MESSAGE_MAX_BYTES - MR_MESSAGE_SPARE_BYTES)
-        return refuse(
+        return mr_fault_refuse(
             MR_FAULT_BAD_MESSAGE,
             "a picture of %llu x %llu is more than a message holds; ask for a smaller one",
             (unsigned long long)in->width, (unsigned long long)in->height);
@@ -325,30 +318,13 @@ static mr_fault (*const requests[MR_MESSAGE_ERROR + 1])(mr_responder *, const mr
 
 // ---- Sessions
 
-static mr_message address_reply(const mr_message *in) {
-    mr_message out = {.seq = in->seq};
-    memcpy(out.session, in->session, sizeof out.session);
-    return out;
-}
-
 static mr_bytes bytes_of(const mr_message_buffer *buffer) {
     return (mr_bytes){buffer->data, buffer->n_bytes};
 }
 
-// The text is that of the last mr_fail.
-static void write_error(const mr_message *in, mr_fault fault, mr_message_buffer *buffer) {
-    mr_message out = address_reply(in);
-    out.type = MR_MESSAGE_ERROR;
-    out.code = fault;
-    out.fatal = fault == MR_FAULT_BAD_VERSION;
-    snprintf(out.message, sizeof out.message, "%s", mr_error_message());
-    if (mr_message_write(&out, buffer) != MR_OK)
-        buffer->n_bytes = 0; // out of memory: no answer, and who asked asks again
-}
-
 // A refusal changes nothing, what is remembered included.
 static mr_bytes answer_error(mr_responder *r, const mr_message *in, mr_fault fault) {
-    write_error(in, fault, &r->refusal);
+    mr_message_write_error(in, fault, &r->refusal);
     return bytes_of(&r->refusal);
 }
 
@@ -379,7 +355,7 @@ static session *end_session(mr_responder *r) {
 
 static mr_message make_spec(const mr_responder *r, const mr_message *in) {
     const mr_env_spec *spec = r->spec;
-    mr_message out = address_reply(in);
+    mr_message out = mr_message_address(in);
     out.type = MR_MESSAGE_SPEC;
     snprintf(out.name, sizeof out.name, "%s", spec->name);
     snprintf(out.server, sizeof out.server, "millrace " MR_VERSION);
@@ -425,16 +401,16 @@ static mr_bytes begin_session(mr_responder *r, const mr_message *in, double now_
 // `fault` says what was wrong with its fields; the message is then set.
 static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
                     mr_message_buffer *reply) {
-    mr_message out = address_reply(in);
+    mr_message out = mr_message_address(in);
     if (fault == MR_FAULT_NONE && requests[in->type] == NULL)
-        fault = refuse(MR_FAULT_BAD_MESSAGE,
-                       "'type' must be reset, step, render, ping or bye in a session");
+        fault = mr_fault_refuse(MR_FAULT_BAD_MESSAGE,
+                                "'type' must be reset, step, render, ping or bye in a session");
     if (fault == MR_FAULT_NONE)
         fault = requests[in->type](r, in, &out);
     if (fault != MR_FAULT_NONE)
-        write_error(in, fault, reply);
+        mr_message_write_error(in, fault, reply);
     else if (mr_message_write(&out, reply) != MR_OK)
-        write_error(in, MR_FAULT_ENV_FAILED, reply);
+        mr_message_write_error(in, MR_FAULT_ENV_FAILED, reply);
 }
 
 static mr_bytes go_on(mr_responder *r, const mr_message *in, mr_fault fault, double now_s) {
