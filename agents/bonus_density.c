@@ -44,7 +44,7 @@ const mr_bonus_kind mr_bonus_density = {
     // Farther out is as novel: float32 holds the log-density of all that is nearer.
     .reach = 100,
     .lr = 1e-3,
-    .train_every = 3,
+    .train_every = 4,
     .collapse = 1,
     .make = density_make,
     .free = density_free,

@@ -165,8 +165,8 @@ static mr_status build_critics(mr_sac *sac) {
     mr_status status =
         mr_critic_new(spec->obs_dim, spec->act_dim, &o->hidden, o->seed, 1, &sac->critic);
     if (status == MR_OK && o->bonus && o->separate_critic)
-        status =
-            mr_critic_new(spec->obs_dim, spec->act_dim, &o->hidden, o->seed, 3, &sac->bonus_critic);
+        status = mr_critic_new(spec->obs_dim, spec->act_dim, &o->bonus_hidden, o->seed, 3,
+                               &sac->bonus_critic);
     return status;
 }
 

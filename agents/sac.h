@@ -16,18 +16,19 @@ typedef struct mr_sac mr_sac;
 
 typedef struct {
     size_t batch_size;
-    mr_widths hidden; // of the critics
+    mr_widths hidden; // of the task's critics
     double gamma;
     double tau;      // of the targets' averaging
     double actor_lr; // the temperature's too
     double critic_lr;
     bool learns_alpha;
-    double alpha;          // where it is not learned; it starts at 1 where it is
-    double target_entropy; // nats
-    size_t policy_delay;   // critic updates for each update of policy and temperature
-    double reward_scale;   // what the task's rewards are multiplied by
-    mr_bonus *bonus;       // borrowed; NULL: none
-    bool separate_critic;  // of the bonus: else it is added to the rewards
+    double alpha;           // where it is not learned; it starts at 1 where it is
+    double target_entropy;  // nats
+    size_t policy_delay;    // critic updates for each update of policy and temperature
+    double reward_scale;    // what the task's rewards are multiplied by
+    mr_bonus *bonus;        // borrowed; NULL: none
+    bool separate_critic;   // of the bonus: else it is added to the rewards
+    mr_widths bonus_hidden; // of the bonus's own critics
     uint64_t seed;
     int n_threads;
 } mr_sac_options;

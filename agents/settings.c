@@ -86,6 +86,8 @@ static const mr_setting table[] = {
      "whether the bonus is added to the rewards or has critics of its own; those of the task then "
      "value the task alone",
      false},
+    {"bonus_hidden", MR_SETTING_WIDTHS, AT(bonus_hidden), "128,128", 0, 0, "N,N,...",
+     "widths of the hidden layers of the bonus's own critics", false},
     {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",

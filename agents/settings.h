@@ -50,6 +50,7 @@ typedef struct {
     char bonus_features[MR_MAX_TEXT];
     char bonus_normalize[MR_MAX_CHOICE];
     char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"
+    mr_widths bonus_hidden;           // of the separate ones
     size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
     size_t checkpoint_every; // environment steps; 0: only at the end

@@ -104,6 +104,7 @@ static mr_status make_agent(mr_trainer *t) {
                                     .reward_scale = s->reward_scale,
                                     .bonus = t->bonus,
                                     .separate_critic = strcmp(s->bonus_critic, "separate") == 0,
+                                    .bonus_hidden = s->bonus_hidden,
                                     .seed = s->seed,
                                     .n_threads = t->n_threads};
     return mr_sac_new(t->policy, &options, &t->sac);

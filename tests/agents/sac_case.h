@@ -49,6 +49,7 @@ static inline sac_case case_open(const char *name, int n_threads) {
     cr_assert_eq(mr_policy_new(&spec, 0, &c.policy), MR_OK, "%s", mr_error_message());
     const mr_sac_options options = {.batch_size = CASE_ROWS,
                                     .hidden = spec.hidden,
+                                    .bonus_hidden = {.n = 2, .width = {9, 4}},
                                     .gamma = 0.5, // not used: the batch brings its discounts
                                     .tau = 0.5,
                                     .learns_alpha = true,

@@ -36,6 +36,7 @@ static inline mr_policy *small_policy(const char *flow, size_t obs_dim, size_t a
 static inline mr_sac_options small_options(int n_threads) {
     return (mr_sac_options){.batch_size = SMALL_ROWS,
                             .hidden = {.n = 2, .width = {8, 6}},
+                            .bonus_hidden = {.n = 2, .width = {6, 4}},
                             .gamma = 0.9,
                             .tau = 0.25,
                             .actor_lr = 1e-2,

@@ -146,6 +146,7 @@ Test(sac, critics_of_the_bonus_learn_and_their_targets_follow) {
     small_visit(bonus, OBS_DIM, 50);
     options.bonus = bonus;
     options.separate_critic = true;
+    options.bonus_hidden = options.hidden; // so that the two can be compared
     learner l = learner_new(&options, 1);
     mr_params *critic = mr_critic_params(mr_sac_bonus_critic(l.sac));
     mr_params *target = mr_critic_target(mr_sac_bonus_critic(l.sac));
@@ -159,6 +160,19 @@ Test(sac, critics_of_the_bonus_learn_and_their_targets_follow) {
     }
     cr_expect(!is_unchanged(critic, old));
     free(old);
+    learner_free(&l);
+    mr_bonus_free(bonus);
+}
+
+Test(sac, critics_of_the_bonus_have_widths_of_their_own) {
+    mr_sac_options options = small_options(1);
+    mr_bonus *bonus = small_bonus("rnd", &bonus_env);
+    options.bonus = bonus;
+    options.separate_critic = true;
+    options.bonus_hidden = (mr_widths){.n = 1, .width = {3}};
+    learner l = learner_new(&options, 1);
+    const size_t n_weights = 2 * ((OBS_DIM + ACT_DIM + 1) * 3 + 3 + 1); // and biases, of twins
+    cr_expect_eq(mr_params_count(mr_critic_params(mr_sac_bonus_critic(l.sac))), n_weights);
     learner_free(&l);
     mr_bonus_free(bonus);
 }
