@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/clock.h"
+
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
 static const double last_share = 0.001; // of a bonus that falls at the automatic rate
@@ -167,7 +169,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     clear_metrics(&t->loop.now);
     t->loop.best_mean_reward = -INFINITY;
     t->logged_steps = -1;
-    clock_gettime(CLOCK_MONOTONIC, &t->begun);
+    t->begun_s = mr_clock_s();
 done:
     return status;
 }

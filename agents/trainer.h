@@ -9,8 +9,6 @@
 #include "agents/sac.h"
 #include "agents/train.h"
 
-#include <time.h>
-
 typedef struct {
     const mr_settings *settings;
     const mr_train_watcher *watcher;
@@ -41,8 +39,8 @@ typedef struct {
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
     double time_before; // s, that a resumed run had taken already
+    double begun_s;     // mr_clock_s, when this process began
     bool has_told_note; // of the bonus
-    struct timespec begun;
 } mr_trainer;
 
 // ---- Setting up (trainer.c)

@@ -4,15 +4,11 @@
 
 #include <math.h>
 
-static double seconds_since(const struct timespec *begun) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
-}
+#include "nn/clock.h"
 
 void mr_trainer_note_time(mr_trainer *t) {
     mr_metrics *now = &t->loop.now;
-    now->time_elapsed = t->time_before + seconds_since(&t->begun);
+    now->time_elapsed = t->time_before + mr_clock_s() - t->begun_s;
     now->fps = now->total_timesteps / now->time_elapsed;
 }
 

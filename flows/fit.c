@@ -3,11 +3,11 @@
 #include "flows/fit.h"
 
 #include "flows/fit_inside.h"
+#include "nn/clock.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -63,7 +63,7 @@ typedef struct {
     // The state of the parameters at the end of the last whole epoch.
     mr_real *kept[N_KEPT];
     uint64_t kept_steps;
-    struct timespec saved; // when the checkpoint was last written
+    double saved_s; // mr_clock_s, when the checkpoint was last written
 } fit;
 
 static size_t smaller(size_t a, size_t b) {
@@ -206,7 +206,7 @@ static void return_to_kept(fit *f) {
 
 static mr_status save(fit *f) {
     const char *path = f->options->checkpoint;
-    clock_gettime(CLOCK_MONOTONIC, &f->saved);
+    f->saved_s = mr_clock_s();
     if (!path)
         return MR_OK;
     return mr_fit_state_save(&f->state, f->options, f->trained.n + f->held_out.n, path);
@@ -218,16 +218,12 @@ static mr_status resume_or_save(fit *f) {
     const char *path = f->options->checkpoint;
     if (!path || access(path, F_OK) != 0)
         return save(f);
-    clock_gettime(CLOCK_MONOTONIC, &f->saved);
+    f->saved_s = mr_clock_s();
     return mr_fit_state_load(&f->state, f->options, f->trained.n + f->held_out.n, path);
 }
 
 static bool is_save_due(const fit *f) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const double seconds =
-        (double)(now.tv_sec - f->saved.tv_sec) + 1e-9 * (double)(now.tv_nsec - f->saved.tv_nsec);
-    return f->options->checkpoint && seconds >= checkpoint_interval;
+    return f->options->checkpoint && mr_clock_s() - f->saved_s >= checkpoint_interval;
 }
 
 // ---- An epoch

@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "flows/fit.h"
+#include "nn/clock.h"
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
 #include "scripts/live_line.h"
@@ -79,17 +79,14 @@ static void finished_epoch(void *self, const mr_fit_progress *now) {
 
 static mr_status fit(const fit_options *chosen, const mr_matrix *data, mr_density *density,
                      outcome *o) {
-    struct timespec begun, ended;
     mr_live_line line;
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    const double begun = mr_clock_s();
     catch_signals();
     mr_live_line_begin(&line);
     const mr_status status = mr_fit(density, data->n_rows, data->values, &chosen->fit,
                                     finished_epoch, &line, &stop_signal, &o->end);
     mr_live_line_clear(&line);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
-    o->seconds =
-        (double)(ended.tv_sec - begun.tv_sec) + 1e-9 * (double)(ended.tv_nsec - begun.tv_nsec);
+    o->seconds = mr_clock_s() - begun;
     return status;
 }
 

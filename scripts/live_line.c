@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "nn/clock.h"
+
 static const double live_interval = 0.1, plain_interval = 5.0; // s
 
 enum { LINE_SIZE = 512, DEFAULT_WIDTH = 80 };
@@ -17,15 +19,11 @@ void mr_live_line_begin(mr_live_line *line) {
     const char *terminal = getenv("TERM");
     const bool is_dumb = terminal != NULL && strcmp(terminal, "dumb") == 0;
     *line = (mr_live_line){.is_live = isatty(STDERR_FILENO) == 1 && !is_dumb};
-    clock_gettime(CLOCK_MONOTONIC, &line->drawn);
+    line->drawn_s = mr_clock_s();
 }
 
 bool mr_live_line_is_due(const mr_live_line *line) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const double elapsed = (double)(now.tv_sec - line->drawn.tv_sec) +
-                           1e-9 * (double)(now.tv_nsec - line->drawn.tv_nsec);
-    return elapsed >= (line->is_live ? live_interval : plain_interval);
+    return mr_clock_s() - line->drawn_s >= (line->is_live ? live_interval : plain_interval);
 }
 
 static int terminal_width(void) {
@@ -41,7 +39,7 @@ void mr_live_line_draw(mr_live_line *line, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    clock_gettime(CLOCK_MONOTONIC, &line->drawn);
+    line->drawn_s = mr_clock_s();
     if (line->is_live)
         fprintf(stderr, "\r%.*s\033[K", terminal_width(), text);
     else

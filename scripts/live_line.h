@@ -3,11 +3,10 @@
 #pragma once
 
 #include <stdbool.h>
-#include <time.h>
 
 typedef struct {
     bool is_live;
-    struct timespec drawn;
+    double drawn_s; // mr_clock_s
 } mr_live_line;
 
 void mr_live_line_begin(mr_live_line *line);

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "nn/clock.h"
+
 static const double live_interval = 0.1;   // s
 static const double plain_interval = 5.0;  // s
 static const double smoothing_time = 10.0; // s, over which the speed is averaged
@@ -36,10 +38,6 @@ __attribute__((format(printf, 2, 3))) static void line_add(line *l, const char *
     }
     l->length += (size_t)snprintf(l->text + l->length, sizeof l->text - l->length, "%s%s",
                                   n_space > 0 ? "  " : "", piece);
-}
-
-static double seconds_since(const struct timespec *start, const struct timespec *now) {
-    return (double)(now->tv_sec - start->tv_sec) + 1e-9 * (double)(now->tv_nsec - start->tv_nsec);
 }
 
 static size_t terminal_width(void) {
@@ -95,17 +93,15 @@ void mr_progress_begin(mr_progress *progress, const mr_settings *settings) {
     const bool is_dumb = terminal != NULL && strcmp(terminal, "dumb") == 0;
     *progress =
         (mr_progress){.settings = settings, .is_live = isatty(STDERR_FILENO) == 1 && !is_dumb};
-    clock_gettime(CLOCK_MONOTONIC, &progress->drawn);
+    progress->drawn_s = mr_clock_s();
 }
 
 void mr_progress_step(mr_progress *progress, const mr_metrics *now) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    const double elapsed = seconds_since(&progress->drawn, &time);
+    const double time_s = mr_clock_s(), elapsed = time_s - progress->drawn_s;
     if (elapsed < (progress->is_live ? live_interval : plain_interval))
         return;
     measure(progress, now, elapsed);
-    progress->drawn = time;
+    progress->drawn_s = time_s;
     progress->drawn_step = now->total_timesteps;
 
     line l = {.width = progress->is_live ? terminal_width() : LINE_SIZE - 1};

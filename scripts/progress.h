@@ -8,12 +8,11 @@
 #include "agents/settings.h"
 
 #include <stdbool.h>
-#include <time.h>
 
 typedef struct {
     const mr_settings *settings; // borrowed
     bool is_live;
-    struct timespec drawn;   // when the line was last drawn
+    double drawn_s;          // mr_clock_s, when the line was last drawn
     double drawn_step;       // and the step it showed
     double seconds_per_step; // smoothed; 0: not known yet
 } mr_progress;

@@ -2,9 +2,9 @@
 
 #include <omp.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "envs/zmq/responder.h"
+#include "nn/clock.h"
 #include "scripts/command.h"
 #include "scripts/serving.h"
 
@@ -32,14 +32,8 @@ static const mr_setting options[] = {
      "description (.yaml or .so) of the task, where ENV is mjcf:FILE.xml", false},
 };
 
-static double now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static mr_bytes answer(void *self, mr_bytes request) {
-    return mr_responder_answer(self, request, now_s());
+    return mr_responder_answer(self, request, mr_clock_s());
 }
 
 static void figure(void *self, char *line, size_t size) {

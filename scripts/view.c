@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "envs/mujoco/render.h"
+#include "nn/clock.h"
 #include "nn/random.h"
 #include "scripts/command.h"
 #include "scripts/saved_policy.h"
@@ -103,12 +103,6 @@ done:
     return status;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static mr_status draw(mr_window *window, const player *p, mr_window_wishes wishes) {
     char text[TEXT_SIZE];
     snprintf(text, sizeof text, "episode %zu\nstep %zu\nreturn %.1f\nspeed %gx%s", p->episode,
@@ -119,16 +113,16 @@ static mr_status draw(mr_window *window, const player *p, mr_window_wishes wishe
 // Steps when the task's own time has come to each of them, at the speed that is wished.
 static mr_status watch(mr_window *window, player *p, double step_time) {
     mr_status status;
-    double owed = 0.0, last = now(); // seconds of the task's own time not played yet
+    double owed = 0.0, last = mr_clock_s(); // seconds of the task's own time not played yet
     mr_window_wishes wishes;
     MR_TRY(begin(p));
     while (wishes = mr_window_poll(window), !wishes.is_closed) {
-        const double start = now();
+        const double start = mr_clock_s();
         owed += wishes.is_paused ? 0.0 : (start - last) * wishes.speed;
         last = start;
         if (wishes.restarts)
             MR_TRY(begin(p));
-        for (; owed >= step_time && now() - start < longest_wait; owed -= step_time)
+        for (; owed >= step_time && mr_clock_s() - start < longest_wait; owed -= step_time)
             MR_TRY(step(p));
         if (owed >= step_time)
             owed = 0.0; // too slow: never mind

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <zmq.h>
 
 #include "envs/zmq/curve.h"
 #include "envs/zmq/endpoint.h"
+#include "nn/clock.h"
 
 static const double first_pause_s = 0.1, longest_pause_s = 5;
 static const double last_wait_s = 1; // for a reply, once told to stop
@@ -58,12 +58,6 @@ static void disconnect(mr_link *link) {
     link->socket = NULL;
 }
 
-static double now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static char *copy_text(const char *text) {
     return text != NULL && text[0] != '\0' ? strdup(text) : NULL;
 }
@@ -93,7 +87,7 @@ mr_status mr_link_open(void *context, const char *endpoint, const char *server_k
                       .server_key = copy_text(server_key),
                       .secret_key = copy_text(secret_key),
                       .max_bytes = MR_MESSAGE_MAX_BYTES,
-                      .heard_s = now_s()};
+                      .heard_s = mr_clock_s()};
     zmq_msg_init(&link->body);
     MR_TRY(mr_message_reader_new(&link->reader));
     if (link->endpoint == NULL) {
@@ -144,7 +138,7 @@ const mr_message *mr_link_reply(const mr_link *link) {
 }
 
 double mr_link_silence_s(const mr_link *link) {
-    return now_s() - link->heard_s;
+    return mr_clock_s() - link->heard_s;
 }
 
 mr_status mr_link_fail(const mr_link *link) {
@@ -212,7 +206,7 @@ static mr_status ask(mr_link *link, mr_patience patience) {
         zmq_send(link->socket, link->request.data, link->request.n_bytes, ZMQ_DONTWAIT);
     link->n_tries++;
     link->state = ASKED;
-    link->asked_s = now_s();
+    link->asked_s = mr_clock_s();
     link->until_s = link->asked_s + patience.timeout_s;
     return MR_OK;
 }
@@ -258,7 +252,7 @@ static mr_status take(mr_link *link, bool *taken) {
     if (status != MR_OK)
         return mr_fail(MR_ERR_INPUT, "%s: its reply to '%s' is malformed: %s", link->endpoint,
                        link->what, mr_error_message());
-    link->heard_s = now_s();
+    link->heard_s = mr_clock_s();
     link->state = AT_REST;
     if (was_executed(reply))
         link->next_seq = link->seq + 1;
@@ -333,7 +327,7 @@ static mr_status wait_for(size_t n, mr_link *const *links) {
         asked[n_items] = links[i];
         items[n_items++] = (zmq_pollitem_t){.socket = links[i]->socket, .events = ZMQ_POLLIN};
     }
-    const double left_ms = fmin(ceil(1e3 * (until_s - now_s())), POLL_MS);
+    const double left_ms = fmin(ceil(1e3 * (until_s - mr_clock_s())), POLL_MS);
     if (zmq_poll(items, n_items, left_ms > 0 ? (long)left_ms : 0) < 0 && zmq_errno() != EINTR)
         return mr_fail(MR_ERR_IO, "cannot wait for replies: %s", zmq_strerror(zmq_errno()));
     for (int i = 0; i < n_items && status == MR_OK; i++)
@@ -352,7 +346,7 @@ static bool are_all_at_rest(size_t n, mr_link *const *links) {
 static mr_status exchange(size_t n, mr_link *const *links, mr_patience patience) {
     mr_status status = MR_OK;
     while (!are_all_at_rest(n, links)) {
-        const double now = now_s();
+        const double now = mr_clock_s();
         for (size_t i = 0; i < n; i++)
             MR_TRY(move_on(links[i], patience, now));
         MR_TRY(wait_for(n, links));

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zmq.h>
 
 #include "envs/zmq/curve.h"
 #include "envs/zmq/endpoint.h"
+#include "nn/clock.h"
 
 enum {
     MAX_FRAMES = 16, // of a message that came by way of proxies
@@ -190,18 +190,16 @@ static void answer_one(mr_service *s) {
     parcel_close(&p);
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+static long passed_ms(double begun_s) {
+    return (long)(1e3 * (mr_clock_s() - begun_s));
 }
 
 mr_status mr_service_run(mr_service *service, int milliseconds) {
-    const int64_t end = now_ms() + milliseconds;
+    const double begun_s = mr_clock_s();
     zmq_pollitem_t items[] = {{.socket = service->router, .events = ZMQ_POLLIN},
                               {.socket = service->zap, .events = ZMQ_POLLIN}};
-    for (int64_t left = milliseconds; left > 0; left = end - now_ms()) {
-        const int n = zmq_poll(items, service->zap != NULL ? 2 : 1, (long)left);
+    for (long left = milliseconds; left > 0; left = milliseconds - passed_ms(begun_s)) {
+        const int n = zmq_poll(items, service->zap != NULL ? 2 : 1, left);
         if (n < 0 && zmq_errno() == EINTR)
             return MR_OK;
         if (n < 0)
