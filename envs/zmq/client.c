@@ -5,19 +5,20 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zmq.h>
 
 #include "envs/env_kind.h"
 #include "envs/vec_env_kind.h"
+#include "envs/zmq/announced.h"
+#include "envs/zmq/keeper.h"
 
 static const mr_env_link default_link = {.timeout_s = 10, .retries = 5};
 static const char scheme_prefix[] = "zmq:";
-static const double shortest_ping_s = 0.01; // apart, however short a lease a server announces
+// Apart, however short or long a lease a server announces.
+static const double shortest_ping_s = 0.01, longest_ping_s = 1e6;
 
 enum {
     MAX_RESTARTS = 10, // of a server while one request is asked: more is no accident
@@ -25,19 +26,9 @@ enum {
     GOODBYE_MS = 1000, // that a server has to answer the last request
 };
 
-/// The spec that a server announced, kept.
-typedef struct {
-    char name[MR_MESSAGE_TEXT_SIZE], engine[MR_MESSAGE_TEXT_SIZE],
-        engine_version[MR_MESSAGE_TEXT_SIZE];
-    size_t num_envs, obs_dim, act_dim, max_episode_steps;
-    size_t obs_size;            // bytes of a number
-    double *act_low, *act_high; // owned
-    double lease_s;
-} announced;
-
 typedef struct {
     mr_link *link; // owned
-    announced spec;
+    mr_announced spec;
     size_t first;    // of its environments among all
     uint64_t *which; // [spec.num_envs] those of the present request, as the server counts
     double *actions; // [spec.num_envs x act_dim] theirs
@@ -52,19 +43,10 @@ typedef struct {
     server *servers;  // [n_servers] owned
     mr_link **posted; // [n_servers] those of the present exchange
     mr_env_spec spec;
-    bool *in_episode; // [n_envs]
-    bool *lost;       // [n_envs] was under way when its server began afresh
-    // The keeper pings while the trainer computes. Whoever talks to servers holds the lock.
-    pthread_t keeper;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool has_keeper, is_closing;
+    bool *in_episode;  // [n_envs]
+    bool *lost;        // [n_envs] was under way when its server began afresh
+    mr_keeper *keeper; // pings while the trainer computes; whoever talks to servers holds it
 } client;
-
-static void announced_free(announced *spec) {
-    free(spec->act_low);
-    free(spec->act_high);
-}
 
 static mr_status fail_server(const server *s, const char *what) {
     return mr_fail(MR_ERR_INPUT, "%s: %s", mr_link_endpoint(s->link), what);
@@ -72,66 +54,35 @@ static mr_status fail_server(const server *s, const char *what) {
 
 // ---- Hello
 
-static mr_status copy_spec(const mr_message *m, announced *spec) {
-    *spec =
-        (announced){.num_envs = (size_t)m->num_envs,
-                    .obs_dim = (size_t)m->obs_dim,
-                    .act_dim = (size_t)m->act_dim,
-                    .max_episode_steps = (size_t)m->max_episode_steps,
-                    .obs_size = strcmp(m->obs_dtype, "f4") == 0 ? sizeof(float) : sizeof(double),
-                    .act_low = malloc(m->act_low.n_bytes),
-                    .act_high = malloc(m->act_high.n_bytes),
-                    .lease_s = m->lease_s};
-    if (spec->act_low == NULL || spec->act_high == NULL) {
-        announced_free(spec);
-        return mr_fail_memory("a server's spec");
-    }
-    memcpy(spec->act_low, m->act_low.data, m->act_low.n_bytes);
-    memcpy(spec->act_high, m->act_high.data, m->act_high.n_bytes);
-    snprintf(spec->name, sizeof spec->name, "%s", m->name);
-    snprintf(spec->engine, sizeof spec->engine, "%s", m->engine[0] != '\0' ? m->engine : m->server);
-    snprintf(spec->engine_version, sizeof spec->engine_version, "%s", m->engine_version);
-    return MR_OK;
-}
-
-// Whether one may be taken for the other; how many environments there are is another matter.
-static bool are_alike(const announced *a, const announced *b) {
-    assert(a->act_low && a->act_high && b->act_low && b->act_high); // both were copied
-    return strcmp(a->name, b->name) == 0 && a->obs_dim == b->obs_dim && a->act_dim == b->act_dim &&
-           a->obs_size == b->obs_size && a->max_episode_steps == b->max_episode_steps &&
-           memcmp(a->act_low, b->act_low, a->act_dim * sizeof(double)) == 0 &&
-           memcmp(a->act_high, b->act_high, a->act_dim * sizeof(double)) == 0;
-}
-
-static mr_status check_bounds(const server *s, const announced *spec) {
+static mr_status check_bounds(const server *s, const mr_announced *spec) {
     for (size_t j = 0; j < spec->act_dim; j++)
         if (!isfinite(spec->act_high[j] - spec->act_low[j])) // what actions are scaled by
             return fail_server(s, "its actions have no finite bounds; give it some to learn in");
     return MR_OK;
 }
 
-static mr_status say_hello(client *c, server *s, announced *spec) {
+static mr_status say_hello(client *c, server *s, mr_announced *spec) {
     mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "millrace " MR_VERSION};
     mr_status status;
     MR_TRY(mr_link_post(s->link, &hello));
     MR_TRY(mr_links_exchange(1, &s->link, c->patience));
     if (mr_link_reply(s->link)->type != MR_MESSAGE_SPEC)
         return mr_link_fail(s->link);
-    status = copy_spec(mr_link_reply(s->link), spec);
+    status = mr_announced_copy(mr_link_reply(s->link), spec);
 done:
     return status;
 }
 
 // The server knows nothing of us any more: what was under way is lost.
 static mr_status begin_afresh(client *c, server *s) {
-    announced spec = {0};
+    mr_announced spec = {0};
     mr_status status = say_hello(c, s, &spec);
     if (status != MR_OK)
         return status;
-    if (!are_alike(&spec, &s->spec) || spec.num_envs != s->spec.num_envs)
+    if (!mr_announced_alike(&spec, &s->spec) || spec.num_envs != s->spec.num_envs)
         status = fail_server(s, "the server began afresh with another environment than before; "
                                 "start it as it was");
-    announced_free(&spec);
+    mr_announced_free(&spec);
     for (size_t i = s->first; i < s->first + s->spec.num_envs; i++) {
         c->lost[i] = c->lost[i] || c->in_episode[i];
         c->in_episode[i] = false;
@@ -144,7 +95,7 @@ static bool is_unknown(const server *s) {
     return reply->type == MR_MESSAGE_ERROR && reply->code == MR_FAULT_UNKNOWN_SESSION;
 }
 
-// ---- The keeper of leases
+// ---- Keeping leases
 
 // A ping that was not answered must be, before anything else is asked.
 static mr_status settle(client *c) {
@@ -156,7 +107,8 @@ static mr_status settle(client *c) {
 }
 
 // Whatever comes of it, the next request will see.
-static void ping(client *c) {
+static void ping(void *self) {
+    client *c = self;
     const mr_patience once = {.timeout_s = c->patience.timeout_s};
     size_t n = 0;
     for (size_t i = 0; i < c->n_servers; i++) {
@@ -171,53 +123,11 @@ static void ping(client *c) {
     mr_links_exchange(n, c->posted, once);
 }
 
-static double shortest_lease_s(const client *c) {
-    double shortest = INFINITY;
+static double ping_period_s(const client *c) {
+    double shortest = INFINITY; // lease
     for (size_t i = 0; i < c->n_servers; i++)
         shortest = fmin(shortest, c->servers[i].spec.lease_s);
-    return shortest;
-}
-
-static struct timespec in_seconds(double seconds) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    const double whole = floor(seconds);
-    at.tv_sec += (time_t)whole;
-    at.tv_nsec += (long)(1e9 * (seconds - whole));
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
-static void *keep(void *self) {
-    client *c = self;
-    const double wanted_s = shortest_lease_s(c) / (2 * PINGS_PER_LEASE);
-    const double period_s = fmax(shortest_ping_s, fmin(wanted_s, 1e6));
-    pthread_mutex_lock(&c->lock);
-    while (!c->is_closing) {
-        const struct timespec until = in_seconds(period_s);
-        pthread_cond_timedwait(&c->wake, &c->lock, &until);
-        if (!c->is_closing)
-            ping(c);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return NULL;
-}
-
-static mr_status start_keeper(client *c) {
-    c->has_keeper = pthread_create(&c->keeper, NULL, keep, c) == 0;
-    return c->has_keeper ? MR_OK : mr_fail(MR_ERR_IO, "%s: the system gives no thread", c->name);
-}
-
-static void stop_keeper(client *c) {
-    if (!c->has_keeper)
-        return;
-    pthread_mutex_lock(&c->lock);
-    c->is_closing = true;
-    pthread_cond_signal(&c->wake);
-    pthread_mutex_unlock(&c->lock);
-    pthread_join(c->keeper, NULL);
-    c->has_keeper = false;
+    return fmax(shortest_ping_s, fmin(shortest / (2 * PINGS_PER_LEASE), longest_ping_s));
 }
 
 // ---- Resetting
@@ -291,9 +201,9 @@ done:
 
 static mr_status reset(void *self, size_t i, const uint64_t *seed, double *obs) {
     client *c = self;
-    pthread_mutex_lock(&c->lock);
+    mr_keeper_hold(c->keeper);
     const mr_status status = reset_one(c, i, seed, obs);
-    pthread_mutex_unlock(&c->lock);
+    mr_keeper_release(c->keeper);
     return status;
 }
 
@@ -391,9 +301,9 @@ done:
 static mr_status step(void *self, const bool *active, const double *actions, double *obs,
                       mr_step *results) {
     client *c = self;
-    pthread_mutex_lock(&c->lock);
+    mr_keeper_hold(c->keeper);
     const mr_status status = step_all(c, active, actions, obs, results);
-    pthread_mutex_unlock(&c->lock);
+    mr_keeper_release(c->keeper);
     return status;
 }
 
@@ -416,20 +326,18 @@ static void close_client(void *self) {
     client *c = self;
     if (c == NULL)
         return;
-    stop_keeper(c);
+    mr_keeper_stop(c->keeper);
     if (c->posted != NULL)
         say_goodbye(c);
     for (size_t i = 0; i < c->n_servers; i++) {
         server *s = &c->servers[i];
         mr_link_close(s->link);
-        announced_free(&s->spec);
+        mr_announced_free(&s->spec);
         free(s->which);
         free(s->actions);
     }
     while (c->context != NULL && zmq_ctx_term(c->context) != 0 && zmq_errno() == EINTR)
         continue;
-    pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->lock);
     free(c->servers);
     free(c->posted);
     free(c->in_episode);
@@ -450,15 +358,6 @@ static mr_env *none_at(const void *self, size_t i) {
 
 static const mr_vec_env_kind kind = {
     .reset = reset, .step = step, .n_diverged = no_diverged, .at = none_at, .close = close_client};
-
-static void init_lock(client *c) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 // The endpoints of "zmq:A,zmq:B", one at a time; `*rest` is moved on. The text is cut up.
 static char *next_endpoint(char **rest) {
@@ -484,7 +383,6 @@ static mr_status client_new(const char *name, const mr_env_link *link, client **
     if (c == NULL)
         return mr_fail_memory("environments elsewhere");
     const size_t n = count_endpoints(name);
-    init_lock(c);
     c->patience = (mr_patience){.timeout_s = link->timeout_s,
                                 .retries = link->retries,
                                 .waiting = link->waiting,
@@ -516,13 +414,13 @@ done:
 
 static mr_status meet(client *c, server *s) {
     mr_status status;
-    announced spec = {0};
+    mr_announced spec = {0};
     const server *first = &c->servers[0];
     MR_TRY(say_hello(c, s, &spec));
     s->spec = spec;
     MR_TRY(check_bounds(s, &spec));
     assert(spec.num_envs > 0 && spec.act_dim > 0); // as mr_message_read checks
-    if (!are_alike(&spec, &first->spec))
+    if (!mr_announced_alike(&spec, &first->spec))
         return mr_fail(MR_ERR_USAGE,
                        "%s has %s (%zu observations, %zu actions), %s has %s (%zu, %zu); serve the "
                        "same environment at all endpoints",
@@ -553,7 +451,7 @@ static mr_status check_count(const client *c, size_t n) {
 }
 
 static mr_status make_whole(client *c) {
-    const announced *spec = &c->servers[0].spec;
+    const mr_announced *spec = &c->servers[0].spec;
     c->spec = (mr_env_spec){.name = spec->name,
                             .obs_dim = spec->obs_dim,
                             .act_dim = spec->act_dim,
@@ -566,7 +464,7 @@ static mr_status make_whole(client *c) {
     c->lost = calloc(c->n_envs, sizeof *c->lost);
     if (c->in_episode == NULL || c->lost == NULL)
         return mr_fail_memory("environments elsewhere");
-    return start_keeper(c);
+    return mr_keeper_start(ping_period_s(c), ping, c, &c->keeper);
 }
 
 static mr_status check_options(const char *name, const mr_env_options *options) {
