@@ -1,12 +1,12 @@
 // `millrace envs`: what there is to train on.
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "envs/env.h"
 #include "scripts/command.h"
+#include "scripts/print_json.h"
 
 enum { DESCRIPTION_SIZE = 32768 };
 
@@ -69,8 +69,7 @@ static mr_status print_json(size_t n, char *const *names, const mr_env_options *
         MR_TRY(append_json(names[i], opened, list));
     for (size_t i = 0; i < mr_env_count() && n == 0; i++)
         MR_TRY(append_json(mr_env_at(i).name, NULL, list));
-    if (json_dumpf(list, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
-        status = mr_fail(MR_ERR_IO, "cannot write the list to standard output");
+    status = mr_print_json(json_incref(list));
 done:
     json_decref(list);
     return status;

@@ -1,6 +1,5 @@
 // `millrace eval`: how good a saved policy is.
 
-#include <jansson.h>
 #include <math.h>
 #include <omp.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include "scripts/command.h"
 #include "scripts/film.h"
 #include "scripts/live_line.h"
+#include "scripts/print_json.h"
 #include "scripts/saved_policy.h"
 #include "scripts/visited.h"
 #include "scripts/waiting.h"
@@ -128,10 +128,7 @@ static mr_status print_json(const mr_policy_spec *spec, const eval_options *chos
                                "mean_length", evaluation->mean_length, "returns", returns);
     if (chosen->coverage)
         add_visited(object, visited);
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 static int n_threads(void) {

@@ -1,7 +1,5 @@
 // `millrace flow fit`: fits a density to a table of data.
 
-#include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +9,8 @@
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
 #include "scripts/live_line.h"
+#include "scripts/print_json.h"
+#include "scripts/stopping.h"
 
 typedef struct {
     mr_fit_options fit;
@@ -49,19 +49,6 @@ static const mr_setting options[] = {
      false},
 };
 
-static volatile sig_atomic_t stop_signal;
-
-static void note_signal(int number) {
-    stop_signal = number;
-}
-
-// The first signal ends fitting in good order, a second one of its kind at once.
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /// What became of a fit.
 typedef struct {
     mr_fit_progress end;
@@ -81,10 +68,9 @@ static mr_status fit(const fit_options *chosen, const mr_matrix *data, mr_densit
                      outcome *o) {
     mr_live_line line;
     const double begun = mr_clock_s();
-    catch_signals();
     mr_live_line_begin(&line);
     const mr_status status = mr_fit(density, data->n_rows, data->values, &chosen->fit,
-                                    finished_epoch, &line, &stop_signal, &o->end);
+                                    finished_epoch, &line, mr_stop_on_signals(), &o->end);
     mr_live_line_clear(&line);
     o->seconds = mr_clock_s() - begun;
     return status;
@@ -108,16 +94,13 @@ static mr_status print_json(const fit_options *chosen, const mr_matrix *data,
                   (json_int_t)data->n_cols, "epochs", (json_int_t)o->end.epoch, "best_epoch",
                   (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
                   "held_out_log_likelihood", o->end.best_log_prob, "seconds", o->seconds);
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 // A fit that was stopped leaves its model so far, and the checkpoint to go on from.
 static mr_status finish(const fit_options *chosen, const mr_matrix *data, const mr_density *density,
                         const outcome *o) {
-    const bool is_stopped = stop_signal != 0;
+    const bool is_stopped = mr_stop_exit_code() != 0;
     if (is_stopped)
         fprintf(stderr, "stopped after epoch %zu; the same command goes on from there (%s)\n",
                 o->end.epoch, chosen->fit.checkpoint);
@@ -157,7 +140,7 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
         unlink(checkpoint); // going on from it would end the same way
     if (status == MR_OK)
         status = finish(&chosen, &data, density, &o);
-    *exit_code = stop_signal != 0 ? 128 + stop_signal : 0;
+    *exit_code = mr_stop_exit_code();
 done:
     free(checkpoint);
     mr_density_free(density);

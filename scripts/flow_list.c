@@ -1,10 +1,10 @@
 // `millrace flow list`: what kinds of flow there are.
 
-#include <jansson.h>
 #include <stdio.h>
 
 #include "flows/flow.h"
 #include "scripts/command.h"
+#include "scripts/print_json.h"
 
 typedef struct {
     bool json;
@@ -50,8 +50,8 @@ static mr_status run_list(const mr_command_line *line, int *exit_code) {
         list = json_array();
     for (size_t i = 0; i < mr_flow_count(); i++)
         MR_TRY(list_one(&(mr_flow_entry){mr_flow_at(i).name, mr_flow_at(i).summary}, list));
-    if (chosen.json && (json_dumpf(list, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF))
-        status = mr_fail(MR_ERR_IO, "cannot write the list to standard output");
+    if (chosen.json)
+        status = mr_print_json(json_incref(list));
 done:
     json_decref(list);
     return status;

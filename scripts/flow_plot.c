@@ -1,6 +1,5 @@
 // `millrace flow plot`: a picture of a saved density.
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +7,7 @@
 #include "scripts/command.h"
 #include "scripts/flow_picture.h"
 #include "scripts/gnuplot.h"
+#include "scripts/print_json.h"
 
 typedef struct {
     char out[MR_MAX_TEXT];
@@ -37,10 +37,7 @@ static mr_status print_json(const plot_options *chosen, const mr_density *densit
     json_t *object = json_pack("{s:s, s:s, s:I, s:I}", "out", chosen->out, "flow",
                                mr_density_flow(density), "dim", (json_int_t)mr_density_dim(density),
                                "samples", (json_int_t)chosen->samples);
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 static mr_status run_plot(const mr_command_line *line, int *exit_code) {

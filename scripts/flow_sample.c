@@ -1,12 +1,12 @@
 // `millrace flow sample`: new data from a saved density.
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "flows/density.h"
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
+#include "scripts/print_json.h"
 
 typedef struct {
     size_t num;
@@ -33,10 +33,7 @@ static mr_status print_json(const sample_options *chosen, size_t dim) {
     json_t *object =
         json_pack("{s:s, s:I, s:I, s:I}", "out", chosen->out, "n", (json_int_t)chosen->num, "dim",
                   (json_int_t)dim, "seed", (json_int_t)chosen->seed);
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 static mr_status run_sample(const mr_command_line *line, int *exit_code) {

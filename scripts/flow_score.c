@@ -1,6 +1,5 @@
 // `millrace flow score`: how likely data is under a saved density.
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include "flows/density.h"
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
+#include "scripts/print_json.h"
 
 typedef struct {
     char out[MR_MAX_TEXT];
@@ -55,10 +55,7 @@ static mr_status print_json(size_t n, const summary *s) {
     json_t *object =
         json_pack("{s:I, s:f, s:o}", "n", (json_int_t)n, "mean_log_likelihood", s->mean, "stderr",
                   isfinite(s->error) ? json_real(s->error) : json_null());
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 static mr_status fail_width(const char *path, const mr_matrix *data, const mr_density *density) {

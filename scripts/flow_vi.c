@@ -1,8 +1,6 @@
 // `millrace flow vi`: fits a flow to a density known up to a constant.
 
-#include <jansson.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,8 @@
 #include "scripts/command.h"
 #include "scripts/flow_picture.h"
 #include "scripts/live_line.h"
+#include "scripts/print_json.h"
+#include "scripts/stopping.h"
 
 typedef struct {
     char flow[MR_MAX_TEXT];
@@ -55,19 +55,6 @@ static const mr_setting options[] = {
      "known), log_z_estimate, log_z_estimate_stderr",
      false},
 };
-
-static volatile sig_atomic_t stop_signal;
-
-static void note_signal(int number) {
-    stop_signal = number;
-}
-
-// The first signal ends fitting in good order, a second one of its kind at once.
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 // ---- Progress
 
@@ -167,10 +154,7 @@ static mr_status print_json(const vi_options *chosen, const mr_density *density,
         number_or_null(target->log_z), "kl", number_or_null(target->log_z - result->elbo),
         "log_z_estimate", number_or_null(result->log_z), "log_z_estimate_stderr",
         number_or_null(result->log_z_stderr), "out", chosen->out);
-    const bool written =
-        object != NULL && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-    json_decref(object);
-    return written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
+    return mr_print_json(object);
 }
 
 // ---- The command
@@ -186,8 +170,8 @@ static mr_status fit(const vi_options *chosen, mr_density *density, const mr_tar
                                .seed = chosen->seed,
                                .n_threads = (int)chosen->threads};
     mr_live_line_begin(&p.line);
-    catch_signals();
-    const mr_status status = mr_vi(density, target, &how, stepped, &p, &stop_signal, result);
+    const mr_status status =
+        mr_vi(density, target, &how, stepped, &p, mr_stop_on_signals(), result);
     mr_live_line_clear(&p.line);
     return status;
 }
@@ -209,7 +193,7 @@ static mr_status run_vi(const mr_command_line *line, int *exit_code) {
         status = print_json(&chosen, density, target, &result);
     else
         print_text(&chosen, density, target, &result);
-    *exit_code = stop_signal != 0 ? 128 + stop_signal : 0;
+    *exit_code = mr_stop_exit_code();
 done:
     mr_density_free(density);
     mr_target_free(target);

@@ -2,31 +2,16 @@
 
 #include "scripts/serving.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "scripts/live_line.h"
+#include "scripts/stopping.h"
 
 enum {
     RUN_MS = 100, // how long a signal may have to wait
     LINE_SIZE = 200,
 };
-
-static volatile sig_atomic_t is_stopped;
-
-static void note_signal(int number) {
-    (void)number;
-    is_stopped = 1;
-}
-
-static void catch_signals(void) {
-    // A second one ends it at once, should an environment hang.
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 // Only where there is news: a server may have nothing to do for days.
 static void tell(mr_live_line *line, const char *what, const char *news, char *told) {
@@ -46,13 +31,14 @@ mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *
                                         .curve_secret_key = serving->curve_secret_key,
                                         .curve_allow = serving->curve_allow,
                                         .insecure = serving->insecure};
-    catch_signals();
+    const volatile sig_atomic_t *stop = mr_stop_on_signals();
+    signal(SIGPIPE, SIG_IGN);
     MR_TRY(mr_service_open(answerer, &options, &service));
     fprintf(stderr, "serving %s at %s%s; Ctrl-C stops it\n", what, mr_service_endpoint(service),
             serving->curve_secret_key[0] != '\0' ? ", encrypted" : "");
     mr_live_line_begin(&line);
     figure(answerer.self, told, sizeof told);
-    while (!is_stopped && status == MR_OK) {
+    while (*stop == 0 && status == MR_OK) {
         status = mr_service_run(service, RUN_MS);
         figure(answerer.self, news, sizeof news);
         tell(&line, what, news, told);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "scripts/command.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
+#include "scripts/stopping.h"
 #include "scripts/waiting.h"
 
 // What training is told besides its settings. Files and pairs may be given more than once: they are
@@ -48,23 +48,6 @@ static const mr_setting *const config_option = &options[0];
 static const mr_setting *const set_option = &options[1];
 static const mr_setting *const until_option = &options[2];
 static const mr_setting *const resume_option = &options[3];
-
-// The signal that came, or GOAL_REACHED. Training stops when it is not zero.
-static volatile sig_atomic_t stop_cause;
-
-enum { GOAL_REACHED = -1 };
-
-static void note_signal(int number) {
-    stop_cause = number;
-}
-
-// The first signal ends training in good order, a second one of its kind at once.
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress
-}
 
 static void announce(const mr_settings *settings) {
     fprintf(stderr, "training %s on %s for %zu steps, seed %llu; results go to %s\n",
@@ -109,7 +92,7 @@ static void evaluated(void *self, const mr_metrics *now, bool best) {
     begin(s);
     mr_progress_evaluation(&s->progress, now, best);
     if (!s->until_return.automatic && now->eval_mean_reward >= s->until_return.value)
-        stop_cause = GOAL_REACHED;
+        mr_stop_ask();
 }
 
 static void waiting(void *self, const char *endpoint, size_t n_asked) {
@@ -243,15 +226,15 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
     s.until_return = own.until_return;
-    catch_signals();
+    const volatile sig_atomic_t *stop = mr_stop_on_signals();
+    signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress
     s.is_resumed = own.resume[0] != '\0';
-    status = s.is_resumed ? mr_train_resume(&settings, &watcher, &stop_cause, &result)
-                          : mr_train(&settings, &watcher, &stop_cause, &result);
+    status = s.is_resumed ? mr_train_resume(&settings, &watcher, stop, &result)
+                          : mr_train(&settings, &watcher, stop, &result);
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
-        const bool interrupted = result.stopped && stop_cause > 0;
-        print_result(&settings, &result, interrupted);
-        *exit_code = interrupted ? 128 + stop_cause : 0;
+        *exit_code = result.stopped ? mr_stop_exit_code() : 0;
+        print_result(&settings, &result, *exit_code != 0);
     }
 done:
     mr_run_name_release(&s.name_lock);

@@ -1,0 +1,14 @@
+/// Stopping in good order: Ctrl-C and the system's wish that a process ends.
+#pragma once
+
+#include <signal.h>
+
+/// Has SIGINT and SIGTERM noted, each the first time; a second one of its kind ends the process at
+/// once. What is returned is 0 until something asks for the end: work looks at it between steps.
+const volatile sig_atomic_t *mr_stop_on_signals(void);
+
+/// Asks for the end as a signal does, but for a good reason.
+void mr_stop_ask(void);
+
+/// 128 and the number of the signal that asked for the end, as a shell has it; 0: none did.
+int mr_stop_exit_code(void);
