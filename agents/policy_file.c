@@ -3,20 +3,18 @@
 #include "agents/policy.h"
 
 #include "flows/flow.h"
-#include "nn/tensors.h"
+#include "nn/model_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char format_name[] = "millrace.policy";
-static const char format_version[] = "1";
+static const mr_model_format format = {.name = "millrace.policy",
+                                       .version = "1",
+                                       .what = "policy",
+                                       .give = "a policy.safetensors of a run"};
 
-enum {
-    MAX_DIM = 1 << 20, // of observations and actions: beyond it a file is damaged, not large
-    NUMBER_SIZE = 32,
-};
+enum { NUMBER_SIZE = 32 };
 
 // ---- Writing
 
@@ -34,18 +32,11 @@ static mr_status note_numbers(mr_tensors_writer *writer, const char *key, size_t
     return status;
 }
 
-static mr_status note_size(mr_tensors_writer *writer, const char *key, size_t size) {
-    char text[NUMBER_SIZE];
-    snprintf(text, sizeof text, "%zu", size);
-    return mr_tensors_writer_note(writer, key, text);
-}
-
 static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
     mr_status status;
     char hidden[MR_MAX_HIDDEN * NUMBER_SIZE];
     mr_widths_format(&spec->hidden, 'x', hidden, sizeof hidden);
-    MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
-    MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
+    MR_TRY(mr_model_note(&format, writer));
     MR_TRY(mr_tensors_writer_note(writer, "env", spec->env));
     if (spec->env_set[0] != '\0')
         MR_TRY(mr_tensors_writer_note(writer, "env_set", spec->env_set));
@@ -53,8 +44,8 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
         MR_TRY(mr_tensors_writer_note(writer, "task", spec->task));
     MR_TRY(mr_tensors_writer_note(writer, "policy", spec->flow));
     MR_TRY(mr_tensors_writer_note(writer, "hidden", hidden));
-    MR_TRY(note_size(writer, "obs_dim", spec->obs_dim));
-    MR_TRY(note_size(writer, "act_dim", spec->act_dim));
+    MR_TRY(mr_model_note_size(writer, "obs_dim", spec->obs_dim));
+    MR_TRY(mr_model_note_size(writer, "act_dim", spec->act_dim));
     MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
     MR_TRY(note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
 done:
@@ -85,36 +76,9 @@ typedef struct {
     double *act_low, *act_high; // owned
 } file_spec;
 
-static mr_status get_text(const mr_tensors *file, const char *key, const char **out) {
-    *out = mr_tensors_note(file, key);
-    if (*out)
-        return MR_OK;
-    return mr_fail(MR_ERR_INPUT, "%s: its metadata has no '%s'; is it a policy saved by millrace?",
-                   mr_tensors_path(file), key);
-}
-
-static mr_status fail_value(const mr_tensors *file, const char *key, const char *text) {
-    return mr_fail(MR_ERR_INPUT,
-                   "%s: its metadata's '%s' is '%.40s', which makes no sense; is the file damaged?",
-                   mr_tensors_path(file), key, text);
-}
-
-static mr_status get_dim(const mr_tensors *file, const char *key, size_t *out) {
-    const char *text;
-    char *end;
-    const mr_status status = get_text(file, key, &text);
-    if (status != MR_OK)
-        return status;
-    const long value = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || value < 1 || value > MAX_DIM)
-        return fail_value(file, key, text);
-    *out = (size_t)value;
-    return MR_OK;
-}
-
 static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, double **out) {
     const char *text;
-    const mr_status status = get_text(file, key, &text);
+    const mr_status status = mr_model_text(file, key, &text);
     if (status != MR_OK)
         return status;
     double *numbers = malloc(n * sizeof *numbers);
@@ -126,29 +90,14 @@ static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, 
         numbers[i] = strtod(at, &end);
         if (end == at || !isfinite(numbers[i])) {
             free(numbers);
-            return fail_value(file, key, text);
+            return mr_model_fail(file, key, text);
         }
     }
     if (*end != '\0') {
         free(numbers);
-        return fail_value(file, key, text);
+        return mr_model_fail(file, key, text);
     }
     *out = numbers;
-    return MR_OK;
-}
-
-static mr_status check_format(const mr_tensors *file) {
-    const char *format = mr_tensors_note(file, "format");
-    const char *version = mr_tensors_note(file, "format_version");
-    if (!format || strcmp(format, format_name) != 0)
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: not a policy saved by millrace; give a policy.safetensors of a run",
-                       mr_tensors_path(file));
-    if (!version || strcmp(version, format_version) != 0)
-        return mr_fail(
-            MR_ERR_INPUT,
-            "%s: policy format %s, this millrace reads %s; use the version that wrote it",
-            mr_tensors_path(file), version ? version : "unknown", format_version);
     return MR_OK;
 }
 
@@ -181,18 +130,18 @@ static mr_status check_bounds(const mr_tensors *file, const mr_policy_spec *spec
 static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     mr_status status;
     const char *hidden;
-    MR_TRY(check_format(file));
-    MR_TRY(get_text(file, "env", &f->spec.env));
+    MR_TRY(mr_model_check(&format, file));
+    MR_TRY(mr_model_text(file, "env", &f->spec.env));
     f->spec.env_set = mr_tensors_note(file, "env_set"); // NULL where the task is as by default
     f->spec.task = mr_tensors_note(file, "task");
-    MR_TRY(get_text(file, "policy", &f->spec.flow));
-    MR_TRY(get_text(file, "hidden", &hidden));
+    MR_TRY(mr_model_text(file, "policy", &f->spec.flow));
+    MR_TRY(mr_model_text(file, "hidden", &hidden));
     if (!mr_widths_parse(hidden, &f->spec.hidden)) {
-        status = fail_value(file, "hidden", hidden);
+        status = mr_model_fail(file, "hidden", hidden);
         goto done;
     }
-    MR_TRY(get_dim(file, "obs_dim", &f->spec.obs_dim));
-    MR_TRY(get_dim(file, "act_dim", &f->spec.act_dim));
+    MR_TRY(mr_model_size(file, "obs_dim", &f->spec.obs_dim));
+    MR_TRY(mr_model_size(file, "act_dim", &f->spec.act_dim));
     MR_TRY(get_numbers(file, "act_low", f->spec.act_dim, &f->act_low));
     MR_TRY(get_numbers(file, "act_high", f->spec.act_dim, &f->act_high));
     f->spec.act_low = f->act_low;
@@ -213,20 +162,6 @@ static mr_status build(const mr_tensors *file, const mr_policy_spec *spec, mr_po
     return mr_fail(MR_ERR_INPUT, "%s: %s", mr_tensors_path(file), cause);
 }
 
-static mr_status read_params(const mr_tensors *file, mr_policy *policy) {
-    mr_params *params = mr_policy_params(policy);
-    mr_real *value = mr_params_value(params);
-    const mr_status status = mr_params_load(params, file, "", value);
-    if (status != MR_OK)
-        return status;
-    for (size_t i = 0; i < mr_params_size(params); i++)
-        if (!isfinite(value[i]))
-            return mr_fail(MR_ERR_NUMERIC,
-                           "%s: holds parameters that are not finite; use an earlier policy",
-                           mr_tensors_path(file));
-    return MR_OK;
-}
-
 mr_status mr_policy_load(const char *path, mr_policy **out) {
     mr_status status;
     mr_tensors *file = NULL;
@@ -235,7 +170,7 @@ mr_status mr_policy_load(const char *path, mr_policy **out) {
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_spec(file, &f));
     MR_TRY(build(file, &f.spec, &policy));
-    MR_TRY(read_params(file, policy));
+    MR_TRY(mr_model_load(file, mr_policy_params(policy), "use an earlier policy"));
     *out = policy;
     policy = NULL;
 done:

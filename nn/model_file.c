@@ -1,0 +1,78 @@
+// Metadata and parameters of saved models.
+
+#include "nn/model_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_SIZE = 1 << 20, // beyond it a file is damaged, not large
+    NUMBER_SIZE = 32,
+};
+
+mr_status mr_model_note(const mr_model_format *format, mr_tensors_writer *writer) {
+    const mr_status status = mr_tensors_writer_note(writer, "format", format->name);
+    return status == MR_OK ? mr_tensors_writer_note(writer, "format_version", format->version)
+                           : status;
+}
+
+mr_status mr_model_note_size(mr_tensors_writer *writer, const char *key, size_t size) {
+    char text[NUMBER_SIZE];
+    snprintf(text, sizeof text, "%zu", size);
+    return mr_tensors_writer_note(writer, key, text);
+}
+
+mr_status mr_model_check(const mr_model_format *format, const mr_tensors *file) {
+    const char *name = mr_tensors_note(file, "format");
+    const char *version = mr_tensors_note(file, "format_version");
+    if (!name || strcmp(name, format->name) != 0)
+        return mr_fail(MR_ERR_INPUT, "%s: not a %s saved by millrace; give %s",
+                       mr_tensors_path(file), format->what, format->give);
+    if (!version || strcmp(version, format->version) != 0)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: %s format %.20s, this millrace reads %s; use the version that wrote it",
+                       mr_tensors_path(file), format->what, version ? version : "unknown",
+                       format->version);
+    return MR_OK;
+}
+
+mr_status mr_model_text(const mr_tensors *file, const char *key, const char **out) {
+    *out = mr_tensors_note(file, key);
+    if (*out)
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT, "%s: its metadata has no '%s'; is the file damaged?",
+                   mr_tensors_path(file), key);
+}
+
+mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out) {
+    const char *text;
+    char *end;
+    const mr_status status = mr_model_text(file, key, &text);
+    if (status != MR_OK)
+        return status;
+    const long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 1 || value > MAX_SIZE)
+        return mr_model_fail(file, key, text);
+    *out = (size_t)value;
+    return MR_OK;
+}
+
+mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text) {
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: its metadata's '%s' is '%.40s', which makes no sense; is the file damaged?",
+                   mr_tensors_path(file), key, text);
+}
+
+mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *remedy) {
+    mr_real *value = mr_params_value(params);
+    const mr_status status = mr_params_load(params, file, "", value);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < mr_params_size(params); i++)
+        if (!isfinite(value[i]))
+            return mr_fail(MR_ERR_NUMERIC, "%s: holds parameters that are not finite; %s",
+                           mr_tensors_path(file), remedy);
+    return MR_OK;
+}
