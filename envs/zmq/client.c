@@ -21,7 +21,7 @@ static const char scheme_prefix[] = "zmq:";
 static const double shortest_ping_s = 0.01, longest_ping_s = 1e6;
 
 enum {
-    MAX_RESTARTS = 10, // of a server while one request is asked: more is no accident
+    MAX_RESTARTS = 10, // of a server without a step in between: more is no accident
     PINGS_PER_LEASE = 3,
     GOODBYE_MS = 1000, // that a server has to answer the last request
 };
@@ -33,6 +33,7 @@ typedef struct {
     uint64_t *which; // [spec.num_envs] those of the present request, as the server counts
     double *actions; // [spec.num_envs x act_dim] theirs
     size_t n_which;
+    int n_restarts; // since its last step
 } server;
 
 typedef struct {
@@ -76,6 +77,9 @@ done:
 // The server knows nothing of us any more: what was under way is lost.
 static mr_status begin_afresh(client *c, server *s) {
     mr_announced spec = {0};
+    if (s->n_restarts++ == MAX_RESTARTS)
+        return fail_server(s, "the server forgets each session as soon as it has begun; is it "
+                              "started again and again?");
     mr_status status = say_hello(c, s, &spec);
     if (status != MR_OK)
         return status;
@@ -167,8 +171,8 @@ static mr_status take_obs(const client *c, const server *s, size_t row, size_t i
 }
 
 static mr_status ask_reset(client *c, server *s, size_t i, const uint64_t *seed) {
-    mr_status status = MR_OK;
-    for (int k = 0; k < MAX_RESTARTS; k++) {
+    mr_status status;
+    for (;;) {
         const uint64_t which = i - s->first;
         const mr_message_seed given = {seed != NULL, seed != NULL ? *seed : 0};
         mr_message message = {
@@ -181,8 +185,6 @@ static mr_status ask_reset(client *c, server *s, size_t i, const uint64_t *seed)
             return mr_link_fail(s->link);
         MR_TRY(begin_afresh(c, s));
     }
-    status = fail_server(s, "the server forgets each session as soon as it has begun; is it "
-                            "started again and again?");
 done:
     return status;
 }
@@ -259,6 +261,7 @@ static mr_status take_transition(client *c, server *s, double *obs, mr_step *res
     if (reply->n != s->n_which)
         return fail_server(s, "its reply is not about as many environments as were stepped");
     MR_TRY(check_obs_bytes(s, reply->n));
+    s->n_restarts = 0;
     for (size_t k = 0; k < reply->n; k++) {
         const size_t i = s->first + (size_t)s->which[k];
         mr_step step = {.terminated = reply->terminated[k], .truncated = reply->truncated[k]};

@@ -4,18 +4,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <zmq.h>
 
 #include <criterion/criterion.h>
 
+#include "nn/clock.h"
 #include "nn/random.h"
-
-static inline double bad_link_now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 enum { MAX_FRAMES = 8, MAX_HELD = 64 };
 
@@ -96,7 +90,7 @@ static inline void bad_link_pass(bad_link *b, void *from, bool to_server) {
         parcel_send(b, &p, false);
     } else if (fate < 0.03 && b->n_held < MAX_HELD) {
         b->n_delayed++;
-        p.due_s = bad_link_now_s() + mr_random_between(&b->random, 0, 0.03);
+        p.due_s = mr_clock_s() + mr_random_between(&b->random, 0, 0.03);
         b->held[b->n_held++] = p;
     } else if (fate < 0.04) {
         b->n_cut++;
@@ -109,7 +103,7 @@ static inline void bad_link_pass(bad_link *b, void *from, bool to_server) {
 
 static inline void bad_link_release(bad_link *b) {
     for (size_t i = 0; i < b->n_held;)
-        if (bad_link_now_s() >= b->held[i].due_s) {
+        if (mr_clock_s() >= b->held[i].due_s) {
             parcel_send(b, &b->held[i], false);
             b->held[i] = b->held[--b->n_held];
         } else {

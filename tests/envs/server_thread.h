@@ -4,13 +4,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 #include <zmq.h>
 
 #include <criterion/criterion.h>
 
 #include "envs/zmq/responder.h"
 #include "envs/zmq/service.h"
+#include "nn/clock.h"
 
 typedef struct {
     mr_vec_env *envs;
@@ -20,14 +20,8 @@ typedef struct {
     atomic_bool is_stopped;
 } server_thread;
 
-static inline double server_now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static inline mr_bytes server_answer(void *self, mr_bytes request) {
-    return mr_responder_answer(self, request, server_now_s());
+    return mr_responder_answer(self, request, mr_clock_s());
 }
 
 static inline void *server_run(void *self) {

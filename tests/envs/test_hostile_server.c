@@ -4,12 +4,12 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "envs/vec_env.h"
 #include "envs/zmq/message.h"
+#include "nn/clock.h"
 #include "tests/scratch.h"
 
 TestSuite(hostile_server, .init = scratch_enter, .fini = scratch_leave, .timeout = 60);
@@ -140,12 +140,6 @@ static mr_status open_client(mr_vec_env **out) {
     return mr_vec_env_open("zmq:ipc://a", &(mr_env_options){.link = &quick}, 0, 1, out);
 }
 
-static double now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 // The server is not taken, for this reason.
 static void expect_refused(scripted *s, const char *part) {
     mr_vec_env *vec = NULL;
@@ -257,9 +251,9 @@ static void flood(scripted *s, const mr_message *asked) {
         return;
     }
     mr_message other = *asked;
-    const double end = now_s() + 3;
+    const double end = mr_clock_s() + 3;
     other.session[0] ^= 1;
-    while (now_s() < end && !atomic_load(&s->is_stopped)) {
+    while (mr_clock_s() < end && !atomic_load(&s->is_stopped)) {
         send_reply(s, &other, (mr_message){.type = MR_MESSAGE_STATE});
         other.seq ^= 1;
         send_bytes(s, "noise", 5);
@@ -268,9 +262,9 @@ static void flood(scripted *s, const mr_message *asked) {
 
 Test(hostile_server, waits_no_longer_for_all_that_is_not_the_reply) {
     scripted s = scripted_of(flood);
-    const double begun = now_s();
+    const double begun = mr_clock_s();
     expect_reset(&s, MR_ERR_IO, "no reply to 'reset' within 0.1 s, 2 times");
-    cr_expect_lt(now_s() - begun, 2); // 2 x 0.1 s, the pause, and time to spare
+    cr_expect_lt(mr_clock_s() - begun, 2); // 2 x 0.1 s, the pause, and time to spare
 }
 
 static void forget(scripted *s, const mr_message *asked) {
@@ -287,6 +281,35 @@ Test(hostile_server, tires_of_one_that_always_begins_afresh) {
     scripted s = scripted_of(forget);
     expect_reset(&s, MR_ERR_INPUT, "forgets each session as soon as it has begun");
     cr_expect_lt(atomic_load(&s.n_asked), 50);
+}
+
+static void forget_at_steps(scripted *s, const mr_message *asked) {
+    if (asked->type == MR_MESSAGE_STEP)
+        forget(s, asked);
+    else
+        answer_all(s, asked);
+}
+
+// A trainer that resets what was lost would go on for ever otherwise.
+Test(hostile_server, tires_of_one_that_never_steps) {
+    scripted s = scripted_of(forget_at_steps);
+    mr_vec_env *vec = NULL;
+    double obs[OBS_DIM];
+    mr_step result = {0};
+    int n_lost = 0;
+    scripted_begin(&s);
+    cr_assert_eq(open_client(&vec), MR_OK, "%s", mr_error_message());
+    mr_status status = MR_OK;
+    while (status == MR_OK && n_lost < 50) {
+        cr_assert_eq(mr_vec_env_reset(vec, 0, NULL, obs), MR_OK, "%s", mr_error_message());
+        status = mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result);
+        n_lost += status == MR_OK && result.lost;
+    }
+    cr_expect_eq(status, MR_ERR_INPUT);
+    cr_expect_eq(n_lost, 10);
+    scratch_expect_message("ipc://a: the server forgets each session as soon as it has begun");
+    mr_vec_env_close(vec);
+    scripted_end(&s);
 }
 
 Test(hostile_server, pings_no_more_than_is_reasonable) {
