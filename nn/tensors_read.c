@@ -1,8 +1,7 @@
-// Safetensors files.
+// Reading safetensors files.
 
-#include "nn/tensors.h"
+#include "nn/tensors_inside.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,226 +10,7 @@
 
 #include "nn/file.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "safetensors files hold little-endian numbers, which are used here as they are");
-
-enum {
-    LENGTH_SIZE = sizeof(uint64_t),
-    HEADER_ALIGNMENT = 8,        // the reference implementation pads the header to this
-    MAX_HEADER_SIZE = 100000000, // the reference implementation's limit
-    N_HEADER_PARTS = 3,          // length, text, padding
-    DESCRIPTION_SIZE = 128,
-};
-
-static const char notes_key[] = "__metadata__";
-
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[] = {
-    [MR_F32] = {"F32", 4},
-    [MR_F64] = {"F64", 8},
-    [MR_I64] = {"I64", 8},
-    [MR_U8] = {"U8", 1},
-};
-
-// The bytes of an array. False where a number on the way is too large for JSON's integers.
-static bool count_bytes(mr_dtype dtype, size_t n_dims, const size_t *shape, size_t *out) {
-    int64_t n_bytes = (int64_t)dtypes[dtype].size;
-    for (size_t i = 0; i < n_dims; i++)
-        if (shape[i] > INT64_MAX || __builtin_mul_overflow(n_bytes, (int64_t)shape[i], &n_bytes))
-            return false;
-    *out = (size_t)n_bytes;
-    return true;
-}
-
-// ---- Writing
-
-typedef struct {
-    mr_dtype dtype;
-    mr_bytes bytes;
-} added_array;
-
-struct mr_tensors_writer {
-    json_t *notes;       // key -> text
-    json_t *shapes;      // array name -> sizes, in the order of addition
-    added_array *arrays; // [n] in the same order
-    size_t n;
-    size_t capacity;
-};
-
-mr_status mr_tensors_writer_new(mr_tensors_writer **out) {
-    mr_tensors_writer *writer = calloc(1, sizeof *writer);
-    if (writer == NULL)
-        return mr_fail_memory("a safetensors file");
-    writer->notes = json_object();
-    writer->shapes = json_object();
-    if (writer->notes == NULL || writer->shapes == NULL) {
-        mr_tensors_writer_free(writer);
-        return mr_fail_memory("a safetensors file");
-    }
-    *out = writer;
-    return MR_OK;
-}
-
-void mr_tensors_writer_free(mr_tensors_writer *writer) {
-    if (writer == NULL)
-        return;
-    json_decref(writer->notes);
-    json_decref(writer->shapes);
-    free(writer->arrays);
-    free(writer);
-}
-
-// Jansson refuses text that is not UTF-8, but reports it as it does a lack of memory.
-static mr_status check_text(const char *what, const char *text) {
-    json_t *json = json_string(text);
-    const bool is_utf8 = json != NULL;
-    if (!is_utf8)
-        json = json_string_nocheck(text);
-    const bool is_allocated = json != NULL;
-    json_decref(json);
-    if (!is_allocated)
-        return mr_fail_memory(what);
-    if (!is_utf8)
-        return mr_fail(MR_ERR_INPUT, "%s '%.200s' is not UTF-8 text; write it in UTF-8", what,
-                       text);
-    return MR_OK;
-}
-
-mr_status mr_tensors_writer_note(mr_tensors_writer *writer, const char *key, const char *value) {
-    mr_status status;
-    MR_TRY(check_text("the metadata key", key));
-    MR_TRY(check_text("the metadata value", value));
-    if (json_object_set_new(writer->notes, key, json_string(value)) != 0)
-        status = mr_fail_memory("a metadata entry");
-done:
-    return status;
-}
-
-static mr_status check_name(const mr_tensors_writer *writer, const char *name) {
-    if (strcmp(name, notes_key) == 0)
-        return mr_fail(MR_ERR_INPUT, "an array cannot be called %s; choose another name", name);
-    if (json_object_get(writer->shapes, name) != NULL)
-        return mr_fail(MR_ERR_INPUT, "two arrays of one file are called '%s'; rename one", name);
-    return check_text("the array name", name);
-}
-
-static bool make_room(mr_tensors_writer *writer) {
-    if (writer->n < writer->capacity)
-        return true;
-    const size_t capacity = writer->capacity == 0 ? 16 : 2 * writer->capacity;
-    added_array *arrays = realloc(writer->arrays, capacity * sizeof *arrays);
-    if (arrays == NULL)
-        return false;
-    writer->arrays = arrays;
-    writer->capacity = capacity;
-    return true;
-}
-
-// NULL when memory runs out, which the function that takes the result reports in turn.
-static json_t *make_shape(size_t n_dims, const size_t *shape) {
-    json_t *json = json_array();
-    for (size_t i = 0; i < n_dims; i++) {
-        if (json_array_append_new(json, json_integer((json_int_t)shape[i])) != 0) {
-            json_decref(json);
-            return NULL;
-        }
-    }
-    return json;
-}
-
-mr_status mr_tensors_writer_add(mr_tensors_writer *writer, const char *name, mr_dtype dtype,
-                                size_t n_dims, const size_t *shape, const void *data) {
-    size_t n_bytes;
-    const mr_status status = check_name(writer, name);
-    if (status != MR_OK)
-        return status;
-    if (!count_bytes(dtype, n_dims, shape, &n_bytes))
-        return mr_fail(MR_ERR_INPUT, "the array '%s' is too large; use smaller sizes", name);
-    if (!make_room(writer) ||
-        json_object_set_new(writer->shapes, name, make_shape(n_dims, shape)) != 0)
-        return mr_fail_memory(name);
-    writer->arrays[writer->n++] = (added_array){dtype, {.data = data, .n_bytes = n_bytes}};
-    return MR_OK;
-}
-
-// Gives each array its place: those of the largest elements first, as the reference implementation
-// does, so that each is aligned in the file.
-static void lay_out(const mr_tensors_writer *writer, size_t *starts, mr_bytes *parts) {
-    size_t start = 0, n_placed = 0;
-    for (size_t size = sizeof(int64_t); size > 0; size /= 2) {
-        for (size_t i = 0; i < writer->n; i++) {
-            const added_array *array = &writer->arrays[i];
-            if (dtypes[array->dtype].size != size)
-                continue;
-            starts[i] = start;
-            start += array->bytes.n_bytes;
-            parts[n_placed++] = array->bytes;
-        }
-    }
-}
-
-static json_t *make_entry(const added_array *array, json_t *shape, size_t start) {
-    return json_pack("{s:s, s:O, s:[I, I]}", "dtype", dtypes[array->dtype].name, "shape", shape,
-                     "data_offsets", (json_int_t)start, (json_int_t)(start + array->bytes.n_bytes));
-}
-
-static mr_status make_header(const mr_tensors_writer *writer, const size_t *starts, char **out) {
-    const char *name;
-    json_t *shape;
-    size_t i = 0;
-    json_t *header = json_object();
-    bool is_made = header != NULL;
-
-    if (json_object_size(writer->notes) > 0)
-        is_made = json_object_set(header, notes_key, writer->notes) == 0;
-    json_object_foreach(writer->shapes, name, shape) {
-        json_t *entry = make_entry(&writer->arrays[i], shape, starts[i]);
-        is_made = is_made && json_object_set_new(header, name, entry) == 0;
-        i++;
-    }
-    char *text = is_made ? json_dumps(header, JSON_COMPACT) : NULL;
-    json_decref(header);
-    if (text == NULL)
-        return mr_fail_memory("the header of a safetensors file");
-    *out = text;
-    return MR_OK;
-}
-
-mr_status mr_tensors_writer_write(const mr_tensors_writer *writer, const char *path) {
-    static const char spaces[] = "       ";
-    mr_status status;
-    char *header = NULL;
-    size_t *starts = malloc((writer->n + 1) * sizeof *starts);
-    mr_bytes *parts = malloc((writer->n + N_HEADER_PARTS) * sizeof *parts);
-
-    if (starts == NULL || parts == NULL) {
-        status = mr_fail_memory(path);
-        goto done;
-    }
-    lay_out(writer, starts, parts + N_HEADER_PARTS);
-    MR_TRY(make_header(writer, starts, &header));
-    const size_t n_text = strlen(header);
-    const size_t n_spaces = (HEADER_ALIGNMENT - n_text % HEADER_ALIGNMENT) % HEADER_ALIGNMENT;
-    const uint64_t length = n_text + n_spaces;
-    if (length > MAX_HEADER_SIZE) {
-        status = mr_fail(MR_ERR_INPUT, "cannot write %s: its header is over %d bytes; note less",
-                         path, MAX_HEADER_SIZE);
-        goto done;
-    }
-    parts[0] = (mr_bytes){&length, LENGTH_SIZE};
-    parts[1] = (mr_bytes){header, n_text};
-    parts[2] = (mr_bytes){spaces, n_spaces};
-    status = mr_file_replace(path, writer->n + N_HEADER_PARTS, parts);
-done:
-    free(header);
-    free(starts);
-    free(parts);
-    return status;
-}
-
-// ---- Reading
+enum { DESCRIPTION_SIZE = 128 };
 
 typedef struct {
     mr_tensor tensor;
@@ -285,21 +65,21 @@ static mr_status parse_header(mr_tensors *tensors, const char *text, size_t n_by
 // Finds the header and parses it. `data` is what comes after it.
 static mr_status read_header(mr_tensors *tensors, size_t n_bytes, mr_bytes *data) {
     uint64_t length;
-    if (n_bytes < LENGTH_SIZE)
+    if (n_bytes < MR_TENSORS_LENGTH_SIZE)
         return fail_file(tensors, "it is shorter than 8 bytes");
-    memcpy(&length, tensors->bytes, LENGTH_SIZE);
-    if (length > MAX_HEADER_SIZE)
+    memcpy(&length, tensors->bytes, MR_TENSORS_LENGTH_SIZE);
+    if (length > MR_TENSORS_MAX_HEADER)
         return fail_file(tensors, "its header would be over 100,000,000 bytes");
-    if (length > n_bytes - LENGTH_SIZE)
+    if (length > n_bytes - MR_TENSORS_LENGTH_SIZE)
         return fail_file(tensors, "it ends within its header");
-    const char *text = tensors->bytes + LENGTH_SIZE;
+    const char *text = tensors->bytes + MR_TENSORS_LENGTH_SIZE;
     data->data = text + length;
-    data->n_bytes = n_bytes - LENGTH_SIZE - length;
+    data->n_bytes = n_bytes - MR_TENSORS_LENGTH_SIZE - length;
     return parse_header(tensors, text, length);
 }
 
 static mr_status check_notes(const mr_tensors *tensors) {
-    json_t *notes = json_object_get(tensors->header, notes_key);
+    json_t *notes = json_object_get(tensors->header, mr_tensors_notes_key);
     const char *key;
     json_t *value;
     if (notes != NULL && !json_is_object(notes))
@@ -315,8 +95,8 @@ static mr_status read_dtype(const mr_tensors *tensors, json_t *json, mr_tensor *
     const char *name = json_string_value(json_object_get(json, "dtype"));
     if (name == NULL)
         return fail_array(tensors, tensor->name, "has no dtype");
-    for (size_t i = 0; i < MR_COUNT(dtypes); i++) {
-        if (strcmp(name, dtypes[i].name) == 0) {
+    for (size_t i = 0; i < MR_COUNT(mr_dtypes); i++) {
+        if (strcmp(name, mr_dtypes[i].name) == 0) {
             tensor->dtype = (mr_dtype)i;
             return MR_OK;
         }
@@ -360,7 +140,7 @@ static mr_status read_range(const mr_tensors *tensors, json_t *json, mr_bytes da
         return fail_array(tensors, tensor->name, "ends before it starts");
     if (offsets[1] > data.n_bytes)
         return fail_array(tensors, tensor->name, "goes beyond the end of the file");
-    if (!count_bytes(tensor->dtype, tensor->n_dims, tensor->shape, &n_bytes))
+    if (!mr_tensors_count_bytes(tensor->dtype, tensor->n_dims, tensor->shape, &n_bytes))
         return fail_array(tensors, tensor->name, "has an impossible shape");
     if (n_bytes != offsets[1] - offsets[0])
         return fail_array(tensors, tensor->name, "has a shape that does not fit its data_offsets");
@@ -386,7 +166,7 @@ static mr_status read_arrays(mr_tensors *tensors, mr_bytes data) {
     if (tensors->arrays == NULL)
         return mr_fail_memory(tensors->path);
     json_object_foreach(tensors->header, name, json) {
-        if (strcmp(name, notes_key) == 0)
+        if (strcmp(name, mr_tensors_notes_key) == 0)
             continue;
         file_array *array = &tensors->arrays[tensors->n++];
         array->tensor.name = name;
@@ -436,7 +216,7 @@ static mr_status check_places(const mr_tensors *tensors, mr_bytes data) {
 // Other writers may pad the header differently, or put an array of bytes before one of floats.
 static mr_status align(const mr_tensors *tensors, file_array *array) {
     mr_tensor *tensor = &array->tensor;
-    if ((uintptr_t)tensor->data % dtypes[tensor->dtype].size == 0)
+    if ((uintptr_t)tensor->data % mr_dtypes[tensor->dtype].size == 0)
         return MR_OK;
     array->aligned = malloc(tensor->n_bytes + 1);
     if (array->aligned == NULL)
@@ -485,7 +265,7 @@ mr_tensor mr_tensors_at(const mr_tensors *tensors, size_t i) {
 // As "F32 [256, 17]". A shape that is too long is cut.
 static void describe(mr_dtype dtype, size_t n_dims, const size_t *shape,
                      char out[DESCRIPTION_SIZE]) {
-    size_t n = (size_t)snprintf(out, DESCRIPTION_SIZE, "%s [", dtypes[dtype].name);
+    size_t n = (size_t)snprintf(out, DESCRIPTION_SIZE, "%s [", mr_dtypes[dtype].name);
     for (size_t i = 0; i < n_dims && n < DESCRIPTION_SIZE; i++)
         n += (size_t)snprintf(out + n, DESCRIPTION_SIZE - n, i == 0 ? "%zu" : ", %zu", shape[i]);
     if (n < DESCRIPTION_SIZE)
@@ -526,5 +306,6 @@ mr_status mr_tensors_get(const mr_tensors *tensors, const char *name, mr_dtype d
 }
 
 const char *mr_tensors_note(const mr_tensors *tensors, const char *key) {
-    return json_string_value(json_object_get(json_object_get(tensors->header, notes_key), key));
+    return json_string_value(
+        json_object_get(json_object_get(tensors->header, mr_tensors_notes_key), key));
 }
