@@ -1,7 +1,7 @@
 // `millrace plot`: learning curves as a picture, drawn by gnuplot.
 //
-// Runs of the same task and policy (seeds) are one curve: their mean, in a band from the lowest to
-// the highest.
+// Runs that differ in no more than their seeds are one curve: their mean, in a band from the lowest
+// to the highest.
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #include "scripts/command.h"
 #include "scripts/density_history.h"
 #include "scripts/gnuplot.h"
+#include "scripts/run_label.h"
+
+enum { LABEL_SIZE = 1024 };
 
 typedef struct {
     char out[MR_MAX_TEXT];
@@ -43,13 +46,13 @@ typedef struct {
 
 typedef struct {
     mr_settings settings;
+    const mr_settings *curve; // the settings of the first run that is alike
     size_t n_points;
     point *points; // [n_points], steps ascending
 } run;
 
 static bool same_curve(const run *a, const run *b) {
-    return strcmp(a->settings.env, b->settings.env) == 0 &&
-           strcmp(a->settings.policy, b->settings.policy) == 0;
+    return a->curve == b->curve;
 }
 
 // evaluations.csv begins with the step and the mean return. A last row without its line end is
@@ -153,11 +156,17 @@ static void write_rows(FILE *script, const run *first, const run *end, double un
 }
 
 // The first run of each curve stands for it.
-static bool begins_curve(const run *runs, const run *r) {
+static bool begins_curve(const run *r) {
+    return r->curve == &r->settings;
+}
+
+static void find_curve(const run *runs, run *r) {
+    r->curve = &r->settings;
     for (const run *before = runs; before < r; before++)
-        if (same_curve(before, r))
-            return false;
-    return true;
+        if (begins_curve(before) && mr_runs_alike(&before->settings, &r->settings)) {
+            r->curve = &before->settings;
+            return;
+        }
 }
 
 static bool is_one_task(const run *runs, const run *end) {
@@ -167,13 +176,13 @@ static bool is_one_task(const run *runs, const run *end) {
     return true;
 }
 
-static void write_curve(FILE *script, const run *first, const run *end, size_t i, bool with_task) {
-    char name[2 * MR_MAX_TEXT + 32];
+static void write_curve(FILE *script, const run *first, const run *end, size_t i,
+                        const char *label) {
+    char name[LABEL_SIZE + 32];
     size_t n_runs = 0;
     for (const run *r = first; r < end; r++)
         n_runs += same_curve(first, r);
-    snprintf(name, sizeof name, "%s%s%s", with_task ? first->settings.env : "",
-             with_task ? ", " : "", first->settings.policy);
+    snprintf(name, sizeof name, "%s", label);
     if (n_runs > 1)
         snprintf(name + strlen(name), 32, " (%zu runs)", n_runs);
     const char *colour = mr_colours[i % MR_N_COLOURS];
@@ -212,6 +221,7 @@ static step_unit unit_for(const run *runs, const run *end) {
 typedef struct {
     const plot_options *chosen;
     const run *runs, *end;
+    const mr_settings *const *settings; // of the runs
 } curves;
 
 static void write_script(FILE *script, const void *self) {
@@ -234,16 +244,20 @@ static void write_script(FILE *script, const void *self) {
           script);
     size_t n_curves = 0;
     for (const run *r = runs; r < end; r++) {
-        if (begins_curve(runs, r)) {
+        if (begins_curve(r)) {
             fprintf(script, "$curve%zu << END\n", n_curves++);
             write_rows(script, r, end, unit.steps);
             fputs("END\n", script);
         }
     }
     n_curves = 0;
-    for (const run *r = runs; r < end; r++)
-        if (begins_curve(runs, r))
-            write_curve(script, r, end, n_curves++, !is_one);
+    for (const run *r = runs; r < end; r++) {
+        char label[LABEL_SIZE];
+        if (!begins_curve(r))
+            continue;
+        mr_run_label(&r->settings, (size_t)(end - runs), c->settings, label, sizeof label);
+        write_curve(script, r, end, n_curves++, label);
+    }
     fputc('\n', script);
 }
 
@@ -266,15 +280,22 @@ static mr_status draw_curves(const mr_command_line *line, const plot_options *ch
     mr_status status = MR_OK;
     const size_t n = line->n_arguments;
     run *runs = calloc(n, sizeof *runs);
-    if (runs == NULL)
-        return mr_fail_memory("the curves");
-    for (size_t i = 0; i < n; i++)
+    const mr_settings **settings = calloc(n, sizeof(const mr_settings *));
+    if (runs == NULL || settings == NULL) {
+        status = mr_fail_memory("the curves");
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++) {
         MR_TRY(read_run(line->arguments[i], &runs[i]));
+        find_curve(runs, &runs[i]);
+        settings[i] = &runs[i].settings;
+    }
     status = mr_picture_draw(chosen->out, chosen->width, chosen->height, write_script,
-                             &(curves){chosen, runs, runs + n});
+                             &(curves){chosen, runs, runs + n, settings});
 done:
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && runs != NULL; i++)
         free(runs[i].points);
+    free(settings);
     free(runs);
     return status;
 }
@@ -295,10 +316,11 @@ const mr_command mr_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR... [options]",
     .summary = "draw the learning curves of runs, or a run's state density over time",
-    .details = "Draws the mean return of the evaluations against the environment steps. Runs of\n"
-               "the same task and policy are one curve: their mean, in a band from the lowest\n"
-               "to the highest. With --density, the state density of a run with --bonus density\n"
-               "at its evaluations, as maps with the same colours. Needs gnuplot.",
+    .details = "Draws the mean return of the evaluations against the environment steps.\n"
+               "Runs that differ in no more than their seeds and their length are one curve:\n"
+               "their mean, in a band from the lowest to the highest. With --density, the state\n"
+               "density of a run with --bonus density at its evaluations, as maps with the same\n"
+               "colours. Needs gnuplot.",
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
     .options = options,

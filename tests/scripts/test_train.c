@@ -297,6 +297,23 @@ Test(train_command, plot_draws_runs_of_the_same_policy_as_one_curve) {
     outcome_free(&o);
 }
 
+// The settings that runs do not have in common name their curves.
+Test(train_command, plot_tells_runs_apart_by_what_they_learn_by) {
+    write_run("a", "Some-v0", "gaussian\nbonus: density\nseed: 1\nsteps: 100",
+              "10,1.5,0\n20,3,0\n");
+    write_run("b", "Some-v0", "gaussian\nbonus: density\nseed: 2\nthreads: 2", "10,2,0\n20,4,0\n");
+    write_run("c", "Some-v0", "gaussian", "10,1,0\n30,7,0\n");
+    write_run("d", "Some-v0", "gaussian\ntau: 0.01", "10,1,0\n30,7,0\n");
+    outcome o = RUN("plot", "a", "b", "c", "d", "--out", "curve.svg");
+    expect_success(&o);
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, "gaussian, tau 0.005, bonus density (2 runs)");
+    scratch_expect_part(picture, "gaussian, tau 0.005, bonus none");
+    scratch_expect_part(picture, "gaussian, tau 0.01, bonus none");
+    free(picture);
+    outcome_free(&o);
+}
+
 Test(train_command, plot_makes_a_png) {
     write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
     outcome o = RUN("plot", "a");
