@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/// Seconds on a clock that only goes forward.
-static inline double bench_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
+#include "nn/clock.h"
 
 /// Seconds that this thread has had a processor: what others do on the machine hardly changes them.
 static inline double bench_busy(void) {

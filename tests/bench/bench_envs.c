@@ -134,7 +134,7 @@ static void begin_all(const bench_lab *lab, mr_vec_env *vec) {
 static double time_copies(const bench_lab *lab, mr_vec_env *vec) {
     const size_t n = mr_vec_env_n(vec);
     begin_all(lab, vec);
-    const double begun = bench_now();
+    const double begun = mr_clock_s();
     for (size_t t = 0; t < lab->n_steps; t += n) {
         const double *actions = lab->actions + t * lab->spec->act_dim;
         die(mr_vec_env_step(vec, NULL, actions, lab->obs, lab->results));
@@ -142,7 +142,7 @@ static double time_copies(const bench_lab *lab, mr_vec_env *vec) {
             if (lab->results[i].terminated || lab->results[i].truncated)
                 die(mr_vec_env_reset(vec, i, NULL, lab->obs + i * lab->spec->obs_dim));
     }
-    return (double)lab->n_steps / (bench_now() - begun);
+    return (double)lab->n_steps / (mr_clock_s() - begun);
 }
 
 // Rounds

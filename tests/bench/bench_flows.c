@@ -96,13 +96,13 @@ static double rate_of(subject *s, const task *t) {
     double best = 0;
     t->work(s);
     for (int r = 0; r < ROUNDS; r++) {
-        const double begun = bench_now();
+        const double begun = mr_clock_s();
         double seconds = 0;
         size_t n = 0;
         while (seconds < round_seconds) {
             t->work(s);
             n++;
-            seconds = bench_now() - begun;
+            seconds = mr_clock_s() - begun;
         }
         const double rate = (double)(n * s->batch) / seconds;
         best = rate > best ? rate : best;

@@ -56,17 +56,17 @@ static mr_policy *new_policy(const char *flow, const mr_widths *hidden) {
 }
 
 static double time_updates(mr_sac *sac, const mr_replay *replay, int n) {
-    const double begun = bench_now();
+    const double begun = mr_clock_s();
     for (int i = 0; i < n; i++)
         die(mr_sac_update(sac, replay));
-    return n / (bench_now() - begun);
+    return n / (mr_clock_s() - begun);
 }
 
 static double time_products(int n, int n_threads) {
-    const double begun = bench_now();
+    const double begun = mr_clock_s();
     for (int i = 0; i < n; i++)
         gemm_log_play(n_threads);
-    return n / (bench_now() - begun);
+    return n / (mr_clock_s() - begun);
 }
 
 static void report(const bench_options *o, double updates, double products, double ratio) {

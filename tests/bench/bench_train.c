@@ -31,18 +31,18 @@ typedef struct {
 } stopwatch;
 
 static double time_products(int n_threads) {
-    const double begun = bench_now();
+    const double begun = mr_clock_s();
     for (int i = 0; i < ROUND_STEPS; i++)
         gemm_log_play(n_threads);
-    return ROUND_STEPS / (bench_now() - begun);
+    return ROUND_STEPS / (mr_clock_s() - begun);
 }
 
 static void end_round(stopwatch *w) {
     const size_t r = w->n_rounds++;
-    w->steps_per_s[r] = ROUND_STEPS / (bench_now() - w->round_begun);
+    w->steps_per_s[r] = ROUND_STEPS / (mr_clock_s() - w->round_begun);
     w->products_per_s[r] = time_products(w->options->threads);
     w->ratio[r] = w->steps_per_s[r] / w->products_per_s[r];
-    w->round_begun = bench_now();
+    w->round_begun = mr_clock_s();
 }
 
 static void stepped(void *self, const mr_metrics *now) {
@@ -54,7 +54,7 @@ static void stepped(void *self, const mr_metrics *now) {
         gemm_log_start();
     if (w->step == recorded + 1) {
         gemm_log_stop();
-        w->round_begun = bench_now();
+        w->round_begun = mr_clock_s();
     }
     if (w->step > recorded + 1 && (w->step - recorded - 1) % ROUND_STEPS == 0)
         end_round(w);

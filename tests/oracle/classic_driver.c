@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "nn/clock.h"
 
 enum { MAX_DIM = 3, LINE_SIZE = 1024 };
 
@@ -57,22 +58,16 @@ static void step(mr_env *env, double action) {
     printf("%.17g %d %d\n", result.reward, result.terminated, result.truncated);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void time_steps(mr_env *env, double n) {
     double obs[MAX_DIM];
-    const double action[1] = {0.0}, start = now();
+    const double action[1] = {0.0}, start = mr_clock_s();
     mr_step result = {.truncated = true};
     for (int t = 0; t < (int)n; t++) {
         if (result.terminated || result.truncated)
             check(mr_env_reset(env, NULL, obs));
         check(mr_env_step(env, action, obs, &result));
     }
-    printf("%.17g\n", n / (now() - start));
+    printf("%.17g\n", n / (mr_clock_s() - start));
 }
 
 static const struct {
