@@ -1,49 +1,10 @@
 // The SAC update: two graphs, built once.
 
-#include "agents/sac.h"
+#include "agents/sac_inside.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/// y = r + discount (min Q_target(s', a') - alpha log pi(a'|s')), a' ~ pi(s'); loss = 1/2 sum_k
-/// (Q_k(s, a) - y)^2. Where the bonus b has critics of its own, y = r + discount min Q_target(s',
-/// a') for the task's and y = b + discount min Q_target(s', a') for those, and their loss is added.
-typedef struct {
-    mr_graph *graph;
-    mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
-    mr_node *bonus;                                    // NULL: it has no critics
-    mr_node *next_noise;
-    mr_node *q; // of the first critic
-    mr_node *loss;
-} critic_graph;
-
-/// loss = alpha log pi(a|s) - min Q(s, a), a ~ pi(s), less beta min Q of the bonus, for the policy;
-/// -log alpha (log pi + target) for the temperature.
-typedef struct {
-    mr_graph *graph;
-    mr_node *obs, *noise;
-    mr_node *beta; // [rows x 1]; NULL: the bonus has no critics
-    mr_node *log_prob;
-    mr_node *actor_loss;
-    mr_node *alpha_loss; // NULL where the temperature is fixed
-} actor_graph;
-
-struct mr_sac {
-    mr_sac_options options;
-    mr_policy *policy; // borrowed
-    mr_critic *critic;
-    mr_critic *bonus_critic; // NULL: the bonus is part of the rewards
-    mr_params *temperature;  // log alpha, alone
-    mr_param log_alpha;
-    mr_adam critic_adam, bonus_adam, actor_adam, alpha_adam;
-    mr_real *paid; // [batch_size] for a batch
-    critic_graph critic_graph;
-    actor_graph actor_graph;
-    uint64_t n_updates;
-    mr_sac_figures figures;
-};
 
 // ---- Building
 
@@ -59,7 +20,7 @@ static mr_node *build_value(const mr_critic *critic, mr_params *params, mr_node 
 }
 
 // Both critics' squared errors, summed; `q`: the first one's values.
-static mr_node *build_errors(const mr_critic *critic, const critic_graph *g, mr_node *reward,
+static mr_node *build_errors(const mr_critic *critic, const mr_sac_critic_graph *g, mr_node *reward,
                              mr_node *next_value, mr_node **q) {
     mr_node *target = mr_add(reward, mr_mul(g->discount, next_value));
     const mr_critic_nodes now = mr_critic_build(critic, mr_critic_params(critic), g->obs, g->act);
@@ -71,7 +32,7 @@ static mr_node *build_errors(const mr_critic *critic, const critic_graph *g, mr_
 // begins at 1, and what that adds to a value takes 1 / ((1 - gamma) tau) = 20,000 updates to fade:
 // until then a reward of 1 that ends the episode would count as a loss. Ball et al. 2023
 // (arXiv:2302.02948) leave it out for sparse rewards too; novelty explores in its place.
-static mr_node *build_task_errors(const mr_sac *sac, const critic_graph *g,
+static mr_node *build_task_errors(const mr_sac *sac, const mr_sac_critic_graph *g,
                                   const mr_policy_nodes *next, mr_node **q) {
     mr_node *value =
         build_value(sac->critic, mr_critic_target(sac->critic), g->next_obs, next->act);
@@ -81,7 +42,7 @@ static mr_node *build_task_errors(const mr_sac *sac, const critic_graph *g,
                         entropy_cost ? mr_sub(value, entropy_cost) : value, q);
 }
 
-static mr_node *build_bonus_errors(const mr_sac *sac, const critic_graph *g,
+static mr_node *build_bonus_errors(const mr_sac *sac, const mr_sac_critic_graph *g,
                                    const mr_policy_nodes *next) {
     mr_node *q;
     const mr_critic *critic = sac->bonus_critic;
@@ -98,7 +59,7 @@ static size_t list_critics(const mr_sac *sac, mr_params *params[2]) {
 }
 
 static mr_status build_critic_graph(mr_sac *sac) {
-    critic_graph *g = &sac->critic_graph;
+    mr_sac_critic_graph *g = &sac->critic_graph;
     const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
     mr_params *trained[2];
     const size_t n_trained = list_critics(sac, trained);
@@ -125,7 +86,7 @@ static mr_status build_critic_graph(mr_sac *sac) {
 
 // The bonus's critics value b itself: a beta that falls counts at once, and they have nothing to
 // unlearn.
-static mr_node *build_sum_of_values(const mr_sac *sac, actor_graph *g, mr_node *act) {
+static mr_node *build_sum_of_values(const mr_sac *sac, mr_sac_actor_graph *g, mr_node *act) {
     mr_node *value = build_value(sac->critic, mr_critic_params(sac->critic), g->obs, act);
     const mr_critic *of_bonus = sac->bonus_critic;
     if (!of_bonus)
@@ -136,7 +97,7 @@ static mr_node *build_sum_of_values(const mr_sac *sac, actor_graph *g, mr_node *
 }
 
 static mr_status build_actor_graph(mr_sac *sac) {
-    actor_graph *g = &sac->actor_graph;
+    mr_sac_actor_graph *g = &sac->actor_graph;
     const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
     mr_params *trained[] = {mr_policy_params(sac->policy), sac->temperature};
     const mr_status status =
@@ -242,7 +203,7 @@ static void copy_in(mr_node *input, size_t n_rows, const mr_real *values) {
 }
 
 static void draw_batch(mr_sac *sac, const mr_replay *replay) {
-    const critic_graph *g = &sac->critic_graph;
+    const mr_sac_critic_graph *g = &sac->critic_graph;
     const size_t n = sac->options.batch_size;
     mr_random which = mr_random_stream(sac->options.seed, MR_STREAM_REPLAY, sac->n_updates);
     mr_batch batch = {.obs = mr_node_value(g->obs),
@@ -257,7 +218,7 @@ static void draw_batch(mr_sac *sac, const mr_replay *replay) {
 
 // The bonus is that of the present moment: nothing of it is stored with the transitions.
 static mr_status pay_bonus(mr_sac *sac) {
-    const critic_graph *g = &sac->critic_graph;
+    const mr_sac_critic_graph *g = &sac->critic_graph;
     const size_t n = sac->options.batch_size;
     mr_real *reward = mr_node_value(g->reward);
     for (size_t i = 0; i < n; i++)
@@ -280,7 +241,7 @@ static void draw_noise(mr_sac *sac) {
 }
 
 static void run_critic(mr_sac *sac) {
-    const critic_graph *g = &sac->critic_graph;
+    const mr_sac_critic_graph *g = &sac->critic_graph;
     mr_graph_run(g->graph, sac->options.batch_size);
     sac->figures.critic_loss = mr_node_mean(g->loss, sac->options.batch_size);
     sac->figures.q_mean = mr_node_mean(g->q, sac->options.batch_size);
@@ -292,7 +253,7 @@ static void fill(mr_node *input, size_t n, double value) {
 }
 
 static void run_actor(mr_sac *sac) {
-    const actor_graph *g = &sac->actor_graph;
+    const mr_sac_actor_graph *g = &sac->actor_graph;
     const size_t n = sac->options.batch_size;
     if (g->beta)
         fill(g->beta, n, mr_bonus_beta(sac->options.bonus));
@@ -350,8 +311,8 @@ mr_status mr_sac_update(mr_sac *sac, const mr_replay *replay) {
 
 void mr_sac_compute(mr_sac *sac, const mr_batch *batch, const mr_real *next_noise,
                     const mr_real *noise) {
-    const critic_graph *c = &sac->critic_graph;
-    const actor_graph *a = &sac->actor_graph;
+    const mr_sac_critic_graph *c = &sac->critic_graph;
+    const mr_sac_actor_graph *a = &sac->actor_graph;
     const size_t n = sac->options.batch_size;
     copy_in(c->obs, n, batch->obs);
     copy_in(c->act, n, batch->act);
@@ -385,108 +346,4 @@ const mr_critic *mr_sac_bonus_critic(const mr_sac *sac) {
 
 mr_params *mr_sac_temperature(const mr_sac *sac) {
     return sac->temperature;
-}
-
-// ---- Saving
-
-static const char *const kinds[] = {"", "moment1.", "moment2."};
-static const size_t n_figures = sizeof(mr_sac_figures) / sizeof(double);
-
-static mr_status write_trained(const mr_params *params, const char *name,
-                               mr_tensors_writer *writer) {
-    for (int k = 0; k < 3; k++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "%s%s.", kinds[k], name);
-        const mr_real *array = k == 0 ? mr_params_read(params) : mr_params_moment(params, k);
-        const mr_status status = mr_params_write(params, array, prefix, writer);
-        if (status != MR_OK)
-            return status;
-    }
-    return MR_OK;
-}
-
-static mr_status note_count(mr_tensors_writer *writer, const char *key, uint64_t count) {
-    char text[32];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)count);
-    return mr_tensors_writer_note(writer, key, text);
-}
-
-static mr_status write_critic(const mr_critic *critic, const char *name, const char *target_prefix,
-                              mr_tensors_writer *writer) {
-    const mr_params *target = mr_critic_target(critic);
-    const mr_status status = write_trained(mr_critic_params(critic), name, writer);
-    return status == MR_OK ? mr_params_write(target, mr_params_read(target), target_prefix, writer)
-                           : status;
-}
-
-mr_status mr_sac_write(const mr_sac *sac, mr_tensors_writer *writer) {
-    mr_status status;
-    MR_TRY(note_count(writer, "n_updates", sac->n_updates));
-    MR_TRY(note_count(writer, "critic_adam_steps", sac->critic_adam.n_steps));
-    MR_TRY(note_count(writer, "actor_adam_steps", sac->actor_adam.n_steps));
-    MR_TRY(note_count(writer, "alpha_adam_steps", sac->alpha_adam.n_steps));
-    MR_TRY(mr_tensors_writer_add(writer, "figures", MR_F64, 1, &n_figures, &sac->figures));
-    MR_TRY(write_trained(mr_policy_params(sac->policy), "policy", writer));
-    MR_TRY(write_critic(sac->critic, "critic", "target.", writer));
-    MR_TRY(write_trained(sac->temperature, "temperature", writer));
-    if (sac->bonus_critic) {
-        MR_TRY(note_count(writer, "bonus_adam_steps", sac->bonus_adam.n_steps));
-        MR_TRY(write_critic(sac->bonus_critic, "bonus_critic", "bonus_target.", writer));
-    }
-done:
-    return status;
-}
-
-// ---- Reading
-
-static mr_status read_trained(const mr_params *params, const char *name, const mr_tensors *file) {
-    for (int k = 0; k < 3; k++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "%s%s.", kinds[k], name);
-        mr_real *array = k == 0 ? mr_params_value(params) : mr_params_moment(params, k);
-        const mr_status status = mr_params_load(params, file, prefix, array);
-        if (status != MR_OK)
-            return status;
-    }
-    return MR_OK;
-}
-
-static mr_status read_count(const mr_tensors *file, const char *key, uint64_t *count) {
-    const char *text = mr_tensors_note(file, key);
-    char *end = NULL;
-    if (text && text[0] >= '0' && text[0] <= '9')
-        *count = strtoull(text, &end, 10);
-    if (!end || *end != '\0')
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: %s is not a count; the file is damaged, take another copy",
-                       mr_tensors_path(file), key);
-    return MR_OK;
-}
-
-static mr_status read_critic(const mr_critic *critic, const char *name, const char *target_prefix,
-                             const mr_tensors *file) {
-    const mr_params *target = mr_critic_target(critic);
-    const mr_status status = read_trained(mr_critic_params(critic), name, file);
-    return status == MR_OK ? mr_params_load(target, file, target_prefix, mr_params_value(target))
-                           : status;
-}
-
-mr_status mr_sac_read(mr_sac *sac, const mr_tensors *file) {
-    mr_status status;
-    const void *figures;
-    MR_TRY(read_count(file, "n_updates", &sac->n_updates));
-    MR_TRY(read_count(file, "critic_adam_steps", &sac->critic_adam.n_steps));
-    MR_TRY(read_count(file, "actor_adam_steps", &sac->actor_adam.n_steps));
-    MR_TRY(read_count(file, "alpha_adam_steps", &sac->alpha_adam.n_steps));
-    MR_TRY(mr_tensors_get(file, "figures", MR_F64, 1, &n_figures, &figures));
-    memcpy(&sac->figures, figures, sizeof sac->figures);
-    MR_TRY(read_trained(mr_policy_params(sac->policy), "policy", file));
-    MR_TRY(read_critic(sac->critic, "critic", "target.", file));
-    MR_TRY(read_trained(sac->temperature, "temperature", file));
-    if (sac->bonus_critic) {
-        MR_TRY(read_count(file, "bonus_adam_steps", &sac->bonus_adam.n_steps));
-        MR_TRY(read_critic(sac->bonus_critic, "bonus_critic", "bonus_target.", file));
-    }
-done:
-    return status;
 }

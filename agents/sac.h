@@ -39,8 +39,7 @@ typedef struct {
     double q_mean;      // of the task's first critic on the batch
     double actor_loss;  // alpha log pi - min Q, less beta min Q of the bonus's own
     double alpha;
-    double alpha_loss; // -log alpha (log pi + target_entropy); NaN where alpha is fixed; NaN where
-                       // alpha is not learned
+    double alpha_loss; // -log alpha (log pi + target_entropy); NaN where alpha is fixed
     double entropy;    // -log pi
 } mr_sac_figures;
 
