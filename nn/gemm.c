@@ -2,6 +2,8 @@
 
 #include "nn/gemm.h"
 
+#include "nn/blas_kernels.h"
+
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
@@ -60,5 +62,6 @@ void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const 
 }
 
 void mr_gemm_init(void) {
+    mr_blas_choose_kernels();
     openblas_set_num_threads(1);
 }

@@ -17,5 +17,6 @@ void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
                          mr_real *x);
 
-/// Makes OpenBLAS single-threaded. Called when a graph is planned; costs nothing to repeat.
+/// Makes OpenBLAS single-threaded, with the kernels that the processor deserves
+/// (nn/blas_kernels.h). Called when a graph is planned; costs nothing to repeat.
 void mr_gemm_init(void);

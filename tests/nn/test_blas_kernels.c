@@ -1,0 +1,54 @@
+// The second choice of OpenBLAS's kernels. Each test is a process of its own.
+
+#include "nn/blas_kernels.h"
+
+#include <cblas.h>
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+extern void gotoblas_dynamic_init(void);
+extern void gotoblas_dynamic_quit(void);
+
+// OpenBLAS as it is after it was loaded on a processor that it does not know.
+static void load_fallback(void) {
+    setenv("OPENBLAS_CORETYPE", "Prescott", 1);
+    gotoblas_dynamic_quit();
+    gotoblas_dynamic_init();
+    cr_assert_str_eq(openblas_get_corename(), "Prescott");
+}
+
+static const char *expected_core(void) {
+    if (__builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    return __builtin_cpu_supports("avx2") ? "Haswell" : "Prescott";
+}
+
+Test(blas_kernels, fallback_is_replaced) {
+    load_fallback();
+    unsetenv("OPENBLAS_CORETYPE");
+    mr_blas_choose_kernels();
+    cr_assert_str_eq(openblas_get_corename(), expected_core());
+    cr_assert_null(getenv("OPENBLAS_CORETYPE"));
+
+    // Whole numbers: every order of summing gives the same.
+    const float a[] = {1, 2, 3, 4}, b[] = {5, 6, 7, 8}, expected[] = {19, 22, 43, 50};
+    float c[4];
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 2, 2, 2, 1, a, 2, b, 2, 0, c, 2);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(c[i], expected[i]);
+}
+
+Test(blas_kernels, the_users_choice_stands) {
+    load_fallback();
+    mr_blas_choose_kernels();
+    cr_assert_str_eq(openblas_get_corename(), "Prescott");
+}
+
+Test(blas_kernels, a_good_choice_stands) {
+    setenv("OPENBLAS_CORETYPE", "Nehalem", 1);
+    gotoblas_dynamic_quit();
+    gotoblas_dynamic_init();
+    unsetenv("OPENBLAS_CORETYPE");
+    mr_blas_choose_kernels();
+    cr_assert_str_eq(openblas_get_corename(), "Nehalem");
+}
