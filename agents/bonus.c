@@ -4,6 +4,7 @@
 
 #include "agents/coverage.h"
 #include "agents/novelty.h"
+#include "agents/scaled_features.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 static const double most_paid = 5;       // in deviations of the novelty
 static const double fresh_share = 0.001; // of a new state in the novelty's mean
 static const double batch_share = 0.01;  // of a batch in its deviation
-static const double least_spread = 1e-7; // of a feature, beside its mean: float32's resolution
 
 /// How beta falls: its share after t states.
 typedef struct {
@@ -73,13 +73,7 @@ static const normalizer normalizers[] = {
     {"standard", standardise},
 };
 
-/// A feature over all states visited (Welford 1962). All doubles: a file holds them as one array.
-typedef struct {
-    double mean, squares; // sum of squared distances from the mean
-    double low, high;
-} moments;
-
-/// Everything else that a file holds. All doubles, as above.
+/// What a file holds besides the nets. All doubles: it holds them as one array.
 typedef struct {
     double n_visited, n_batches;
     double has_begun;
@@ -94,17 +88,11 @@ struct mr_bonus {
     const mr_bonus_kind *kind;
     const schedule *schedule;
     const normalizer *normalizer;
-    mr_features chosen;
-    moments *moments;      // [chosen.n]
-    unsigned char *kept;   // [chosen.n] whether it is one of the net's
-    size_t dim;            // how many are
+    mr_scaled_features *features;
     mr_novelty *net;       // NULL before it begins
     mr_coverage *coverage; // NULL: none (yet)
-    mr_real *u;            // [most rows x chosen.n]
+    mr_real *u;            // [most rows x chosen features]
     double *novelty;       // [most rows]
-    double *shift, *scale; // [chosen.n] of the kept ones
-    size_t *column;        // [chosen.n] of the kept ones, in the observation
-    char *note;
     state state;
 };
 
@@ -139,7 +127,7 @@ static mr_bonus_setup setup_of(const mr_bonus *b, size_t dim) {
 
 // The net is built when it is known which features vary; that it can be is known before.
 static mr_status try_net(const mr_bonus *b) {
-    const mr_bonus_setup setup = setup_of(b, b->chosen.n);
+    const mr_bonus_setup setup = setup_of(b, mr_scaled_features_n_chosen(b->features));
     void *net;
     const mr_status status = b->kind->make(&setup, &net);
     if (status == MR_OK)
@@ -153,17 +141,10 @@ static size_t most_rows(const mr_bonus *b) {
 }
 
 static mr_status allocate(mr_bonus *b) {
-    const size_t n = b->chosen.n, n_rows = most_rows(b);
-    b->moments = calloc(n, sizeof *b->moments);
-    b->kept = calloc(n, sizeof *b->kept);
-    b->u = calloc(n_rows * n, sizeof *b->u);
+    const size_t n_rows = most_rows(b);
+    b->u = calloc(n_rows * mr_scaled_features_n_chosen(b->features), sizeof *b->u);
     b->novelty = calloc(n_rows, sizeof *b->novelty);
-    b->shift = calloc(n, sizeof *b->shift);
-    b->scale = calloc(n, sizeof *b->scale);
-    b->column = calloc(n, sizeof *b->column);
-    const bool whole =
-        b->moments && b->kept && b->u && b->novelty && b->shift && b->scale && b->column;
-    return whole ? MR_OK : mr_fail_memory("the bonus");
+    return b->u && b->novelty ? MR_OK : mr_fail_memory("the bonus");
 }
 
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out) {
@@ -174,7 +155,7 @@ mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, 
     b->options = *options;
     b->env = env;
     MR_TRY(find_words(b));
-    MR_TRY(mr_features_parse(options->features, env, "bonus_features", &b->chosen));
+    MR_TRY(mr_scaled_features_new(options->features, env, &b->features));
     MR_TRY(try_net(b));
     MR_TRY(allocate(b));
     if (env->arena)
@@ -191,106 +172,18 @@ void mr_bonus_free(mr_bonus *b) {
         return;
     mr_novelty_free(b->net);
     mr_coverage_free(b->coverage);
-    mr_features_free(&b->chosen);
-    free(b->moments);
-    free(b->kept);
+    mr_scaled_features_free(b->features);
     free(b->u);
     free(b->novelty);
-    free(b->shift);
-    free(b->scale);
-    free(b->column);
-    free(b->note);
     free(b);
-}
-
-// ---- Standardising
-
-static void add_state(mr_bonus *b, const double *obs) {
-    const double n = ++b->state.n_visited;
-    for (size_t j = 0; j < b->chosen.n; j++) {
-        moments *m = &b->moments[j];
-        const double x = obs[b->chosen.index[j]], distance = x - m->mean;
-        m->mean += distance / n;
-        m->squares += distance * (x - m->mean);
-        m->low = n == 1 ? x : fmin(m->low, x);
-        m->high = n == 1 ? x : fmax(m->high, x);
-    }
-    if (b->coverage)
-        mr_coverage_visit(b->coverage, obs);
-}
-
-static double deviation(const mr_bonus *b, size_t j) {
-    return sqrt(b->moments[j].squares / b->state.n_visited);
-}
-
-// Which features the net has, and the present moments of each.
-static void refresh_scale(mr_bonus *b) {
-    b->dim = 0;
-    for (size_t j = 0; j < b->chosen.n; j++) {
-        if (!b->kept[j])
-            continue;
-        b->shift[b->dim] = b->moments[j].mean;
-        b->scale[b->dim] = deviation(b, j);
-        b->column[b->dim++] = b->chosen.index[j];
-    }
-}
-
-static double log_scale(const mr_bonus *b) {
-    double sum = 0;
-    for (size_t j = 0; j < b->dim && b->kind->is_log_density; j++)
-        sum += log(b->scale[j]);
-    return sum;
 }
 
 // ---- Beginning
 
-static bool varies(const mr_bonus *b, size_t j) {
-    return deviation(b, j) > least_spread * fabs(b->moments[j].mean);
-}
-
-static void print_feature(FILE *text, const mr_bonus *b, size_t j) {
-    const size_t i = b->chosen.index[j];
-    if (b->env->obs_names)
-        fprintf(text, "%s", b->env->obs_names[i]);
-    else
-        fprintf(text, "feature %zu", i);
-}
-
-static mr_status note_dropped(mr_bonus *b) {
-    size_t n_bytes, n = 0;
-    FILE *text = open_memstream(&b->note, &n_bytes);
-    if (!text)
-        return mr_fail_memory("a note");
-    for (size_t j = 0; j < b->chosen.n; j++) {
-        if (b->kept[j])
-            continue;
-        fputs(n++ > 0 ? ", " : "novelty leaves out what has not varied so far: ", text);
-        print_feature(text, b, j);
-    }
-    if (fclose(text) != 0)
-        return mr_fail_memory("a note");
-    if (n == 0) {
-        free(b->note);
-        b->note = NULL;
-    }
-    return MR_OK;
-}
-
-static mr_status choose_kept(mr_bonus *b) {
-    for (size_t j = 0; j < b->chosen.n; j++)
-        b->kept[j] = varies(b, j);
-    refresh_scale(b);
-    if (b->dim == 0)
-        return mr_fail(MR_ERR_INPUT,
-                       "bonus_features: none of the %zu features of %s that novelty is measured in "
-                       "has varied in %.0f steps; choose others",
-                       b->chosen.n, b->env->name, b->state.n_visited);
-    return b->dim < b->chosen.n ? note_dropped(b) : MR_OK;
-}
-
 static mr_status build_net(mr_bonus *b) {
     const mr_bonus_options *o = &b->options;
-    const mr_bonus_setup setup = setup_of(b, b->dim);
+    const mr_feature_scale scale = mr_scaled_features_get(b->features);
+    const mr_bonus_setup setup = setup_of(b, scale.dim);
     const mr_novelty_options options = {.batch_size = o->batch_size,
                                         .max_rows = most_rows(b),
                                         .lr = o->lr,
@@ -298,39 +191,23 @@ static mr_status build_net(mr_bonus *b) {
                                         .n_threads = o->n_threads};
     const mr_status status = mr_novelty_new(b->kind, &setup, &options, &b->net);
     mr_density *density = status == MR_OK ? mr_novelty_density(b->net) : NULL;
-    return density ? mr_density_set_columns(density, b->env->obs_dim, b->column) : status;
+    return density ? mr_density_set_columns(density, b->env->obs_dim, scale.column) : status;
 }
 
 // Where the task has no arena, two features have the box that has been visited so far.
 static mr_status box_coverage(mr_bonus *b) {
     mr_env_arena box;
-    if (b->coverage || b->dim != 2)
+    if (b->coverage || !mr_scaled_features_box(b->features, &box))
         return MR_OK;
-    for (size_t j = 0, k = 0; j < b->chosen.n; j++) {
-        if (!b->kept[j])
-            continue;
-        box.feature[k] = b->chosen.index[j];
-        box.low[k] = b->moments[j].low;
-        box.high[k++] = b->moments[j].high;
-    }
     return mr_coverage_new(&box, &b->coverage);
-}
-
-static void standardise_batch(mr_bonus *b, const mr_real *obs) {
-    refresh_scale(b);
-    for (size_t i = 0; i < b->options.batch_size; i++)
-        for (size_t j = 0; j < b->dim; j++) {
-            const double x = (double)obs[i * b->env->obs_dim + b->column[j]];
-            b->u[i * b->dim + j] = (mr_real)((x - b->shift[j]) / b->scale[j]);
-        }
 }
 
 static mr_status begin(mr_bonus *b, const mr_real *obs) {
     mr_status status;
-    MR_TRY(choose_kept(b));
+    MR_TRY(mr_scaled_features_settle(b->features));
     MR_TRY(build_net(b));
     MR_TRY(box_coverage(b));
-    standardise_batch(b, obs);
+    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->u);
     MR_TRY(mr_novelty_start(b->net, b->options.batch_size, b->u));
     b->state.has_begun = 1;
 done:
@@ -339,17 +216,18 @@ done:
 
 // ---- Running
 
+// What is added to a novelty to have it in the features' own units.
+static double own_units(const mr_bonus *b) {
+    return b->kind->is_log_density ? mr_scaled_features_log_volume(b->features) : 0;
+}
+
 static void score_fresh(mr_bonus *b, const double *obs) {
     const size_t n = b->options.n_envs;
-    refresh_scale(b);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < b->dim; j++)
-            b->u[i * b->dim + j] =
-                (mr_real)((obs[i * b->env->obs_dim + b->column[j]] - b->shift[j]) / b->scale[j]);
+    mr_scaled_features_apply_double(b->features, n, obs, b->u);
     mr_novelty_score(b->net, n, b->u, b->novelty);
-    const double sum_log_scale = log_scale(b);
+    const double shift = own_units(b);
     for (size_t i = 0; i < n; i++) {
-        const double novelty = b->novelty[i] + sum_log_scale;
+        const double novelty = b->novelty[i] + shift;
         if (!isfinite(novelty))
             continue;
         b->state.mean += fresh_share * (novelty - b->state.mean);
@@ -361,8 +239,13 @@ static void score_fresh(mr_bonus *b, const double *obs) {
 void mr_bonus_visit(mr_bonus *b, const double *obs) {
     if (b->net)
         score_fresh(b, obs);
-    for (size_t i = 0; i < b->options.n_envs; i++)
-        add_state(b, obs + i * b->env->obs_dim);
+    for (size_t i = 0; i < b->options.n_envs; i++) {
+        const double *visited = obs + i * b->env->obs_dim;
+        mr_scaled_features_add(b->features, visited);
+        if (b->coverage)
+            mr_coverage_visit(b->coverage, visited);
+    }
+    b->state.n_visited = mr_scaled_features_n_states(b->features);
 }
 
 // Lets the deviation follow that of batches; the first ones count fully. The mean is that of new
@@ -398,11 +281,11 @@ double mr_bonus_beta(const mr_bonus *b) {
 
 // A state that even the last good net has no number for is worth what others are.
 static void score_batch(mr_bonus *b, const mr_real *obs) {
-    standardise_batch(b, obs);
+    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->u);
     mr_novelty_score(b->net, b->options.batch_size, b->u, b->novelty);
-    const double sum_log_scale = log_scale(b);
+    const double shift = own_units(b);
     for (size_t i = 0; i < b->options.batch_size; i++)
-        b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + sum_log_scale : b->state.mean;
+        b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + shift : b->state.mean;
 }
 
 mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
@@ -427,7 +310,7 @@ mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
 }
 
 const char *mr_bonus_note(const mr_bonus *b) {
-    return b->note;
+    return mr_scaled_features_note(b->features);
 }
 
 static double share(double sum, double n) {
@@ -452,8 +335,8 @@ const mr_density *mr_bonus_get_density(mr_bonus *b) {
     mr_density *density = b->net ? mr_novelty_density(b->net) : NULL;
     if (!density)
         return NULL;
-    refresh_scale(b);
-    return mr_density_set_scale(density, b->shift, b->scale) == MR_OK ? density : NULL;
+    const mr_feature_scale now = mr_scaled_features_get(b->features);
+    return mr_density_set_scale(density, now.shift, now.scale) == MR_OK ? density : NULL;
 }
 
 // ---- Files
@@ -461,14 +344,10 @@ const mr_density *mr_bonus_get_density(mr_bonus *b) {
 static const size_t n_numbers = sizeof(state) / sizeof(double);
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
-enum { N_MOMENTS = sizeof(moments) / sizeof(double) };
-
 mr_status mr_bonus_write(const mr_bonus *b, mr_tensors_writer *writer) {
     mr_status status;
-    const size_t shape[] = {b->chosen.n, N_MOMENTS};
     MR_TRY(mr_tensors_writer_add(writer, "bonus.numbers", MR_F64, 1, &n_numbers, &b->state));
-    MR_TRY(mr_tensors_writer_add(writer, "bonus.moments", MR_F64, 2, shape, b->moments));
-    MR_TRY(mr_tensors_writer_add(writer, "bonus.kept", MR_U8, 1, shape, b->kept));
+    MR_TRY(mr_scaled_features_write(b->features, writer));
     if (b->coverage)
         MR_TRY(mr_coverage_write(b->coverage, writer));
     if (b->net)
@@ -479,16 +358,12 @@ done:
 
 static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
     mr_status status;
-    const void *numbers, *features, *kept;
-    const size_t shape[] = {b->chosen.n, N_MOMENTS};
+    const void *numbers;
     MR_TRY(mr_tensors_get(file, "bonus.numbers", MR_F64, 1, &n_numbers, &numbers));
-    MR_TRY(mr_tensors_get(file, "bonus.moments", MR_F64, 2, shape, &features));
-    MR_TRY(mr_tensors_get(file, "bonus.kept", MR_U8, 1, shape, &kept));
     memcpy(&b->state, numbers, sizeof b->state);
-    memcpy(b->moments, features, b->chosen.n * sizeof *b->moments);
-    memcpy(b->kept, kept, b->chosen.n);
-    refresh_scale(b);
-    const bool has_features = b->dim > 0 || b->state.has_begun == 0;
+    MR_TRY(mr_scaled_features_read(b->features, b->state.n_visited, file));
+    const bool has_features =
+        mr_scaled_features_get(b->features).dim > 0 || b->state.has_begun == 0;
     if (!has_features || !(b->state.n_batches >= 0 && b->state.n_batches <= max_exact))
         status =
             mr_fail(MR_ERR_INPUT, "%s: its bonus is none; the file is damaged, take another copy",
