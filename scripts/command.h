@@ -33,6 +33,8 @@ struct mr_command {
     const mr_setting *options; // of its own
     size_t n_options;
     const char *letters; // [n_options] short names of its own options, ' ' for none; NULL: none
+    const mr_setting *shared; // [n_shared] options that other commands have too
+    size_t n_shared;
     /// Does the work; results go to stdout. The message of a failure is printed by the caller.
     /// `exit_code` arrives as 0 and stands where the status is MR_OK.
     mr_status (*run)(const mr_command_line *line, int *exit_code);
@@ -74,7 +76,7 @@ mr_status mr_command_find(size_t n_words, char *const *words, const mr_command *
 /// Refuses to run a command that does nothing without a subcommand.
 mr_status mr_command_needs_one(const mr_command *command);
 
-/// All options of a command: the settings (if it takes them), its own, and --help.
+/// All options of a command: the settings (if it takes them), its own, the shared ones, and --help.
 size_t mr_command_option_count(const mr_command *command);
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i);
 
@@ -96,7 +98,7 @@ void mr_command_line_free(mr_command_line *line);
 /// command line.
 mr_status mr_given_store(const mr_given *given, void *fields);
 
-/// For commands without settings: stores in `fields` the defaults of its own options, then what was
+/// For commands without settings: stores in `fields` the defaults of its options, then what was
 /// given.
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields);

@@ -72,7 +72,8 @@ mr_status mr_command_needs_one(const mr_command *command) {
 // ---- Options
 
 size_t mr_command_option_count(const mr_command *command) {
-    return (command->takes_settings ? mr_setting_count() : 0) + command->n_options + 1;
+    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
+    return n_settings + command->n_options + command->n_shared + 1;
 }
 
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
@@ -80,7 +81,10 @@ const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
     if (i < n_settings)
         return mr_setting_at(i);
     i -= n_settings;
-    return i < command->n_options ? &command->options[i] : &help_option;
+    if (i < command->n_options)
+        return &command->options[i];
+    i -= command->n_options;
+    return i < command->n_shared ? &command->shared[i] : &help_option;
 }
 
 char mr_command_option_letter(const mr_command *command, size_t i) {
@@ -88,8 +92,8 @@ char mr_command_option_letter(const mr_command *command, size_t i) {
     if (option == &help_option)
         return 'h';
     const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
-    const char letter =
-        command->letters != NULL && i >= n_settings ? command->letters[i - n_settings] : ' ';
+    const bool is_own = i >= n_settings && i - n_settings < command->n_options;
+    const char letter = command->letters != NULL && is_own ? command->letters[i - n_settings] : ' ';
     return letter != ' ' ? letter : '\0';
 }
 
@@ -249,9 +253,10 @@ mr_status mr_given_store(const mr_given *given, void *fields) {
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields) {
     mr_status status = MR_OK;
-    for (size_t i = 0; i < command->n_options; i++)
-        MR_TRY(mr_setting_store(&command->options[i], fields, command->options[i].initial,
-                                command->options[i].name));
+    for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
+        const mr_setting *option = mr_command_option_at(command, i);
+        MR_TRY(mr_setting_store(option, fields, option->initial, option->name));
+    }
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option != &help_option)
             MR_TRY(mr_given_store(&line->given[i], fields));

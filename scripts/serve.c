@@ -23,7 +23,6 @@ typedef struct {
 static const mr_setting options[] = {
     {"num_envs", MR_SETTING_COUNT, AT(num_envs), "1", 1, 4096, "N",
      "copies of the task, which one trainer steps together", false},
-    MR_SERVING_OPTIONS,
     {"lease", MR_SETTING_REAL, AT(lease), "60", 0.001, 1e6, "S",
      "seconds after which a silent trainer loses the environments to the next", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
@@ -85,5 +84,7 @@ const mr_command mr_command_serve = {
     .max_arguments = 1,
     .options = options,
     .n_options = MR_COUNT(options),
+    .shared = mr_serving_options,
+    .n_shared = MR_N_SERVING_OPTIONS,
     .run = run_serve,
 };

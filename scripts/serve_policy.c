@@ -13,7 +13,6 @@ typedef struct {
 } serve_policy_options;
 
 static const mr_setting options[] = {
-    MR_SERVING_OPTIONS,
     {"seed", MR_SETTING_SEED, offsetof(serve_policy_options, seed), "1", 0, 0, "N",
      "seed of the noise in stochastic actions", false},
 };
@@ -61,5 +60,7 @@ const mr_command mr_command_serve_policy = {
     .max_arguments = 1,
     .options = options,
     .n_options = MR_COUNT(options),
+    .shared = mr_serving_options,
+    .n_shared = MR_N_SERVING_OPTIONS,
     .run = run_serve_policy,
 };

@@ -13,6 +13,19 @@ enum {
     LINE_SIZE = 200,
 };
 
+#define AT(field) offsetof(mr_serving, field)
+
+const mr_setting mr_serving_options[] = {
+    {"bind", MR_SETTING_TEXT, AT(bind), "tcp://127.0.0.1:5555", 0, 0, "ENDPOINT",
+     "where: tcp://ADDRESS:PORT (port *: any free one) or ipc://PATH", false},
+    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
+     "encrypt, with this secret key (`millrace keygen` makes one), and...", false},
+    {"curve_allow", MR_SETTING_TEXT, AT(curve_allow), "", 0, 0, "DIR",
+     "...let in only clients whose public keys (.key files) are in this folder", false},
+    {"insecure", MR_SETTING_SWITCH, AT(insecure), "false", 0, 0, NULL,
+     "bind an address that others reach, without keys: anybody may use it", false},
+};
+
 // Only where there is news: a server may have nothing to do for days.
 static void tell(mr_live_line *line, const char *what, const char *news, char *told) {
     if (strcmp(news, told) == 0 || !mr_live_line_is_due(line))
