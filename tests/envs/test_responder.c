@@ -9,67 +9,37 @@
 #include <criterion/criterion.h>
 
 #include "envs/mujoco/render.h"
-#include "envs/zmq/message.h"
 #include "nn/random.h"
+#include "tests/envs/conversation.h"
 
 enum { N_ENVS = 3, OBS_DIM = 3 };
 
 static const double lease_s = 10;
 static mr_vec_env *envs;
 static mr_responder *responder;
-static mr_message_reader *reader;
-static mr_message_buffer request, kept;
-static mr_message got;
-static mr_bytes reply;
 static double now_s;
 
 static void begin(void) {
     cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, N_ENVS, 1, &envs), MR_OK);
     cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
-    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+    conversation_begin();
 }
 
 static void end(void) {
     mr_responder_free(responder);
     mr_vec_env_close(envs);
-    mr_message_reader_free(reader);
-    mr_message_buffer_free(&request);
-    mr_message_buffer_free(&kept);
+    conversation_end();
 }
 
 TestSuite(responder, .init = begin, .fini = end);
 
-static void send_again(void) {
-    mr_message_head head;
-    reply = mr_responder_answer(responder, (mr_bytes){request.data, request.n_bytes}, now_s);
-    cr_assert_gt(reply.n_bytes, 0);
-    cr_assert_eq(mr_message_read(reader, reply.data, reply.n_bytes, &head, &got), MR_OK, "%s",
-                 mr_error_message());
-}
-
-static void ask(char who, uint64_t seq, mr_message message) {
-    memset(message.session, who, sizeof message.session);
-    message.seq = seq;
-    cr_assert_eq(mr_message_write(&message, &request), MR_OK);
-    send_again();
-    cr_expect_eq(memcmp(got.session, message.session, sizeof got.session), 0);
-    cr_expect_eq(got.seq, seq);
+static mr_bytes answer(mr_bytes asked) {
+    return mr_responder_answer(responder, asked, now_s);
 }
 
 static void expect_fault(mr_fault fault) {
     cr_expect_eq(got.type, MR_MESSAGE_ERROR);
     cr_expect_eq(got.code, fault, "%s: %s", mr_fault_name(got.code), got.message);
-}
-
-static void keep_reply(void) {
-    mr_message_buffer_free(&kept);
-    kept = (mr_message_buffer){malloc(reply.n_bytes), reply.n_bytes, reply.n_bytes};
-    memcpy(kept.data, reply.data, reply.n_bytes);
-}
-
-static void expect_kept(void) {
-    cr_expect_eq(reply.n_bytes, kept.n_bytes);
-    cr_expect_eq(memcmp(reply.data, kept.data, kept.n_bytes), 0);
 }
 
 static size_t n_steps(void) {
@@ -298,7 +268,7 @@ Test(responder, draws_the_environment_that_is_asked_for) {
     end();
     cr_assert_eq(mr_vec_env_open("Hopper-v5", NULL, 2, 1, &envs), MR_OK);
     cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
-    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+    conversation_begin();
     ask('a', 0, hello);
     ask('a', 1, reset_of(2, all));
     if (mr_render_open(mr_vec_env_at(envs, 1), &options, &render) != MR_OK)

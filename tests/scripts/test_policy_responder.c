@@ -8,18 +8,14 @@
 
 #include <criterion/criterion.h>
 
-#include "envs/zmq/message.h"
 #include "nn/random.h"
+#include "tests/envs/conversation.h"
 
 enum { OBS_DIM = 3, ACT_DIM = 2, N_ROWS = 600, SEED = 5 }; // rows: more than are acted on at once
 
 static const double low[] = {-2, -1}, high[] = {2, 0.5};
 static mr_policy *policy;
 static mr_policy_responder *responder;
-static mr_message_reader *reader;
-static mr_message_buffer request, kept;
-static mr_message got;
-static mr_bytes reply;
 static double obs[N_ROWS * OBS_DIM];
 
 static void begin(void) {
@@ -33,7 +29,7 @@ static void begin(void) {
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
     cr_assert_eq(mr_policy_new(&spec, 1, &policy), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_policy_responder_new(policy, SEED, &responder), MR_OK);
-    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+    conversation_begin();
     for (size_t i = 0; i < N_ROWS * OBS_DIM; i++)
         obs[i] = (float)mr_random_between(&random, -3, 3); // the same as f4 and as f8
 }
@@ -41,28 +37,13 @@ static void begin(void) {
 static void end(void) {
     mr_policy_responder_free(responder);
     mr_policy_free(policy);
-    mr_message_reader_free(reader);
-    mr_message_buffer_free(&request);
-    mr_message_buffer_free(&kept);
+    conversation_end();
 }
 
 TestSuite(policy_responder, .init = begin, .fini = end);
 
-static void send_again(void) {
-    mr_message_head head;
-    reply = mr_policy_responder_answer(responder, (mr_bytes){request.data, request.n_bytes});
-    cr_assert_gt(reply.n_bytes, 0);
-    cr_assert_eq(mr_message_read(reader, reply.data, reply.n_bytes, &head, &got), MR_OK, "%s",
-                 mr_error_message());
-}
-
-static void ask(char who, uint64_t seq, mr_message message) {
-    memset(message.session, who, sizeof message.session);
-    message.seq = seq;
-    cr_assert_eq(mr_message_write(&message, &request), MR_OK);
-    send_again();
-    cr_expect_eq(memcmp(got.session, message.session, sizeof got.session), 0);
-    cr_expect_eq(got.seq, seq);
+static mr_bytes answer(mr_bytes asked) {
+    return mr_policy_responder_answer(responder, asked);
 }
 
 static mr_message act_on(size_t n, const double *rows, bool stochastic) {
@@ -70,16 +51,6 @@ static mr_message act_on(size_t n, const double *rows, bool stochastic) {
                         .n = n,
                         .obs = {rows, n * OBS_DIM * sizeof *rows},
                         .stochastic = stochastic};
-}
-
-static void keep_reply(void) {
-    mr_message_buffer_free(&kept);
-    kept = (mr_message_buffer){malloc(reply.n_bytes), reply.n_bytes, reply.n_bytes};
-    memcpy(kept.data, reply.data, reply.n_bytes);
-}
-
-static bool is_kept(void) {
-    return reply.n_bytes == kept.n_bytes && memcmp(reply.data, kept.data, kept.n_bytes) == 0;
 }
 
 static void get_actions(size_t n, double *out) {
@@ -142,11 +113,11 @@ Test(policy_responder, repeats_a_sampled_action_whatever_came_between) {
     ask('a', 7, act_on(N_ROWS, obs, true));
     keep_reply();
     send_again();
-    cr_expect(is_kept());
+    expect_kept();
     ask('b', 1, act_on(3, obs, true));
     ask('a', 8, act_on(N_ROWS, obs, false));
     ask('a', 7, act_on(N_ROWS, obs, true));
-    cr_expect(is_kept());
+    expect_kept();
 }
 
 Test(policy_responder, samples_anew_for_another_session_seq_and_seed) {
@@ -190,7 +161,7 @@ Test(policy_responder, takes_observations_as_f4_too) {
     mr_message message = act_on(N_ROWS, NULL, true);
     message.obs = (mr_bytes){narrow, sizeof narrow};
     ask('a', 1, message);
-    cr_expect(is_kept());
+    expect_kept();
 }
 
 Test(policy_responder, names_row_and_column_of_what_is_not_finite) {
