@@ -68,7 +68,7 @@ static const mr_setting table[] = {
      "pays for novel states: by a flow's log-density, or random network distillation", false},
     {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
      "the flow of the density, with options as in policy", false},
-    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "1", 0, 1e6, "X",
+    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.3", 0, 1e6, "X",
      "what a novelty of one standard deviation is paid", false},
     {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "exponential", 0, 0,
      "none|linear|exponential",
