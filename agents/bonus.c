@@ -7,7 +7,6 @@
 #include "agents/scaled_features.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

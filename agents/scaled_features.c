@@ -161,11 +161,10 @@ mr_feature_scale mr_scaled_features_get(mr_scaled_features *f) {
         .dim = f->dim, .column = f->column, .shift = f->shift, .scale = f->scale};
 }
 
-double mr_scaled_features_log_volume(mr_scaled_features *f) {
-    const mr_feature_scale now = mr_scaled_features_get(f);
+double mr_scaled_features_log_volume(const mr_scaled_features *f) {
     double sum = 0;
-    for (size_t j = 0; j < now.dim; j++)
-        sum += log(now.scale[j]);
+    for (size_t j = 0; j < f->dim; j++)
+        sum += log(f->scale[j]);
     return sum;
 }
 

@@ -39,8 +39,9 @@ void mr_scaled_features_apply_double(mr_scaled_features *features, size_t n, con
 /// How it is done at present. Valid until something else is called.
 mr_feature_scale mr_scaled_features_get(mr_scaled_features *features);
 
-/// The sum of log scale: what is added to -log p(u) to have that of the features themselves.
-double mr_scaled_features_log_volume(mr_scaled_features *features);
+/// The sum of log scale, as it was for the latest u: what is added to -log p(u) to have that of the
+/// features themselves.
+double mr_scaled_features_log_volume(const mr_scaled_features *features);
 
 /// The box that two features have visited so far. False where they are not two.
 bool mr_scaled_features_box(const mr_scaled_features *features, mr_env_arena *out);

@@ -71,13 +71,16 @@ mr_status mr_command_needs_one(const mr_command *command) {
 
 // ---- Options
 
+static size_t count_settings(const mr_command *command) {
+    return command->takes_settings ? mr_setting_count() : 0;
+}
+
 size_t mr_command_option_count(const mr_command *command) {
-    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
-    return n_settings + command->n_options + command->n_shared + 1;
+    return count_settings(command) + command->n_options + command->n_shared + 1;
 }
 
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
-    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
+    const size_t n_settings = count_settings(command);
     if (i < n_settings)
         return mr_setting_at(i);
     i -= n_settings;
@@ -91,7 +94,7 @@ char mr_command_option_letter(const mr_command *command, size_t i) {
     const mr_setting *option = mr_command_option_at(command, i);
     if (option == &help_option)
         return 'h';
-    const size_t n_settings = command->takes_settings ? mr_setting_count() : 0;
+    const size_t n_settings = count_settings(command);
     const bool is_own = i >= n_settings && i - n_settings < command->n_options;
     const char letter = command->letters != NULL && is_own ? command->letters[i - n_settings] : ' ';
     return letter != ' ' ? letter : '\0';

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "envs/options.h"
-
 static const mr_env_link default_link = {.timeout_s = 10, .retries = 5};
 static const char scheme_prefix[] = "zmq:";
 // Apart, however short or long a lease a server announces.
