@@ -1,0 +1,110 @@
+// Files of released versions, as tests/oracle/record_golden recorded them: they load, and give the
+// numbers that they gave then. Other processors sum in another order: a sum of at most 64 float32
+// products per unit, five layers deep, errs by some 5 x 64 x 2^-24 = 2e-5 of its size.
+
+#include "agents/policy.h"
+
+#include <math.h>
+
+#include "tests/golden_inputs.h"
+#include "tests/scripts/command_runner.h"
+
+#define GOLDEN MR_TEST_DATA "/golden/0.1"
+
+static const double rounding = 2e-5;
+
+TestSuite(golden, .init = scratch_enter, .fini = scratch_leave);
+
+static void read_numbers(const char *path, size_t n, double *numbers) {
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(fscanf(file, "%lf%*[,\n]", &numbers[i]), 1, "%s: number %zu", path, i);
+    fclose(file);
+}
+
+static void expect_policy(const char *model, const char *expected, double tolerance) {
+    double obs[GOLDEN_ROWS * GOLDEN_MAX_DIM], numbers[2 * GOLDEN_ROWS * (GOLDEN_MAX_DIM + 1)];
+    mr_real noise[GOLDEN_ROWS * GOLDEN_MAX_DIM];
+    mr_real act[GOLDEN_ROWS * GOLDEN_MAX_DIM], log_prob[GOLDEN_ROWS];
+    mr_policy *policy;
+    cr_assert_eq(mr_policy_load(model, &policy), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_policy_prepare(policy, GOLDEN_ROWS), MR_OK);
+    const size_t act_dim = mr_policy_get_spec(policy)->act_dim;
+    read_numbers(expected, 2 * GOLDEN_ROWS * (act_dim + 1), numbers);
+    golden_inputs(policy, obs, noise);
+    const double *next = numbers;
+    for (size_t noisy = 0; noisy < 2; noisy++) {
+        cr_assert_eq(
+            mr_policy_sample(policy, GOLDEN_ROWS, obs, noisy ? noise : NULL, act, log_prob), MR_OK);
+        for (size_t row = 0; row < GOLDEN_ROWS; row++) {
+            for (size_t i = 0; i < act_dim; i++, next++)
+                cr_expect_float_eq((double)act[row * act_dim + i], *next, tolerance,
+                                   "%s: action %zu of row %zu", model, i, row);
+            cr_expect_float_eq((double)log_prob[row], *next, 10 * tolerance,
+                               "%s: log-density of row %zu", model, row);
+            next++;
+        }
+    }
+    mr_policy_free(policy);
+}
+
+static void expect_scores(const char *model, const char *expected) {
+    enum { N_ROWS = 200 };
+    double recorded[N_ROWS], found[N_ROWS];
+    outcome scored = RUN("flow", "score", model, GOLDEN "/flows/data.csv", "--out", "s.csv");
+    expect_success(&scored);
+    outcome_free(&scored);
+    read_numbers(expected, N_ROWS, recorded);
+    read_numbers("s.csv", N_ROWS, found);
+    for (size_t i = 0; i < N_ROWS; i++)
+        cr_expect_float_eq(found[i], recorded[i], 1e-4 * fmax(1, fabs(recorded[i])), "%s: row %zu",
+                           model, i);
+}
+
+Test(golden, policies_act_as_they_did) {
+    static const char *const kinds[] = {"gaussian", "planar", "radial", "real_nvp", "glow",
+                                        "maf",      "iaf",    "nsf",    "nsf_ar"};
+    char model[512], expected[512];
+    for (size_t i = 0; i < MR_COUNT(kinds); i++) {
+        snprintf(model, sizeof model, GOLDEN "/policies/%s.safetensors", kinds[i]);
+        snprintf(expected, sizeof expected, GOLDEN "/policies/%s.csv", kinds[i]);
+        expect_policy(model, expected, rounding);
+    }
+}
+
+Test(golden, flow_models_score_as_they_did) {
+    static const char *const kinds[] = {"planar", "radial", "real_nvp", "glow",
+                                        "maf",    "iaf",    "nsf",      "nsf_ar"};
+    char model[512], expected[512];
+    for (size_t i = 0; i < MR_COUNT(kinds); i++) {
+        snprintf(model, sizeof model, GOLDEN "/flows/%s.safetensors", kinds[i]);
+        snprintf(expected, sizeof expected, GOLDEN "/flows/%s.csv", kinds[i]);
+        expect_scores(model, expected);
+    }
+}
+
+Test(golden, state_densities_score_as_they_did) {
+    expect_scores(GOLDEN "/run/density.safetensors", GOLDEN "/run_density.csv");
+}
+
+// Ten updates further. Adam makes a step of up to the learning rate of the smallest difference in a
+// gradient's sign, so that other kernels may differ by 10 x 3e-4 in a weight.
+Test(golden, runs_go_on_from_their_checkpoints) {
+    cr_assert_eq(system("cp -r " GOLDEN "/plain_run " GOLDEN "/run ."), 0);
+    expect_policy("plain_run/policy.safetensors", GOLDEN "/plain_run.csv", rounding);
+    outcome plain = RUN("train", "--resume", "plain_run", "--steps", "310");
+    expect_success(&plain);
+    expect_policy("plain_run/policy.safetensors", GOLDEN "/plain_run_310.csv", 1e-3);
+    outcome with_bonus = RUN("train", "--resume", "run");
+    expect_success(&with_bonus);
+    outcome_free(&plain);
+    outcome_free(&with_bonus);
+}
+
+Test(golden, settings_are_read) {
+    outcome o =
+        RUN("train", "--config", GOLDEN "/run/config.yaml", "--steps", "110", "--out", "again");
+    expect_success(&o);
+    outcome_free(&o);
+}
