@@ -80,7 +80,8 @@ typedef struct {
     uint8_t session[MR_SESSION_SIZE];
     uint64_t seq;
 
-    char client[MR_MESSAGE_TEXT_SIZE]; // hello
+    char client[MR_MESSAGE_TEXT_SIZE];  // hello
+    char process[MR_MESSAGE_TEXT_SIZE]; // "": not said
 
     char name[MR_MESSAGE_TEXT_SIZE]; // spec, policy
     char server[MR_MESSAGE_TEXT_SIZE];

@@ -15,7 +15,11 @@
     COUNT(obs_dim, 1, MR_MESSAGE_MAX_DIM), COUNT(act_dim, 1, MR_MESSAGE_MAX_DIM), BYTES(act_low),  \
         BYTES(act_high)
 
-static const mr_field hello[] = {TEXT(client)};
+static const mr_field hello[] = {
+    TEXT(client),
+    // Compared, so that it must not be cut.
+    {"process", MR_FIELD_TEXT, AT(process), 0, 0, MR_MESSAGE_TEXT_SIZE - 1, true},
+};
 static const mr_field reset[] = {
     {"envs", MR_FIELD_ENVS, AT(envs), AT(n), 0, 0, false},
     {"seeds", MR_FIELD_SEEDS, AT(seeds), AT(n_seeds), 0, 0, false},

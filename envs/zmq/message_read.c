@@ -173,10 +173,13 @@ static bool is_utf8(const char *text, size_t length) {
 }
 
 // As it may be printed and kept: one line, cut where it is too long. What can't be is replaced.
-static mr_status read_text(const char *key, const msgpack_object *value,
+static mr_status read_text(const mr_field *field, const msgpack_object *value,
                            char out[MR_MESSAGE_TEXT_SIZE]) {
     if (value->type != MSGPACK_OBJECT_STR)
-        return fail_field(key, "a text");
+        return fail_field(field->key, "a text");
+    if (field->most > 0 && value->via.str.size > field->most)
+        return mr_fail(MR_ERR_INPUT, "'%s' must be a text of at most %llu bytes", field->key,
+                       (unsigned long long)field->most);
     const char *text = value->via.str.ptr;
     const size_t given = value->via.str.size;
     size_t length = given < MR_MESSAGE_TEXT_SIZE ? given : MR_MESSAGE_TEXT_SIZE - 1;
@@ -306,7 +309,7 @@ static mr_status read_value(mr_message_reader *reader, const mr_field *field,
     case MR_FIELD_REAL:
         return read_real(field->key, value, at);
     case MR_FIELD_TEXT:
-        return read_text(field->key, value, at);
+        return read_text(field, value, at);
     case MR_FIELD_DTYPE:
         return read_dtype(field->key, value, at);
     case MR_FIELD_CODE:
