@@ -123,6 +123,10 @@ typedef struct {
 
 void mr_message_buffer_free(mr_message_buffer *buffer);
 
+/// Copies a text as it may be printed, kept and sent: one line of UTF-8, cut where it is too long,
+/// at a whole character. What can't be is replaced.
+void mr_message_take_text(const char *text, size_t length, char out[MR_MESSAGE_TEXT_SIZE]);
+
 /// Writes a message in place of what the buffer holds; allocates only where it is larger than any
 /// before it.
 mr_status mr_message_write(const mr_message *message, mr_message_buffer *buffer);

@@ -81,8 +81,8 @@ static mr_status allocate(mr_responder *r) {
 
 static void name_info(mr_responder *r) {
     for (size_t k = 0; k < info_count(r); k++) {
-        snprintf(r->info[k].name, sizeof r->info[k].name, "%s",
-                 mr_env_info_name(mr_vec_env_at(r->envs, 0), k));
+        const char *name = mr_env_info_name(mr_vec_env_at(r->envs, 0), k);
+        mr_message_take_text(name, strlen(name), r->info[k].name);
         r->info[k].values = r->info_values + k * r->n_envs;
     }
 }
@@ -359,7 +359,7 @@ static mr_message make_spec(const mr_responder *r, const mr_message *in) {
     const mr_env_spec *spec = r->spec;
     mr_message out = mr_message_address(in);
     out.type = MR_MESSAGE_SPEC;
-    snprintf(out.name, sizeof out.name, "%s", spec->name);
+    mr_message_take_text(spec->name, strlen(spec->name), out.name);
     snprintf(out.server, sizeof out.server, "millrace " MR_VERSION);
     snprintf(out.engine, sizeof out.engine, "%s", spec->engine != NULL ? spec->engine : "");
     snprintf(out.engine_version, sizeof out.engine_version, "%s",

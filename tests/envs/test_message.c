@@ -234,6 +234,23 @@ Test(message, makes_texts_fit_to_print) {
     cr_expect_null(strchr(got.client, '?'));
 }
 
+// Bytes of a file's name, or a character at the end of the room: neither may make the message one
+// that peers in other languages can't decode.
+Test(message, carries_errors_as_whole_characters) {
+    const mr_message asked = {HEAD(STEP)};
+    char text[MR_MESSAGE_TEXT_SIZE + 8];
+    mr_fail(MR_ERR_IO, "cannot open caf\xe9.xml");
+    mr_message_write_error(&asked, MR_FAULT_ENV_FAILED, &buffer);
+    cr_assert_eq(mr_message_read(reader, buffer.data, buffer.n_bytes, &head, &got), MR_OK);
+    cr_expect_not_null(memmem(buffer.data, buffer.n_bytes, "cannot open caf?.xml", 20));
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text + MR_MESSAGE_TEXT_SIZE - 2, "\xc3\xa9", 2);
+    text[sizeof text - 1] = '\0';
+    mr_fail(MR_ERR_IO, "%s", text);
+    mr_message_write_error(&asked, MR_FAULT_ENV_FAILED, &buffer);
+    cr_expect_null(memchr(buffer.data, 0xc3, buffer.n_bytes));
+}
+
 // What is compared must not be equal to another because both were cut.
 Test(message, refuses_the_name_of_a_process_that_is_too_long) {
     hand h;
