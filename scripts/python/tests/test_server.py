@@ -2,6 +2,8 @@
 
 import random
 import struct
+import subprocess
+import sys
 import time
 
 import msgpack
@@ -11,6 +13,7 @@ import zmq
 from conftest import Walk, f8
 
 from millrace_bridge import Server
+from millrace_bridge.process import process_name
 
 
 def error_of(reply):
@@ -204,6 +207,63 @@ def test_goes_on_with_a_silent_client_that_nobody_replaced(serve, raw):
     client.hello()
     time.sleep(0.3)
     assert client.ask("ping")["type"] == "pong"
+
+
+@pytest.mark.parametrize("length", [511, 512])
+def test_refuses_the_name_of_a_process_that_is_too_long(serve, raw, length):
+    reply = raw(serve().endpoint).at(0, "hello", client="raw", process="x" * length)
+    assert reply["type"] == "spec" if length == 511 else error_of(reply) == "bad-message"
+    assert error_of(raw(serve().endpoint).at(0, "hello", client="raw", process=7)) == "bad-message"
+
+
+def test_knows_a_process_that_begins_anew_and_makes_way_at_once(serve, raw):
+    running = serve()
+    first, second, other = (raw(running.endpoint) for _ in range(3))
+    mine = {"client": "raw", "process": "host:7:100:boot:1"}
+    first.at(0, "hello", **mine)
+    first.at(1, "reset", envs=[0], seeds=[1])
+    assert error_of(other.at(0, "hello", client="raw")) == "busy"
+    assert error_of(other.at(0, "hello", client="raw", process="host:8:100:boot:1")) == "busy"
+    assert second.at(0, "hello", **mine)["type"] == "spec"
+    # Nothing of the one before goes on, and it takes nothing back.
+    assert error_of(second.at(1, "step", envs=[0], actions=f8(0, 0))) == "needs-reset"
+    assert error_of(first.at(2, "step", envs=[0], actions=f8(0, 0))) == "unknown-session"
+    reply = first.at(0, "hello", **mine)
+    assert error_of(reply) == "busy" and "newer session of the same process" in reply["message"]
+    assert second.at(2, "ping")["type"] == "pong" and running.envs[0].n_steps == 0
+    second.at(3, "bye")
+    assert first.at(0, "hello", **mine)["type"] == "spec"
+    assert first.at(1, "reset", envs=[0], seeds=[1])["type"] == "state"
+
+
+def test_takes_nameless_clients_for_different_processes(serve, raw):
+    running = serve()
+    raw(running.endpoint).at(0, "hello", client="raw", process="")
+    assert error_of(raw(running.endpoint).at(0, "hello", client="raw", process="")) == "busy"
+
+
+def test_frees_the_environments_of_a_process_that_died(serve, raw):
+    running = serve()
+    first, second, third = (raw(running.endpoint) for _ in range(3))
+    program = "from millrace_bridge.process import process_name as p; print(p())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first.at(0, "hello", client="raw", process=done.stdout.strip())
+    assert first.at(1, "ping")["type"] == "pong"  # nobody else came
+    assert second.at(0, "hello", client="raw", process=process_name())["type"] == "spec"
+    assert error_of(third.at(0, "hello", client="raw")) == "busy"  # this process lives
+
+
+def test_lets_who_gave_up_on_a_request_leave_all_the_same(serve, raw):
+    running = serve()
+    client = raw(running.endpoint)
+    client.hello()
+    client.ask("reset", envs=[0], seeds=[1])
+    bye = client.pack("bye", 3)  # request 2 never came
+    last = client.exchange(bye)
+    assert msgpack.unpackb(last)["type"] == "bye"
+    assert raw(running.endpoint).hello()["type"] == "spec"
+    assert error_of(client.at(2, "step", envs=[0], actions=f8(0, 0))) == "bad-sequence"  # it comes now
+    assert client.exchange(bye) == last and running.envs[0].n_steps == 0
 
 
 def test_stays_up_under_random_bytes(serve, raw):
