@@ -79,7 +79,7 @@ def main() -> int:
             space_dtype=options.space_dtype,
         )
     except zmq.ZMQError as error:
-        return _fail(f"{options.bind}: {error}", 1)
+        return _fail(error, 1)
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         return _fail(f"{options.env_id}: {error}", 2)
     return 0

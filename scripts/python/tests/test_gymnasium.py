@@ -83,7 +83,8 @@ def test_command_serves_and_stops_cleanly(number):
         (["Pendulum-v1", "--bind", "tcp://0.0.0.0:5999"], 2, "loopback"),
         (["Pendulum-v1", "--kwargs", "[]"], 2, "JSON object"),
         (["Pendulum-v1", "--num-envs", "0"], 2, "from 1 to"),
-        (["Pendulum-v1", "--bind", "tcp://127.0.0.1:x"], 1, "tcp://127.0.0.1:x"),
+        (["Pendulum-v1", "--bind", "tcp://127.0.0.1:x"], 2, "tcp://127.0.0.1:x"),
+        (["Pendulum-v1", "--bind", "ipc:///tmp"], 1, "ipc:///tmp: a folder is there"),
     ],
 )
 def test_command_says_in_a_line_what_is_wrong(arguments, code, text):
