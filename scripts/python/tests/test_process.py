@@ -40,6 +40,6 @@ def test_a_process_of_another_machine_or_container_is_taken_as_alive():
 
 
 def test_a_name_holds_what_the_system_tells_of_the_process():
-    host, pid, start, boot, namespace = process_name().split(":")
+    _host, pid, _start, boot, namespace = process_name().split(":")
     assert int(pid) == os.getpid() and len(boot) == 36
     assert os.readlink("/proc/self/ns/pid") == f"pid:[{namespace}]"

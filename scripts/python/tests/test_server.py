@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import time
+import types
 
 import msgpack
 import numpy as np
@@ -123,6 +124,78 @@ def test_tells_what_an_environment_raised_and_goes_on(serve, raw):
     running.envs[0].failure = None
     assert error_of(client.ask("step", envs=[0], actions=f8(0, 0))) == "needs-reset"
     assert client.ask("reset", envs=[0], seeds=[1])["type"] == "state"
+
+
+def test_names_space_dtype_where_an_environment_insists_on_it(serve, raw):
+    class Strict(Walk):
+        def step(self, action):
+            assert self.action_space.contains(action), f"{action!r} invalid"
+            return super().step(action)
+
+    Strict.action_space = types.SimpleNamespace(
+        **vars(Walk.action_space), contains=lambda action: action.dtype == np.float32
+    )
+    for options, named in (({}, True), ({"space_dtype": True}, False)):
+        client = raw(serve(Strict(), **options).endpoint)
+        client.hello()
+        client.ask("reset", envs=[0], seeds=[1])
+        reply = client.ask("step", envs=[0], actions=f8(0.1, 0.2))
+        assert ("--space-dtype" in reply.get("message", "")) == named == (reply["type"] == "error")
+
+
+def _step_with_info(serve, raw, info, n_envs=1):
+    """The info that comes of it."""
+    envs = [Walk() for _ in range(n_envs)]
+    for env in envs:
+        env.more = info
+    client = raw(serve(*envs).endpoint)
+    client.hello()
+    client.ask("reset", envs=list(range(n_envs)), seeds=[1] * n_envs)
+    return client.ask("step", envs=list(range(n_envs)), actions=f8(*[0, 0] * n_envs))["info"]
+
+
+def test_sends_infos_of_many_numbers_whole(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {"lidar": np.arange(4000.0).reshape(40, 100)})
+    assert [info[f"lidar[{i}]"] for i in range(4000)] == [f8(i) for i in range(4000)]
+    assert not caplog.records
+
+
+def test_says_which_infos_messages_have_no_room_for_and_sends_the_others(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {"image": np.zeros((100, 100)), "x" * 201: 1, "late": 7.0})
+    assert info["late"] == f8(7) and not [name for name in info if name[0] in "ix"]
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == 2 and "info 'image' (10000 numbers) is not sent" in texts[0]
+    # 4096 numbers for each of 256 environments are 8 MiB.
+    info = _step_with_info(serve, raw, {"parts_of_many": np.zeros(4000)}, n_envs=256)
+    assert "'parts_of_many' (4000 numbers) is not sent" in caplog.records[-1].getMessage()
+    assert info["n"] == f8(*[1] * 256)
+
+
+def test_says_of_endless_new_names_only_some(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {f"name {i}": 1.0 for i in range(6000)})
+    assert len(info) == 4096 and len(caplog.records) == 10
+    assert caplog.records[-1].getMessage().endswith("nor is what else there is no room for")
+
+
+def test_survives_texts_that_are_no_unicode(serve, raw):
+    info = _step_with_info(serve, raw, {"a\ud800\n": 1})
+    assert info["a"] == f8(1)
+    assert raw(serve(Walk(), name="W\udfff").endpoint).hello()["name"] == "W"
+
+
+def test_refuses_more_than_a_client_takes():
+    env = Walk()
+    env.observation_space = types.SimpleNamespace(
+        shape=(4096,), dtype=np.dtype(np.float32), low=np.zeros(4096), high=np.ones(4096)
+    )
+    with pytest.raises(ValueError, match="4096 environments of 4096 observations and 2 actions are too much"):
+        Server([env] * 4096, "tcp://127.0.0.1:*")
+
+
+@pytest.mark.parametrize("lease", [0, -1, float("inf"), float("nan")])
+def test_refuses_a_lease_that_is_none(lease):
+    with pytest.raises(ValueError, match="the lease must be"):
+        Server([Walk()], "tcp://127.0.0.1:*", lease_s=lease)
 
 
 def test_renders_in_the_size_asked_for(serve, raw):
