@@ -14,6 +14,7 @@
 enum {
     // Sessions remembered after their end, to say "bye" again and to refuse late duplicates.
     N_ENDED = 64,
+    LONGEST_PLACE = 80, // of a process, in a message
 };
 
 typedef struct {
@@ -391,14 +392,24 @@ static bool may_begin(const mr_responder *r, const mr_message *in, const ended_s
     return mr_process_has_ended(r->holder.process);
 }
 
+// "HOST:PID" of a process, for people; of a client that does not say, nothing.
+static int place_length(const char *process) {
+    const char *pid = strchr(process, ':');
+    const size_t length = pid != NULL ? (size_t)(pid - process) + 1 + strcspn(pid + 1, ":") : 0;
+    return length < LONGEST_PLACE ? (int)length : LONGEST_PLACE;
+}
+
 static mr_bytes refuse_busy(mr_responder *r, const mr_message *in) {
+    const char *process = r->holder.process;
+    const int length = place_length(process);
     if (is_of_holders_process(r, in))
         mr_fail(MR_ERR_INPUT, "the environments went to a newer session of the same process; close "
                               "that one, or use one client for all environments of a server");
     else
         mr_fail(MR_ERR_INPUT,
-                "the environments are leased to another session; try again when it has ended, or "
-                "been silent for %g s",
+                "the environments are leased to another session%s%.*s%s; try again when it has "
+                "ended, or been silent for %g s",
+                length > 0 ? " (of process " : "", length, process, length > 0 ? ")" : "",
                 r->lease_s);
     return answer_error(r, in, MR_FAULT_BUSY);
 }

@@ -196,6 +196,7 @@ Test(responder, knows_a_process_that_begins_anew_and_makes_way_at_once) {
     ask('a', 1, reset_of(1, all));
     ask('b', 0, hello_of("host:8:100:boot:1")); // another process
     expect_fault(MR_FAULT_BUSY);
+    cr_expect_not_null(strstr(got.message, "(of process host:7);"), "%s", got.message);
     ask('b', 0, hello);
     expect_fault(MR_FAULT_BUSY);
     ask('c', 0, hello_of("host:7:100:boot:1"));

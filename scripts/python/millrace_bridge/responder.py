@@ -99,9 +99,11 @@ class Responder:
                 "one client for all environments of a server",
             )
         if not has_ended(holder.process):
+            place = ":".join(holder.process.split(":")[:2])  # host and number, for people
+            whose = f" (of process {place:.80})" if place else ""
             raise RequestError(
                 "busy",
-                "the environments are leased to another session; try again when it has said bye or "
+                f"the environments are leased to another session{whose}; try again when it has said bye or "
                 f"been silent for {self.lease_s:g} s",
             )
 

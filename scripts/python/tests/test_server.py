@@ -295,7 +295,8 @@ def test_knows_a_process_that_begins_anew_and_makes_way_at_once(serve, raw):
     mine = {"client": "raw", "process": "host:7:100:boot:1"}
     first.at(0, "hello", **mine)
     first.at(1, "reset", envs=[0], seeds=[1])
-    assert error_of(other.at(0, "hello", client="raw")) == "busy"
+    reply = other.at(0, "hello", client="raw")
+    assert error_of(reply) == "busy" and "(of process host:7);" in reply["message"]
     assert error_of(other.at(0, "hello", client="raw", process="host:8:100:boot:1")) == "busy"
     assert second.at(0, "hello", **mine)["type"] == "spec"
     # Nothing of the one before goes on, and it takes nothing back.
