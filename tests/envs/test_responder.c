@@ -3,6 +3,7 @@
 
 #include "envs/zmq/responder.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
@@ -273,6 +274,36 @@ Test(responder, lets_who_gave_up_on_a_request_leave_all_the_same) {
     ask('a', 3, bye);
     expect_kept();
     cr_expect_eq(n_steps(), 0);
+}
+
+static size_t n_bytes_allocated(void) {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+// 64 sessions are remembered. A reply here has 4,096 x 3 observations of 8 bytes.
+Test(responder, keeps_no_reply_of_sessions_that_ended) {
+    enum { N = 4096, N_SESSIONS = 64, REPLY = N * OBS_DIM * 8 };
+    static uint64_t which[N];
+    static mr_message_seed seeds_of_all[N];
+    end();
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, N, 1, &envs), MR_OK);
+    cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
+    conversation_begin();
+    for (size_t i = 0; i < N; i++)
+        which[i] = i;
+    mr_message reset = reset_of(N, which);
+    reset.seeds = seeds_of_all;
+    size_t after_first = 0;
+    for (int i = 0; i <= N_SESSIONS; i++) {
+        ask((char)(i + ' '), 0, hello);
+        ask((char)(i + ' '), 1, reset);
+        cr_assert_geq(reply.n_bytes, REPLY);
+        ask((char)(i + ' '), 2, bye);
+        if (i == 0)
+            after_first = n_bytes_allocated();
+    }
+    cr_expect_lt(n_bytes_allocated(), after_first + 2 * REPLY); // it was 64 times that
 }
 
 Test(responder, steps_nothing_where_anything_is_wrong) {
