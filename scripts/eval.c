@@ -11,6 +11,7 @@
 #include "scripts/command.h"
 #include "scripts/film.h"
 #include "scripts/live_line.h"
+#include "scripts/open_key.h"
 #include "scripts/print_json.h"
 #include "scripts/saved_policy.h"
 #include "scripts/visited.h"
@@ -165,8 +166,10 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
     const mr_status status = mr_saved_place_choose(run_or_file, spec, chosen->env, &link, &place);
     if (status != MR_OK)
         return status;
-    if (mr_env_is_remote(place.env))
+    if (mr_env_is_remote(place.env)) {
+        mr_open_key_tell(place.secret_key);
         return open_remote(&place, chosen, out);
+    }
     const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
     mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,

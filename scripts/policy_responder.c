@@ -182,7 +182,7 @@ static mr_fault hello(mr_policy_responder *r, const mr_message *in, mr_message *
     const size_t n_bytes = r->spec->act_dim * sizeof(double);
     (void)in;
     out->type = MR_MESSAGE_POLICY;
-    snprintf(out->name, sizeof out->name, "%s", r->spec->env);
+    mr_message_take_text(r->spec->env, strlen(r->spec->env), out->name);
     snprintf(out->server, sizeof out->server, "millrace " MR_VERSION);
     out->obs_dim = r->spec->obs_dim;
     out->act_dim = r->spec->act_dim;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scripts/live_line.h"
+#include "scripts/open_key.h"
 #include "scripts/stopping.h"
 
 enum {
@@ -17,7 +18,7 @@ enum {
 
 const mr_setting mr_serving_options[] = {
     {"bind", MR_SETTING_TEXT, AT(bind), "tcp://127.0.0.1:5555", 0, 0, "ENDPOINT",
-     "where: tcp://ADDRESS:PORT (port *: any free one) or ipc://PATH", false},
+     "where: tcp://HOST:PORT (port *: any free one) or ipc://PATH", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
      "encrypt, with this secret key (`millrace keygen` makes one), and...", false},
     {"curve_allow", MR_SETTING_TEXT, AT(curve_allow), "", 0, 0, "DIR",
@@ -46,6 +47,7 @@ mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *
                                         .insecure = serving->insecure};
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
     signal(SIGPIPE, SIG_IGN);
+    mr_open_key_tell(serving->curve_secret_key);
     MR_TRY(mr_service_open(answerer, &options, &service));
     fprintf(stderr, "serving %s at %s%s; Ctrl-C stops it\n", what, mr_service_endpoint(service),
             serving->curve_secret_key[0] != '\0' ? ", encrypted" : "");

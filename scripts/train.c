@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "scripts/command.h"
+#include "scripts/open_key.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
 #include "scripts/stopping.h"
@@ -229,6 +230,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
     signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress
     s.is_resumed = own.resume[0] != '\0';
+    mr_open_key_tell(settings.curve_secret_key);
     status = s.is_resumed ? mr_train_resume(&settings, &watcher, stop, &result)
                           : mr_train(&settings, &watcher, stop, &result);
     mr_progress_clear(&s.progress);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -76,6 +77,11 @@ mr_status mr_curve_read(const char *path, mr_key_kind kind, char key[MR_KEY_SIZE
                    kind_names[kind]);
 }
 
+bool mr_curve_is_open_to_others(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+}
+
 static mr_status write_new(const char *path, mode_t mode, const char *text) {
     const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (file < 0 && errno == EEXIST)
@@ -96,6 +102,9 @@ mr_status mr_curve_make_pair(const char *name) {
     mr_status status;
     char public[MR_KEY_SIZE], secret[MR_KEY_SIZE], path[PATH_SIZE], secret_path[PATH_SIZE];
     char text[512];
+    if (strlen(name) + sizeof ".key_secret" > sizeof path)
+        return mr_fail(MR_ERR_USAGE, "%.60s... is too long for the name of a key; give another",
+                       name);
     if (zmq_curve_keypair(public, secret) != 0)
         return mr_fail(MR_ERR_IO, "this libzmq makes no keys (%s); install one built with CURVE",
                        zmq_strerror(zmq_errno()));

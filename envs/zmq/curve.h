@@ -15,6 +15,9 @@ typedef enum { MR_KEY_PUBLIC, MR_KEY_SECRET } mr_key_kind;
 /// Reads a key. Fails with MR_ERR_INPUT where there is none, naming the file.
 mr_status mr_curve_read(const char *path, mr_key_kind kind, char key[MR_KEY_SIZE]);
 
+/// Whether others than its owner may read or change a file, which a secret key's should not be.
+bool mr_curve_is_open_to_others(const char *path);
+
 /// Makes a pair: NAME.key to give away and NAME.key_secret to keep (readable by its owner alone).
 /// Fails with MR_ERR_USAGE where either exists already.
 mr_status mr_curve_make_pair(const char *name);

@@ -6,14 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 static bool begins(const char *text, const char *with) {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+// A server's "*" or "0": any that is free.
 static bool is_port(const char *text, bool is_server) {
     char *end;
-    if (strcmp(text, "*") == 0)
+    if (strcmp(text, "*") == 0 || strcmp(text, "0") == 0)
         return is_server;
     if (text[0] < '0' || text[0] > '9')
         return false;
@@ -23,9 +25,16 @@ static bool is_port(const char *text, bool is_server) {
 
 mr_status mr_endpoint_check(const char *endpoint, bool is_server) {
     const char *port = strrchr(endpoint, ':');
+    const size_t longest_path = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
     const bool is_ipc = begins(endpoint, "ipc://") && endpoint[strlen("ipc://")] != '\0';
     const bool is_tcp = begins(endpoint, "tcp://") && port > endpoint + strlen("tcp://") &&
                         is_port(port + 1, is_server);
+    if (is_ipc && strlen(endpoint) - strlen("ipc://") > longest_path)
+        return mr_fail(
+            MR_ERR_USAGE,
+            "'%.40s...' has a path of %zu bytes, and sockets at most %zu; give a shorter "
+            "one, from the folder where you are if need be",
+            endpoint, strlen(endpoint) - strlen("ipc://"), longest_path);
     if (is_ipc || is_tcp || begins(endpoint, "inproc://"))
         return MR_OK;
     return mr_fail(MR_ERR_USAGE,
@@ -60,6 +69,9 @@ bool mr_endpoint_is_local(const char *endpoint) {
     return is_loopback(host + 1);
 }
 
+// Of several colons, all but the last are the host's.
 bool mr_endpoint_is_ipv6(const char *endpoint) {
-    return strchr(endpoint, '[') != NULL;
+    const char *host =
+        endpoint + (begins(endpoint, "tcp://") ? strlen("tcp://") : strlen(endpoint));
+    return strchr(host, ':') != strrchr(host, ':');
 }

@@ -80,7 +80,8 @@ typedef struct {
     uint8_t session[MR_SESSION_SIZE];
     uint64_t seq;
 
-    char client[MR_MESSAGE_TEXT_SIZE]; // hello
+    char client[MR_MESSAGE_TEXT_SIZE];  // hello
+    char process[MR_MESSAGE_TEXT_SIZE]; // "": not said
 
     char name[MR_MESSAGE_TEXT_SIZE]; // spec, policy
     char server[MR_MESSAGE_TEXT_SIZE];
@@ -121,6 +122,10 @@ typedef struct {
 } mr_message_buffer;
 
 void mr_message_buffer_free(mr_message_buffer *buffer);
+
+/// Copies a text as it may be printed, kept and sent: one line of UTF-8, cut where it is too long,
+/// at a whole character. What can't be is replaced.
+void mr_message_take_text(const char *text, size_t length, char out[MR_MESSAGE_TEXT_SIZE]);
 
 /// Writes a message in place of what the buffer holds; allocates only where it is larger than any
 /// before it.

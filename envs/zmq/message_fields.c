@@ -2,6 +2,8 @@
 
 #include "envs/zmq/message_fields.h"
 
+#include <jansson.h>
+
 #define AT(field) offsetof(mr_message, field)
 #define COUNT(field, least, most)                                                                  \
     { #field, MR_FIELD_COUNT, AT(field), 0, least, most, false }
@@ -15,7 +17,11 @@
     COUNT(obs_dim, 1, MR_MESSAGE_MAX_DIM), COUNT(act_dim, 1, MR_MESSAGE_MAX_DIM), BYTES(act_low),  \
         BYTES(act_high)
 
-static const mr_field hello[] = {TEXT(client)};
+static const mr_field hello[] = {
+    TEXT(client),
+    // Compared, so that it must not be cut.
+    {"process", MR_FIELD_TEXT, AT(process), 0, 0, MR_MESSAGE_TEXT_SIZE - 1, true},
+};
 static const mr_field reset[] = {
     {"envs", MR_FIELD_ENVS, AT(envs), AT(n), 0, 0, false},
     {"seeds", MR_FIELD_SEEDS, AT(seeds), AT(n_seeds), 0, 0, false},
@@ -97,4 +103,22 @@ static const char *const fault_names[] = {
 
 const char *mr_fault_name(mr_fault fault) {
     return fault_names[fault];
+}
+
+static bool is_utf8(const char *text, size_t length) {
+    json_t *string = json_stringn(text, length);
+    json_decref(string);
+    return string != NULL;
+}
+
+void mr_message_take_text(const char *text, size_t given, char out[MR_MESSAGE_TEXT_SIZE]) {
+    size_t length = given < MR_MESSAGE_TEXT_SIZE ? given : MR_MESSAGE_TEXT_SIZE - 1;
+    while (length < given && length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80)
+        length--; // a character is cut off whole
+    const bool valid = is_utf8(text, length);
+    for (size_t i = 0; i < length; i++) {
+        const uint8_t c = (uint8_t)text[i];
+        out[i] = c < ' ' || c == 0x7f ? ' ' : c >= 0x80 && !valid ? '?' : text[i];
+    }
+    out[length] = '\0';
 }

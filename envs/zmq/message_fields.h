@@ -6,7 +6,7 @@
 typedef enum {
     MR_FIELD_COUNT, // uint64_t, up to `most`
     MR_FIELD_REAL,  // double, above 0
-    MR_FIELD_TEXT,  // char[MR_MESSAGE_TEXT_SIZE]
+    MR_FIELD_TEXT,  // char[MR_MESSAGE_TEXT_SIZE], up to `most` bytes; 0: any number, and cut
     MR_FIELD_DTYPE, // char[3]
     MR_FIELD_CODE,  // mr_fault
     MR_FIELD_FLAG,  // bool

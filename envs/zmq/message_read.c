@@ -2,7 +2,6 @@
 
 #include "envs/zmq/message_fields.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <msgpack.h>
 #include <stdlib.h>
@@ -166,28 +165,14 @@ static const msgpack_object *find(const msgpack_object_map *map, const char *nam
     return found;
 }
 
-static bool is_utf8(const char *text, size_t length) {
-    json_t *string = json_stringn(text, length);
-    json_decref(string);
-    return string != NULL;
-}
-
-// As it may be printed and kept: one line, cut where it is too long. What can't be is replaced.
-static mr_status read_text(const char *key, const msgpack_object *value,
+static mr_status read_text(const mr_field *field, const msgpack_object *value,
                            char out[MR_MESSAGE_TEXT_SIZE]) {
     if (value->type != MSGPACK_OBJECT_STR)
-        return fail_field(key, "a text");
-    const char *text = value->via.str.ptr;
-    const size_t given = value->via.str.size;
-    size_t length = given < MR_MESSAGE_TEXT_SIZE ? given : MR_MESSAGE_TEXT_SIZE - 1;
-    while (length < given && length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80)
-        length--; // a character is cut off whole
-    const bool valid = is_utf8(text, length);
-    for (size_t i = 0; i < length; i++) {
-        const uint8_t c = (uint8_t)text[i];
-        out[i] = c < ' ' || c == 0x7f ? ' ' : c >= 0x80 && !valid ? '?' : text[i];
-    }
-    out[length] = '\0';
+        return fail_field(field->key, "a text");
+    if (field->most > 0 && value->via.str.size > field->most)
+        return mr_fail(MR_ERR_INPUT, "'%s' must be a text of at most %llu bytes", field->key,
+                       (unsigned long long)field->most);
+    mr_message_take_text(value->via.str.ptr, value->via.str.size, out);
     return MR_OK;
 }
 
@@ -306,7 +291,7 @@ static mr_status read_value(mr_message_reader *reader, const mr_field *field,
     case MR_FIELD_REAL:
         return read_real(field->key, value, at);
     case MR_FIELD_TEXT:
-        return read_text(field->key, value, at);
+        return read_text(field, value, at);
     case MR_FIELD_DTYPE:
         return read_dtype(field->key, value, at);
     case MR_FIELD_CODE:

@@ -13,7 +13,7 @@ mr_message mr_message_address(const mr_message *in) {
 }
 
 mr_fault mr_fault_refuse(mr_fault fault, const char *format, ...) {
-    char text[MR_MESSAGE_TEXT_SIZE];
+    char text[2 * MR_MESSAGE_TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -27,7 +27,7 @@ void mr_message_write_error(const mr_message *in, mr_fault fault, mr_message_buf
     out.type = MR_MESSAGE_ERROR;
     out.code = fault;
     out.fatal = fault == MR_FAULT_BAD_VERSION;
-    snprintf(out.message, sizeof out.message, "%s", mr_error_message());
+    mr_message_take_text(mr_error_message(), strlen(mr_error_message()), out.message);
     if (mr_message_write(&out, buffer) != MR_OK)
         buffer->n_bytes = 0;
 }

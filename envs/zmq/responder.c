@@ -4,6 +4,7 @@
 
 #include "envs/zmq/message.h"
 #include "envs/zmq/pictures.h"
+#include "envs/zmq/process.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,15 +14,24 @@
 enum {
     // Sessions remembered after their end, to say "bye" again and to refuse late duplicates.
     N_ENDED = 64,
+    LONGEST_PLACE = 80, // of a process, in a message
 };
 
 typedef struct {
     bool exists;
     uint8_t key[MR_SESSION_SIZE];
-    uint64_t seq;            // of the last request executed
-    mr_message_buffer reply; // to it
-    double heard_s;          // when it was last heard of
+    char process[MR_MESSAGE_TEXT_SIZE]; // whose it is; "": not said
+    uint64_t seq;                       // of the last request executed
+    mr_message_buffer reply;            // to it
+    double heard_s;                     // when it was last heard of
 } session;
+
+typedef struct {
+    bool exists;
+    bool said_bye; // otherwise another took its environments
+    uint8_t key[MR_SESSION_SIZE];
+    uint64_t seq;
+} ended_session;
 
 struct mr_responder {
     mr_vec_env *envs;
@@ -29,10 +39,10 @@ struct mr_responder {
     size_t n_envs;
     double lease_s;
     session holder;
-    session ended[N_ENDED]; // a ring
+    ended_session ended[N_ENDED]; // a ring
     size_t n_ended;
     mr_message_reader *reader;
-    mr_message_buffer refusal; // a reply that is not remembered
+    mr_message_buffer passing; // a reply that is not remembered
     bool *in_episode;          // [n_envs], as all that follows
     bool *active;
     double *actions; // [n_envs x act_dim]
@@ -72,8 +82,8 @@ static mr_status allocate(mr_responder *r) {
 
 static void name_info(mr_responder *r) {
     for (size_t k = 0; k < info_count(r); k++) {
-        snprintf(r->info[k].name, sizeof r->info[k].name, "%s",
-                 mr_env_info_name(mr_vec_env_at(r->envs, 0), k));
+        const char *name = mr_env_info_name(mr_vec_env_at(r->envs, 0), k);
+        mr_message_take_text(name, strlen(name), r->info[k].name);
         r->info[k].values = r->info_values + k * r->n_envs;
     }
 }
@@ -114,10 +124,8 @@ void mr_responder_free(mr_responder *r) {
     if (r == NULL)
         return;
     mr_message_reader_free(r->reader);
-    mr_message_buffer_free(&r->refusal);
+    mr_message_buffer_free(&r->passing);
     mr_message_buffer_free(&r->holder.reply);
-    for (size_t i = 0; i < N_ENDED; i++)
-        mr_message_buffer_free(&r->ended[i].reply);
     free(r->in_episode);
     free(r->active);
     free(r->actions);
@@ -324,40 +332,35 @@ static mr_bytes bytes_of(const mr_message_buffer *buffer) {
 
 // A refusal changes nothing, what is remembered included.
 static mr_bytes answer_error(mr_responder *r, const mr_message *in, mr_fault fault) {
-    mr_message_write_error(in, fault, &r->refusal);
-    return bytes_of(&r->refusal);
+    mr_message_write_error(in, fault, &r->passing);
+    return bytes_of(&r->passing);
 }
 
-static bool is_of(const session *s, const mr_message *in) {
-    return s->exists && memcmp(s->key, in->session, sizeof s->key) == 0;
+static bool is_of(const uint8_t key[MR_SESSION_SIZE], const mr_message *in) {
+    return memcmp(key, in->session, MR_SESSION_SIZE) == 0;
 }
 
-static session *find_ended(mr_responder *r, const mr_message *in) {
+static ended_session *find_ended(mr_responder *r, const mr_message *in) {
     for (size_t i = 0; i < N_ENDED; i++)
-        if (is_of(&r->ended[i], in))
+        if (r->ended[i].exists && is_of(r->ended[i].key, in))
             return &r->ended[i];
     return NULL;
 }
 
-static void end_episodes(mr_responder *r) {
+// Nothing of what was under way belongs to anybody. The buffer stays, for the next holder.
+static void end_session(mr_responder *r, bool said_bye) {
+    ended_session *place = &r->ended[r->n_ended++ % N_ENDED];
+    *place = (ended_session){.exists = true, .said_bye = said_bye, .seq = r->holder.seq};
+    memcpy(place->key, r->holder.key, sizeof place->key);
+    r->holder = (session){.reply = r->holder.reply};
     memset(r->in_episode, 0, r->n_envs * sizeof *r->in_episode);
-}
-
-// The holder changes places with the one that ended longest ago, whose buffer it will use.
-static session *end_session(mr_responder *r) {
-    session *place = &r->ended[r->n_ended++ % N_ENDED];
-    const session oldest = *place;
-    *place = r->holder;
-    r->holder = (session){.reply = oldest.reply};
-    end_episodes(r);
-    return place;
 }
 
 static mr_message make_spec(const mr_responder *r, const mr_message *in) {
     const mr_env_spec *spec = r->spec;
     mr_message out = mr_message_address(in);
     out.type = MR_MESSAGE_SPEC;
-    snprintf(out.name, sizeof out.name, "%s", spec->name);
+    mr_message_take_text(spec->name, strlen(spec->name), out.name);
     snprintf(out.server, sizeof out.server, "millrace " MR_VERSION);
     snprintf(out.engine, sizeof out.engine, "%s", spec->engine != NULL ? spec->engine : "");
     snprintf(out.engine_version, sizeof out.engine_version, "%s",
@@ -373,27 +376,63 @@ static mr_message make_spec(const mr_responder *r, const mr_message *in) {
     return out;
 }
 
-static mr_bytes begin_session(mr_responder *r, const mr_message *in, double now_s) {
-    const double left_s = r->holder.heard_s + r->lease_s - now_s;
+static bool is_of_holders_process(const mr_responder *r, const mr_message *in) {
+    return in->process[0] != '\0' && strcmp(in->process, r->holder.process) == 0;
+}
+
+// The environments go to a new session where the holder's process has begun it or has died, or the
+// holder was silent for its lease. `lost` is one that they were taken from: it never takes them
+// back from a newer session of its own process, or the two would take turns.
+static bool may_begin(const mr_responder *r, const mr_message *in, const ended_session *lost,
+                      double now_s) {
+    if (!r->holder.exists || r->holder.heard_s + r->lease_s <= now_s)
+        return true;
+    if (is_of_holders_process(r, in))
+        return lost == NULL;
+    return mr_process_has_ended(r->holder.process);
+}
+
+// "HOST:PID" of a process, for people; of a client that does not say, nothing.
+static int place_length(const char *process) {
+    const char *pid = strchr(process, ':');
+    const size_t length = pid != NULL ? (size_t)(pid - process) + 1 + strcspn(pid + 1, ":") : 0;
+    return length < LONGEST_PLACE ? (int)length : LONGEST_PLACE;
+}
+
+static mr_bytes refuse_busy(mr_responder *r, const mr_message *in) {
+    const char *process = r->holder.process;
+    const int length = place_length(process);
+    if (is_of_holders_process(r, in))
+        mr_fail(MR_ERR_INPUT, "the environments went to a newer session of the same process; close "
+                              "that one, or use one client for all environments of a server");
+    else
+        mr_fail(MR_ERR_INPUT,
+                "the environments are leased to another session%s%.*s%s; try again when it has "
+                "ended, or been silent for %g s",
+                length > 0 ? " (of process " : "", length, process, length > 0 ? ")" : "",
+                r->lease_s);
+    return answer_error(r, in, MR_FAULT_BUSY);
+}
+
+static mr_bytes begin_session(mr_responder *r, const mr_message *in, ended_session *lost,
+                              double now_s) {
     if (in->seq != 0) {
         mr_fail(MR_ERR_INPUT, "'hello' has seq 0, not %llu", (unsigned long long)in->seq);
         return answer_error(r, in, MR_FAULT_BAD_SEQUENCE);
     }
-    if (r->holder.exists && left_s > 0) {
-        mr_fail(MR_ERR_INPUT,
-                "the environments are leased to another session; try again when it has ended, or "
-                "been silent for %g s",
-                r->lease_s);
-        return answer_error(r, in, MR_FAULT_BUSY);
-    }
+    if (!may_begin(r, in, lost, now_s))
+        return refuse_busy(r, in);
+    if (lost != NULL)
+        lost->exists = false; // it is under way again
+    if (r->holder.exists)
+        end_session(r, false);
     const mr_message out = make_spec(r, in);
     if (mr_message_write(&out, &r->holder.reply) != MR_OK)
         return (mr_bytes){0};
     r->holder.exists = true;
-    r->holder.seq = 0;
     r->holder.heard_s = now_s;
     memcpy(r->holder.key, in->session, sizeof r->holder.key);
-    end_episodes(r);
+    memcpy(r->holder.process, in->process, sizeof r->holder.process);
     r->figures.n_sessions++;
     return bytes_of(&r->holder.reply);
 }
@@ -413,9 +452,16 @@ static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
         mr_message_write_error(in, MR_FAULT_ENV_FAILED, reply);
 }
 
+// Who leaves need not know whether the request before arrived, which got no reply: its number is
+// passed over, and should it come late, it is out of sequence.
+static bool is_next(const session *s, const mr_message *in, mr_fault fault) {
+    const bool leaves = fault == MR_FAULT_NONE && in->type == MR_MESSAGE_BYE;
+    return in->seq - 1 == s->seq || (leaves && in->seq > s->seq);
+}
+
 static mr_bytes go_on(mr_responder *r, const mr_message *in, mr_fault fault, double now_s) {
     session *s = &r->holder;
-    if (in->seq != s->seq && in->seq - 1 != s->seq) {
+    if (in->seq != s->seq && !is_next(s, in, fault)) {
         mr_fail(MR_ERR_INPUT, "seq %llu does not follow %llu, the last one executed",
                 (unsigned long long)in->seq, (unsigned long long)s->seq);
         return answer_error(r, in, MR_FAULT_BAD_SEQUENCE);
@@ -426,15 +472,28 @@ static mr_bytes go_on(mr_responder *r, const mr_message *in, mr_fault fault, dou
     execute(r, in, fault, &s->reply);
     s->seq = in->seq;
     if (fault == MR_FAULT_NONE && in->type == MR_MESSAGE_BYE)
-        s = end_session(r);
+        end_session(r, true);
     return bytes_of(&s->reply);
 }
 
-static mr_bytes after_end(mr_responder *r, const session *s, const mr_message *in) {
-    if (in->seq == s->seq)
-        return bytes_of(&s->reply);
-    mr_fail(MR_ERR_INPUT, "the session has ended; begin another");
-    return answer_error(r, in, in->seq < s->seq ? MR_FAULT_BAD_SEQUENCE : MR_FAULT_UNKNOWN_SESSION);
+static mr_bytes say_bye_again(mr_responder *r, const mr_message *in) {
+    mr_message out = mr_message_address(in);
+    out.type = MR_MESSAGE_BYE;
+    if (mr_message_write(&out, &r->passing) != MR_OK)
+        return (mr_bytes){0};
+    return bytes_of(&r->passing);
+}
+
+static mr_bytes after_end(mr_responder *r, ended_session *s, const mr_message *in, mr_fault fault,
+                          double now_s) {
+    if (!s->said_bye && fault == MR_FAULT_NONE && in->type == MR_MESSAGE_HELLO)
+        return begin_session(r, in, s, now_s);
+    if (s->said_bye && in->seq == s->seq)
+        return say_bye_again(r, in);
+    mr_fail(MR_ERR_INPUT, s->said_bye ? "the session has ended; begin another"
+                                      : "the environments went to another session; say hello");
+    return answer_error(
+        r, in, s->said_bye && in->seq < s->seq ? MR_FAULT_BAD_SEQUENCE : MR_FAULT_UNKNOWN_SESSION);
 }
 
 mr_bytes mr_responder_answer(mr_responder *r, mr_bytes request, double now_s) {
@@ -445,15 +504,15 @@ mr_bytes mr_responder_answer(mr_responder *r, mr_bytes request, double now_s) {
         return (mr_bytes){0};
     if (head.fault == MR_FAULT_BAD_VERSION)
         return answer_error(r, &in, head.fault);
-    if (is_of(&r->holder, &in))
+    if (r->holder.exists && is_of(r->holder.key, &in))
         return go_on(r, &in, head.fault, now_s);
-    const session *ended = find_ended(r, &in);
+    ended_session *ended = find_ended(r, &in);
     if (ended != NULL)
-        return after_end(r, ended, &in);
+        return after_end(r, ended, &in, head.fault, now_s);
     if (head.fault != MR_FAULT_NONE)
         return answer_error(r, &in, head.fault);
     if (in.type == MR_MESSAGE_HELLO)
-        return begin_session(r, &in, now_s);
+        return begin_session(r, &in, NULL, now_s);
     mr_fail(MR_ERR_INPUT, "the session is not known here (any more); say hello");
     return answer_error(r, &in, MR_FAULT_UNKNOWN_SESSION);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "envs/zmq/bind.h"
 #include "envs/zmq/curve.h"
 #include "envs/zmq/endpoint.h"
 #include "nn/clock.h"
@@ -20,32 +21,29 @@ enum {
     // That a connection has to say who it is; libzmq's 30 s let silent ones hold three times as
     // many descriptors. Not less: while an environment is stepped, no key is looked at.
     HANDSHAKE_MS = 10000,
-    ENDPOINT_SIZE = 512,
 };
 
 struct mr_service {
     mr_answerer answerer;
-    void *context;                // owned
-    void *router;                 // owned
-    void *zap;                    // owned; NULL: no keys
-    char *curve_allow;            // owned
-    char endpoint[ENDPOINT_SIZE]; // as bound
+    void *context;               // owned
+    void *router;                // owned
+    void *zap;                   // owned; NULL: no keys
+    char *curve_allow;           // owned
+    char endpoint[MR_BIND_SIZE]; // as bound
 };
 
 static bool is_given(const char *text) {
     return text != NULL && text[0] != '\0';
 }
 
-static mr_status check_options(const mr_service_options *o) {
+// `endpoint` is what the name in the options was resolved to.
+static mr_status check_options(const mr_service_options *o, const char *endpoint) {
     const bool keyed = is_given(o->curve_secret_key);
-    const mr_status status = mr_endpoint_check(o->bind, true);
-    if (status != MR_OK)
-        return status;
     if (keyed != is_given(o->curve_allow))
         return mr_fail(MR_ERR_USAGE, "CURVE needs both: the server's secret key "
                                      "(--curve-secret-key FILE) and a folder of its clients' "
                                      "public keys (--curve-allow DIR)");
-    if (!keyed && !o->insecure && !mr_endpoint_is_local(o->bind))
+    if (!keyed && !o->insecure && !mr_endpoint_is_local(endpoint))
         return mr_fail(MR_ERR_USAGE,
                        "%s: others could reach it, without a key; use --curve-secret-key and "
                        "--curve-allow, a loopback address such as tcp://127.0.0.1:5555, or "
@@ -54,9 +52,8 @@ static mr_status check_options(const mr_service_options *o) {
     return keyed ? mr_curve_check_folder(o->curve_allow) : MR_OK;
 }
 
-static mr_status fail_zmq(const char *endpoint, const char *remedy) {
-    const int cause = zmq_errno();
-    return mr_fail(MR_ERR_IO, "cannot bind %s: %s; %s", endpoint, zmq_strerror(cause), remedy);
+static mr_status fail_zmq(const char *what, const char *remedy) {
+    return mr_fail(MR_ERR_IO, "cannot %s: %s; %s", what, zmq_strerror(zmq_errno()), remedy);
 }
 
 static bool set(void *socket, int option, int value) {
@@ -71,33 +68,30 @@ static mr_status open_door(mr_service *s, const mr_service_options *o) {
     if (s->curve_allow == NULL || s->zap == NULL)
         return mr_fail_memory("a service");
     if (!set(s->zap, ZMQ_LINGER, 0) || zmq_bind(s->zap, "inproc://zeromq.zap.01") != 0)
-        return fail_zmq("inproc://zeromq.zap.01", "is this a libzmq without ZAP?");
+        return fail_zmq("bind inproc://zeromq.zap.01", "is this a libzmq without ZAP?");
     return mr_curve_serve(s->router, o->curve_secret_key);
 }
 
-static mr_status open_router(mr_service *s, const mr_service_options *o) {
+static mr_status open_router(mr_service *s, const char *endpoint) {
     const int64_t max_bytes = (int64_t)s->answerer.max_bytes;
-    size_t size = sizeof s->endpoint;
     const bool ready =
         zmq_setsockopt(s->router, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes) == 0 &&
         set(s->router, ZMQ_LINGER, LINGER_MS) && set(s->router, ZMQ_SNDHWM, QUEUE) &&
         set(s->router, ZMQ_RCVHWM, QUEUE) && set(s->router, ZMQ_TCP_KEEPALIVE, 1) &&
         set(s->router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
-        set(s->router, ZMQ_IPV6, mr_endpoint_is_ipv6(o->bind)) &&
         // A client that names its connection and connects again is answered on the new one.
         set(s->router, ZMQ_ROUTER_HANDOVER, 1);
-    if (!ready || zmq_bind(s->router, o->bind) != 0)
-        return fail_zmq(o->bind, "is another server there, or is the address another machine's?");
-    if (zmq_getsockopt(s->router, ZMQ_LAST_ENDPOINT, s->endpoint, &size) != 0)
-        return fail_zmq(o->bind, "is its name too long?");
-    return MR_OK;
+    return ready ? mr_bind(s->router, endpoint, s->endpoint)
+                 : fail_zmq("set up a socket", "is this a libzmq before 4.2?");
 }
 
 mr_status mr_service_open(mr_answerer answerer, const mr_service_options *options,
                           mr_service **out) {
     mr_status status;
     mr_service *s = NULL;
-    MR_TRY(check_options(options));
+    char endpoint[MR_BIND_SIZE];
+    MR_TRY(mr_bind_resolve(options->bind, endpoint));
+    MR_TRY(check_options(options, endpoint));
     s = calloc(1, sizeof *s);
     if (s == NULL) {
         status = mr_fail_memory("a service");
@@ -111,7 +105,7 @@ mr_status mr_service_open(mr_answerer answerer, const mr_service_options *option
         goto done;
     }
     MR_TRY(open_door(s, options));
-    MR_TRY(open_router(s, options));
+    MR_TRY(open_router(s, endpoint));
     *out = s;
     s = NULL;
 done:

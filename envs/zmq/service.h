@@ -20,7 +20,7 @@ typedef struct {
 /// Where and for whom. Without keys, only endpoints that this machine alone reaches are taken, or
 /// all where `insecure`.
 typedef struct {
-    const char *bind;             // "tcp://127.0.0.1:5555", "ipc://PATH"; port "*": any free one
+    const char *bind;             // "tcp://127.0.0.1:5555", "tcp://localhost:*", "ipc://PATH"
     const char *curve_secret_key; // file with the service's secret key; NULL or "": no CURVE
     const char *curve_allow;      // folder of public keys, of those who may connect
     bool insecure;

@@ -36,7 +36,7 @@ static const mr_message_info info[] = {{"x_position", numbers}};
 #define HEAD(kind) .type = MR_MESSAGE_##kind, .session = "0123456789abcde", .seq = 0x123456789a
 
 static const mr_message messages[] = {
-    {HEAD(HELLO), .client = "millrace 0.1.0"},
+    {HEAD(HELLO), .client = "millrace 0.1.0", .process = "host:1:2:0:0"},
     {HEAD(RESET), .n = 2, .envs = envs, .n_seeds = 2, .seeds = seeds},
     {HEAD(STEP), .n = 2, .envs = envs, .actions = BYTES(4)},
     {HEAD(RENDER), .env = 1, .width = 640, .height = 480},
@@ -76,6 +76,7 @@ Test(message, reads_what_it_wrote) {
         cr_expect_eq(memcmp(got.session, m->session, sizeof m->session), 0);
         cr_expect_eq(got.seq, m->seq);
         cr_expect_str_eq(got.client, m->client);
+        cr_expect_str_eq(got.process, m->process);
         cr_expect_str_eq(got.name, m->name);
         cr_expect_str_eq(got.engine, m->engine);
         cr_expect_str_eq(got.obs_dtype, m->obs_dtype);
@@ -231,6 +232,41 @@ Test(message, makes_texts_fit_to_print) {
     cr_expect_eq(hand_read(&h), MR_OK);
     cr_expect_eq(strlen(got.client), MR_MESSAGE_TEXT_SIZE - 2); // whole characters
     cr_expect_null(strchr(got.client, '?'));
+}
+
+// Bytes of a file's name, or a character at the end of the room: neither may make the message one
+// that peers in other languages can't decode.
+Test(message, carries_errors_as_whole_characters) {
+    const mr_message asked = {HEAD(STEP)};
+    char text[MR_MESSAGE_TEXT_SIZE + 8];
+    mr_fail(MR_ERR_IO, "cannot open caf\xe9.xml");
+    mr_message_write_error(&asked, MR_FAULT_ENV_FAILED, &buffer);
+    cr_assert_eq(mr_message_read(reader, buffer.data, buffer.n_bytes, &head, &got), MR_OK);
+    cr_expect_not_null(memmem(buffer.data, buffer.n_bytes, "cannot open caf?.xml", 20));
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text + MR_MESSAGE_TEXT_SIZE - 2, "\xc3\xa9", 2);
+    text[sizeof text - 1] = '\0';
+    mr_fail(MR_ERR_IO, "%s", text);
+    mr_message_write_error(&asked, MR_FAULT_ENV_FAILED, &buffer);
+    cr_expect_null(memchr(buffer.data, 0xc3, buffer.n_bytes));
+}
+
+// What is compared must not be equal to another because both were cut.
+Test(message, refuses_the_name_of_a_process_that_is_too_long) {
+    hand h;
+    char text[MR_MESSAGE_TEXT_SIZE + 1];
+    memset(text, 'x', sizeof text);
+    for (size_t length = MR_MESSAGE_TEXT_SIZE - 1; length <= MR_MESSAGE_TEXT_SIZE; length++) {
+        text[length] = '\0';
+        hand_begin(&h, 2, "hello", 1);
+        hand_text(&h, "client");
+        hand_text(&h, "x");
+        hand_text(&h, "process");
+        hand_text(&h, text);
+        text[length] = 'x';
+        cr_expect_eq(hand_read(&h), length < MR_MESSAGE_TEXT_SIZE ? MR_OK : MR_ERR_INPUT);
+    }
+    cr_expect_not_null(strstr(mr_error_message(), "'process' must be a text of at most 511"));
 }
 
 Test(message, survives_random_bytes) {

@@ -3,12 +3,18 @@
 
 #include "envs/zmq/responder.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "envs/mujoco/render.h"
+#include "envs/zmq/process.h"
 #include "nn/random.h"
 #include "tests/envs/conversation.h"
 
@@ -178,6 +184,126 @@ Test(responder, is_free_after_bye_and_says_it_again) {
         ask((char)(i % 2 + 'c'), 0, hello);
         ask((char)(i % 2 + 'c'), 1, bye);
     }
+}
+
+static mr_message hello_of(const char *process) {
+    mr_message message = hello;
+    snprintf(message.process, sizeof message.process, "%s", process);
+    return message;
+}
+
+Test(responder, knows_a_process_that_begins_anew_and_makes_way_at_once) {
+    ask('a', 0, hello_of("host:7:100:boot:1"));
+    ask('a', 1, reset_of(1, all));
+    ask('b', 0, hello_of("host:8:100:boot:1")); // another process
+    expect_fault(MR_FAULT_BUSY);
+    cr_expect_not_null(strstr(got.message, "(of process host:7);"), "%s", got.message);
+    ask('b', 0, hello);
+    expect_fault(MR_FAULT_BUSY);
+    ask('c', 0, hello_of("host:7:100:boot:1"));
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('c', 1, step_of(1, all, (double[]){1})); // nothing of the one before goes on
+    expect_fault(MR_FAULT_NEEDS_RESET);
+    ask('a', 2, step_of(1, all, (double[]){1}));
+    expect_fault(MR_FAULT_UNKNOWN_SESSION);
+    cr_expect_eq(n_steps(), 0);
+}
+
+Test(responder, gives_nothing_back_to_the_older_of_two_sessions_of_a_process) {
+    ask('a', 0, hello_of("host:7:100:boot:1"));
+    ask('b', 0, hello_of("host:7:100:boot:1"));
+    ask('a', 0, hello_of("host:7:100:boot:1"));
+    expect_fault(MR_FAULT_BUSY);
+    cr_expect_not_null(strstr(got.message, "newer session of the same process"), "%s", got.message);
+    ask('b', 1, ping);
+    cr_expect_eq(got.type, MR_MESSAGE_PONG);
+    now_s += 2 * lease_s; // and after a silence neither, but from the one that was silent
+    ask('a', 0, hello_of("host:7:100:boot:1"));
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('b', 0, hello_of("host:7:100:boot:1"));
+    expect_fault(MR_FAULT_BUSY);
+    ask('a', 1, bye);
+    ask('b', 0, hello_of("host:7:100:boot:1"));
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('b', 1, reset_of(1, all));
+    cr_expect_eq(got.type, MR_MESSAGE_STATE);
+}
+
+Test(responder, takes_nameless_clients_for_different_processes) {
+    ask('a', 0, hello);
+    ask('b', 0, hello);
+    expect_fault(MR_FAULT_BUSY);
+}
+
+Test(responder, frees_the_environments_of_a_process_that_died) {
+    char name[MR_MESSAGE_TEXT_SIZE];
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    const pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        mr_process_name(name);
+        _exit(write(ends[1], name, sizeof name) == sizeof name ? 0 : 1);
+    }
+    cr_assert_eq(read(ends[0], name, sizeof name), sizeof name);
+    waitpid(child, NULL, 0);
+    ask('a', 0, hello_of(name));
+    ask('a', 1, ping);
+    cr_expect_eq(got.type, MR_MESSAGE_PONG); // nobody else came
+    ask('b', 0, hello);
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('b', 1, bye);
+    mr_process_name(name);
+    ask('c', 0, hello_of(name)); // of one that lives
+    ask('b', 0, hello);
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('d', 0, hello);
+    expect_fault(MR_FAULT_BUSY);
+}
+
+Test(responder, lets_who_gave_up_on_a_request_leave_all_the_same) {
+    ask('a', 0, hello);
+    ask('a', 1, reset_of(1, all));
+    ask('a', 3, bye); // request 2 never came
+    cr_expect_eq(got.type, MR_MESSAGE_BYE);
+    keep_reply();
+    ask('b', 0, hello);
+    cr_expect_eq(got.type, MR_MESSAGE_SPEC);
+    ask('a', 2, step_of(1, all, (double[]){1})); // it comes now
+    expect_fault(MR_FAULT_BAD_SEQUENCE);
+    ask('a', 3, bye);
+    expect_kept();
+    cr_expect_eq(n_steps(), 0);
+}
+
+static size_t n_bytes_allocated(void) {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+// 64 sessions are remembered. A reply here has 4,096 x 3 observations of 8 bytes.
+Test(responder, keeps_no_reply_of_sessions_that_ended) {
+    enum { N = 4096, N_SESSIONS = 64, REPLY = N * OBS_DIM * 8 };
+    static uint64_t which[N];
+    static mr_message_seed seeds_of_all[N];
+    end();
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, N, 1, &envs), MR_OK);
+    cr_assert_eq(mr_responder_new(envs, lease_s, &responder), MR_OK);
+    conversation_begin();
+    for (size_t i = 0; i < N; i++)
+        which[i] = i;
+    mr_message reset = reset_of(N, which);
+    reset.seeds = seeds_of_all;
+    size_t after_first = 0;
+    for (int i = 0; i <= N_SESSIONS; i++) {
+        ask((char)(i + ' '), 0, hello);
+        ask((char)(i + ' '), 1, reset);
+        cr_assert_geq(reply.n_bytes, REPLY);
+        ask((char)(i + ' '), 2, bye);
+        if (i == 0)
+            after_first = n_bytes_allocated();
+    }
+    cr_expect_lt(n_bytes_allocated(), after_first + 2 * REPLY); // it was 64 times that
 }
 
 Test(responder, steps_nothing_where_anything_is_wrong) {

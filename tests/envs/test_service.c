@@ -26,8 +26,8 @@ Test(service, knows_what_only_this_machine_reaches) {
 }
 
 Test(service, takes_no_address_for_another) {
-    static const char *const bad[] = {"",          "foo",           "tcp://",        "tcp://a",
-                                      "tcp://a:0", "tcp://a:99999", "tcp://a:5555x", "ipc://"};
+    static const char *const bad[] = {"",           "foo",           "tcp://",        "tcp://a",
+                                      "tcp://a:00", "tcp://a:99999", "tcp://a:5555x", "ipc://"};
     for (size_t i = 0; i < MR_COUNT(bad); i++)
         cr_expect_eq(mr_endpoint_check(bad[i], true), MR_ERR_USAGE, "%s", bad[i]);
     cr_expect_eq(mr_endpoint_check("tcp://127.0.0.1:*", true), MR_OK);
@@ -84,6 +84,17 @@ Test(service, makes_keys_once_and_for_one) {
     cr_expect_eq(mr_curve_read("bare", MR_KEY_PUBLIC, derived), MR_OK);
     scratch_write("bad", "    public-key = \"0123456789012345678901234567890123456789012345\"\n");
     cr_expect_eq(mr_curve_read("bad", MR_KEY_PUBLIC, derived), MR_ERR_INPUT);
+}
+
+Test(service, knows_a_key_that_others_can_read) {
+    static const mode_t open_modes[] = {0644, 0640, 0602, 0620};
+    cr_assert_eq(mr_curve_make_pair("me"), MR_OK);
+    cr_expect_not(mr_curve_is_open_to_others("me.key_secret"));
+    for (size_t i = 0; i < MR_COUNT(open_modes); i++) {
+        cr_assert_eq(chmod("me.key_secret", open_modes[i]), 0);
+        cr_expect(mr_curve_is_open_to_others("me.key_secret"), "%o", (unsigned)open_modes[i]);
+    }
+    cr_expect_not(mr_curve_is_open_to_others("nowhere"));
 }
 
 Test(service, makes_no_key_over_half_a_pair) {

@@ -277,6 +277,60 @@ Test(bridge, trains_over_an_encrypted_connection) {
     stop(a, "a");
 }
 
+// The reply never comes; what is said before is what counts.
+static void expect_warning_of_key(outcome o) {
+    scratch_expect_part(o.err, "warning: k.key_secret is a secret key that others");
+    outcome_free(&o);
+}
+
+#define WITH_OPEN_KEY                                                                              \
+    "--timeout", "0.02", "--retries", "0", "--curve-server-key", "k.key", "--curve-secret-key",    \
+        "k.key_secret"
+
+Test(bridge, warns_of_a_secret_key_that_others_can_read) {
+    outcome o = RUN("keygen", "k");
+    expect_success(&o);
+    outcome_free(&o);
+    cr_assert_eq(chmod("k.key_secret", 0644), 0);
+    cr_assert_eq(mkdir("allowed", 0777), 0);
+    char *public_key = scratch_read("k.key");
+    scratch_write("allowed/k.key", public_key);
+    free(public_key);
+    const pid_t server =
+        start(&(circumstances){0}, "server",
+              ARGUMENTS("serve", "Pendulum-v1", "--bind", "ipc://s", "--curve-secret-key",
+                        "k.key_secret", "--curve-allow", "allowed"));
+    wait_for_lines("server.err", 2);
+    kill(server, SIGTERM);
+    expect_warning_of_key(finish(server, "server"));
+    expect_warning_of_key(RUN("train", "zmq:ipc://nobody", "--out", "there", WITH_OPEN_KEY));
+    train_here("300");
+    expect_warning_of_key(RUN("eval", "here", "--env", "zmq:ipc://nobody", WITH_OPEN_KEY));
+    cr_assert_eq(chmod("k.key_secret", 0600), 0);
+    o = RUN("train", "zmq:ipc://nobody", "--out", "there", WITH_OPEN_KEY);
+    cr_expect_null(strstr(o.err, "warning"), "%s", o.err);
+    outcome_free(&o);
+}
+
+Test(bridge, serves_in_no_place_that_is_taken) {
+    scratch_write("file", "precious");
+    outcome o = RUN("serve", "Pendulum-v1", "--bind", "ipc://file");
+    expect_refusal(&o, 1, "ipc://file: a file is there");
+    char *kept = scratch_read("file");
+    cr_expect_str_eq(kept, "precious");
+    free(kept);
+    const pid_t server = serve("server", "Pendulum-v1", "ipc://s");
+    wait_for_lines("server.err", 1);
+    o = RUN("serve", "Pendulum-v1", "--bind", "ipc://s");
+    expect_refusal(&o, 1, "ipc://s: another server is there");
+    kill(server, SIGKILL);
+    o = finish(server, "server");
+    outcome_free(&o);
+    const pid_t next = serve("next", "Pendulum-v1", "ipc://s");
+    wait_for_lines("next.err", 1);
+    stop(next, "next");
+}
+
 Test(bridge, refuses_addresses_that_others_reach) {
     outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:17414");
     expect_refusal(&o, 2, "--insecure");

@@ -10,6 +10,7 @@ from typing import Any
 import zmq
 
 from . import wire
+from .environment_batch import MAX_ENVS
 from .serving import serve
 from .version import __version__
 
@@ -25,8 +26,8 @@ def _json_map(text: str) -> dict[str, Any]:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 65536")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_ENVS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_ENVS}")
     return int(text)
 
 
@@ -44,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--space-dtype", action="store_true", help="round actions to the type of the action space"
+    )
+    parser.add_argument(
+        "--flatten",
+        action="store_true",
+        help="flatten observations of other kinds (Dict, Tuple, Discrete) into one vector",
     )
     parser.add_argument("--curve-secret-key", metavar="FILE", help="the server's secret key")
     parser.add_argument("--curve-allow", metavar="DIR", help="public keys of the clients that may connect")
@@ -66,10 +72,15 @@ def main() -> int:
     except ImportError:
         return _fail("the Python package gymnasium is missing; pip install gymnasium", 1)
     # Gymnasium's checker complains of actions in float64, which the environments take as well.
-    make = {"disable_env_checker": True, **options.kwargs}
+    kwargs = {"disable_env_checker": True, **options.kwargs}
+
+    def make() -> Any:
+        env = gymnasium.make(options.env_id, **kwargs)
+        return gymnasium.wrappers.FlattenObservation(env) if options.flatten else env
+
     try:
         serve(
-            lambda: gymnasium.make(options.env_id, **make),
+            make,
             options.bind,
             num_envs=options.num_envs,
             lease_s=options.lease,
@@ -79,7 +90,7 @@ def main() -> int:
             space_dtype=options.space_dtype,
         )
     except zmq.ZMQError as error:
-        return _fail(f"{options.bind}: {error}", 1)
+        return _fail(error, 1)
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         return _fail(f"{options.env_id}: {error}", 2)
     return 0

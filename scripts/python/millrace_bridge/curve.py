@@ -6,8 +6,12 @@ ZeroMQ's (czmq, pyzmq: a line `secret-key = "..."` or `public-key = "..."`).
 
 from __future__ import annotations
 
+import functools
+import logging
+import os
 import pathlib
 import re
+import stat
 from typing import Any
 
 import zmq
@@ -18,10 +22,33 @@ _CERTIFICATE_KEY = r'^\s*{kind}-key\s*=\s*"({z85})"\s*$'
 _BARE_KEY = rf"^\s*({_Z85})\s*$"
 
 
+_logger = logging.getLogger("millrace_bridge")
+
+
+@functools.cache  # said once, though a client reads its key at each connection
+def _warn_if_open(path: str) -> None:
+    try:
+        is_open = os.name == "posix" and os.stat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO) != 0
+    except OSError:
+        return  # reading it says why
+    if is_open:
+        _logger.warning(
+            "warning: %s is a secret key that others than its owner can read or change; "
+            "chmod 600 %s, and make another (`millrace keygen`) if they have",
+            path,
+            path,
+        )
+
+
 def read_key(path: str | pathlib.Path, kind: str) -> bytes:
     """The key in a file; `kind` is "secret" or "public"."""
+    if kind == "secret":
+        _warn_if_open(str(path))
+    file = pathlib.Path(path)
     try:
-        text = pathlib.Path(path).read_text("utf-8")
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise OSError("not a file")
+        text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot read a {kind} key ({error})") from None
     certificate = _CERTIFICATE_KEY.format(kind=kind, z85=_Z85)
@@ -36,8 +63,12 @@ def read_allowed(folder: str | pathlib.Path) -> set[bytes]:
     path = pathlib.Path(folder)
     if not path.is_dir():
         raise ValueError(f"{folder}: not a folder of public keys")
+    try:
+        files = list(path.iterdir())
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot list the keys in it ({error.strerror})") from None
     keys = set()
-    for file in path.iterdir():
+    for file in files:
         try:
             keys.add(read_key(file, "public"))
         except ValueError:

@@ -12,14 +12,23 @@ import numpy.typing as npt
 from . import wire
 from .environment import Box, Environment
 from .errors import RequestError
+from .info_numbers import MAX_BYTES as MAX_INFO_BYTES
+from .info_numbers import InfoNumbers
+from .vector import members
 
-MAX_INFO_COMPONENTS = 64  # of one entry of info; longer ones are left out
+# What millrace takes of one server.
+MAX_ENVS = 4096
+MAX_DIM = 2**20
+MAX_NUMBERS = 2**24  # num_envs x (obs_dim + act_dim)
+_MAX_REASON = 300  # characters, so that a hint goes after it
 
 
 def _box_of(space: Any, what: str) -> Box:
     kind = type(space).__name__
     if not all(hasattr(space, name) for name in ("shape", "dtype", "low", "high")):
-        raise TypeError(f"the {what} space is {kind}; only Box can be served (wrap the environment)")
+        flatten = "--flatten, or gymnasium.wrappers.FlattenObservation"
+        remedy = flatten if what == "observation" else "a wrapper of the environment"
+        raise TypeError(f"the {what} space is {kind}; only Box can be served ({remedy} may make it one)")
     if np.dtype(space.dtype).kind not in "fiu":
         raise TypeError(f"the {what} space holds {space.dtype}; only numbers can be served")
     box: Box = space
@@ -31,23 +40,13 @@ def _size(box: Box) -> int:
 
 
 def _reason(error: Exception) -> str:
-    return wire.one_line(f"{type(error).__name__}: {error}")
+    return wire.one_line(f"{type(error).__name__}: {error}", _MAX_REASON)
 
 
-def _numbers_of(info: Any) -> dict[str, float]:
-    """The numbers in an info: scalars by their name, the components of arrays as "name[0]"."""
-    numbers: dict[str, float] = {}
-    for name, value in info.items() if isinstance(info, dict) else ():
-        if not isinstance(name, str) or not isinstance(
-            value, (bool, int, float, np.generic, np.ndarray)
-        ):
-            continue
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf" or array.size > MAX_INFO_COMPONENTS:
-            continue
-        for i, component in enumerate(array.ravel()):
-            numbers[f"{name}[{i}]" if array.size > 1 else name] = float(component)
-    return numbers
+def _may_be_of_types(error: Exception) -> bool:
+    """Whether an environment may have failed because it was given an action of another type."""
+    kinds = (AssertionError, TypeError, ValueError)
+    return isinstance(error, kinds) or type(error).__name__ == "InvalidAction"  # Gymnasium's own
 
 
 class EnvironmentBatch:
@@ -66,13 +65,16 @@ class EnvironmentBatch:
     ) -> None:
         if not envs:
             raise ValueError("there is no environment to serve")
-        self.envs = list(envs)
-        observations = _box_of(envs[0].observation_space, "observation")
-        actions = _box_of(envs[0].action_space, "action")
+        self._given = list(envs)
+        self.envs = [member for env in envs for member in members(env)]
+        first = self.envs[0]
+        observations = _box_of(first.observation_space, "observation")
+        actions = _box_of(first.action_space, "action")
         self.obs_dim = _size(observations)
         self.act_dim = _size(actions)
         if self.obs_dim == 0 or self.act_dim == 0:
             raise ValueError("an environment must have observations and actions")
+        self._check_sizes()
         # What float32 holds exactly travels as such.
         self.obs_dtype = "f4" if np.can_cast(observations.dtype, np.float32) else "f8"
         self.action_shape = actions.shape
@@ -82,10 +84,26 @@ class EnvironmentBatch:
         self.action_dtype = own if space_dtype or own.kind != "f" else None
         for i, env in enumerate(self.envs):
             self._check_same_spaces(i, env)
-        spec = getattr(envs[0], "spec", None)
-        self.name = name or getattr(spec, "id", None) or type(envs[0]).__name__
+        spec = getattr(first, "spec", None)
+        self.name = wire.one_line(name or getattr(spec, "id", None) or type(first).__name__)
         self.max_episode_steps = int(getattr(spec, "max_episode_steps", None) or 0)
         self.needs_reset = [True] * len(self.envs)
+        self._infos = InfoNumbers(self.name, len(self.envs), self._info_bytes())
+
+    def _check_sizes(self) -> None:
+        n, numbers = len(self.envs), self.obs_dim + self.act_dim
+        if n > MAX_ENVS or max(self.obs_dim, self.act_dim) > MAX_DIM or n * numbers > MAX_NUMBERS:
+            raise ValueError(
+                f"{n} environments of {self.obs_dim} observations and {self.act_dim} actions are too much "
+                f"for one server (at most {MAX_ENVS}, {MAX_DIM} each, {MAX_NUMBERS} together)"
+            )
+
+    def _info_bytes(self) -> int:
+        """What clients leave for infos: they take messages of 16 MiB, or what a spec's sizes need and
+        some more (the C client as much again as the observations, the Python client 1 KiB)."""
+        n, obs_bytes = len(self.envs), 8 * self.obs_dim
+        usual = wire.MAX_MESSAGE_BYTES - wire.MESSAGE_OVERHEAD_BYTES - n * (obs_bytes + 10)
+        return min(MAX_INFO_BYTES, max(usual, n * min(1024 - 10, obs_bytes + 54)))
 
     def _check_same_spaces(self, i: int, env: Environment) -> None:
         box = _box_of(env.action_space, "action")
@@ -149,28 +167,29 @@ class EnvironmentBatch:
 
     def step(
         self, indices: list[int], actions: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[Any], list[float], list[bool], list[bool], dict[str, list[float]]]:
+    ) -> tuple[
+        npt.NDArray[Any], list[float], list[bool], list[bool], dict[str, npt.NDArray[np.float64]]
+    ]:
         """Steps those environments, whose indices and actions have been checked."""
         n = len(indices)
         obs = np.empty((n, self.obs_dim), self.obs_dtype)
         rewards, terminated, truncated = [0.0] * n, [False] * n, [False] * n
-        infos: dict[str, list[float]] = {}
+        infos: list[Any] = [None] * n
         for row, i in enumerate(indices):
             try:
-                observation, reward, ends, cuts, info = self.envs[i].step(self._action(actions[row]))
+                observation, reward, ends, cuts, infos[row] = self.envs[i].step(self._action(actions[row]))
                 obs[row] = self._flat(observation)
                 rewards[row], terminated[row], truncated[row] = float(reward), bool(ends), bool(cuts)
                 if not math.isfinite(rewards[row]):
                     raise ValueError("the reward is not finite")
-                for name, number in _numbers_of(info).items():
-                    infos.setdefault(name, [math.nan] * n)[row] = number
             except Exception as error:
                 for j in indices:
                     self.needs_reset[j] = True
-                raise RequestError("env-failed", f"environment {i}, step: {_reason(error)}") from error
+                hint = self._hint(i, actions[row]) if _may_be_of_types(error) else ""
+                raise RequestError("env-failed", f"environment {i}, step: {_reason(error)}{hint}") from error
         for row, i in enumerate(indices):
             self.needs_reset[i] = terminated[row] or truncated[row]
-        return obs, rewards, terminated, truncated, infos
+        return obs, rewards, terminated, truncated, self._infos.collect(infos)
 
     def render(self, index: int, width: int, height: int) -> npt.NDArray[np.uint8]:
         """A picture [height x width x 3], scaled to the size asked for."""
@@ -190,7 +209,7 @@ class EnvironmentBatch:
         return scaled
 
     def close(self) -> None:
-        for env in self.envs:
+        for env in self._given:
             env.close()
 
     def _flat(self, observation: Any) -> npt.NDArray[Any]:
@@ -208,3 +227,18 @@ class EnvironmentBatch:
             clipped = np.rint(clipped)
         typed: npt.NDArray[Any] = clipped.astype(dtype).reshape(self.action_shape)
         return typed
+
+    def _hint(self, i: int, action: npt.NDArray[Any]) -> str:
+        """What may help an environment that failed at an action: many hold it against their space,
+        and a space of float32 contains no float64."""
+        given, space = self._action(action), self.envs[i].action_space
+        try:
+            fits = bool(space.contains(given.astype(space.dtype))) and not space.contains(given)
+        except Exception:  # a space of the environment's own, which has no such question
+            return ""
+        if not fits:
+            return ""
+        return (
+            f"; its action space holds {space.dtype}, the action came as {given.dtype}: if that is why, "
+            "serve it with --space-dtype (space_dtype=True)"
+        )

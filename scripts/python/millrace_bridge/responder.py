@@ -11,10 +11,12 @@ import numpy as np
 from . import wire
 from .environment_batch import EnvironmentBatch
 from .errors import RequestError
+from .process import has_ended
 from .session import Session
 
-MAX_ENDED_SESSIONS = 64  # remembered after their "bye", to answer it again and to refuse late duplicates
+MAX_ENDED_SESSIONS = 64  # remembered after their end, to say "bye" again and to refuse late duplicates
 MAX_PICTURE_SIDE = 8192
+MAX_PROCESS_BYTES = 511  # of a process's name
 
 
 class Responder:
@@ -57,41 +59,74 @@ class Responder:
             )
         if self._holder is not None and self._holder.key == key:
             return self._go_on(self._holder, kind, seq, message)
-        if key in self._ended:
-            return self._after_end(self._ended[key], seq)
+        ended = self._ended.get(key)
+        if ended is not None and (ended.said_bye or kind != "hello"):
+            return self._after_end(ended, seq)
         if kind != "hello":
             raise RequestError("unknown-session", "this server does not know the session; say hello")
-        return self._begin(key, seq, message)
+        return self._begin(key, seq, message, ended)
 
-    def _begin(self, key: bytes, seq: int, message: wire.Message) -> bytes:
+    def _begin(self, key: bytes, seq: int, message: wire.Message, lost: Session | None) -> bytes:
+        """`lost` is the session, where its environments had been taken from it."""
         if seq != 0:
             raise RequestError("bad-sequence", f"'hello' has seq 0, not {seq}")
         wire.get_text(message, "client")
-        if self._holder is not None and not self._holder.is_silent_for(self.lease_s):
-            raise RequestError(
-                "busy",
-                "the environments are leased to another session; try again when it has said bye or "
-                f"been silent for {self.lease_s:g} s",
-            )
+        process = wire.get_text(message, "process") if "process" in message else ""
+        if len(process.encode("utf-8", "replace")) > MAX_PROCESS_BYTES:
+            raise wire.Malformed(f"'process' must be a text of at most {MAX_PROCESS_BYTES} bytes")
+        self._check_free(process, lost)
+        self._ended.pop(key, None)
+        if self._holder is not None:
+            self._end(self._holder)
         self.batch.end_episodes()
         reply = self._reply(message, "spec", self._spec())
-        self._holder = Session(key, 0, reply)
+        self._holder = Session(key, 0, reply, process)
         return reply
 
+    def _check_free(self, process: str, lost: Session | None) -> None:
+        """The environments go to a new session where the holder's process has begun it or has died,
+        or the holder was silent for its lease. One that they were taken from never takes them back
+        from a newer session of its own process, or the two would take turns."""
+        holder = self._holder
+        if holder is None or holder.is_silent_for(self.lease_s):
+            return
+        if process and process == holder.process:
+            if lost is None:
+                return
+            raise RequestError(
+                "busy",
+                "the environments went to a newer session of the same process; close that one, or use "
+                "one client for all environments of a server",
+            )
+        if not has_ended(holder.process):
+            place = ":".join(holder.process.split(":")[:2])  # host and number, for people
+            whose = f" (of process {place:.80})" if place else ""
+            raise RequestError(
+                "busy",
+                f"the environments are leased to another session{whose}; try again when it has said bye or "
+                f"been silent for {self.lease_s:g} s",
+            )
+
     def _go_on(self, session: Session, kind: str, seq: int, message: wire.Message) -> bytes:
+        # Who leaves need not know whether the request before arrived, which got no reply: its number
+        # is passed over, and should it come late, it is out of sequence.
+        is_next = seq == session.seq + 1 or (kind == "bye" and seq > session.seq)
+        if seq != session.seq and not is_next:
+            raise RequestError("bad-sequence", f"seq {seq} does not follow {session.seq}")
         session.touch()
         if seq == session.seq:
             return session.reply
-        if seq != session.seq + 1:
-            raise RequestError("bad-sequence", f"seq {seq} does not follow {session.seq}")
         session.reply = self._execute(kind, message)
         session.seq = seq
         session.touch()
         if kind == "bye":
+            session.said_bye = True
             self._end(session)
         return session.reply
 
     def _after_end(self, session: Session, seq: int) -> bytes:
+        if not session.said_bye:
+            raise RequestError("unknown-session", "the environments went to another session; say hello")
         if seq == session.seq:
             return session.reply
         if seq < session.seq:
@@ -101,6 +136,8 @@ class Responder:
     def _end(self, session: Session) -> None:
         self._holder = None
         self.batch.end_episodes()
+        if not session.said_bye:
+            session.reply = b""  # never sent again, and as large as the environments
         self._ended[session.key] = session
         if len(self._ended) > MAX_ENDED_SESSIONS:
             self._ended.popitem(last=False)

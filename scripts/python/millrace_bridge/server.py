@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import threading
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import zmq
 
-from . import curve, wire
+from . import binding, curve, wire
 from .endpoint import is_local
 from .environment import Environment
 from .environment_batch import EnvironmentBatch
@@ -32,7 +33,7 @@ class Server:
     curve_allow       ...only clients whose public keys are in this folder may connect
 
     Raises ValueError where those do not go together, TypeError for spaces that can't be served and
-    zmq.ZMQError where the address is taken.
+    zmq.ZMQError where the address can't be had.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class Server:
     ) -> None:
         if (curve_secret_key is None) != (curve_allow is None):
             raise ValueError("CURVE needs both: the server's secret key and a folder of clients' public keys")
-        if curve_secret_key is None and not insecure and not is_local(bind):
+        endpoint = binding.resolve(bind)
+        if curve_secret_key is None and not insecure and not is_local(endpoint):
             raise ValueError(
                 f"{bind}: others could reach it, without a key; "
                 "use CURVE, a loopback address, or insecure"
             )
-        if not lease_s > 0:
-            raise ValueError(f"the lease must be above 0 s, not {lease_s}")
+        if not 0 < lease_s < math.inf:
+            raise ValueError(f"the lease must be above 0 s and end some day, not {lease_s}")
         self.batch = EnvironmentBatch(envs, name, space_dtype)
         self.responder = Responder(self.batch, f"millrace_bridge {__version__}", lease_s)
         self._stop = threading.Event()
@@ -66,7 +68,7 @@ class Server:
             if curve_secret_key is not None and curve_allow is not None:
                 self._authenticator = curve.start_authenticator(self._context, curve_allow)
                 curve.secure_server(self._socket, curve_secret_key)
-            self._open(bind)
+            self._open(endpoint)
         except BaseException:
             self._close()
             raise
@@ -74,17 +76,16 @@ class Server:
         assert isinstance(bound, bytes)
         self.endpoint = bound.rstrip(b"\0").decode()
 
-    def _open(self, bind: str) -> None:
+    def _open(self, endpoint: str) -> None:
         socket = self._socket
         socket.setsockopt(zmq.MAXMSGSIZE, max(wire.MAX_MESSAGE_BYTES, self.batch.reply_bytes))
         socket.setsockopt(zmq.LINGER, 200)  # so that the reply to a last request still leaves
         socket.setsockopt(zmq.SNDHWM, _QUEUE)
         socket.setsockopt(zmq.RCVHWM, _QUEUE)
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        socket.setsockopt(zmq.IPV6, "[" in bind)
         # A client that names its connection and connects again is answered on the new one.
         socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        socket.bind(bind)
+        binding.bind(socket, endpoint)
 
     def run(self) -> None:
         """Answers requests until stop() is called; then closes the environments."""

@@ -17,6 +17,8 @@ class Session:
     key: bytes
     seq: int
     reply: bytes
+    process: str = ""  # whose it is; "": not said
+    said_bye: bool = False
     heard: float = field(default_factory=time.monotonic)
 
     def touch(self) -> None:

@@ -30,7 +30,7 @@ class Walk:
 
     def __init__(self):
         self.at, self.n, self.n_steps, self.seeds, self.actions = np.zeros(2), 0, 0, [], []
-        self.failure, self.closed, self.pause = None, False, None
+        self.failure, self.closed, self.pause, self.more = None, False, None, {}
         self.rng = np.random.default_rng(0)
 
     def reset(self, *, seed=None, options=None):
@@ -47,7 +47,7 @@ class Walk:
             self.pause.wait()
         self.actions.append(action)
         self.at, self.n, self.n_steps = self.at + action, self.n + 1, self.n_steps + 1
-        info = {"n": self.n, "parts": np.array([1.5, 2.5]), "name": "walk", "good": True}
+        info = {"n": self.n, "parts": np.array([1.5, 2.5]), "name": "walk", "good": True, **self.more}
         return self.at.reshape(2, 1), -self.at.sum(), self.at[0] > 1, self.n >= 100, info
 
     def render(self):

@@ -2,7 +2,10 @@
 
 import random
 import struct
+import subprocess
+import sys
 import time
+import types
 
 import msgpack
 import numpy as np
@@ -11,6 +14,7 @@ import zmq
 from conftest import Walk, f8
 
 from millrace_bridge import Server
+from millrace_bridge.process import process_name
 
 
 def error_of(reply):
@@ -122,6 +126,78 @@ def test_tells_what_an_environment_raised_and_goes_on(serve, raw):
     assert client.ask("reset", envs=[0], seeds=[1])["type"] == "state"
 
 
+def test_names_space_dtype_where_an_environment_insists_on_it(serve, raw):
+    class Strict(Walk):
+        def step(self, action):
+            assert self.action_space.contains(action), f"{action!r} invalid"
+            return super().step(action)
+
+    Strict.action_space = types.SimpleNamespace(
+        **vars(Walk.action_space), contains=lambda action: action.dtype == np.float32
+    )
+    for options, named in (({}, True), ({"space_dtype": True}, False)):
+        client = raw(serve(Strict(), **options).endpoint)
+        client.hello()
+        client.ask("reset", envs=[0], seeds=[1])
+        reply = client.ask("step", envs=[0], actions=f8(0.1, 0.2))
+        assert ("--space-dtype" in reply.get("message", "")) == named == (reply["type"] == "error")
+
+
+def _step_with_info(serve, raw, info, n_envs=1):
+    """The info that comes of it."""
+    envs = [Walk() for _ in range(n_envs)]
+    for env in envs:
+        env.more = info
+    client = raw(serve(*envs).endpoint)
+    client.hello()
+    client.ask("reset", envs=list(range(n_envs)), seeds=[1] * n_envs)
+    return client.ask("step", envs=list(range(n_envs)), actions=f8(*[0, 0] * n_envs))["info"]
+
+
+def test_sends_infos_of_many_numbers_whole(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {"lidar": np.arange(4000.0).reshape(40, 100)})
+    assert [info[f"lidar[{i}]"] for i in range(4000)] == [f8(i) for i in range(4000)]
+    assert not caplog.records
+
+
+def test_says_which_infos_messages_have_no_room_for_and_sends_the_others(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {"image": np.zeros((100, 100)), "x" * 201: 1, "late": 7.0})
+    assert info["late"] == f8(7) and not [name for name in info if name[0] in "ix"]
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == 2 and "info 'image' (10000 numbers) is not sent" in texts[0]
+    # 4096 numbers for each of 256 environments are 8 MiB.
+    info = _step_with_info(serve, raw, {"parts_of_many": np.zeros(4000)}, n_envs=256)
+    assert "'parts_of_many' (4000 numbers) is not sent" in caplog.records[-1].getMessage()
+    assert info["n"] == f8(*[1] * 256)
+
+
+def test_says_of_endless_new_names_only_some(serve, raw, caplog):
+    info = _step_with_info(serve, raw, {f"name {i}": 1.0 for i in range(6000)})
+    assert len(info) == 4096 and len(caplog.records) == 10
+    assert caplog.records[-1].getMessage().endswith("nor is what else there is no room for")
+
+
+def test_survives_texts_that_are_no_unicode(serve, raw):
+    info = _step_with_info(serve, raw, {"a\ud800\n": 1})
+    assert info["a"] == f8(1)
+    assert raw(serve(Walk(), name="W\udfff").endpoint).hello()["name"] == "W"
+
+
+def test_refuses_more_than_a_client_takes():
+    env = Walk()
+    env.observation_space = types.SimpleNamespace(
+        shape=(4096,), dtype=np.dtype(np.float32), low=np.zeros(4096), high=np.ones(4096)
+    )
+    with pytest.raises(ValueError, match="4096 environments of 4096 observations and 2 actions are too much"):
+        Server([env] * 4096, "tcp://127.0.0.1:*")
+
+
+@pytest.mark.parametrize("lease", [0, -1, float("inf"), float("nan")])
+def test_refuses_a_lease_that_is_none(lease):
+    with pytest.raises(ValueError, match="the lease must be"):
+        Server([Walk()], "tcp://127.0.0.1:*", lease_s=lease)
+
+
 def test_renders_in_the_size_asked_for(serve, raw):
     running = serve()
     client = raw(running.endpoint)
@@ -204,6 +280,64 @@ def test_goes_on_with_a_silent_client_that_nobody_replaced(serve, raw):
     client.hello()
     time.sleep(0.3)
     assert client.ask("ping")["type"] == "pong"
+
+
+@pytest.mark.parametrize("length", [511, 512])
+def test_refuses_the_name_of_a_process_that_is_too_long(serve, raw, length):
+    reply = raw(serve().endpoint).at(0, "hello", client="raw", process="x" * length)
+    assert reply["type"] == "spec" if length == 511 else error_of(reply) == "bad-message"
+    assert error_of(raw(serve().endpoint).at(0, "hello", client="raw", process=7)) == "bad-message"
+
+
+def test_knows_a_process_that_begins_anew_and_makes_way_at_once(serve, raw):
+    running = serve()
+    first, second, other = (raw(running.endpoint) for _ in range(3))
+    mine = {"client": "raw", "process": "host:7:100:boot:1"}
+    first.at(0, "hello", **mine)
+    first.at(1, "reset", envs=[0], seeds=[1])
+    reply = other.at(0, "hello", client="raw")
+    assert error_of(reply) == "busy" and "(of process host:7);" in reply["message"]
+    assert error_of(other.at(0, "hello", client="raw", process="host:8:100:boot:1")) == "busy"
+    assert second.at(0, "hello", **mine)["type"] == "spec"
+    # Nothing of the one before goes on, and it takes nothing back.
+    assert error_of(second.at(1, "step", envs=[0], actions=f8(0, 0))) == "needs-reset"
+    assert error_of(first.at(2, "step", envs=[0], actions=f8(0, 0))) == "unknown-session"
+    reply = first.at(0, "hello", **mine)
+    assert error_of(reply) == "busy" and "newer session of the same process" in reply["message"]
+    assert second.at(2, "ping")["type"] == "pong" and running.envs[0].n_steps == 0
+    second.at(3, "bye")
+    assert first.at(0, "hello", **mine)["type"] == "spec"
+    assert first.at(1, "reset", envs=[0], seeds=[1])["type"] == "state"
+
+
+def test_takes_nameless_clients_for_different_processes(serve, raw):
+    running = serve()
+    raw(running.endpoint).at(0, "hello", client="raw", process="")
+    assert error_of(raw(running.endpoint).at(0, "hello", client="raw", process="")) == "busy"
+
+
+def test_frees_the_environments_of_a_process_that_died(serve, raw):
+    running = serve()
+    first, second, third = (raw(running.endpoint) for _ in range(3))
+    program = "from millrace_bridge.process import process_name as p; print(p())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first.at(0, "hello", client="raw", process=done.stdout.strip())
+    assert first.at(1, "ping")["type"] == "pong"  # nobody else came
+    assert second.at(0, "hello", client="raw", process=process_name())["type"] == "spec"
+    assert error_of(third.at(0, "hello", client="raw")) == "busy"  # this process lives
+
+
+def test_lets_who_gave_up_on_a_request_leave_all_the_same(serve, raw):
+    running = serve()
+    client = raw(running.endpoint)
+    client.hello()
+    client.ask("reset", envs=[0], seeds=[1])
+    bye = client.pack("bye", 3)  # request 2 never came
+    last = client.exchange(bye)
+    assert msgpack.unpackb(last)["type"] == "bye"
+    assert raw(running.endpoint).hello()["type"] == "spec"
+    assert error_of(client.at(2, "step", envs=[0], actions=f8(0, 0))) == "bad-sequence"  # it comes now
+    assert client.exchange(bye) == last and running.envs[0].n_steps == 0
 
 
 def test_stays_up_under_random_bytes(serve, raw):
