@@ -166,6 +166,75 @@ Test(remote, loses_what_was_under_way_when_a_server_begins_afresh) {
     server_end(&b);
 }
 
+// ---- A step that gets no reply
+
+static const mr_env_link hasty = {.timeout_s = 0.1, .retries = 0};
+
+// It is at the step for longer than the client waits.
+static void step_without_reply(server_thread *s, mr_vec_env *vec, double *obs, mr_step *result) {
+    reset_all(vec, obs);
+    atomic_store(&s->pause_us, 600000);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){2}, obs, result), MR_ERR_IO);
+    scratch_expect_message("ipc://a: no reply to 'step' within 0.1 s, 1 time");
+}
+
+Test(remote, takes_no_reply_to_an_action_before_for_that_to_the_next) {
+    server_thread a;
+    double obs[OBS_DIM], expected[OBS_DIM];
+    mr_step result, expected_result;
+    mr_vec_env *here;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &hasty, 1);
+    step_without_reply(&a, vec, obs, &result);
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_ERR_IO);
+    usleep(800000); // its reply is there
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_ERR_USAGE);
+    scratch_expect_message("reset the environment first");
+    reset_all(vec, obs);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, 1, 1, &here), MR_OK);
+    reset_all(here, expected);
+    cr_assert_eq(mr_vec_env_step(here, NULL, (double[]){-1}, expected, &expected_result), MR_OK);
+    cr_expect_eq(memcmp(obs, expected, sizeof obs), 0);
+    cr_expect_eq(result.reward, expected_result.reward);
+    cr_expect_eq(mr_responder_get_figures(a.responder).n_steps, 2);
+    mr_vec_env_close(here);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+Test(remote, frees_a_server_that_is_still_at_a_step) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &hasty, 1);
+    step_without_reply(&a, vec, obs, &result);
+    mr_vec_env_close(vec);
+    scratch_expect_message("no reply to 'step'"); // not what became of the goodbye
+    vec = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(vec, obs);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+// Messages of two connections are read in turn, so that the hello of the next may come before it.
+Test(remote, asks_a_busy_server_twice_as_a_bye_may_be_right_behind) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &hasty, 1);
+    reset_all(vec, obs);
+    atomic_store(&a.pause_us, 2500000); // longer than a goodbye waits
+    cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){2}, obs, &result), MR_ERR_IO);
+    mr_vec_env_close(vec);
+    mr_vec_env_close(must_open("zmq:ipc://a", &patient, 1));
+    cr_expect_not(mr_responder_get_figures(a.responder).is_held);
+    server_end(&a);
+}
+
 Test(remote, takes_no_other_environment_for_the_one_before) {
     server_thread a;
     double obs[OBS_DIM];
