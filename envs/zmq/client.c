@@ -2,6 +2,8 @@
 
 #include "envs/zmq/client.h"
 
+#include "envs/zmq/process.h"
+
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +25,7 @@ static bool is_error(const mr_client_server *s, mr_fault code) {
 
 static mr_status greet(mr_client *c, mr_client_server *s) {
     mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "millrace " MR_VERSION};
+    mr_process_name(hello.process);
     const mr_status status = mr_link_post(s->link, &hello);
     return status == MR_OK ? mr_links_exchange(1, &s->link, c->patience) : status;
 }

@@ -93,8 +93,8 @@ class Connection:
     def begin(self, hello: wire.Message) -> wire.Message:
         """Begins a session of a new name, and returns the reply to its hello.
 
-        Where the server is busy with a session of this very process (a client that nobody closed, or
-        that this one replaces), that one is ended first.
+        An older session of this very process (of a client that nobody closed, or that this one replaces)
+        makes way: servers that know processes end it themselves, for others it is ended here.
         """
         with self.turn():
             self._check_open()
@@ -102,10 +102,14 @@ class Connection:
             self._disconnect()
             self._session = ClientSession(self.endpoint)
             try:
-                return self._hello(hello)
+                reply = self._hello(hello)
             except BaseException:
                 self._session.end(self._not_begun)
                 raise
+            if reply.get("type") == "spec":  # a server of environments, which one session has at a time
+                for other in self._take_over():
+                    client_session.forget(other)
+            return reply
 
     def ask(self, request: wire.Message) -> wire.Message:
         """The reply to a request. Raises RemoteError where it is an error, NoReply where none comes.
@@ -188,13 +192,18 @@ class Connection:
         except RemoteError as error:
             if error.code != "busy":
                 raise
-        others = client_session.others_of_this_process(session)
+        others = self._take_over()
         for other in others:
-            other.end(self._taken_over)
             self._say_bye(other, self.timeout)
         if not others:
             time.sleep(self.pause)  # the bye of a program that has ended may be right behind
         return self._ask_hello(session, hello)
+
+    def _take_over(self) -> list[ClientSession]:
+        others = client_session.others_of_this_process(self._session)
+        for other in others:
+            other.end(self._taken_over)
+        return others
 
     def _ask_hello(self, session: ClientSession, hello: wire.Message) -> wire.Message:
         client_session.remember(session)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from . import wire
 from .connection import Connection
 from .errors import BridgeError
+from .process import process_name
 from .version import __version__
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class Peer:
 
     def _begin(self, kind: str, read: Callable[[wire.Message], T]) -> T:
         """Says hello; what the server is, read from a reply of that kind."""
-        reply = self._connection.begin({"type": "hello", "client": f"millrace_bridge {__version__}"})
+        hello = {"type": "hello", "client": f"millrace_bridge {__version__}", "process": process_name()}
+        reply = self._connection.begin(hello)
         self._check_type(reply, "hello", kind)
         return self._read("hello", lambda: read(reply))
 

@@ -276,6 +276,13 @@ def test_a_program_that_ends_without_close_leaves_the_server_free(serve, program
         client.reset([0], [1])
 
 
+def test_a_program_that_was_killed_leaves_the_server_free(serve):
+    endpoint = serve().endpoint
+    ends(endpoint, "client.reset([0], [1]); os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL)
+    with Client(endpoint) as client:
+        client.reset([0], [1])
+
+
 def test_a_program_that_ends_in_the_middle_of_a_step_leaves_the_server_free(slow_server):
     endpoint, _ = slow_server
     program = (
@@ -307,7 +314,10 @@ def test_a_client_that_is_garbage_leaves_the_server_free(serve, raw):
     assert raw(endpoint).hello()["type"] == "spec"
 
 
-def test_a_later_client_of_the_process_takes_over_and_the_first_says_so(serve):
+@pytest.mark.parametrize("knows_processes", [True, False])
+def test_a_later_client_of_the_process_takes_over_and_the_first_says_so(serve, monkeypatch, knows_processes):
+    if not knows_processes:  # as with a server that passes the field over
+        monkeypatch.setattr(millrace_bridge.peer, "process_name", lambda: os.urandom(8).hex())
     endpoint = serve().endpoint
     first = Client(endpoint)
     first.reset([0], [1])
