@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import Walk
+from conftest import Walk, hasty
 
 import millrace_bridge
 from millrace_bridge import BridgeError, Client, EpisodeBroken, NoReply, RemoteError
@@ -62,9 +62,9 @@ def step(client, action):
 
 
 def test_a_step_after_no_reply_is_refused_and_a_reset_goes_on(slow_server):
-    with Client(slow_server[0], timeout=0.5, retries=0) as client:
+    with Client(slow_server[0]) as client:
         client.reset([0], [1])
-        with pytest.raises(NoReply, match=r"slow: no reply to 'step' within 0.5 s, once"):
+        with hasty(client, 0.5), pytest.raises(NoReply, match=r"slow: no reply to 'step' within 0.5 s, once"):
             step(client, 0.9)
         time.sleep(2)
         for _ in range(2):
@@ -75,14 +75,13 @@ def test_a_step_after_no_reply_is_refused_and_a_reset_goes_on(slow_server):
 
 
 def test_a_reset_after_no_reply_waits_for_a_server_that_is_still_at_the_step(slow_server):
-    with Client(slow_server[0], timeout=0.5, retries=8, pause=0.01) as client:
+    with Client(slow_server[0]) as client:
         client.reset([0], [1])
-        client._connection.retries = 0
-        with pytest.raises(NoReply):
-            step(client, 0.9)
-        with pytest.raises(NoReply, match=r"no reply to 'step'.*before anything else is asked"):
-            client.reset([0], [3])
-        client._connection.retries = 8
+        with hasty(client):
+            with pytest.raises(NoReply):
+                step(client, 0.9)
+            with pytest.raises(NoReply, match=r"no reply to 'step'.*before anything else is asked"):
+                client.reset([0], [3])
         assert client.reset([0], [3]) == [[0.03]]
         assert step(client, 0.2) == (0.2, 0.2)
 
@@ -148,10 +147,10 @@ def test_a_signal_handler_that_asks_in_between_gets_its_answer_and_the_step_says
 
 def test_a_step_that_was_never_received_is_not_executed_late(serve, tmp_path):
     running = serve()
-    with Client(running.endpoint, timeout=0.2, retries=0) as client:
+    with Client(running.endpoint) as client:
         client.reset([0], [1])
         send, client._connection._send = client._connection._send, lambda data: client._connection._connect()
-        with pytest.raises(NoReply):
+        with hasty(client), pytest.raises(NoReply):
             client.step([0], [[0.1, 0.1]])
         client._connection._send = send
         client.ping()
@@ -345,7 +344,7 @@ def test_a_client_of_another_process_is_not_taken_over(serve, raw):
 
 def test_closing_raises_nothing_whatever_became_of_the_server(serve):
     running = serve()
-    client = Client(running.endpoint, timeout=0.2, retries=0)
+    client = Client(running.endpoint)
     client.reset([0], [1])
     running.stop()
     begun = time.monotonic()

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import hasty
 
 from millrace_bridge import BridgeError, NoReply, RemoteError, RemotePolicy
 
@@ -182,17 +183,17 @@ def test_after_ctrl_c_the_next_call_returns_its_own_actions(start):
 
 
 def test_after_no_reply_the_next_call_returns_its_own_actions(start):
-    with RemotePolicy(start(), timeout=0.3, retries=0) as policy:
+    with RemotePolicy(start()) as policy:
         a, b = observations(2)
         expected_b = policy.predict(b)[0]
         server = start.running[0]
         server.send_signal(signal.SIGSTOP)
-        with pytest.raises(NoReply, match=r"no reply to 'act' within 0.3 s, once"):
-            policy.predict(a)
-        with pytest.raises(NoReply):
-            policy.predict(a)
+        with hasty(policy):
+            with pytest.raises(NoReply, match=r"no reply to 'act' within 0.3 s, once"):
+                policy.predict(a)
+            with pytest.raises(NoReply):
+                policy.predict(a)
         server.send_signal(signal.SIGCONT)
-        policy._connection.timeout = 10
         assert policy.predict(b)[0] == expected_b
 
 

@@ -10,7 +10,7 @@ import types
 
 import numpy as np
 import pytest
-from conftest import Walk
+from conftest import Walk, hasty
 
 gymnasium = pytest.importorskip("gymnasium", reason="Gymnasium is not installed")
 
@@ -69,10 +69,10 @@ def test_an_environment_that_is_garbage_leaves_the_server_free(serve, raw):
 
 def test_remote_env_goes_on_by_a_reset_after_ctrl_c_and_no_reply(serve):
     walk = Walk()
-    env = RemoteEnv(serve(walk).endpoint, timeout=0.3, retries=0)
+    env = RemoteEnv(serve(walk).endpoint)
     env.reset(seed=1)
     walk.pause = threading.Event()
-    with pytest.raises(NoReply):
+    with hasty(env._client), pytest.raises(NoReply):
         env.step([0.9, 0.0])
     walk.pause.set()
     with pytest.raises(EpisodeBroken, match="reset it"):
@@ -81,7 +81,6 @@ def test_remote_env_goes_on_by_a_reset_after_ctrl_c_and_no_reply(serve):
     obs, reward, *_ = env.step([0.1, 0.0])
     assert (obs == begun + np.array([0.1, 0])).all() and reward == -obs.sum()
 
-    env._client._connection.timeout = 10
     walk.pause = threading.Event()
     threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
@@ -223,10 +222,10 @@ def test_a_reset_that_finds_a_server_started_afresh_cuts_the_other_episodes(serv
 @needs_vector
 def test_a_vector_step_that_was_interrupted_is_refused_until_all_are_reset(serve):
     walks = [Walk(), Walk()]
-    envs = RemoteVectorEnv(serve(*walks).endpoint, timeout=0.3, retries=0)
+    envs = RemoteVectorEnv(serve(*walks).endpoint)
     begun, _ = envs.reset(seed=[1, 2])
     walks[1].pause = threading.Event()
-    with pytest.raises(NoReply):
+    with hasty(envs._client), pytest.raises(NoReply):
         envs.step(np.full((2, 2), 0.2))
     walks[1].pause.set()
     with pytest.raises(EpisodeBroken, match="reset all"):
