@@ -2,8 +2,13 @@
 
 #include "envs/zmq/client.h"
 
+#include "envs/zmq/process.h"
+
 #include <math.h>
 #include <string.h>
+#include <time.h>
+
+static const struct timespec busy_pause = {.tv_nsec = 200000000};
 
 enum { MAX_RESTARTS = 10 }; // of a server without a step in between: more is no accident
 
@@ -13,11 +18,25 @@ static mr_status fail_server(const mr_client_server *s, const char *what) {
 
 // ---- Hello
 
-mr_status mr_client_hello(mr_client *c, mr_client_server *s, mr_announced *spec) {
+static bool is_error(const mr_client_server *s, mr_fault code) {
+    const mr_message *reply = mr_link_reply(s->link);
+    return reply->type == MR_MESSAGE_ERROR && reply->code == code;
+}
+
+static mr_status greet(mr_client *c, mr_client_server *s) {
     mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "millrace " MR_VERSION};
+    mr_process_name(hello.process);
+    const mr_status status = mr_link_post(s->link, &hello);
+    return status == MR_OK ? mr_links_exchange(1, &s->link, c->patience) : status;
+}
+
+mr_status mr_client_hello(mr_client *c, mr_client_server *s, mr_announced *spec) {
     mr_status status;
-    MR_TRY(mr_link_post(s->link, &hello));
-    MR_TRY(mr_links_exchange(1, &s->link, c->patience));
+    MR_TRY(greet(c, s));
+    if (is_error(s, MR_FAULT_BUSY)) { // the bye of a trainer that was stopped may be right behind
+        nanosleep(&busy_pause, NULL);
+        MR_TRY(greet(c, s));
+    }
     if (mr_link_reply(s->link)->type != MR_MESSAGE_SPEC)
         return mr_link_fail(s->link);
     status = mr_announced_copy(mr_link_reply(s->link), spec);
@@ -46,17 +65,25 @@ static mr_status begin_afresh(mr_client *c, mr_client_server *s) {
 }
 
 static bool is_unknown(const mr_client_server *s) {
-    const mr_message *reply = mr_link_reply(s->link);
-    return reply->type == MR_MESSAGE_ERROR && reply->code == MR_FAULT_UNKNOWN_SESSION;
+    return is_error(s, MR_FAULT_UNKNOWN_SESSION);
 }
 
-// A ping that was not answered must be, before anything else is asked.
+// What was not answered before must be settled before anything else is asked; its reply is dropped.
 static mr_status settle(mr_client *c) {
+    mr_status status = MR_OK;
     size_t n = 0;
-    for (size_t i = 0; i < c->n_servers; i++)
-        if (mr_link_is_waiting(c->servers[i].link))
-            c->posted[n++] = c->servers[i].link;
-    return mr_links_exchange(n, c->posted, c->patience);
+    for (size_t i = 0; i < c->n_servers; i++) {
+        mr_client_server *s = &c->servers[i];
+        if (mr_link_is_greeting(s->link)) {
+            MR_TRY(begin_afresh(c, s));
+        } else if (mr_link_is_waiting(s->link)) {
+            MR_TRY(mr_link_settle(s->link));
+            c->posted[n++] = s->link;
+        }
+    }
+    MR_TRY(mr_links_exchange(n, c->posted, c->patience));
+done:
+    return status;
 }
 
 // ---- Resetting
@@ -161,12 +188,17 @@ static mr_status gather(const mr_client *c, mr_client_server *s, const bool *act
     return MR_OK;
 }
 
-static mr_status post_steps(mr_client *c, const bool *active, const double *actions,
-                            size_t *n_posted) {
+static mr_status gather_all(mr_client *c, const bool *active, const double *actions) {
     mr_status status = MR_OK;
-    *n_posted = 0;
     for (size_t k = 0; k < c->n_servers; k++)
         MR_TRY(gather(c, &c->servers[k], active, actions));
+done:
+    return status;
+}
+
+static mr_status post_steps(mr_client *c, size_t *n_posted) {
+    mr_status status = MR_OK;
+    *n_posted = 0;
     for (size_t k = 0; k < c->n_servers; k++) {
         mr_client_server *s = &c->servers[k];
         if (s->n_which == 0)
@@ -212,16 +244,38 @@ static mr_status take_reply(mr_client *c, mr_client_server *s, double *obs, mr_s
     return is_unknown(s) ? begin_afresh(c, s) : mr_link_fail(s->link);
 }
 
-static mr_status step_all(mr_client *c, const bool *active, const double *actions, double *obs,
-                          mr_step *results) {
+static mr_status step_gathered(mr_client *c, double *obs, mr_step *results) {
     mr_status status;
     size_t n_posted;
-    MR_TRY(settle(c));
-    MR_TRY(post_steps(c, active, actions, &n_posted));
+    MR_TRY(post_steps(c, &n_posted));
     MR_TRY(mr_links_exchange(n_posted, c->posted, c->patience));
     for (size_t k = 0; k < c->n_servers; k++)
         if (c->servers[k].n_which > 0)
             MR_TRY(take_reply(c, &c->servers[k], obs, results));
+done:
+    return status;
+}
+
+// Some may have moved, and nobody knows where to: what their obs were before is not where a next
+// step would begin.
+static void give_up_episodes(mr_client *c) {
+    for (size_t k = 0; k < c->n_servers; k++) {
+        const mr_client_server *s = &c->servers[k];
+        for (size_t m = 0; m < s->n_which; m++)
+            c->in_episode[s->first + (size_t)s->which[m]] = false;
+    }
+}
+
+static mr_status step_all(mr_client *c, const bool *active, const double *actions, double *obs,
+                          mr_step *results) {
+    mr_status status;
+    MR_TRY(settle(c));
+    MR_TRY(gather_all(c, active, actions));
+    status = step_gathered(c, obs, results);
+    if (status != MR_OK) {
+        give_up_episodes(c);
+        return status;
+    }
     for (size_t i = 0; i < c->n_envs; i++)
         if ((active == NULL || active[i]) && c->lost[i])
             results[i] = (mr_step){.truncated = true, .lost = true};

@@ -45,6 +45,9 @@ void mr_client_close(void *client);
 mr_status mr_client_hello(mr_client *client, mr_client_server *server, mr_announced *out);
 
 /// As mr_vec_env_kind has them. An environment whose server began afresh is lost in its next step.
+/// After a step that failed once it was asked for, all environments that it named need a reset:
+/// whether they moved is not known. A reset finds out about what was asked before, and takes
+/// nothing of it for its own.
 mr_status mr_client_reset(void *client, size_t i, const uint64_t *seed, double *obs);
 mr_status mr_client_step(void *client, const bool *active, const double *actions, double *obs,
                          mr_step *results);

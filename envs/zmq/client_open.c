@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
@@ -184,17 +185,20 @@ done:
 
 // ---- Leaving
 
+// Also to a server that is still at a request: the environments are then free when it is done. What
+// comes of it nobody hears: the message of a failure before it stays.
 static void say_goodbye(mr_client *c) {
     const mr_patience short_one = {.timeout_s = 1e-3 * GOODBYE_MS};
+    char cause[1024];
     size_t n = 0;
+    snprintf(cause, sizeof cause, "%s", mr_error_message());
     for (size_t i = 0; i < c->n_servers; i++) {
         mr_link *link = c->servers[i].link;
-        mr_message message = {.type = MR_MESSAGE_BYE};
-        if (link != NULL && !mr_link_is_waiting(link) && c->servers[i].spec.num_envs > 0 &&
-            mr_link_post(link, &message) == MR_OK)
+        if (mr_link_has_session(link) && mr_link_leave(link) == MR_OK)
             c->posted[n++] = link;
     }
     mr_links_exchange(n, c->posted, short_one);
+    mr_fail(MR_ERR_IO, "%s", cause);
 }
 
 void mr_client_close(void *self) {

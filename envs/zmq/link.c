@@ -2,6 +2,7 @@
 
 #include "envs/zmq/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ struct mr_link {
     const char *what; // the type of the request
     uint64_t seq;
     bool is_hello;
+    bool is_unanswered; // the last request on this socket: the next takes a new one
     link_state state;
     size_t n_tries;
     double asked_s; // when it was asked last
@@ -53,6 +55,7 @@ struct mr_link {
 };
 
 static void disconnect(mr_link *link) {
+    link->is_unanswered = false;
     if (link->socket != NULL)
         zmq_close(link->socket);
     link->socket = NULL;
@@ -133,6 +136,10 @@ bool mr_link_is_waiting(const mr_link *link) {
     return link->state != AT_REST;
 }
 
+bool mr_link_is_greeting(const mr_link *link) {
+    return link->state != AT_REST && link->is_hello;
+}
+
 const mr_message *mr_link_reply(const mr_link *link) {
     return &link->reply;
 }
@@ -150,6 +157,10 @@ mr_status mr_link_fail(const mr_link *link) {
                        link->endpoint, link->what);
     return mr_fail(MR_ERR_IO, "%s: %s: %s", link->endpoint, mr_fault_name(reply->code),
                    reply->message);
+}
+
+bool mr_link_has_session(const mr_link *link) {
+    return link->next_seq > 0 || mr_link_is_greeting(link);
 }
 
 // ---- Sending
@@ -170,6 +181,15 @@ mr_status mr_link_post(mr_link *link, mr_message *message) {
     link->n_tries = 0;
     link->state = POSTED;
     return mr_message_write(message, &link->request);
+}
+
+// A request that gets no reply keeps its number, under which it may have been executed, or will be:
+// a server answers a number that it has executed from memory, whatever it is asked under it.
+mr_status mr_link_settle(mr_link *link) {
+    mr_message ping = {.type = MR_MESSAGE_PING, .seq = link->seq};
+    assert(mr_link_is_waiting(link) && !link->is_hello);
+    memcpy(ping.session, link->session, sizeof ping.session);
+    return mr_message_write(&ping, &link->request);
 }
 
 static mr_status fail_socket(const mr_link *link, const char *what) {
@@ -198,17 +218,38 @@ static mr_status connect_socket(mr_link *link) {
 }
 
 // What can't be sent now (a queue is full) counts as sent and lost.
-static mr_status ask(mr_link *link, mr_patience patience) {
+static mr_status send_request(mr_link *link) {
     const mr_status status = link->socket == NULL ? connect_socket(link) : MR_OK;
+    if (status == MR_OK && zmq_send(link->socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0)
+        zmq_send(link->socket, link->request.data, link->request.n_bytes, ZMQ_DONTWAIT);
+    return status;
+}
+
+static mr_status ask(mr_link *link, mr_patience patience) {
+    if (link->is_unanswered)
+        disconnect(link);
+    const mr_status status = send_request(link);
     if (status != MR_OK)
         return status;
-    if (zmq_send(link->socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0)
-        zmq_send(link->socket, link->request.data, link->request.n_bytes, ZMQ_DONTWAIT);
     link->n_tries++;
     link->state = ASKED;
     link->asked_s = mr_clock_s();
     link->until_s = link->asked_s + patience.timeout_s;
     return MR_OK;
+}
+
+mr_status mr_link_leave(mr_link *link) {
+    mr_status status;
+    mr_message bye = {.type = MR_MESSAGE_BYE};
+    if (mr_link_is_waiting(link)) {
+        if (!link->is_hello)
+            MR_TRY(mr_link_settle(link));
+        MR_TRY(send_request(link));
+        link->next_seq = link->seq + 1;
+    }
+    status = mr_link_post(link, &bye);
+done:
+    return status;
 }
 
 // ---- Receiving
@@ -274,8 +315,9 @@ static bool is_stopped(mr_patience patience) {
     return patience.stop != NULL && *patience.stop != 0;
 }
 
+// The socket stays for a bye, which then follows on the same way.
 static mr_status give_up(mr_link *link, mr_patience patience) {
-    disconnect(link);
+    link->is_unanswered = true;
     link->state = POSTED;
     if (is_stopped(patience))
         return mr_fail(MR_ERR_IO, "%s: stopped while there was no reply to '%s'", link->endpoint,

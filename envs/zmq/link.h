@@ -39,6 +39,21 @@ mr_status mr_links_exchange(size_t n, mr_link *const *links, mr_patience patienc
 /// Whether a request is posted that has no reply yet.
 bool mr_link_is_waiting(const mr_link *link);
 
+/// Whether that request is a hello.
+bool mr_link_is_greeting(const mr_link *link);
+
+/// Whether the server may have begun a session: hello was answered, or may be yet.
+bool mr_link_has_session(const mr_link *link);
+
+/// Puts a ping under its number in place of a request that has no reply yet: the reply to exchange
+/// is then the one that was missed, or the ping's, and the request is not executed after that. The
+/// request must not be a hello, which a server has to have seen before a ping.
+mr_status mr_link_settle(mr_link *link);
+
+/// Posts a bye, right behind what settles a request that has no reply yet, which is sent: a server
+/// that is busy finds both when it looks. The link must have a session.
+mr_status mr_link_leave(mr_link *link);
+
 /// The reply to the last request, valid until the next is exchanged.
 const mr_message *mr_link_reply(const mr_link *link);
 

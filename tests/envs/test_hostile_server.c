@@ -31,6 +31,7 @@ typedef struct scripted {
     mr_message_reader *reader;
     mr_message_buffer reply;
     atomic_size_t n_asked;
+    atomic_size_t n_steps; // of those
     atomic_bool is_stopped;
     pthread_t thread;
 } scripted;
@@ -265,6 +266,32 @@ Test(hostile_server, waits_no_longer_for_all_that_is_not_the_reply) {
     const double begun = mr_clock_s();
     expect_reset(&s, MR_ERR_IO, "no reply to 'reset' within 0.1 s, 2 times");
     cr_expect_lt(mr_clock_s() - begun, 2); // 2 x 0.1 s, the pause, and time to spare
+}
+
+// Answers no step, and a ping only under the number of the step before it.
+static void ignore_steps(scripted *s, const mr_message *asked) {
+    static uint64_t step_seq;
+    if (asked->type == MR_MESSAGE_STEP)
+        step_seq = asked->seq;
+    else if (asked->type != MR_MESSAGE_PING || asked->seq == step_seq)
+        answer_all(s, asked);
+    s->n_steps += asked->type == MR_MESSAGE_STEP;
+}
+
+// A robot would make the old movement, late.
+Test(hostile_server, is_not_sent_a_step_again_that_was_given_up) {
+    scripted s = scripted_of(ignore_steps);
+    mr_vec_env *vec = NULL;
+    double obs[OBS_DIM];
+    mr_step result = {0};
+    scripted_begin(&s);
+    cr_assert_eq(open_client(&vec), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_vec_env_reset(vec, 0, NULL, obs), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_ERR_IO);
+    cr_expect_eq(mr_vec_env_reset(vec, 0, NULL, obs), MR_OK, "%s", mr_error_message());
+    mr_vec_env_close(vec);
+    scripted_end(&s);
+    cr_expect_eq(s.n_steps, 2); // as often as it was asked: 1 retry
 }
 
 static void forget(scripted *s, const mr_message *asked) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "envs/zmq/curve.h"
+#include "envs/zmq/message.h"
 #include "nn/random.h"
 #include "tests/envs/bad_link.h"
 #include "tests/envs/server_thread.h"
@@ -166,6 +167,59 @@ Test(remote, loses_what_was_under_way_when_a_server_begins_afresh) {
     server_end(&b);
 }
 
+// ---- A step that gets no reply
+
+static const mr_env_link hasty = {.timeout_s = 0.1, .retries = 0};
+
+// It is at the step for longer than the client waits.
+static void step_without_reply(server_thread *s, mr_vec_env *vec, double *obs, mr_step *result) {
+    reset_all(vec, obs);
+    atomic_store(&s->pause_us, 600000);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){2}, obs, result), MR_ERR_IO);
+    scratch_expect_message("ipc://a: no reply to 'step' within 0.1 s, 1 time");
+}
+
+Test(remote, takes_no_reply_to_an_action_before_for_that_to_the_next) {
+    server_thread a;
+    double obs[OBS_DIM], expected[OBS_DIM];
+    mr_step result, expected_result;
+    mr_vec_env *here;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &hasty, 1);
+    step_without_reply(&a, vec, obs, &result);
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_ERR_IO);
+    usleep(800000); // its reply is there
+    cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_ERR_USAGE);
+    scratch_expect_message("reset the environment first");
+    reset_all(vec, obs);
+    cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){-1}, obs, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, 1, 1, &here), MR_OK);
+    reset_all(here, expected);
+    cr_assert_eq(mr_vec_env_step(here, NULL, (double[]){-1}, expected, &expected_result), MR_OK);
+    cr_expect_eq(memcmp(obs, expected, sizeof obs), 0);
+    cr_expect_eq(result.reward, expected_result.reward);
+    cr_expect_eq(mr_responder_get_figures(a.responder).n_steps, 2);
+    mr_vec_env_close(here);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
+Test(remote, frees_a_server_that_is_still_at_a_step) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *vec = must_open("zmq:ipc://a", &hasty, 1);
+    step_without_reply(&a, vec, obs, &result);
+    mr_vec_env_close(vec);
+    scratch_expect_message("no reply to 'step'"); // not what became of the goodbye
+    vec = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(vec, obs);
+    mr_vec_env_close(vec);
+    server_end(&a);
+}
+
 Test(remote, takes_no_other_environment_for_the_one_before) {
     server_thread a;
     double obs[OBS_DIM];
@@ -181,18 +235,59 @@ Test(remote, takes_no_other_environment_for_the_one_before) {
     server_end(&a);
 }
 
+// The code of its answer, or MR_FAULT_NONE where it is welcome.
+static mr_fault hello_of_another_process(const char *endpoint) {
+    mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "test", .process = "elsewhere:1:1:1:1"};
+    mr_message_buffer request = {0};
+    mr_message_reader *reader;
+    mr_message_head head;
+    mr_message reply;
+    char bytes[4096];
+    void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_REQ);
+    cr_assert_eq(mr_message_write(&hello, &request), MR_OK);
+    cr_assert_eq(mr_message_reader_new(&reader), MR_OK);
+    cr_assert_eq(zmq_connect(socket, endpoint), 0);
+    zmq_send(socket, request.data, request.n_bytes, 0);
+    const int n_bytes = zmq_recv(socket, bytes, sizeof bytes, 0);
+    cr_assert(n_bytes > 0 && n_bytes <= (int)sizeof bytes);
+    cr_assert_eq(mr_message_read(reader, bytes, (size_t)n_bytes, &head, &reply), MR_OK);
+    const mr_fault code = reply.type == MR_MESSAGE_ERROR ? reply.code : MR_FAULT_NONE;
+    mr_message_reader_free(reader);
+    mr_message_buffer_free(&request);
+    zmq_close(socket);
+    zmq_ctx_term(context);
+    return code;
+}
+
+// Of the same process: a program that opens its environments anew, and has not closed the first.
+Test(remote, gives_way_to_a_later_one_of_its_process_and_takes_nothing_back) {
+    server_thread a;
+    double obs[OBS_DIM];
+    mr_step result;
+    serve(&a, "Pendulum-v1", 1, 60, "ipc://a");
+    mr_vec_env *first = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(first, obs);
+    mr_vec_env *second = must_open("zmq:ipc://a", &patient, 1);
+    reset_all(second, obs);
+    cr_expect_eq(mr_vec_env_step(first, NULL, (double[]){0}, obs, &result), MR_ERR_IO);
+    scratch_expect_message("ipc://a: busy: ");
+    cr_expect_eq(mr_vec_env_step(second, NULL, (double[]){0}, obs, &result), MR_OK);
+    mr_vec_env_close(first);
+    cr_expect_eq(mr_vec_env_step(second, NULL, (double[]){0}, obs, &result), MR_OK);
+    mr_vec_env_close(second);
+    server_end(&a);
+}
+
 Test(remote, keeps_its_lease_while_it_computes) {
     server_thread a;
     double obs[OBS_DIM];
-    mr_vec_env *other = NULL;
     mr_step result;
     serve(&a, "Pendulum-v1", 1, 0.3, "ipc://a");
     mr_vec_env *vec = must_open("zmq:ipc://a", &patient, 1);
     reset_all(vec, obs);
     for (int i = 0; i < 5; i++) {
         usleep(200000);
-        cr_expect_eq(open_remote("zmq:ipc://a", &patient, 1, &other), MR_ERR_IO);
-        scratch_expect_message("ipc://a: busy: ");
+        cr_expect_eq(hello_of_another_process("ipc://a"), MR_FAULT_BUSY);
     }
     cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_OK);
     mr_vec_env_close(vec);

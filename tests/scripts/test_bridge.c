@@ -186,6 +186,28 @@ Test(bridge, says_that_it_waits_and_stops_waiting_when_told) {
     outcome_free(&o);
 }
 
+// The session of the one that was stopped must not be in the way of the next.
+Test(bridge, resumes_at_once_after_it_was_stopped_in_the_middle_of_a_step) {
+    const pid_t a = serve("a", "InvertedPendulum-v5", "ipc://a");
+    const pid_t trainer =
+        start(&(circumstances){0}, "trainer", RUN_OF("zmq:ipc://a", "there", "--steps", "3000"));
+    wait_for_lines("there/progress.csv", 2);
+    kill(a, SIGSTOP);
+    nap(100); // it is waiting for a step
+    kill(trainer, SIGINT);
+    outcome o = finish(trainer, "trainer");
+    cr_expect_eq(o.code, 1);
+    scratch_expect_part(o.err, "stopped while there was no reply to 'step'");
+    outcome_free(&o);
+    kill(a, SIGCONT);
+    o = run(ARGUMENTS("train", "--resume", "there"));
+    expect_success(&o);
+    outcome_free(&o);
+    stop(a, "a");
+    train_here("3000");
+    expect_same_policies("here", "there");
+}
+
 Test(bridge, serves_one_trainer_at_a_time_and_the_next_after_a_crash) {
     const pid_t a =
         start(&(circumstances){0}, "a",

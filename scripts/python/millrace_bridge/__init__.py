@@ -2,16 +2,21 @@
 
 serve(env)             makes a Gymnasium environment a server
 RemoteEnv(endpoint)    is a gymnasium.Env over a server (needs the package gymnasium)
+RemoteVectorEnv(...)   is all of a server's environments as a gymnasium.vector.VectorEnv
 RemotePolicy(endpoint) is a policy served by `millrace serve-policy`
 Server, Client         are what those are made of
+
+With this package imported, gymnasium.make("Remote-v0", endpoint=...) makes a RemoteEnv and
+gymnasium.make_vec("Remote-v0", num_envs=..., endpoint=...) a RemoteVectorEnv.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from .client import Client
-from .errors import BridgeError, NoReply, RemoteError
+from .errors import BridgeError, EpisodeBroken, NoReply, RemoteError
 from .policy_spec import PolicySpec
 from .remote_policy import RemotePolicy
 from .server import Server
@@ -22,15 +27,18 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .remote_env import RemoteEnv
+    from .remote_vector_env import RemoteVectorEnv
 
 __all__ = [
     "BridgeError",
     "Client",
+    "EpisodeBroken",
     "NoReply",
     "PolicySpec",
     "RemoteEnv",
     "RemoteError",
     "RemotePolicy",
+    "RemoteVectorEnv",
     "Server",
     "Spec",
     "Transition",
@@ -39,9 +47,26 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "RemoteEnv":  # only here, so that a server or client alone does without Gymnasium
-        from .remote_env import RemoteEnv
+_NEED_GYMNASIUM = {"RemoteEnv": ".remote_env", "RemoteVectorEnv": ".remote_vector_env"}
 
-        return RemoteEnv
+
+def __getattr__(name: str) -> Any:
+    if name in _NEED_GYMNASIUM:  # only here, so that a server or client alone does without Gymnasium
+        return getattr(importlib.import_module(_NEED_GYMNASIUM[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _register() -> None:
+    try:
+        from gymnasium.envs.registration import register, registry
+    except ImportError:
+        return
+    if "Remote-v0" not in registry:
+        register(
+            "Remote-v0",
+            entry_point="millrace_bridge.remote_env:RemoteEnv",
+            vector_entry_point="millrace_bridge.remote_vector_env:RemoteVectorEnv",
+        )
+
+
+_register()

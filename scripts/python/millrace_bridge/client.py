@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,63 +10,133 @@ import numpy as np
 import numpy.typing as npt
 
 from . import wire
-from .errors import BridgeError, RemoteError
+from .errors import BridgeError, EpisodeBroken, RemoteError
 from .peer import Peer
 from .spec import Spec
 from .transition import Transition
 
 
 class Client(Peer):
-    """All environments of one server; `RemoteEnv` is one of them for Gymnasium.
+    """All environments of one server; `RemoteEnv` is one of them for Gymnasium, `RemoteVectorEnv` all.
 
     The options are those of `Connection`: timeout, retries, pause, curve_server_key,
     curve_secret_key.
 
     Where the server does not know the session any more (it was started afresh, or the lease went
     to another), a call raises RemoteError with code "unknown-session"; renew() begins again.
+
+    A step that ends without a result (NoReply, Ctrl-C, an exception of a signal handler) leaves open
+    whether it was executed: the next step of those environments raises EpisodeBroken, and only a reset
+    goes on. It is safe at once: nothing of the old step is taken for what comes after it.
     """
 
-    def __init__(self, endpoint: str, **options: Any) -> None:
+    def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:
         super().__init__(endpoint, **options)
+        self.n_sessions = 0  # that were begun
+        self._broken: set[int] = set()  # environments whose last step or reset has no result
         try:
             self.spec = self._begin("spec", Spec.read)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
+        self.n_sessions = 1
         self._connection.allow(self.spec.message_bytes)
 
     def renew(self) -> None:
         """Says hello again. All environments must be reset; they are checked to be the same kind."""
-        spec = self._begin("spec", Spec.read)
-        if spec != self.spec:
-            raise BridgeError(f"{self.endpoint}: another environment is served there now: {spec.name}")
+        with self._connection.turn():
+            spec = self._begin("spec", Spec.read)
+            if spec != self.spec:
+                raise BridgeError(
+                    f"{self.endpoint}: another environment is served there now: {spec.name}, not "
+                    f"{self.spec.name} as before; make another client for it"
+                )
+            self.n_sessions += 1
 
-    def reset(self, envs: Sequence[int], seeds: Sequence[int | None]) -> npt.NDArray[Any]:
-        """The first observations [n x obs_dim] of new episodes; a seed of None goes on at random."""
-        request = {"type": "reset", "envs": list(envs), "seeds": list(seeds)}
-        reply = self._ask(request, "state")
-        return self._read(lambda: self._obs(reply, len(envs)))
+    def reset(
+        self, envs: Sequence[int], seeds: Sequence[int | None], *, renew: bool = False
+    ) -> npt.NDArray[Any]:
+        """The first observations [n x obs_dim] of new episodes; a seed of None goes on at random.
+
+        renew  where the session is over, begins another first; the episodes of all other environments
+               are then over too
+        """
+        indices = self._indices(envs)
+        request = {"type": "reset", "envs": indices, "seeds": self._seeds(seeds, len(indices))}
+        with self._connection.turn():
+            self._broken.update(indices)
+            reply = self._ask_or_renew(request, "state") if renew else self._ask(request, "state")
+            obs = self._read("reset", lambda: self._obs(reply, len(indices)))
+            self._broken.difference_update(indices)
+        return obs
 
     def step(self, envs: Sequence[int], actions: npt.ArrayLike) -> Transition:
         """Steps those environments by actions [n x act_dim], float32 or else float64."""
-        array = np.asarray(actions)
-        n, dtype = len(envs), "f4" if array.dtype == np.float32 else "f8"
+        indices, array = self._indices(envs), np.asarray(actions)
+        n, dtype = len(indices), "f4" if array.dtype == np.float32 else "f8"
         if array.shape != (n, self.spec.act_dim):
-            raise ValueError(f"actions have shape {array.shape}, not ({n}, {self.spec.act_dim})")
-        data = wire.array_bytes(array, dtype)
-        reply = self._ask({"type": "step", "envs": list(envs), "actions": data}, "transition")
-        return self._read(lambda: self._transition(reply, n))
+            raise ValueError(
+                f"{self.endpoint}: step: actions have shape {array.shape}, not ({n}, {self.spec.act_dim})"
+            )
+        request = {"type": "step", "envs": indices, "actions": wire.array_bytes(array, dtype)}
+        with self._connection.turn():
+            self._check_unbroken(indices)
+            self._broken.update(indices)
+            try:
+                reply = self._ask(request, "transition")
+            except RemoteError as error:
+                if error.code != "bad-sequence":  # all others are a result, and the server's to go on from
+                    self._broken.difference_update(indices)
+                raise
+            result = self._read("step", lambda: self._transition(reply, n))
+            self._broken.difference_update(indices)
+        return result
 
     def render(self, env: int, width: int, height: int) -> npt.NDArray[np.uint8]:
         """A picture [height x width x 3]."""
         self._connection.allow(3 * width * height + wire.MESSAGE_OVERHEAD_BYTES)
         request = {"type": "render", "env": env, "width": width, "height": height}
         reply = self._ask(request, "frame")
-        return self._read(lambda: wire.get_array(reply, "rgb", "u1", (height, width, 3)))
+        return self._read("render", lambda: wire.get_array(reply, "rgb", "u1", (height, width, 3)))
 
     def ping(self) -> None:
-        """Keeps the lease; for whoever computes for longer than it lasts."""
+        """Keeps the lease; for whoever computes for longer than it lasts. Any thread may."""
         self._ask({"type": "ping"}, "pong")
+
+    def _ask_or_renew(self, request: wire.Message, kind: str) -> wire.Message:
+        if not self._connection.is_over:
+            try:
+                return self._ask(request, kind)
+            except RemoteError as error:
+                if not is_unknown_session(error):
+                    raise
+        self.renew()
+        return self._ask(request, kind)
+
+    def _check_unbroken(self, indices: list[int]) -> None:
+        broken = [str(i) for i in indices if i in self._broken]
+        if broken:
+            raise EpisodeBroken(
+                f"{self.endpoint}: step: the last step or reset of environment {', '.join(broken)} ended "
+                "without a result (no reply, or the call was interrupted), so that its state is not known; "
+                "reset it"
+            )
+
+    def _indices(self, envs: Sequence[int]) -> list[int]:
+        indices, n = [operator.index(i) for i in envs], self.spec.num_envs
+        if not all(0 <= i < n for i in indices) or len(set(indices)) != len(indices):
+            raise ValueError(
+                f"{self.endpoint}: environments {indices}: name some from 0 to {n - 1}, each once"
+            )
+        return indices
+
+    def _seeds(self, seeds: Sequence[int | None], n: int) -> list[int | None]:
+        numbers = [None if seed is None else operator.index(seed) for seed in seeds]
+        if len(numbers) != n or not all(s is None or 0 <= s <= wire.MAX_SEED for s in numbers):
+            raise ValueError(
+                f"{self.endpoint}: reset: seeds {numbers}: give {n}, each None or from 0 to 2^64 - 1"
+            )
+        return numbers
 
     def _obs(self, reply: wire.Message, n: int) -> npt.NDArray[Any]:
         return wire.get_array(reply, "obs", self.spec.obs_dtype, (n, self.spec.obs_dim))

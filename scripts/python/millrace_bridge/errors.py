@@ -11,6 +11,11 @@ class NoReply(BridgeError):  # noqa: N818 - it is what happened, and callers cat
     """No reply came, and the retries are spent."""
 
 
+class EpisodeBroken(BridgeError):  # noqa: N818 - as above
+    """A step can't go on from where the client believes the environment to be: its last step or reset
+    was left without a result (NoReply, Ctrl-C). Only a reset goes on."""
+
+
 class RemoteError(BridgeError):
     """The other side answered with an error.
 
@@ -20,6 +25,7 @@ class RemoteError(BridgeError):
     def __init__(self, code: str, message: str, fatal: bool = False) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
+        self.text = message
         self.fatal = fatal
 
 

@@ -9,8 +9,25 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from . import wire
 from .client import Client, is_unknown_session
 from .errors import RemoteError
+from .spec import Spec
+
+
+def spaces_of(spec: Spec) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
+    """Those of one environment: observations and actions."""
+    dtype = np.float32 if spec.obs_dtype == "f4" else np.float64
+    low, high = np.array(spec.act_low, np.float32), np.array(spec.act_high, np.float32)
+    observations = gymnasium.spaces.Box(-math.inf, math.inf, (spec.obs_dim,), dtype)
+    return observations, gymnasium.spaces.Box(low, high, dtype=np.float32)
+
+
+def metadata_of(render_mode: str | None) -> dict[str, Any]:
+    """Whether a server draws is only known once it is asked to: what did not ask has no render mode."""
+    if render_mode not in (None, "rgb_array"):
+        raise ValueError(f"render_mode is None or 'rgb_array', not {render_mode!r}")
+    return {"render_modes": [render_mode] if render_mode else [], "render_fps": 30}
 
 
 class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
@@ -21,9 +38,14 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
     render_mode  None or "rgb_array"; pictures are `width` x `height`
     options      those of `Connection`: timeout, retries, pause, curve_server_key, curve_secret_key
 
+    Also gymnasium.make("Remote-v0", endpoint=...), once millrace_bridge is imported.
+
     A server that was started afresh in mid-episode can't go on with it: the step that finds out
     returns the last observation, reward 0 and truncated, with info["connection_lost"] true; do not
     learn from it. The next reset goes on with the new server.
+
+    After a step or reset that raised NoReply, or was interrupted (Ctrl-C), a step raises EpisodeBroken;
+    a reset goes on.
 
     Observations are float32 or float64 as the server says, actions float32; actions given in float64
     travel in float64.
@@ -33,7 +55,7 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
 
     def __init__(
         self,
-        endpoint: str,
+        endpoint: str = wire.DEFAULT_ENDPOINT,
         *,
         env: int = 0,
         render_mode: str | None = None,
@@ -41,8 +63,7 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
         height: int = 480,
         **options: Any,
     ) -> None:
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode is None or 'rgb_array', not {render_mode!r}")
+        self.metadata = metadata_of(render_mode)
         self._client = Client(endpoint, **options)
         spec = self._client.spec
         if not 0 <= env < spec.num_envs:
@@ -50,27 +71,19 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
             raise ValueError(f"{endpoint} has {spec.num_envs} environments; there is no number {env}")
         self.render_mode = render_mode
         self._env, self._size = env, (width, height)
-        dtype = np.float32 if spec.obs_dtype == "f4" else np.float64
-        self.observation_space = gymnasium.spaces.Box(-math.inf, math.inf, (spec.obs_dim,), dtype)
-        self.action_space = gymnasium.spaces.Box(
-            np.array(spec.act_low, np.float32), np.array(spec.act_high, np.float32), dtype=np.float32
-        )
-        self._last = np.zeros(spec.obs_dim, dtype)
+        self.observation_space, self.action_space = spaces_of(spec)
+        self._last = np.zeros(spec.obs_dim, self.observation_space.dtype)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
         super().reset(seed=seed)
         if options:
-            raise ValueError("a remote environment takes no options at a reset")
-        try:
-            obs = self._client.reset([self._env], [seed])
-        except RemoteError as error:
-            if not is_unknown_session(error):
-                raise
-            self._client.renew()
-            obs = self._client.reset([self._env], [seed])
-        self._last = obs[0]
+            raise ValueError(
+                f"{self._client.endpoint}: reset: a remote environment takes no options; set it up where it "
+                "is served"
+            )
+        self._last = self._client.reset([self._env], [seed], renew=True)[0]
         return self._last.copy(), {}
 
     def step(

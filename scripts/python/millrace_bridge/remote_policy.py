@@ -18,16 +18,18 @@ class RemotePolicy(Peer):
     endpoint  as in "tcp://127.0.0.1:5555"
     options   those of `Connection`: timeout, retries, pause, curve_server_key, curve_secret_key
 
-    A request that gets no answer is sent again, and gets the same actions. RemoteError has the code
+    A request that gets no answer is sent again, and gets the same actions. One that was given up
+    (NoReply, Ctrl-C, an exception of a signal handler) is never answered later: each call returns the
+    actions of its own observations, or raises. RemoteError has the code
     "bad-obs" where an observation is not finite.
     """
 
-    def __init__(self, endpoint: str, **options: Any) -> None:
+    def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:
         super().__init__(endpoint, **options)
         try:
             self.spec = self._begin("policy", PolicySpec.read)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
         self._connection.allow(self.spec.message_bytes)
 
@@ -64,22 +66,23 @@ class RemotePolicy(Peer):
         obs = np.asarray(observation)
         if obs.ndim not in (1, 2) or obs.shape[-1] != self.obs_dim:
             shapes = f"({self.obs_dim},) or (n, {self.obs_dim})"
-            raise ValueError(f"observations have shape {obs.shape}, not {shapes}")
+            raise ValueError(f"{self.endpoint}: predict: observations have shape {obs.shape}, not {shapes}")
         n = 1 if obs.ndim == 1 else len(obs)
         if not 1 <= n <= self.spec.max_rows:
-            raise ValueError(f"{n} observations; one call takes from 1 to {self.spec.max_rows}")
+            raise ValueError(
+                f"{self.endpoint}: predict: {n} observations; one call takes from 1 to {self.spec.max_rows}"
+            )
         data = wire.array_bytes(obs, "f4" if obs.dtype == np.float32 else "f8")
         request = {"type": "act", "n": n, "obs": data, "stochastic": not deterministic}
         reply = self._ask(request, "action")
-        actions = self._read(lambda: wire.get_array(reply, "actions", "f8", (n, self.act_dim)))
+        actions = self._read("act", lambda: wire.get_array(reply, "actions", "f8", (n, self.act_dim)))
         return actions.reshape(*obs.shape[:-1], self.act_dim).astype(np.float32), None
 
     def ping(self) -> None:
         """Raises NoReply where the server does not answer."""
         self._ask({"type": "ping"}, "pong")
 
-    def __enter__(self) -> RemotePolicy:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _ask(self, request: wire.Message, kind: str) -> wire.Message:
+        with self._connection.turn():
+            self._connection.abandon()  # what was given up: the server takes any number next
+            return super()._ask(request, kind)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 VERSION = 1
 SESSION_BYTES = 16
 MAX_SEQ = 2**64 - 1
+MAX_SEED = 2**64 - 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MESSAGE_OVERHEAD_BYTES = 64 * 1024  # what a message holds beside its arrays, generously
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5555"

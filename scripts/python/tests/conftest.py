@@ -1,5 +1,6 @@
 """A small environment with Gymnasium's signatures, servers of it, and a client by hand."""
 
+import contextlib
 import os
 import pathlib
 import threading
@@ -152,6 +153,16 @@ def raw():
     yield connect
     for client in clients:
         client.close()
+
+
+@contextlib.contextmanager
+def hasty(client, timeout=0.3):
+    """Waits for a reply no longer than that, once; what comes before and after may take its time."""
+    connection = client._connection
+    usual = connection.timeout, connection.retries
+    connection.timeout, connection.retries = timeout, 0
+    yield
+    connection.timeout, connection.retries = usual
 
 
 def f8(*numbers):

@@ -154,12 +154,13 @@ def test_says_which_key_file_is_not_there(tmp_path):
         Client("tcp://127.0.0.1:9", curve_server_key=tmp_path / "none", curve_secret_key=tmp_path / "none")
 
 
-def test_says_when_the_server_is_busy_and_leaves_it_free(serve):
+def test_says_when_the_server_is_busy_and_leaves_it_free(serve, raw):
     running = serve()
-    first = Client(running.endpoint)
+    first = raw(running.endpoint)
+    first.hello()
     with pytest.raises(RemoteError, match="leased"):
         Client(running.endpoint)
-    first.close()
+    first.ask("bye")
     Client(running.endpoint).close()
 
 

@@ -7,9 +7,12 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
+from conftest import hasty
 
 from millrace_bridge import BridgeError, NoReply, RemoteError, RemotePolicy
 
@@ -162,10 +165,64 @@ def test_waits_for_a_server_that_was_paused(start):
         timer.wait()
 
 
+def test_after_ctrl_c_the_next_call_returns_its_own_actions(start):
+    with RemotePolicy(start()) as policy:
+        a, b = observations(2)
+        expected_a, expected_b = policy.predict(a)[0], policy.predict(b)[0]
+        assert expected_a != expected_b
+        for _ in range(3):
+            server = start.running[0]
+            server.send_signal(signal.SIGSTOP)
+            threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            with pytest.raises(KeyboardInterrupt):
+                policy.predict(a)
+            server.send_signal(signal.SIGCONT)
+            time.sleep(0.2)  # the reply to the first is there by then
+            assert policy.predict(b)[0] == expected_b
+            assert policy.predict(a)[0] == expected_a
+
+
+def test_after_no_reply_the_next_call_returns_its_own_actions(start):
+    with RemotePolicy(start()) as policy:
+        a, b = observations(2)
+        expected_b = policy.predict(b)[0]
+        server = start.running[0]
+        server.send_signal(signal.SIGSTOP)
+        with hasty(policy):
+            with pytest.raises(NoReply, match=r"no reply to 'act' within 0.3 s, once"):
+                policy.predict(a)
+            with pytest.raises(NoReply):
+                policy.predict(a)
+        server.send_signal(signal.SIGCONT)
+        assert policy.predict(b)[0] == expected_b
+
+
+def test_a_deadline_by_a_signal_that_asks_again_gets_the_right_actions(start):
+    """A handler that asks the same client is answered, and the call it came into says so."""
+    with RemotePolicy(start()) as policy:
+        a, b = observations(2)
+        expected_b, got = policy.predict(b)[0], []
+        server = start.running[0]
+
+        def ring(*_):
+            server.send_signal(signal.SIGCONT)
+            got.append(policy.predict(b)[0])
+
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            server.send_signal(signal.SIGSTOP)
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with pytest.raises(BridgeError, match="another request was made while 'act' waited"):
+                policy.predict(a)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert got == [expected_b]
+
+
 def test_nobody_there_and_not_a_policy(tmp_path, serve):
     with pytest.raises(NoReply, match="no reply to 'hello'"):
         RemotePolicy(f"ipc://{tmp_path}/nobody", timeout=0.05, retries=0)
-    with pytest.raises(BridgeError, match="answered 'spec', not 'policy'"):
+    with pytest.raises(BridgeError, match="answered 'hello' with 'spec', not 'policy'"):
         RemotePolicy(serve().endpoint)
 
 
