@@ -57,6 +57,33 @@ Test(task_yaml, describes_the_half_cheetah_bit_for_bit) {
     mr_env_close(described);
 }
 
+// The documentation's example of all that starts, places and shapes. Its reward: a gaussian of
+// value 0.1 at 0.5 beyond 0.03, and 0.01 for each square of the controls.
+Test(task_yaml, reaches_for_a_goal_that_each_episode_puts_elsewhere) {
+    mr_env *env =
+        open_task("mjcf:" ROOT "/docs/examples/reach.xml", NULL, ROOT "/docs/examples/reach.yaml");
+    const mr_mujoco *mujoco = mr_mujoco_of(env);
+    const mjtNum *goal = mujoco->data->mocap_pos, *tip = mujoco->data->site_xpos;
+    const double action[2] = {1.0, -0.5};
+    double obs[8], first[2] = {0.0, 0.0};
+    mr_step result;
+    cr_assert_eq(mr_env_get_spec(env)->obs_dim, MR_COUNT(obs));
+    cr_expect_eq(mr_env_get_spec(env)->act_low[1], -1.0);
+    for (uint64_t seed = 1; seed < 5; seed++) {
+        cr_assert_eq(mr_env_reset(env, &seed, obs), MR_OK);
+        cr_expect(fabs(mujoco->data->qpos[1] - 1.2) <= 0.5); // the keyframe and its noise
+        cr_expect(goal[0] != first[0] && fabs(goal[0]) <= 0.35);
+        cr_expect(goal[1] != first[1] && fabs(goal[1]) <= 0.35);
+        cr_expect_eq(obs[6], 5.0 * (tip[0] - goal[0]));
+        memcpy(first, goal, sizeof first);
+        cr_assert_eq(mr_env_step(env, action, obs, &result), MR_OK);
+        const double distance = hypot(tip[0] - goal[0], tip[1] - goal[1]);
+        const double beyond = fmax(distance - 0.03, 0.0) / 0.5;
+        cr_expect_float_eq(result.reward, pow(0.1, beyond * beyond) - 0.01 * 1.25, 1e-14);
+    }
+    mr_env_close(env);
+}
+
 // A reward of one term is the term: compared with what MuJoCo's data say.
 static double reward_of(const char *entry, const char *set, double *before, mr_env **env) {
     char text[1024];
