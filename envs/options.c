@@ -119,13 +119,6 @@ static const char *name_at(const void *rows, size_t i) {
     return ((const mr_env_option *)rows)[i].name;
 }
 
-static bool is_first_of_name(const mr_env_option *rows, size_t i) {
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(rows[k].name, rows[i].name) == 0)
-            return false;
-    return true;
-}
-
 static mr_status fail_unknown(const char *env, const char *key, size_t n,
                               const mr_env_option *rows) {
     const char *nearest = mr_nearest(key, n, name_at, rows);
@@ -134,12 +127,8 @@ static mr_status fail_unknown(const char *env, const char *key, size_t n,
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; did you mean \"%s\"?", env, key,
                        nearest);
-    char list[LIST_SIZE] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        if (is_first_of_name(rows, i))
-            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
-                                       i == 0 ? "" : ", ", rows[i].name);
+    char list[LIST_SIZE];
+    mr_list_names(n, name_at, rows, sizeof list, list);
     return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; there are %s", env, key, list);
 }
 

@@ -62,14 +62,10 @@ static mr_status fail_unknown(const mjModel *model, mjtObj type, const char *nam
     if (nearest != NULL && nearest[0] != '\0')
         return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; did you mean \"%s\"?",
                        mr_object_what(type), name, nearest);
-    char list[LIST_SIZE] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        if (name_at(&names, i)[0] != '\0')
-            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
-                                       length == 0 ? "" : ", ", name_at(&names, i));
+    char list[LIST_SIZE];
+    const size_t n_listed = mr_list_names(n, name_at, &names, sizeof list, list);
     return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; it has %s", mr_object_what(type),
-                   name, length > 0 ? list : "none with a name");
+                   name, n_listed > 0 ? list : "none with a name");
 }
 
 mr_status mr_object_find(const mjModel *model, mjtObj type, const char *name, int *id) {

@@ -24,17 +24,14 @@ mr_status mr_yaml_fault(const mr_yaml_reader *r, const yaml_node_t *node, const 
 // "unknown WHAT "text"; did you mean ...?", or the list of the n names.
 mr_status mr_yaml_unknown(const mr_yaml_reader *r, const yaml_node_t *node, const char *what,
                           const char *text, size_t n, mr_name_at *at, const void *table) {
-    char cause[CAUSE_SIZE], list[LIST_SIZE] = "";
+    char cause[CAUSE_SIZE], list[LIST_SIZE];
     const char *nearest = mr_nearest(text, n, at, table);
-    size_t length = 0;
     if (nearest != NULL) {
         snprintf(cause, sizeof cause, "unknown %s \"%.60s\"; did you mean \"%s\"?", what, text,
                  nearest);
         return mr_yaml_fault(r, node, cause);
     }
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s", i == 0 ? "" : ", ",
-                                   at(table, i));
+    mr_list_names(n, at, table, sizeof list, list);
     snprintf(cause, sizeof cause, "unknown %s \"%.60s\"; there are %s", what, text, list);
     return mr_yaml_fault(r, node, cause);
 }
