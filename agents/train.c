@@ -99,6 +99,14 @@ done:
     return status;
 }
 
+// What the task says of itself.
+static void tell_task_notes(mr_trainer *t) {
+    const mr_env_spec *spec = mr_vec_env_get_spec(t->envs);
+    for (size_t i = 0; i < spec->n_notes; i++)
+        if (t->watcher && t->watcher->noted)
+            t->watcher->noted(t->watcher->self, spec->notes[i]);
+}
+
 static void tell_note(mr_trainer *t) {
     const char *note = t->bonus ? mr_bonus_note(t->bonus) : NULL;
     if (!note || t->has_told_note)
@@ -251,6 +259,7 @@ static mr_status train(const mr_settings *settings, const mr_train_watcher *watc
     mr_trainer t = {.settings = settings, .watcher = watcher, .stop = stop};
     MR_TRY(mr_trainer_build(&t));
     MR_TRY(start(&t));
+    tell_task_notes(&t);
     status = go_on(&t);
     if (status != MR_OK)
         status = mr_trainer_save_after(&t, status);

@@ -37,6 +37,8 @@ typedef struct {
     const double *info;            // [n_info]
     const char *const *obs_names;  // [obs_dim] "qpos.rootz"; NULL: they have none
     const mr_env_arena *arena;     // NULL: none
+    size_t n_notes;                // what users should know before they train on it
+    const char *const *notes;      // [n_notes] a line each, without a final dot or newline
 } mr_env_spec;
 
 /// What a step gave, beside the observation.

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_SIZE = 64, LIST_SIZE = 768 };
+enum { KEY_SIZE = 256, LIST_SIZE = 768 };
 
 // The types: how each is read and written, and how messages call it.
 typedef struct {
@@ -119,13 +119,6 @@ static const char *name_at(const void *rows, size_t i) {
     return ((const mr_env_option *)rows)[i].name;
 }
 
-static bool is_first_of_name(const mr_env_option *rows, size_t i) {
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(rows[k].name, rows[i].name) == 0)
-            return false;
-    return true;
-}
-
 static mr_status fail_unknown(const char *env, const char *key, size_t n,
                               const mr_env_option *rows) {
     const char *nearest = mr_nearest(key, n, name_at, rows);
@@ -134,12 +127,8 @@ static mr_status fail_unknown(const char *env, const char *key, size_t n,
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; did you mean \"%s\"?", env, key,
                        nearest);
-    char list[LIST_SIZE] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        if (is_first_of_name(rows, i))
-            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
-                                       i == 0 ? "" : ", ", rows[i].name);
+    char list[LIST_SIZE];
+    mr_list_names(n, name_at, rows, sizeof list, list);
     return mr_fail(MR_ERR_USAGE, "%s: unknown option \"%s\"; there are %s", env, key, list);
 }
 
@@ -151,17 +140,43 @@ static mr_status fail_value(const char *env, const mr_env_option *row, const cha
                    types[row->type].what, range, text);
 }
 
+static bool is_alias(const mr_env_option *row, const char *key) {
+    return row->alias != NULL && strcmp(row->alias, key) == 0;
+}
+
+// The name that a key stands for, itself or as an alias.
+static mr_status find_name(const char *env, const char *key, size_t n, const mr_env_option *rows,
+                           const char **out) {
+    const char *found = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].name, key) == 0) {
+            *out = key;
+            return MR_OK;
+        }
+    for (size_t i = 0; i < n; i++) {
+        if (!is_alias(&rows[i], key))
+            continue;
+        if (found != NULL && strcmp(found, rows[i].name) != 0)
+            return mr_fail(MR_ERR_USAGE, "%s: %s could be %s or %s; name the one that is meant",
+                           env, key, found, rows[i].name);
+        found = rows[i].name;
+    }
+    if (found == NULL)
+        return fail_unknown(env, key, n, rows);
+    *out = found;
+    return MR_OK;
+}
+
 static mr_status set_one(const char *env, const char *key, const char *text, size_t n,
                          const mr_env_option *rows) {
-    bool known = false;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].name, key) != 0)
-            continue;
-        known = true;
-        if (!types[rows[i].type].parse(&rows[i], text))
+    const char *name = NULL;
+    const mr_status status = find_name(env, key, n, rows, &name);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].name, name) == 0 && !types[rows[i].type].parse(&rows[i], text))
             return fail_value(env, &rows[i], text);
-    }
-    return known ? MR_OK : fail_unknown(env, key, n, rows);
+    return MR_OK;
 }
 
 // One "key=value" of `length` bytes.

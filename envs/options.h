@@ -1,7 +1,8 @@
 /// The options of a task: what `--env-set key=value` may change, as a table of rows.
 ///
 /// For those who write environments. A row points to where its value is kept; several rows of one
-/// name are changed together (a range that the observation and a cost share).
+/// name are changed together (a range that the observation and a cost share). An alias stands for a
+/// name where no row has that name and no two of different names have that alias.
 #pragma once
 
 #include "nn/status.h"
@@ -27,9 +28,10 @@ typedef enum {
 typedef struct {
     const char *name; // Gymnasium's, where it has one
     mr_env_option_type type;
-    void *value;     // what it sets, as the type says
-    double min, max; // of numbers, both included
-    size_t size;     // of texts, with the final zero; at most MR_ENV_TEXT_SIZE
+    void *value;       // what it sets, as the type says
+    double min, max;   // of numbers, both included
+    size_t size;       // of texts, with the final zero; at most MR_ENV_TEXT_SIZE
+    const char *alias; // another name; NULL: none
 } mr_env_option;
 
 /// Sets options from text.
@@ -39,7 +41,8 @@ typedef struct {
 ///   rows  [n] the options there are
 ///
 /// Fails with MR_ERR_USAGE on an unknown key (the nearest name is in the message, or all where none
-/// is near) and on a value that does not fit (what would is in the message).
+/// is near), on an alias of several names (they are in the message) and on a value that does not
+/// fit (what would is in the message).
 mr_status mr_env_options_set(const char *env, const char *set, size_t n, const mr_env_option *rows);
 
 /// Writes a row's present value in the form that `set` takes, at most `size` bytes with the final

@@ -4,7 +4,6 @@
 
 #include "nn/nearest.h"
 
-#include <stdio.h>
 #include <string.h>
 
 extern const mr_env_builtin mr_env_ant;
@@ -59,15 +58,9 @@ static const char *name_at(const void *table, size_t i) {
     return rows[i]->name;
 }
 
-// "A, B, C", cut where it would not fit.
-static void list_names(size_t size, char list[]) {
-    size_t length = 0;
-    list[0] = '\0';
-    for (size_t i = 0; i < MR_COUNT(builtins) && length < size; i++)
-        length += (size_t)snprintf(list + length, size - length, "%s%s", i == 0 ? "" : ", ",
-                                   builtins[i]->name);
-    for (size_t i = 0; i < MR_COUNT(schemes) && length < size; i++)
-        length += (size_t)snprintf(list + length, size - length, ", %s", schemes[i]->form);
+// The built-in ones, then the schemes.
+static const char *any_name_at(const void *table, size_t i) {
+    return i < MR_COUNT(builtins) ? name_at(table, i) : schemes[i - MR_COUNT(builtins)]->form;
 }
 
 static mr_status fail_unknown(const char *name) {
@@ -76,7 +69,7 @@ static mr_status fail_unknown(const char *name) {
         return mr_fail(MR_ERR_USAGE, "unknown environment \"%s\"; did you mean \"%s\"?", name,
                        nearest);
     char list[LIST_SIZE];
-    list_names(sizeof list, list);
+    mr_list_names(MR_COUNT(builtins) + MR_COUNT(schemes), any_name_at, builtins, sizeof list, list);
     return mr_fail(MR_ERR_USAGE, "unknown environment \"%s\"; there are %s", name, list);
 }
 

@@ -3,6 +3,7 @@
 #include "nn/nearest.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_LENGTH = 63 };
@@ -44,4 +45,30 @@ const char *mr_nearest(const char *name, size_t n, mr_name_at *at, const void *t
         }
     }
     return nearest;
+}
+
+static int is_repeated(size_t i, mr_name_at *at, const void *table) {
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(at(table, k), at(table, i)) == 0)
+            return 1;
+    return 0;
+}
+
+size_t mr_list_names(size_t n, mr_name_at *at, const void *table, size_t size, char *text) {
+    static const char more[] = ", ...";
+    size_t length = 0, n_listed = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const char *name = at(table, i);
+        if (name[0] == '\0' || is_repeated(i, at, table))
+            continue;
+        if (length + strlen(name) + 2 + sizeof more > size) {
+            snprintf(text + length, size - length, "%s", n_listed > 0 ? more : more + 2);
+            return n_listed;
+        }
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%s", n_listed > 0 ? ", " : "", name);
+        n_listed++;
+    }
+    return n_listed;
 }

@@ -15,3 +15,9 @@ size_t mr_edit_distance(const char *a, const char *b);
 /// The one of a table's `n` names that is nearest to `name` by edit distance, the first of equals.
 /// NULL when none is near: more than half of its letters would have to change.
 const char *mr_nearest(const char *name, size_t n, mr_name_at *at, const void *table);
+
+/// Lists a table's names as "a, b, c", each once and none that is empty. Ends in ", ..." where not
+/// all of them fit. Returns how many are listed.
+///
+///   text  [size] out
+size_t mr_list_names(size_t n, mr_name_at *at, const void *table, size_t size, char *text);

@@ -2,13 +2,14 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "envs/env.h"
 #include "scripts/command.h"
 #include "scripts/print_json.h"
 
-enum { DESCRIPTION_SIZE = 32768 };
+enum { DESCRIPTION_SIZE = 1 << 16 };
 
 typedef struct {
     bool json;
@@ -76,10 +77,19 @@ done:
 }
 
 static mr_status print_description(const char *name, const mr_env_options *opened) {
-    char text[DESCRIPTION_SIZE];
-    const mr_status status = mr_env_describe(name, opened, text, sizeof text);
+    mr_status status = MR_OK;
+    char *text = NULL;
+    bool is_cut = true;
+    for (size_t size = DESCRIPTION_SIZE; status == MR_OK && is_cut; size *= 2) {
+        free(text);
+        text = malloc(size);
+        status = text != NULL ? mr_env_describe(name, opened, text, size)
+                              : mr_fail_memory("a description");
+        is_cut = status == MR_OK && strlen(text) + 1 == size;
+    }
     if (status == MR_OK)
         printf("%s%s", text, text[0] != '\0' && text[strlen(text) - 1] == '\n' ? "" : "\n");
+    free(text);
     return status;
 }
 

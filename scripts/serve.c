@@ -6,6 +6,7 @@
 #include "envs/zmq/responder.h"
 #include "nn/clock.h"
 #include "scripts/command.h"
+#include "scripts/env_notes.h"
 #include "scripts/serving.h"
 
 enum { MAX_THREADS = 4 };
@@ -60,6 +61,7 @@ static mr_status run_serve(const mr_command_line *line, int *exit_code) {
 
     MR_TRY(mr_command_line_store(&mr_command_serve, line, &chosen));
     MR_TRY(open_envs(line->arguments[0], &chosen, &envs));
+    mr_env_notes_tell(mr_vec_env_get_spec(envs));
     MR_TRY(mr_responder_new(envs, chosen.lease, &responder));
     snprintf(what, sizeof what, "%.200s", mr_vec_env_get_spec(envs)->name);
     if (chosen.num_envs > 1)

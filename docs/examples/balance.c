@@ -1,8 +1,15 @@
 // A task as a plug-in, for docs/examples/balance.xml: a ball on a tray that tilts. The reward falls
-// off with the square of the ball's distance from the middle, a shape that task files can't say.
+// off with the square of the ball's distance from the middle. It has all parts that a plug-in may
+// have; its formulas could be any.
 //
+// From the root of millrace's folder, once it is built:
+//
+//     export PKG_CONFIG_PATH=build/release
 //     cc -shared -fPIC docs/examples/balance.c $(pkg-config --cflags millrace) -o balance.so
-//     millrace train mjcf:docs/examples/balance.xml --task ./balance.so
+//     build/release/bin/millrace train mjcf:docs/examples/balance.xml --task ./balance.so
+//
+// pkg-config says where the header below and MuJoCo's are: build/release/millrace-uninstalled.pc
+// has those of this folder; of an installed millrace, it knows without PKG_CONFIG_PATH.
 
 #include "envs/mujoco/plugin.h"
 

@@ -36,8 +36,11 @@ typedef struct {
 } car;
 
 static mr_status set_options(car *c, const char *name, const mr_env_options *options) {
-    const mr_env_option rows[] = {
-        {"goal_velocity", MR_ENV_REAL, &c->goal_velocity, -max_speed, max_speed, 0}};
+    const mr_env_option rows[] = {{.name = "goal_velocity",
+                                   .type = MR_ENV_REAL,
+                                   .value = &c->goal_velocity,
+                                   .min = -max_speed,
+                                   .max = max_speed}};
     c->goal_velocity = 0.0;
     return mr_env_options_set(name, options->set, MR_COUNT(rows), rows);
 }
@@ -147,11 +150,12 @@ static mr_status describe_car(const mr_env_builtin *builtin, const mr_env_option
              "\nReset: the position uniform on [%g, %g], the velocity 0\n"
              "\nOptions\n"
              "  goal_velocity=%g\n"
-             "\nEquals Gymnasium's task of this name, number for number. A. W. Moore, Efficient "
-             "Memory-based Learning for Robot Control, 1990.\n",
+             "\n%sA. W. Moore, Efficient Memory-based Learning for Robot Control, 1990.\n",
              builtin->name, builtin->summary, left_wall, right_wall, max_speed, force_low[0],
              force_high[0], goal_reward, (int)MAX_STEPS, goal, c.goal_velocity, start_low,
-             start_high, c.goal_velocity);
+             start_high, c.goal_velocity,
+             c.goal_velocity == 0.0 ? "Equals Gymnasium's task of this name, number for number. "
+                                    : "");
     return MR_OK;
 }
 

@@ -17,9 +17,10 @@ enum { OBS_DIM = 3, ACT_DIM = 1, MAX_STEPS = 200 };
 
 static const char *const obs_names[OBS_DIM] = {"cos", "sin", "velocity"};
 
-static const double mass = 1.0;   // kg
-static const double length = 1.0; // m
-static const double dt = 0.05;    // s
+static const double gymnasium_gravity = 10.0; // m/s^2, which it calls g
+static const double mass = 1.0;               // kg
+static const double length = 1.0;             // m
+static const double dt = 0.05;                // s
 static const double max_speed = 8.0;
 static const double torque_low[] = {-2.0}, torque_high[] = {2.0}; // N m
 
@@ -30,8 +31,9 @@ typedef struct {
 } pendulum;
 
 static mr_status set_options(pendulum *p, const char *name, const mr_env_options *options) {
-    const mr_env_option rows[] = {{"g", MR_ENV_REAL, &p->gravity, -1e6, 1e6, 0}};
-    p->gravity = 10.0;
+    const mr_env_option rows[] = {
+        {.name = "g", .type = MR_ENV_REAL, .value = &p->gravity, .min = -1e6, .max = 1e6}};
+    p->gravity = gymnasium_gravity;
     return mr_env_options_set(name, options->set, MR_COUNT(rows), rows);
 }
 
@@ -126,9 +128,12 @@ static mr_status describe_pendulum(const mr_env_builtin *builtin, const mr_env_o
              "\nReset: the angle uniform on +-pi, the angular velocity uniform on +-1\n"
              "\nOptions\n"
              "  g=%g\n"
-             "\nEquals Gymnasium's task of this name, number for number.\n",
+             "%s",
              builtin->name, builtin->summary, max_speed, torque_low[0], torque_high[0],
-             (int)MAX_STEPS, dt, p.gravity);
+             (int)MAX_STEPS, dt, p.gravity,
+             p.gravity == gymnasium_gravity
+                 ? "\nEquals Gymnasium's task of this name, number for number.\n"
+                 : "");
     return MR_OK;
 }
 

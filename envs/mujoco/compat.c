@@ -195,6 +195,20 @@ mr_status mr_mujoco_load_file(const char *path, mjModel **out) {
     return load((compilation){.name = path}, out);
 }
 
+#if mjVERSION_HEADER >= 300
+void mr_mujoco_activations(const mjModel *model, int actuator, size_t *start, size_t *n) {
+    const int first = model->actuator_actadr[actuator];
+    *start = first >= 0 ? (size_t)first : 0;
+    *n = first >= 0 ? (size_t)model->actuator_actnum[actuator] : 0;
+}
+#else // one each, and those that have a state come last
+void mr_mujoco_activations(const mjModel *model, int actuator, size_t *start, size_t *n) {
+    const int first = actuator - (model->nu - model->na);
+    *start = first >= 0 ? (size_t)first : 0;
+    *n = first >= 0;
+}
+#endif
+
 // A release of 2026 took the scene away; which one, its type says.
 typedef void move_in_scene(const mjModel *, int, mjtNum, mjtNum, const mjvScene *, mjvCamera *);
 typedef void move_alone(const mjModel *, int, mjtNum, mjtNum, mjvCamera *);

@@ -26,6 +26,9 @@ mr_status mr_mujoco_load_file(const char *path, mjModel **out);
 /// message.
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument);
 
+/// Where the activations of an actuator are in mjData.act, and how many it has: 0 without a state.
+void mr_mujoco_activations(const mjModel *model, int actuator, size_t *start, size_t *n);
+
 /// mjv_moveCamera, which wants to see the scene in older releases.
 void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double dy,
                            const mjvScene *scene, mjvCamera *camera);

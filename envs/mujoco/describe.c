@@ -24,36 +24,38 @@ __attribute__((format(printf, 2, 3))) static void print(page *to, const char *fo
     to->length += n > 0 ? (size_t)n : 0;
 }
 
-static void print_object(page *to, const mjModel *model, const mr_slice *slice,
+static void print_object(page *to, const mjModel *model, const mr_field *field,
                          const mr_object *object) {
-    print(to, "%s", slice->field->name);
+    print(to, "%s", field->name);
     if (object->name[0] == '\0')
         return;
     char *end;
     const long id = strtol(object->name, &end, 10);
-    const bool is_number =
-        *end == '\0' && mj_name2id(model, (int)slice->field->object, object->name) < 0;
-    const char *name =
-        is_number ? mj_id2name(model, (int)slice->field->object, (int)id) : object->name;
+    const bool is_number = *end == '\0' && mj_name2id(model, (int)field->object, object->name) < 0;
+    const char *name = is_number ? mj_id2name(model, (int)field->object, (int)id) : object->name;
     print(to, "(%s)", name != NULL && name[0] != '\0' ? name : object->name);
 }
 
 // "clip of cos (xpos(a) - xpos(b))[0:2]"
 static void print_slice(page *to, const mjModel *model, const mr_slice *slice) {
     const bool is_difference = slice->minus.name[0] != '\0';
+    if (slice->is_scaled)
+        print(to, "%g x ", slice->scale);
     if (slice->map != NULL)
         print(to, "%s ", slice->map->name);
     print(to, is_difference ? "(" : "");
-    print_object(to, model, slice, &slice->object);
+    print_object(to, model, slice->field, &slice->object);
     if (is_difference) {
         print(to, " - ");
-        print_object(to, model, slice, &slice->minus);
+        print_object(to, model, mr_slice_minus_field(slice), &slice->minus);
         print(to, ")");
     }
     print(to, "[%zu", slice->first);
     if (slice->dim > 1)
         print(to, ":%zu", slice->first + slice->dim);
     print(to, "]");
+    if (slice->is_scaled && slice->offset != 0.0)
+        print(to, " %c %g", slice->offset < 0.0 ? '-' : '+', fabs(slice->offset));
     if (slice->clip.low < slice->clip.high)
         print(to, " clipped to [%g, %g]", slice->clip.low, slice->clip.high);
 }
@@ -79,8 +81,8 @@ static void print_owners(page *to, const mjModel *model, const mr_slice *slice) 
 static void print_obs(page *to, const mr_mujoco *mujoco) {
     size_t first = 0;
     print(to, "\nObservation (%zu)\n", mujoco->obs_dim);
-    for (size_t i = 0; i < mujoco->n_obs; i++) {
-        const mr_obs_part *part = &mujoco->task.obs[i];
+    for (size_t i = 0; i < mujoco->task.obs.n; i++) {
+        const mr_obs_part *part = &mujoco->task.obs.rows[i];
         const size_t n = part->option == NULL || part->included ? part->of.dim : 0;
         if (n == 0)
             continue;
@@ -115,7 +117,7 @@ static void print_actions(page *to, const mjModel *model) {
 
 // The end of a line about what an option may change.
 static void print_option(page *to, const char *option) {
-    if (option != NULL)
+    if (option != NULL && option[0] != '\0')
         print(to, "  (%s)", option);
     print(to, "\n");
 }
@@ -137,14 +139,23 @@ static void print_measure(page *to, const mjModel *model, const mr_measure *meas
     }
 }
 
+static void print_shape(page *to, const mr_shape *shape) {
+    char text[256];
+    if (shape->kind == NULL)
+        return;
+    shape->kind->describe(shape, text, sizeof text);
+    print(to, "%s, x = ", text);
+}
+
 static void print_rewards(page *to, const mr_mujoco *mujoco) {
     print(to, "\nReward: the sum of\n");
-    for (size_t i = 0; i < mujoco->n_rewards; i++) {
-        const mr_reward_term *term = &mujoco->task.rewards[i];
+    for (size_t i = 0; i < mujoco->task.rewards.n; i++) {
+        const mr_reward_term *term = &mujoco->task.rewards.rows[i];
         print(to, "  ");
         if (term->name[0] != '\0')
             print(to, "%s = ", term->name);
         print(to, "%g x [", term->cost ? 0.0 - term->weight : term->weight); // never -0
+        print_shape(to, &term->shape);
         print_measure(to, mujoco->model, &term->of);
         print(to, "]");
         if (term->clip.low < term->clip.high && term->cost)
@@ -158,10 +169,10 @@ static void print_rewards(page *to, const mr_mujoco *mujoco) {
 }
 
 static void print_infos(page *to, const mr_mujoco *mujoco) {
-    if (mujoco->n_infos > 0)
+    if (mujoco->task.infos.n > 0)
         print(to, "\nInfo, beside the named parts of the reward\n");
-    for (size_t i = 0; i < mujoco->n_infos; i++) {
-        const mr_info_term *term = &mujoco->task.infos[i];
+    for (size_t i = 0; i < mujoco->task.infos.n; i++) {
+        const mr_info_term *term = &mujoco->task.infos.rows[i];
         print(to, "  %s = ", term->name);
         if (term->of.kind != NULL)
             print_measure(to, mujoco->model, &term->of);
@@ -171,18 +182,29 @@ static void print_infos(page *to, const mr_mujoco *mujoco) {
     }
 }
 
-static void print_range(page *to, const mjModel *model, const mr_healthy_range *range) {
-    const double low = range->range.low, high = range->range.high;
-    print(to, "  ");
+void mr_healthy_print(const mr_mujoco *mujoco, const mr_healthy_range *range, char *text,
+                      size_t size) {
+    page to = {.text = text, .size = size};
     if (range->of.kind != NULL)
-        print_measure(to, model, &range->of);
+        print_measure(&to, mujoco->model, &range->of);
     else
-        print_slice(to, model, &range->of.of);
-    if (isinf(low) && isinf(high))
+        print_slice(&to, mujoco->model, &range->of.of);
+}
+
+void mr_healthy_print_range(const mr_healthy_range *range, char *text, size_t size) {
+    snprintf(text, size, "%c%g, %g%c", range->closed ? '[' : '(', range->range.low,
+             range->range.high, range->closed ? ']' : ')');
+}
+
+static void print_range(page *to, const mr_mujoco *mujoco, const mr_healthy_range *range) {
+    char what[512], within[80];
+    mr_healthy_print(mujoco, range, what, sizeof what);
+    mr_healthy_print_range(range, within, sizeof within);
+    print(to, "  %s", what);
+    if (isinf(range->range.low) && isinf(range->range.high))
         print(to, " finite");
     else
-        print(to, " in %c%g, %g%c", range->closed ? '[' : '(', low, high,
-              range->closed ? ']' : ')');
+        print(to, " in %s", within);
     print_option(to, range->option);
 }
 
@@ -195,14 +217,14 @@ static void print_end(page *to, const mr_mujoco *mujoco) {
     else
         print(to, "Never truncated; a step takes %g s (%zu x %g s)\n", mujoco->dt, task->frame_skip,
               mujoco->model->opt.timestep);
-    if (mujoco->n_ranges == 0) {
+    if (task->healthy.n == 0) {
         print(to, "Never terminated\n");
         return;
     }
     print(to, "%s unless healthy, that is\n",
           task->terminate_when_unhealthy ? "Terminated" : "Not terminated, but not rewarded");
-    for (size_t i = 0; i < mujoco->n_ranges; i++)
-        print_range(to, mujoco->model, &task->healthy[i]);
+    for (size_t i = 0; i < task->healthy.n; i++)
+        print_range(to, mujoco, &task->healthy.rows[i]);
 }
 
 static void print_noise(page *to, const char *what, const mr_noise *noise) {
@@ -211,10 +233,36 @@ static void print_noise(page *to, const char *what, const mr_noise *noise) {
               strcmp(noise->kind->name, "uniform") == 0 ? "at most" : "deviation", noise->scale);
 }
 
+static void print_joint_noise(page *to, const mr_joint_noise *own) {
+    char what[MR_NAME_SIZE + 8];
+    snprintf(what, sizeof what, "qpos(%s)", own->joint);
+    print_noise(to, what, &own->qpos);
+    snprintf(what, sizeof what, "qvel(%s)", own->joint);
+    print_noise(to, what, &own->qvel);
+}
+
+static void print_goal(page *to, const mr_goal *goal) {
+    static const char *const axes[] = {"x", "y", "z"};
+    print(to, "  %s %s at rest,", mr_object_what(goal->object), goal->name);
+    for (size_t i = 0, n = 0; i < MR_COUNT(goal->box); i++)
+        if (goal->is_drawn[i])
+            print(to, "%s %s in [%g, %g]", n++ > 0 ? "," : "",
+                  goal->object == mjOBJ_JOINT ? "uniform" : axes[i], goal->box[i].low,
+                  goal->box[i].high);
+    print(to, "\n");
+}
+
 static void print_reset(page *to, const mr_task *task) {
-    print(to, "\nReset: the model's initial state\n");
+    if (task->keyframe.name[0] != '\0')
+        print(to, "\nReset: the model's keyframe %s\n", task->keyframe.name);
+    else
+        print(to, "\nReset: the model's initial state\n");
     print_noise(to, "qpos", &task->qpos_noise);
     print_noise(to, "qvel", &task->qvel_noise);
+    for (size_t i = 0; i < task->joint_noises.n; i++)
+        print_joint_noise(to, &task->joint_noises.rows[i]);
+    for (size_t i = 0; i < task->goals.n; i++)
+        print_goal(to, &task->goals.rows[i]);
     if (task->place_text != NULL)
         print(to, "  %s\n", task->place_text);
 }
@@ -226,32 +274,84 @@ static bool is_first_of_name(const mr_env_option *rows, size_t i) {
     return true;
 }
 
-// What is, and beside it what is by default where that is another.
-static void print_options(page *to, const mr_task *task, const mr_task *initial) {
-    mr_task now = *task, before = *initial; // the rows point into what may be changed
-    mr_env_option rows[MR_MAX_TASK_OPTIONS], defaults[MR_MAX_TASK_OPTIONS];
-    const size_t n = mr_task_options(&now, rows);
-    mr_task_options(&before, defaults);
+// The options as they are and as they were before any was set. The rows point into what may be
+// changed, so that they have tasks of their own.
+typedef struct {
+    mr_task now, before;
+    size_t n;
+    mr_env_option *rows, *defaults; // [n] owned
+} option_pairs;
+
+static void free_pairs(option_pairs *pairs) {
+    mr_task_free(&pairs->now);
+    mr_task_free(&pairs->before);
+    free(pairs->rows);
+    free(pairs->defaults);
+}
+
+// Fails with the pairs empty; they are to be freed in any case.
+static mr_status make_pairs(const mr_task *now, const mr_task *before, option_pairs *pairs) {
+    mr_status status;
+    *pairs = (option_pairs){0};
+    MR_TRY(mr_task_copy(now, &pairs->now));
+    MR_TRY(mr_task_copy(before, &pairs->before));
+    pairs->n = mr_task_options(&pairs->now, NULL);
+    pairs->rows = calloc(pairs->n + 1, sizeof *pairs->rows);
+    pairs->defaults = calloc(pairs->n + 1, sizeof *pairs->defaults);
+    if (pairs->rows == NULL || pairs->defaults == NULL)
+        MR_TRY(mr_fail_memory("a description"));
+    mr_task_options(&pairs->now, pairs->rows);
+    mr_task_options(&pairs->before, pairs->defaults);
+done:
+    return status;
+}
+
+// Whether option `i` is what it is by default.
+static bool is_default(const option_pairs *pairs, size_t i, char *value, char *by_default) {
+    mr_env_option_format(&pairs->rows[i], value, MR_ENV_TEXT_SIZE);
+    mr_env_option_format(&pairs->defaults[i], by_default, MR_ENV_TEXT_SIZE);
+    return strcmp(value, by_default) == 0;
+}
+
+static void print_options(page *to, const option_pairs *pairs) {
+    char value[MR_ENV_TEXT_SIZE], by_default[MR_ENV_TEXT_SIZE];
     print(to, "\nOptions (--env-set NAME=VALUE)\n");
-    for (size_t i = 0; i < n; i++) {
-        char value[MR_ENV_TEXT_SIZE], by_default[MR_ENV_TEXT_SIZE];
-        if (!is_first_of_name(rows, i))
+    for (size_t i = 0; i < pairs->n; i++) {
+        if (!is_first_of_name(pairs->rows, i))
             continue;
-        mr_env_option_format(&rows[i], value, sizeof value);
-        mr_env_option_format(&defaults[i], by_default, sizeof by_default);
-        print(to, "  %-42s  %s", rows[i].name, value);
-        if (strcmp(value, by_default) != 0)
+        const bool is_changed = !is_default(pairs, i, value, by_default);
+        print(to, "  %-42s  %s", pairs->rows[i].name, value);
+        if (is_changed)
             print(to, "  (default %s)", by_default);
-        if (rows[i].name == task->unused)
+        if (pairs->rows[i].name == pairs->now.unused)
             print(to, "  (without effect, as in Gymnasium)");
         print(to, "\n");
     }
 }
 
-void mr_mujoco_print(const mr_mujoco *mujoco, const char *summary, const mr_task *initial,
-                     char *text, size_t size) {
+// Whether all that has an effect is as Gymnasium has it.
+static bool is_as_in_gymnasium(const option_pairs *pairs) {
+    char value[MR_ENV_TEXT_SIZE], by_default[MR_ENV_TEXT_SIZE];
+    for (size_t i = 0; i < pairs->n; i++)
+        if (pairs->rows[i].name != pairs->now.unused && !is_default(pairs, i, value, by_default))
+            return false;
+    return pairs->now.is_gymnasium;
+}
+
+static void print_notes(page *to, const mr_mujoco *mujoco) {
+    for (size_t i = 0; i < mujoco->n_notes; i++)
+        print(to, "\nNote: %s\n", mujoco->notes[i]);
+}
+
+mr_status mr_mujoco_print(const mr_mujoco *mujoco, const char *summary, const mr_task *initial,
+                          char *text, size_t size) {
+    mr_status status;
     page to = {.text = text, .size = size};
+    option_pairs pairs;
     const mr_task *task = &mujoco->task;
+
+    MR_TRY(make_pairs(task, initial, &pairs));
+    const bool is_equal = is_as_in_gymnasium(&pairs);
     print(&to, "%s: %s\n", mujoco->name, summary);
     print_obs(&to, mujoco);
     print_actions(&to, mujoco->model);
@@ -259,21 +359,25 @@ void mr_mujoco_print(const mr_mujoco *mujoco, const char *summary, const mr_task
     print_infos(&to, mujoco);
     print_end(&to, mujoco);
     print_reset(&to, task);
-    print_options(&to, task, initial);
-    if (task->is_gymnasium)
+    print_options(&to, &pairs);
+    print_notes(&to, mujoco);
+    if (is_equal)
         print(&to, "\nEquals Gymnasium's task of this name, number for number.");
     if (task->source != NULL)
-        print(&to, "%s%s.", task->is_gymnasium ? " " : "\n", task->source);
-    print(&to, "%s", task->is_gymnasium || task->source != NULL ? "\n" : "");
+        print(&to, "%s%s.", is_equal ? " " : "\n", task->source);
+    print(&to, "%s", is_equal || task->source != NULL ? "\n" : "");
+done:
+    free_pairs(&pairs);
+    return status;
 }
 
 mr_status mr_mujoco_describe(const mr_env_builtin *builtin, const mr_env_options *options,
                              char *text, size_t size) {
     mr_env *env = NULL;
-    const mr_status status = mr_mujoco_open(builtin, options, &env);
+    mr_status status = mr_mujoco_open(builtin, options, &env);
     if (status != MR_OK)
         return status;
-    mr_mujoco_print(mr_mujoco_of(env), builtin->summary, builtin->task, text, size);
+    status = mr_mujoco_print(mr_mujoco_of(env), builtin->summary, builtin->task, text, size);
     mr_env_close(env);
-    return MR_OK;
+    return status;
 }

@@ -3,28 +3,25 @@
 #include "envs/mujoco/terms.h"
 
 static const mr_task task = {
-    .model = "half_cheetah.xml",
+    .model = "builtin:half_cheetah.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
-    .obs = {{.of = {.field = &mr_field_qpos}, .n_positions = 1}, {.of = {.field = &mr_field_qvel}}},
+    .obs = MR_ROWS(mr_obs_part, {.of = {.field = &mr_field_qpos}, .n_positions = 1},
+                   {.of = {.field = &mr_field_qvel}}),
     .exclude_positions = true,
-    .rewards =
-        {
-            {.name = "reward_forward",
-             .of = {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}},
-             .weight = 1.0,
-             .option = "forward_reward_weight"},
-            {.name = "reward_ctrl",
-             .of = {&mr_quantity_squares, {.field = &mr_field_ctrl}},
-             .weight = 0.1,
-             .option = "ctrl_cost_weight",
-             .cost = true},
-        },
-    .infos =
-        {
-            {"x_position", {.of = {.field = &mr_field_qpos, .n = 1}}},
-            {"x_velocity", {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}}},
-        },
+    .rewards = MR_ROWS(mr_reward_term,
+                       {.name = "reward_forward",
+                        .of = {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}},
+                        .weight = 1.0,
+                        .option = "forward_reward_weight"},
+                       {.name = "reward_ctrl",
+                        .of = {&mr_quantity_squares, {.field = &mr_field_ctrl}},
+                        .weight = 0.1,
+                        .option = "ctrl_cost_weight",
+                        .cost = true}),
+    .infos = MR_ROWS(
+        mr_info_term, {.name = "x_position", .of = {.of = {.field = &mr_field_qpos, .n = 1}}},
+        {.name = "x_velocity", .of = {&mr_quantity_velocity, {.field = &mr_field_qpos, .n = 1}}}),
     .qpos_noise = {&mr_noise_uniform, 0.1, "reset_noise_scale"},
     .qvel_noise = {&mr_noise_normal, 0.1, "reset_noise_scale"},
     .is_gymnasium = true,

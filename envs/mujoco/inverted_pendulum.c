@@ -5,19 +5,20 @@
 #include <math.h>
 
 static const mr_task task = {
-    .model = "inverted_pendulum.xml",
+    .model = "builtin:inverted_pendulum.xml",
     .frame_skip = 2,
     .max_episode_steps = 1000,
-    .obs = {{.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}},
-    .rewards = {{.name = "reward_survive", .of = {&mr_quantity_healthy}, .weight = 1.0}},
+    .obs =
+        MR_ROWS(mr_obs_part, {.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}),
+    .rewards = MR_ROWS(mr_reward_term,
+                       {.name = "reward_survive", .of = {&mr_quantity_healthy}, .weight = 1.0}),
     .healthy =
-        {
-            {.of = {.of = {.field = &mr_field_qpos, .first = 1, .n = 1}},
-             .range = {-0.2, 0.2},
-             .closed = true},
-            {.of = {.of = {.field = &mr_field_qpos}}, .range = {-INFINITY, INFINITY}}, // finite
-            {.of = {.of = {.field = &mr_field_qvel}}, .range = {-INFINITY, INFINITY}},
-        },
+        MR_ROWS(mr_healthy_range,
+                {.of = {.of = {.field = &mr_field_qpos, .first = 1, .n = 1}},
+                 .range = {-0.2, 0.2},
+                 .closed = true},
+                {.of = {.of = {.field = &mr_field_qpos}}, .range = {-INFINITY, INFINITY}}, // finite
+                {.of = {.of = {.field = &mr_field_qvel}}, .range = {-INFINITY, INFINITY}}),
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_uniform, 0.01, "reset_noise_scale"},
     .qvel_noise = {&mr_noise_uniform, 0.01, "reset_noise_scale"},

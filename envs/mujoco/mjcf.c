@@ -36,47 +36,51 @@ static mr_status read_task(const char *name, const char *path, const mjModel *mo
     return mr_fail(MR_ERR_USAGE, "%s: a task is described by a .yaml or a .so file", path);
 }
 
-// `initial` is the task before its options were set.
+// `initial` is the task before its options were set, to be freed in any case.
 static mr_status open_model(const char *name, const char *path, const mr_env_options *options,
                             mr_task *initial, char *summary, mr_env **out) {
     mr_status status;
     mjModel *model = NULL;
-    mr_env_option rows[MR_MAX_TASK_OPTIONS];
+    mr_task task = {0};
 
     if (path[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "%s names no file; write it as in mjcf:robot.xml", name);
-    MR_TRY(mr_model_open(path, &model));
+    MR_TRY(mr_model_open_file(path, &model));
     MR_TRY(mr_model_check_actuators(path, model)); // before what the task says about them
     MR_TRY(read_task(name, options->task, model, initial, summary));
-    mr_task task = *initial;
-    const size_t n = mr_task_options(&task, rows);
-    MR_TRY(mr_env_options_set(name, options->set, n, rows));
+    MR_TRY(mr_task_copy(initial, &task));
+    MR_TRY(mr_task_set(name, options->set, &task));
     status = mr_mujoco_new(name, &task, model, out);
     model = NULL;
 done:
+    mr_task_free(&task);
     mj_deleteModel(model);
     return status;
 }
 
 static mr_status mjcf_open(const char *name, const char *path, const mr_env_options *options,
                            mr_env **out) {
-    mr_task initial;
+    mr_task initial = {0};
     char summary[MR_ENV_TEXT_SIZE];
-    return open_model(name, path, options, &initial, summary, out);
+    const mr_status status = open_model(name, path, options, &initial, summary, out);
+    mr_task_free(&initial);
+    return status;
 }
 
 static mr_status mjcf_describe(const char *name, const char *path, const mr_env_options *options,
                                char *text, size_t size) {
     mr_env *env = NULL;
-    mr_task initial;
+    mr_status status;
+    mr_task initial = {0};
     char summary[MR_ENV_TEXT_SIZE];
-    const mr_status status = open_model(name, path, options, &initial, summary, &env);
-    if (status != MR_OK)
-        return status;
-    mr_mujoco_print(mr_mujoco_of(env), summary[0] != '\0' ? summary : options->task, &initial, text,
-                    size);
+
+    MR_TRY(open_model(name, path, options, &initial, summary, &env));
+    status = mr_mujoco_print(mr_mujoco_of(env), summary[0] != '\0' ? summary : options->task,
+                             &initial, text, size);
+done:
     mr_env_close(env);
-    return MR_OK;
+    mr_task_free(&initial);
+    return status;
 }
 
 const mr_env_scheme mr_env_mjcf = {

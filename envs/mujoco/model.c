@@ -4,25 +4,63 @@
 
 #include "envs/mujoco/compat.h"
 
+#include "nn/nearest.h"
+
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-static mr_status open_file(const char *path, mjModel **out) {
+static const char builtin_prefix[] = "builtin:";
+
+static const char *name_at(const void *table, size_t i) {
+    (void)table;
+    return mr_model_files[i].name;
+}
+
+// NULL: there is none.
+static const mr_model_file *find_builtin(const char *name) {
+    for (size_t i = 0; i < mr_n_model_files; i++)
+        if (strcmp(mr_model_files[i].name, name) == 0)
+            return &mr_model_files[i];
+    return NULL;
+}
+
+mr_status mr_model_open_file(const char *path, mjModel **out) {
     FILE *file = fopen(path, "r");
+    if (file == NULL && find_builtin(path) != NULL)
+        return mr_fail(MR_ERR_IO,
+                       "cannot read the model %s: %s; the built-in model of that name is opened "
+                       "with a task of its own, as in --env-set xml_file=%s%s",
+                       path, strerror(errno), builtin_prefix, path);
     if (file == NULL)
         return mr_fail(MR_ERR_IO, "cannot read the model %s: %s", path, strerror(errno));
     fclose(file);
     return mr_mujoco_load_file(path, out);
 }
 
+static mr_status open_builtin(const char *name, mjModel **out) {
+    const mr_model_file *file = find_builtin(name);
+    const char *nearest = mr_nearest(name, mr_n_model_files, name_at, NULL);
+    if (file != NULL)
+        return mr_mujoco_load(file->name, file->xml, file->size, out);
+    return mr_fail(MR_ERR_USAGE, "there is no built-in model \"%s\"; did you mean \"%s\"?", name,
+                   nearest != NULL ? nearest : mr_model_files[0].name);
+}
+
 mr_status mr_model_open(const char *name, mjModel **out) {
-    for (size_t i = 0; i < mr_n_model_files; i++) {
-        const mr_model_file *file = &mr_model_files[i];
-        if (strcmp(file->name, name) == 0)
-            return mr_mujoco_load(name, file->xml, file->size, out);
-    }
-    return open_file(name, out);
+    const size_t n_prefix = sizeof builtin_prefix - 1;
+    if (strncmp(name, builtin_prefix, n_prefix) == 0)
+        return open_builtin(name + n_prefix, out);
+    if (find_builtin(name) == NULL)
+        return mr_model_open_file(name, out);
+    if (access(name, F_OK) == 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is the name of a built-in model and of a file in this folder; write "
+                       "xml_file=%s%s for the built-in model, xml_file=./%s for the file",
+                       name, builtin_prefix, name, name);
+    return open_builtin(name, out);
 }
 
 // An actuator for messages: its name, or its number where it has none.
@@ -46,12 +84,25 @@ mr_status mr_model_check_actuators(const char *name, const mjModel *model) {
                        "%s: the model has no actuators, so that there is nothing to "
                        "learn; give it some in <actuator>",
                        name);
-    for (int i = 0; i < (int)model->nu; i++)
-        if (!model->actuator_ctrllimited[i] ||
-            !(model->actuator_ctrlrange[2 * i] < model->actuator_ctrlrange[2 * i + 1]))
+    return MR_OK;
+}
+
+mr_status mr_model_limit_actuators(const char *name, const mr_range *range, mjModel *model) {
+    const bool has_default = range->low < range->high;
+    for (int i = 0; i < (int)model->nu; i++) {
+        mjtNum *own = &model->actuator_ctrlrange[2 * i];
+        const bool has_own = own[0] < own[1];
+        if (model->actuator_ctrllimited[i] && has_own)
+            continue;
+        if (!has_default)
             return mr_fail(MR_ERR_INPUT,
                            "%s: actuator %s has no range; give it one in the model, as in "
-                           "ctrllimited=\"true\" ctrlrange=\"-1 1\"",
+                           "ctrllimited=\"true\" ctrlrange=\"-1 1\", or all that have none in the "
+                           "task file, as in default_ctrlrange: [-1, 1]",
                            name, name_of(model, i).text);
+        own[0] = has_own ? own[0] : range->low;
+        own[1] = has_own ? own[1] : range->high;
+        model->actuator_ctrllimited[i] = 1;
+    }
     return MR_OK;
 }

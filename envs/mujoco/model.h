@@ -1,6 +1,7 @@
 /// Models: those that are compiled into the library (`models/*.xml`, by embed.cmake), and files.
 #pragma once
 
+#include "envs/options.h"
 #include "nn/status.h"
 
 #include <mujoco/mujoco.h>
@@ -15,11 +16,19 @@ typedef struct {
 extern const mr_model_file mr_model_files[];
 extern const size_t mr_n_model_files;
 
-/// Compiles a model: the built-in one of that name, or else the file at that path. The caller
-/// releases it with mj_deleteModel. Fails with MR_ERR_IO when there is neither, and with
-/// MR_ERR_INPUT and MuJoCo's reason when it is no model.
+/// Compiles the model that the option `xml_file` names: "builtin:NAME" is the built-in one of that
+/// name; a NAME without it the same, or else the file at that path. The caller releases it with
+/// mj_deleteModel. Fails with MR_ERR_USAGE when a NAME is both, with MR_ERR_IO when there is
+/// neither, and with MR_ERR_INPUT and MuJoCo's reason when it is no model.
 mr_status mr_model_open(const char *name, mjModel **out);
 
-/// Refuses a model without actuators and actuators without a range: an agent must know its bounds.
-/// `name` begins the message.
+/// Compiles the model in a file, whatever built-in ones there are.
+mr_status mr_model_open_file(const char *path, mjModel **out);
+
+/// Refuses a model without actuators. `name` begins the message.
 mr_status mr_model_check_actuators(const char *name, const mjModel *model);
+
+/// Gives actuators without a range this one (both 0: there is none); where a range was given but
+/// not declared to be a limit, it becomes one. Without one, refuses them: an agent must know its
+/// bounds. `name` begins the message.
+mr_status mr_model_limit_actuators(const char *name, const mr_range *range, mjModel *model);

@@ -66,8 +66,8 @@ static void name_component(const mjModel *model, const mr_slice *slice, size_t i
 
 void mr_mujoco_name_obs(const mr_mujoco *mujoco, char (*names)[MR_OBS_NAME_SIZE]) {
     size_t k = 0;
-    for (size_t i = 0; i < mujoco->n_obs; i++) {
-        const mr_obs_part *part = &mujoco->task.obs[i];
+    for (size_t i = 0; i < mujoco->task.obs.n; i++) {
+        const mr_obs_part *part = &mujoco->task.obs.rows[i];
         const size_t n = part->option == NULL || part->included ? part->of.dim : 0;
         for (size_t j = 0; j < n; j++)
             name_component(mujoco->model, &part->of, j, names[k++]);

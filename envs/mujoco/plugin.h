@@ -53,8 +53,8 @@ typedef struct {
     ///   kept  [n_kept] out
     void (*keep)(const mjModel *model, const mjData *data, double *kept);
 
-    size_t n_info;                 // numbers to tell beside the reward, at most 8
-    const char *const *info_names; // [n_info]
+    size_t n_info;                 // numbers to tell beside the reward
+    const char *const *info_names; // [n_info] each another, at most 127 bytes, not "reward"
     /// The reward of a step; the action is in data->ctrl.
     ///   seconds  that the step took
     ///   kept     [n_kept] in

@@ -17,15 +17,18 @@
     }
 
 static const mr_task task = {
-    .model = "point_maze_u.xml",
+    .model = "builtin:point_maze_u.xml",
     .frame_skip = 10,
     .max_episode_steps = 200,
-    .obs = {{.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}},
-    .rewards = {{.name = "reward_goal",
-                 .of = {&mr_quantity_reached, WAY_TO_GOAL, .range = {0.0, RADIUS}},
-                 .weight = 1.0,
-                 .option = "goal_reward"}},
-    .healthy = {{.of = {&mr_quantity_norm, WAY_TO_GOAL}, .range = {RADIUS, INFINITY}}},
+    .obs =
+        MR_ROWS(mr_obs_part, {.of = {.field = &mr_field_qpos}}, {.of = {.field = &mr_field_qvel}}),
+    .rewards =
+        MR_ROWS(mr_reward_term, {.name = "reward_goal",
+                                 .of = {&mr_quantity_reached, WAY_TO_GOAL, .range = {0.0, RADIUS}},
+                                 .weight = 1.0,
+                                 .option = "goal_reward"}),
+    .healthy = MR_ROWS(mr_healthy_range,
+                       {.of = {&mr_quantity_norm, WAY_TO_GOAL}, .range = {RADIUS, INFINITY}}),
     .terminate_when_unhealthy = true,
     .qpos_noise = {&mr_noise_uniform, 0.1, "reset_noise_scale"},
     .arena = {.feature = {0, 1}, .low = {-1.5, -1.5}, .high = {1.5, 1.5}}, // the hall

@@ -18,6 +18,7 @@ static const struct {
 } object_names[] = {
     {mjOBJ_BODY, "body"},         {mjOBJ_SITE, "site"},     {mjOBJ_JOINT, "joint"},
     {mjOBJ_ACTUATOR, "actuator"}, {mjOBJ_TENDON, "tendon"}, {mjOBJ_SENSOR, "sensor"},
+    {mjOBJ_GEOM, "geom"},         {mjOBJ_KEY, "keyframe"},
 };
 
 const char *mr_object_what(mjtObj type) {
@@ -35,6 +36,7 @@ static int count_objects(const mjModel *model, mjtObj type) {
         {mjOBJ_BODY, (int)model->nbody},     {mjOBJ_SITE, (int)model->nsite},
         {mjOBJ_JOINT, (int)model->njnt},     {mjOBJ_ACTUATOR, (int)model->nu},
         {mjOBJ_TENDON, (int)model->ntendon}, {mjOBJ_SENSOR, (int)model->nsensor},
+        {mjOBJ_GEOM, (int)model->ngeom},     {mjOBJ_KEY, (int)model->nkey},
     };
     for (size_t i = 0; i < MR_COUNT(counts); i++)
         if (counts[i].type == type)
@@ -60,14 +62,10 @@ static mr_status fail_unknown(const mjModel *model, mjtObj type, const char *nam
     if (nearest != NULL && nearest[0] != '\0')
         return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; did you mean \"%s\"?",
                        mr_object_what(type), name, nearest);
-    char list[LIST_SIZE] = "";
-    size_t length = 0;
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        if (name_at(&names, i)[0] != '\0')
-            length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
-                                       length == 0 ? "" : ", ", name_at(&names, i));
+    char list[LIST_SIZE];
+    const size_t n_listed = mr_list_names(n, name_at, &names, sizeof list, list);
     return mr_fail(MR_ERR_INPUT, "the model has no %s \"%s\"; it has %s", mr_object_what(type),
-                   name, length > 0 ? list : "none with a name");
+                   name, n_listed > 0 ? list : "none with a name");
 }
 
 mr_status mr_object_find(const mjModel *model, mjtObj type, const char *name, int *id) {
@@ -118,7 +116,8 @@ mr_status mr_slice_resolve(const mjModel *model, mr_slice *slice) {
 
     MR_TRY(find_span(model, slice->field, &slice->object, &start, &n));
     if (slice->minus.name[0] != '\0')
-        MR_TRY(find_span(model, slice->field, &slice->minus, &minus_start, &n_minus));
+        MR_TRY(
+            find_span(model, mr_slice_minus_field(slice), &slice->minus, &minus_start, &n_minus));
     if (slice->minus.name[0] != '\0' && n_minus != n)
         MR_TRY(mr_fail(MR_ERR_INPUT, "%s of \"%s\" has %zu components, of \"%s\" %zu",
                        slice->field->name, slice->object.name, n, slice->minus.name, n_minus));
@@ -151,21 +150,19 @@ static mr_status resolve(const char *name, const mjModel *model, mr_slice *slice
 
 mr_status mr_task_resolve(const char *name, const mjModel *model, mr_task *task) {
     mr_status status = MR_OK;
-    const size_t n_obs = mr_task_n_obs(task), n_rewards = mr_task_n_rewards(task);
-    const size_t n_infos = mr_task_n_infos(task), n_ranges = mr_task_n_ranges(task);
 
-    for (size_t i = 0; i < n_obs; i++) {
-        mr_obs_part *part = &task->obs[i];
+    for (size_t i = 0; i < task->obs.n; i++) {
+        mr_obs_part *part = &task->obs.rows[i];
         if (part->n_positions > 0)
             part->of.first = task->exclude_positions ? part->n_positions : 0;
         MR_TRY(resolve(name, model, &part->of));
     }
-    for (size_t i = 0; i < n_rewards; i++)
-        MR_TRY(resolve(name, model, &task->rewards[i].of.of));
-    for (size_t i = 0; i < n_infos; i++)
-        MR_TRY(resolve(name, model, &task->infos[i].of.of));
-    for (size_t i = 0; i < n_ranges; i++)
-        MR_TRY(resolve(name, model, &task->healthy[i].of.of));
+    for (size_t i = 0; i < task->rewards.n; i++)
+        MR_TRY(resolve(name, model, &task->rewards.rows[i].of.of));
+    for (size_t i = 0; i < task->infos.n; i++)
+        MR_TRY(resolve(name, model, &task->infos.rows[i].of.of));
+    for (size_t i = 0; i < task->healthy.n; i++)
+        MR_TRY(resolve(name, model, &task->healthy.rows[i].of.of));
 done:
     return status;
 }
@@ -174,15 +171,30 @@ double mr_clip(const mr_range *range, double x) {
     return x < range->low ? range->low : x > range->high ? range->high : x;
 }
 
-double mr_slice_of(const mjtNum *values, const mr_slice *slice, size_t i) {
-    double x = values[slice->start + i];
+const mr_field *mr_slice_minus_field(const mr_slice *slice) {
+    return slice->minus_field != NULL ? slice->minus_field : slice->field;
+}
+
+mr_slice_values mr_slice_look(const mr_mujoco *mujoco, const mr_slice *slice) {
+    const mjtNum *values = slice->field->values(mujoco);
+    mr_slice_values found = {.of = values + slice->start};
     if (slice->minus.name[0] != '\0')
-        x -= values[slice->minus_start + i];
+        found.minus = (slice->minus_field != NULL ? slice->minus_field->values(mujoco) : values) +
+                      slice->minus_start;
+    return found;
+}
+
+double mr_slice_of(mr_slice_values values, const mr_slice *slice, size_t i) {
+    double x = values.of[i];
+    if (values.minus != NULL)
+        x -= values.minus[i];
     if (slice->map != NULL)
         x = slice->map->of(x);
+    if (slice->is_scaled)
+        x = slice->scale * x + slice->offset;
     return slice->clip.low < slice->clip.high ? mr_clip(&slice->clip, x) : x;
 }
 
 double mr_slice_at(const mr_mujoco *mujoco, const mr_slice *slice, size_t i) {
-    return mr_slice_of(slice->field->values(mujoco), slice, i);
+    return mr_slice_of(mr_slice_look(mujoco, slice), slice, i);
 }

@@ -5,10 +5,11 @@
 #include <math.h>
 
 static const mr_task task = {
-    .model = "half_cheetah.xml",
+    .model = "builtin:half_cheetah.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
-    .obs = {{.of = {.field = &mr_field_qpos}, .n_positions = 1}, {.of = {.field = &mr_field_qvel}}},
+    .obs = MR_ROWS(mr_obs_part, {.of = {.field = &mr_field_qpos}, .n_positions = 1},
+                   {.of = {.field = &mr_field_qvel}}),
     .exclude_positions = false,
     .rewards = MR_SPARSE_REWARDS(5.0),
     .infos = MR_SPARSE_INFOS,

@@ -16,6 +16,8 @@
 #include "envs/mujoco/compat.h"
 #include "envs/mujoco/model.h"
 #include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/notes.h"
+#include "envs/mujoco/start.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,35 +26,6 @@
 
 _Static_assert(sizeof(mjtNum) == sizeof(double), "tasks need a MuJoCo of double precision");
 
-size_t mr_task_n_obs(const mr_task *task) {
-    size_t n = 0;
-    while (n < MR_MAX_OBS_PARTS && task->obs[n].of.field != NULL)
-        n++;
-    return n;
-}
-
-size_t mr_task_n_rewards(const mr_task *task) {
-    size_t n = 0;
-    while (n < MR_MAX_REWARDS && task->rewards[n].of.kind != NULL)
-        n++;
-    return n;
-}
-
-size_t mr_task_n_infos(const mr_task *task) {
-    size_t n = 0;
-    while (n < MR_MAX_INFOS && task->infos[n].name[0] != '\0')
-        n++;
-    return n;
-}
-
-size_t mr_task_n_ranges(const mr_task *task) {
-    size_t n = 0;
-    while (n < MR_MAX_RANGES &&
-           (task->healthy[n].of.of.field != NULL || task->healthy[n].of.kind != NULL))
-        n++;
-    return n;
-}
-
 // Observation
 
 static bool is_observed(const mr_obs_part *part) {
@@ -60,11 +33,11 @@ static bool is_observed(const mr_obs_part *part) {
 }
 
 void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
-    for (size_t i = 0; i < mujoco->n_obs; i++) {
-        const mr_slice *slice = &mujoco->task.obs[i].of;
-        if (!is_observed(&mujoco->task.obs[i]))
+    for (size_t i = 0; i < mujoco->task.obs.n; i++) {
+        const mr_slice *slice = &mujoco->task.obs.rows[i].of;
+        if (!is_observed(&mujoco->task.obs.rows[i]))
             continue;
-        const mjtNum *values = slice->field->values(mujoco);
+        const mr_slice_values values = mr_slice_look(mujoco, slice);
         for (size_t k = 0; k < slice->dim; k++)
             *obs++ = mr_slice_of(values, slice, k);
     }
@@ -72,9 +45,9 @@ void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
 
 static size_t count_obs(const mr_mujoco *mujoco) {
     size_t dim = 0;
-    for (size_t i = 0; i < mujoco->n_obs; i++)
-        if (is_observed(&mujoco->task.obs[i]))
-            dim += mujoco->task.obs[i].of.dim;
+    for (size_t i = 0; i < mujoco->task.obs.n; i++)
+        if (is_observed(&mujoco->task.obs.rows[i]))
+            dim += mujoco->task.obs.rows[i].of.dim;
     return dim;
 }
 
@@ -86,7 +59,7 @@ static bool is_within(const mr_healthy_range *range, double x) {
     return range->closed ? low <= x && x <= high : low < x && x < high;
 }
 
-static bool is_range_kept(const mr_mujoco *mujoco, const mr_healthy_range *range) {
+bool mr_healthy_is_kept(const mr_mujoco *mujoco, const mr_healthy_range *range) {
     if (range->of.kind != NULL)
         return is_within(range, range->of.kind->value(mujoco, &range->of, 0.0));
     for (size_t k = 0; k < range->of.of.dim; k++)
@@ -96,8 +69,8 @@ static bool is_range_kept(const mr_mujoco *mujoco, const mr_healthy_range *range
 }
 
 static bool is_healthy(const mr_mujoco *mujoco) {
-    for (size_t i = 0; i < mujoco->n_ranges; i++)
-        if (!is_range_kept(mujoco, &mujoco->task.healthy[i]))
+    for (size_t i = 0; i < mujoco->task.healthy.n; i++)
+        if (!mr_healthy_is_kept(mujoco, &mujoco->task.healthy.rows[i]))
             return false;
     return true;
 }
@@ -112,14 +85,16 @@ static void keep(mr_mujoco *mujoco, const mr_measure *measure, bool is_start, do
 }
 
 static void keep_before(mr_mujoco *mujoco, bool is_start) {
-    for (size_t i = 0; i < mujoco->n_rewards; i++)
-        keep(mujoco, &mujoco->task.rewards[i].of, is_start, &mujoco->before[i]);
-    for (size_t i = 0; i < mujoco->n_infos; i++)
-        keep(mujoco, &mujoco->task.infos[i].of, is_start, &mujoco->before[mujoco->n_rewards + i]);
+    const mr_task *task = &mujoco->task;
+    for (size_t i = 0; i < task->rewards.n; i++)
+        keep(mujoco, &task->rewards.rows[i].of, is_start, &mujoco->before[i]);
+    for (size_t i = 0; i < task->infos.n; i++)
+        keep(mujoco, &task->infos.rows[i].of, is_start, &mujoco->before[task->rewards.n + i]);
 }
 
 static double weigh(const mr_reward_term *term, double x) {
-    double reward = term->weight * x;
+    double reward =
+        term->weight * (term->shape.kind != NULL ? term->shape.kind->of(&term->shape, x) : x);
     if (term->clip.low < term->clip.high)
         reward = mr_clip(&term->clip, reward);
     return term->cost ? -reward : reward;
@@ -127,8 +102,8 @@ static double weigh(const mr_reward_term *term, double x) {
 
 static double sum_rewards(mr_mujoco *mujoco) {
     double sum = 0.0, *info = mujoco->info;
-    for (size_t i = 0; i < mujoco->n_rewards; i++) {
-        const mr_reward_term *term = &mujoco->task.rewards[i];
+    for (size_t i = 0; i < mujoco->task.rewards.n; i++) {
+        const mr_reward_term *term = &mujoco->task.rewards.rows[i];
         const double x = term->of.kind->value(mujoco, &term->of, mujoco->before[i]);
         const double reward = weigh(term, x);
         sum += reward;
@@ -140,8 +115,8 @@ static double sum_rewards(mr_mujoco *mujoco) {
 
 static size_t count_named_rewards(const mr_mujoco *mujoco) {
     size_t n = 0;
-    for (size_t i = 0; i < mujoco->n_rewards; i++)
-        n += mujoco->task.rewards[i].name[0] != '\0';
+    for (size_t i = 0; i < mujoco->task.rewards.n; i++)
+        n += mujoco->task.rewards.rows[i].name[0] != '\0';
     return n;
 }
 
@@ -152,9 +127,9 @@ static size_t info_dim(const mr_info_term *term) {
 // What info holds beside rewards.
 static void note_infos(mr_mujoco *mujoco) {
     double *info = mujoco->info + count_named_rewards(mujoco);
-    for (size_t i = 0; i < mujoco->n_infos; i++) {
-        const mr_measure *measure = &mujoco->task.infos[i].of;
-        const double before = mujoco->before[mujoco->n_rewards + i];
+    for (size_t i = 0; i < mujoco->task.infos.n; i++) {
+        const mr_measure *measure = &mujoco->task.infos.rows[i].of;
+        const double before = mujoco->before[mujoco->task.rewards.n + i];
         if (measure->kind != NULL)
             *info++ = measure->kind->value(mujoco, measure, before);
         else
@@ -179,7 +154,7 @@ static void settle(void *self) {
 }
 
 // Forwards the fresh data whose qpos and qvel have been set.
-static mr_status begin(mr_mujoco *mujoco) {
+static mr_status forward_start(mr_mujoco *mujoco) {
     mr_status status;
 
     MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
@@ -203,10 +178,18 @@ done:
 }
 
 mr_status mr_mujoco_set_state(mr_mujoco *mujoco, const double *qpos, const double *qvel) {
-    mj_resetData(mujoco->model, mujoco->data);
+    mr_start_reset(mujoco);
     memcpy(mujoco->data->qpos, qpos, (size_t)mujoco->model->nq * sizeof *qpos);
     memcpy(mujoco->data->qvel, qvel, (size_t)mujoco->model->nv * sizeof *qvel);
-    return begin(mujoco);
+    return forward_start(mujoco);
+}
+
+mr_status mr_mujoco_begin(mr_mujoco *mujoco) {
+    mr_start_reset(mujoco);
+    mr_start_draw(mujoco);
+    if (mujoco->task.place != NULL)
+        mujoco->task.place(mujoco, mujoco->data->qpos, mujoco->data->qvel);
+    return forward_start(mujoco);
 }
 
 // Whether the step's numbers are of no use. MuJoCo counts the times that it found the state bad and
@@ -224,24 +207,13 @@ static bool has_diverged(const mr_mujoco *mujoco, const double *obs, double rewa
 
 // The functions of the environment
 
-static void disturb(mr_random *random, const mr_noise *noise, size_t n, mjtNum *values) {
-    for (size_t i = 0; i < n && noise->kind != NULL; i++)
-        values[i] += noise->scale * noise->kind->draw(random);
-}
-
 static mr_status task_reset(void *self, const uint64_t *seed, double *obs) {
     mr_status status;
     mr_mujoco *mujoco = self;
-    mjData *data = mujoco->data;
 
     if (seed != NULL)
         mujoco->random = mr_random_stream(*seed, MR_STREAM_ENV, 0);
-    mj_resetData(mujoco->model, data);
-    disturb(&mujoco->random, &mujoco->task.qpos_noise, (size_t)mujoco->model->nq, data->qpos);
-    disturb(&mujoco->random, &mujoco->task.qvel_noise, (size_t)mujoco->model->nv, data->qvel);
-    if (mujoco->task.place != NULL)
-        mujoco->task.place(mujoco, data->qpos, data->qvel);
-    MR_TRY(begin(mujoco));
+    MR_TRY(mr_mujoco_begin(mujoco));
     mr_mujoco_observe(mujoco, obs);
     memcpy(mujoco->last_obs, obs, mujoco->obs_dim * sizeof *obs);
 done:
@@ -275,12 +247,17 @@ static void task_close(void *self) {
         return;
     mj_deleteData(mujoco->data);
     mj_deleteModel(mujoco->model);
+    for (size_t i = 0; i < mujoco->n_notes; i++)
+        free(mujoco->notes[i]);
+    free(mujoco->notes);
+    free(mujoco->noises);
     free(mujoco->numbers);
     free(mujoco->info_texts);
     free(mujoco->info_names);
     free(mujoco->obs_texts);
     free(mujoco->obs_names);
     free(mujoco->name);
+    mr_task_free(&mujoco->task);
     free(mujoco);
 }
 
@@ -298,14 +275,10 @@ static void make_data(void *self) {
 }
 
 static void count_parts(mr_mujoco *mujoco) {
-    mujoco->n_obs = mr_task_n_obs(&mujoco->task);
-    mujoco->n_rewards = mr_task_n_rewards(&mujoco->task);
-    mujoco->n_infos = mr_task_n_infos(&mujoco->task);
-    mujoco->n_ranges = mr_task_n_ranges(&mujoco->task);
     mujoco->obs_dim = count_obs(mujoco);
     mujoco->n_info_values = count_named_rewards(mujoco);
-    for (size_t i = 0; i < mujoco->n_infos; i++)
-        mujoco->n_info_values += info_dim(&mujoco->task.infos[i]);
+    for (size_t i = 0; i < mujoco->task.infos.n; i++)
+        mujoco->n_info_values += info_dim(&mujoco->task.infos.rows[i]);
 }
 
 static bool is_after_step(const mr_slice *slice) {
@@ -315,20 +288,22 @@ static bool is_after_step(const mr_slice *slice) {
 static bool reads_after_step(const mr_mujoco *mujoco) {
     const mr_task *task = &mujoco->task;
     bool reads = false;
-    for (size_t i = 0; i < mujoco->n_obs; i++)
-        reads = reads || (is_observed(&task->obs[i]) && is_after_step(&task->obs[i].of));
-    for (size_t i = 0; i < mujoco->n_rewards; i++)
-        reads = reads || is_after_step(&task->rewards[i].of.of);
-    for (size_t i = 0; i < mujoco->n_infos; i++)
-        reads = reads || is_after_step(&task->infos[i].of.of);
-    for (size_t i = 0; i < mujoco->n_ranges; i++)
-        reads = reads || is_after_step(&task->healthy[i].of.of);
+    for (size_t i = 0; i < task->obs.n; i++)
+        reads = reads || (is_observed(&task->obs.rows[i]) && is_after_step(&task->obs.rows[i].of));
+    for (size_t i = 0; i < task->rewards.n; i++)
+        reads = reads || is_after_step(&task->rewards.rows[i].of.of);
+    for (size_t i = 0; i < task->infos.n; i++)
+        reads = reads || is_after_step(&task->infos.rows[i].of.of);
+    for (size_t i = 0; i < task->healthy.n; i++)
+        reads = reads || is_after_step(&task->healthy.rows[i].of.of);
     return reads;
 }
 
 static mr_status allocate(mr_mujoco *mujoco) {
     const size_t n_info = mujoco->n_info_values, n_act = (size_t)mujoco->model->nu;
-    const size_t n_numbers = 2 * n_act + mujoco->obs_dim + n_info + mujoco->task.n_plugin_numbers;
+    const size_t n_before = mujoco->task.rewards.n + mujoco->task.infos.n;
+    const size_t n_numbers =
+        n_before + 2 * n_act + mujoco->obs_dim + n_info + mujoco->task.n_plugin_numbers;
     mujoco->numbers = calloc(n_numbers + 1, sizeof *mujoco->numbers);
     mujoco->info_texts = calloc(n_info + 1, sizeof *mujoco->info_texts);
     mujoco->info_names = calloc(n_info + 1, sizeof *mujoco->info_names);
@@ -337,7 +312,8 @@ static mr_status allocate(mr_mujoco *mujoco) {
     if (mujoco->numbers == NULL || mujoco->info_texts == NULL || mujoco->info_names == NULL ||
         mujoco->obs_texts == NULL || mujoco->obs_names == NULL)
         return mr_fail_memory(mujoco->name);
-    mujoco->act_low = mujoco->numbers;
+    mujoco->before = mujoco->numbers;
+    mujoco->act_low = mujoco->before + n_before;
     mujoco->act_high = mujoco->act_low + n_act;
     mujoco->last_obs = mujoco->act_high + n_act;
     mujoco->info = mujoco->last_obs + mujoco->obs_dim;
@@ -348,17 +324,29 @@ static mr_status allocate(mr_mujoco *mujoco) {
 static void name_infos(mr_mujoco *mujoco) {
     size_t k = 0;
     const size_t size = sizeof mujoco->info_texts[0];
-    for (size_t i = 0; i < mujoco->n_rewards; i++)
-        if (mujoco->task.rewards[i].name[0] != '\0')
-            snprintf(mujoco->info_texts[k++], size, "%s", mujoco->task.rewards[i].name);
-    for (size_t i = 0; i < mujoco->n_infos; i++) {
-        const mr_info_term *term = &mujoco->task.infos[i];
+    for (size_t i = 0; i < mujoco->task.rewards.n; i++)
+        if (mujoco->task.rewards.rows[i].name[0] != '\0')
+            snprintf(mujoco->info_texts[k++], size, "%s", mujoco->task.rewards.rows[i].name);
+    for (size_t i = 0; i < mujoco->task.infos.n; i++) {
+        const mr_info_term *term = &mujoco->task.infos.rows[i];
         const size_t n = info_dim(term);
         for (size_t j = 0; j < n; j++)
             snprintf(mujoco->info_texts[k++], size, n > 1 ? "%s[%zu]" : "%s", term->name, j);
     }
     for (size_t i = 0; i < k; i++)
         mujoco->info_names[i] = mujoco->info_texts[i];
+}
+
+// Whoever looks for a name must find the one that is meant.
+static mr_status check_info_names(const mr_mujoco *mujoco) {
+    for (size_t i = 0; i < mujoco->n_info_values; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(mujoco->info_names[k], mujoco->info_names[i]) == 0)
+                return mr_fail(MR_ERR_INPUT,
+                               "%s: two numbers of the info are called \"%s\"; give each a name of "
+                               "its own",
+                               mujoco->name, mujoco->info_names[i]);
+    return MR_OK;
 }
 
 static void name_obs(mr_mujoco *mujoco) {
@@ -385,23 +373,27 @@ static mr_status build(const char *name, const mr_task *task, mjModel *model, mr
         return mr_fail_memory(name);
     }
     mujoco->model = model;
-    mujoco->task = *task;
     mujoco->name = strdup(name);
     if (mujoco->name == NULL)
         MR_TRY(mr_fail_memory(name));
+    MR_TRY(mr_task_copy(task, &mujoco->task));
     MR_TRY(mr_model_check_actuators(name, model));
+    MR_TRY(mr_model_limit_actuators(name, &task->ctrl_range, model));
     MR_TRY(mr_task_resolve(name, model, &mujoco->task));
+    MR_TRY(mr_start_resolve(mujoco));
     mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
     mujoco->dt = model->opt.timestep * (double)task->frame_skip;
     count_parts(mujoco);
     mujoco->reads_after_step = reads_after_step(mujoco);
     MR_TRY(allocate(mujoco));
     name_infos(mujoco);
+    MR_TRY(check_info_names(mujoco));
     name_obs(mujoco);
     copy_bounds(mujoco);
     MR_TRY(mr_mujoco_run(name, make_data, mujoco));
     if (mujoco->data == NULL)
         MR_TRY(mr_fail_memory(name));
+    MR_TRY(mr_mujoco_note(mujoco));
     *out = mujoco;
     mujoco = NULL;
 done:
@@ -425,6 +417,8 @@ static mr_env_spec make_spec(const mr_mujoco *mujoco) {
         .obs_names = mujoco->obs_names,
         .arena =
             mujoco->task.arena.high[0] > mujoco->task.arena.low[0] ? &mujoco->task.arena : NULL,
+        .n_notes = mujoco->n_notes,
+        .notes = (const char *const *)mujoco->notes,
     };
 }
 
@@ -444,13 +438,13 @@ done:
 mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,
                          mr_env **out) {
     mr_status status;
-    mr_task task = *(const mr_task *)builtin->task;
-    mr_env_option rows[MR_MAX_TASK_OPTIONS];
-    const size_t n = mr_task_options(&task, rows);
+    mr_task task = {0};
 
-    MR_TRY(mr_env_options_set(builtin->name, options->set, n, rows));
+    MR_TRY(mr_task_copy(builtin->task, &task));
+    MR_TRY(mr_task_set(builtin->name, options->set, &task));
     MR_TRY(mr_mujoco_new(builtin->name, &task, NULL, out));
 done:
+    mr_task_free(&task);
     return status;
 }
 

@@ -2,7 +2,7 @@
 
 #include "envs/mujoco/task.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 static const double any = 1e12; // the largest weight
 
@@ -12,31 +12,53 @@ typedef struct {
 } table;
 
 static void add(table *to, mr_env_option row) {
-    if (row.name != NULL && to->n < MR_MAX_TASK_OPTIONS)
-        to->rows[to->n++] = row;
+    if (row.name == NULL || row.name[0] == '\0')
+        return;
+    if (to->rows != NULL)
+        to->rows[to->n] = row;
+    to->n++;
+}
+
+static void add_real(table *to, const char *name, const char *alias, double *value) {
+    add(to, (mr_env_option){.name = name,
+                            .type = MR_ENV_REAL,
+                            .value = value,
+                            .min = -any,
+                            .max = any,
+                            .alias = alias});
 }
 
 static void add_slice(table *to, mr_slice *slice) {
-    add(to,
-        (mr_env_option){slice->object.option, MR_ENV_TEXT, slice->object.name, 0, 0, MR_NAME_SIZE});
+    add(to, (mr_env_option){.name = slice->object.option,
+                            .type = MR_ENV_TEXT,
+                            .value = slice->object.name,
+                            .size = MR_NAME_SIZE});
     add(to,
         (mr_env_option){.name = slice->clip_option, .type = MR_ENV_RANGE, .value = &slice->clip});
 }
 
 static void add_general(table *to, mr_task *task) {
     if (task->model[0] != '\0') // a model that is given by name may be another one
-        add(to, (mr_env_option){"xml_file", MR_ENV_TEXT, task->model, 0, 0, sizeof task->model});
-    add(to, (mr_env_option){"frame_skip", MR_ENV_COUNT, &task->frame_skip, 1, 1e6, 0});
-    add(to,
-        (mr_env_option){"max_episode_steps", MR_ENV_COUNT, &task->max_episode_steps, 0, 1e9, 0});
-    add(to, (mr_env_option){task->unused, MR_ENV_REAL, &task->unused_value, -any, any, 0});
+        add(to, (mr_env_option){.name = "xml_file",
+                                .type = MR_ENV_TEXT,
+                                .value = task->model,
+                                .size = sizeof task->model});
+    add(to, (mr_env_option){.name = "frame_skip",
+                            .type = MR_ENV_COUNT,
+                            .value = &task->frame_skip,
+                            .min = 1,
+                            .max = 1e6});
+    add(to, (mr_env_option){.name = "max_episode_steps",
+                            .type = MR_ENV_COUNT,
+                            .value = &task->max_episode_steps,
+                            .max = 1e9});
+    add_real(to, task->unused, NULL, &task->unused_value);
 }
 
 static void add_obs(table *to, mr_task *task) {
     bool has_positions = false;
-    const size_t n_obs = mr_task_n_obs(task);
-    for (size_t i = 0; i < n_obs; i++) {
-        mr_obs_part *part = &task->obs[i];
+    for (size_t i = 0; i < task->obs.n; i++) {
+        mr_obs_part *part = &task->obs.rows[i];
         has_positions = has_positions || part->n_positions > 0;
         add(to,
             (mr_env_option){.name = part->option, .type = MR_ENV_SWITCH, .value = &part->included});
@@ -49,25 +71,22 @@ static void add_obs(table *to, mr_task *task) {
 }
 
 static void add_rewards(table *to, mr_task *task) {
-    const size_t n_rewards = mr_task_n_rewards(task), n_infos = mr_task_n_infos(task);
-    for (size_t i = 0; i < n_rewards; i++) {
-        mr_reward_term *term = &task->rewards[i];
-        add(to, (mr_env_option){term->option, MR_ENV_REAL, &term->weight, -any, any, 0});
+    for (size_t i = 0; i < task->rewards.n; i++) {
+        mr_reward_term *term = &task->rewards.rows[i];
+        add_real(to, term->option, term->alias, &term->weight);
         add(to,
             (mr_env_option){.name = term->clip_option, .type = MR_ENV_RANGE, .value = &term->clip});
-        add(to,
-            (mr_env_option){term->of.low_option, MR_ENV_REAL, &term->of.range.low, -any, any, 0});
+        add_real(to, term->of.low_option, NULL, &term->of.range.low);
         add_slice(to, &term->of.of);
     }
-    for (size_t i = 0; i < n_infos; i++)
-        add_slice(to, &task->infos[i].of.of);
+    for (size_t i = 0; i < task->infos.n; i++)
+        add_slice(to, &task->infos.rows[i].of.of);
 }
 
 static void add_ends(table *to, mr_task *task) {
     bool has_choice = false; // Gymnasium lets those choose whose ranges can be chosen
-    const size_t n_ranges = mr_task_n_ranges(task);
-    for (size_t i = 0; i < n_ranges; i++) {
-        mr_healthy_range *range = &task->healthy[i];
+    for (size_t i = 0; i < task->healthy.n; i++) {
+        mr_healthy_range *range = &task->healthy.rows[i];
         has_choice = has_choice || range->option != NULL;
         add(to,
             (mr_env_option){.name = range->option, .type = MR_ENV_RANGE, .value = &range->range});
@@ -79,10 +98,11 @@ static void add_ends(table *to, mr_task *task) {
 }
 
 static void add_noise(table *to, mr_noise *noise) {
-    add(to, (mr_env_option){noise->option, MR_ENV_REAL, &noise->scale, 0, any, 0});
+    add(to, (mr_env_option){
+                .name = noise->option, .type = MR_ENV_REAL, .value = &noise->scale, .max = any});
 }
 
-size_t mr_task_options(mr_task *task, mr_env_option rows[MR_MAX_TASK_OPTIONS]) {
+size_t mr_task_options(mr_task *task, mr_env_option *rows) {
     table to = {.rows = rows};
     add_general(&to, task);
     add_obs(&to, task);
@@ -91,4 +111,13 @@ size_t mr_task_options(mr_task *task, mr_env_option rows[MR_MAX_TASK_OPTIONS]) {
     add_noise(&to, &task->qpos_noise);
     add_noise(&to, &task->qvel_noise);
     return to.n;
+}
+
+mr_status mr_task_set(const char *name, const char *set, mr_task *task) {
+    mr_env_option *rows = calloc(mr_task_options(task, NULL) + 1, sizeof *rows);
+    if (rows == NULL)
+        return mr_fail_memory(name);
+    const mr_status status = mr_env_options_set(name, set, mr_task_options(task, rows), rows);
+    free(rows);
+    return status;
 }

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char symbol[] = "millrace_task";
@@ -126,8 +127,12 @@ static mr_status check_parts(const char *path, const mjModel *model, const mr_pl
         return fail_plugin(path, "obs_dim, observe and reward must be given");
     if (plugin->n_kept > 0 && plugin->keep == NULL)
         return fail_plugin(path, "n_kept is not 0, but there is no keep");
-    if (plugin->n_info > MR_MAX_INFOS || (plugin->n_info > 0 && plugin->info_names == NULL))
-        return fail_plugin(path, "n_info must be at most 8, with as many info_names");
+    if (plugin->n_info > 0 && plugin->info_names == NULL)
+        return fail_plugin(path, "n_info is not 0, but there are no info_names");
+    for (size_t i = 0; i < plugin->n_info; i++)
+        if (plugin->info_names[i] == NULL || plugin->info_names[i][0] == '\0' ||
+            strlen(plugin->info_names[i]) >= MR_NAME_SIZE)
+            return fail_plugin(path, "each of the info_names must have 1 to 127 bytes");
     if (plugin->frame_skip == 0)
         return fail_plugin(path, "frame_skip must be at least 1");
     if (plugin->obs_dim(model) == 0)
@@ -150,26 +155,33 @@ static mr_status load(const char *path, const mr_plugin **out) {
     return MR_OK;
 }
 
-static void describe(const mjModel *model, const mr_plugin *plugin, mr_task *task) {
-    *task = (mr_task){
+static mr_status describe(const mjModel *model, const mr_plugin *plugin, mr_task *task) {
+    mr_obs_part obs = {.of = {.field = &obs_field, .n = plugin->obs_dim(model)}};
+    mr_reward_term reward = {.name = "reward", .of = {.kind = &reward_quantity}, .weight = 1.0};
+    mr_healthy_range over = {.of = {.kind = &over_quantity}, .range = {0.0, 0.5}, .closed = true};
+    const mr_task of_plugin = {
         .frame_skip = plugin->frame_skip,
         .max_episode_steps = plugin->max_episode_steps,
-        .obs = {{.of = {.field = &obs_field, .n = plugin->obs_dim(model)}}},
-        .rewards = {{.name = "reward", .of = {.kind = &reward_quantity}, .weight = 1.0}},
+        .obs = {&obs, 1},
+        .rewards = {&reward, 1},
+        .infos = {calloc(plugin->n_info + 1, sizeof(mr_info_term)), plugin->n_info},
+        .healthy = {&over, plugin->is_over != NULL ? 1 : 0},
+        .terminate_when_unhealthy = plugin->is_over != NULL,
         .place = plugin->place != NULL ? place : NULL,
         .place_text = plugin->place != NULL ? "changed as the plug-in says" : NULL,
         .plugin = plugin,
         .n_plugin_numbers = plugin->obs_dim(model) + plugin->n_kept + plugin->n_info,
     };
+    if (of_plugin.infos.rows == NULL)
+        return mr_fail_memory("a plug-in's info");
     for (size_t i = 0; i < plugin->n_info; i++) {
-        snprintf(task->infos[i].name, sizeof task->infos[i].name, "%s", plugin->info_names[i]);
-        task->infos[i].of.of = (mr_slice){.field = &info_field, .first = i, .n = 1};
+        mr_info_term *info = &of_plugin.infos.rows[i];
+        snprintf(info->name, sizeof info->name, "%s", plugin->info_names[i]);
+        info->of.of = (mr_slice){.field = &info_field, .first = i, .n = 1};
     }
-    if (plugin->is_over != NULL) {
-        task->healthy[0] =
-            (mr_healthy_range){.of = {.kind = &over_quantity}, .range = {0.0, 0.5}, .closed = true};
-        task->terminate_when_unhealthy = true;
-    }
+    const mr_status status = mr_task_copy(&of_plugin, task);
+    free(of_plugin.infos.rows);
+    return status;
 }
 
 mr_status mr_task_read_plugin(const char *path, const mjModel *model, mr_task *task,
@@ -180,7 +192,7 @@ mr_status mr_task_read_plugin(const char *path, const mjModel *model, mr_task *t
     MR_TRY(load(path, &plugin));
     MR_TRY(check_versions(path, plugin));
     MR_TRY(check_parts(path, model, plugin));
-    describe(model, plugin, task);
+    MR_TRY(describe(model, plugin, task));
     snprintf(summary, MR_ENV_TEXT_SIZE, "%s", plugin->summary != NULL ? plugin->summary : "");
 done:
     return status;

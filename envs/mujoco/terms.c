@@ -2,6 +2,8 @@
 
 #include "envs/mujoco/terms.h"
 
+#include "envs/mujoco/compat.h"
+
 #include <math.h>
 
 // Fields
@@ -35,6 +37,14 @@ static size_t count_bodies(const mjModel *model) {
 
 static size_t count_sites(const mjModel *model) {
     return (size_t)model->nsite;
+}
+
+static size_t count_geoms(const mjModel *model) {
+    return (size_t)model->ngeom;
+}
+
+static size_t count_activations(const mjModel *model) {
+    return (size_t)model->na;
 }
 
 static size_t count_tendons(const mjModel *model) {
@@ -81,6 +91,9 @@ FIELD(site_xpos, mjOBJ_SITE, 3, count_sites);
 FIELD(ten_length, mjOBJ_TENDON, 1, count_tendons);
 FIELD(ten_velocity, mjOBJ_TENDON, 1, count_tendons);
 FIELD(sensordata, mjOBJ_SENSOR, 1, count_sensordata, .span = sensor_outputs);
+FIELD(act, mjOBJ_ACTUATOR, 1, count_activations, .span = mr_mujoco_activations);
+FIELD(geom_xpos, mjOBJ_GEOM, 3, count_geoms);
+FIELD(site_xmat, mjOBJ_SITE, 9, count_sites);
 
 const mr_field *const mr_fields[] = {
     &mr_field_qpos,
@@ -101,6 +114,9 @@ const mr_field *const mr_fields[] = {
     &mr_field_ten_length,
     &mr_field_ten_velocity,
     &mr_field_sensordata,
+    &mr_field_act,
+    &mr_field_geom_xpos,
+    &mr_field_site_xmat,
     NULL,
 };
 

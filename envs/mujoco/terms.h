@@ -21,6 +21,9 @@ extern const mr_field mr_field_site_xpos;       // positions of sites
 extern const mr_field mr_field_ten_length;      // lengths of tendons
 extern const mr_field mr_field_ten_velocity;    // their velocities
 extern const mr_field mr_field_sensordata;      // outputs of sensors
+extern const mr_field mr_field_act;             // activations of actuators that have a state
+extern const mr_field mr_field_geom_xpos;       // positions of geoms
+extern const mr_field mr_field_site_xmat;       // orientations of sites, as matrices by rows
 
 extern const mr_map mr_map_sin;
 extern const mr_map mr_map_cos;
@@ -41,7 +44,17 @@ extern const mr_quantity mr_quantity_reached;  // 1 where the norm is in the ran
 extern const mr_noise_kind mr_noise_uniform; // on [-scale, scale)
 extern const mr_noise_kind mr_noise_normal;  // with deviation `scale`
 
+extern const mr_shape_kind mr_shape_exp;       // exp(-x / scale)
+extern const mr_shape_kind mr_shape_tolerance; // 1 within bounds, falling off over a margin
+
+extern const mr_sigmoid mr_sigmoid_gaussian;  // also at any distance above 0
+extern const mr_sigmoid mr_sigmoid_linear;    // 0 from some distance on
+extern const mr_sigmoid mr_sigmoid_quadratic; // so is this
+extern const mr_sigmoid mr_sigmoid_long_tail; // falls as the square of the distance
+
 /// All of them, for descriptions that name them in text. NULL ends each list.
 extern const mr_field *const mr_fields[];
 extern const mr_map *const mr_maps[];
 extern const mr_noise_kind *const mr_noise_kinds[];
+extern const mr_shape_kind *const mr_shape_kinds[];
+extern const mr_sigmoid *const mr_sigmoids[];

@@ -24,17 +24,14 @@ mr_status mr_yaml_fault(const mr_yaml_reader *r, const yaml_node_t *node, const 
 // "unknown WHAT "text"; did you mean ...?", or the list of the n names.
 mr_status mr_yaml_unknown(const mr_yaml_reader *r, const yaml_node_t *node, const char *what,
                           const char *text, size_t n, mr_name_at *at, const void *table) {
-    char cause[CAUSE_SIZE], list[LIST_SIZE] = "";
+    char cause[CAUSE_SIZE], list[LIST_SIZE];
     const char *nearest = mr_nearest(text, n, at, table);
-    size_t length = 0;
     if (nearest != NULL) {
         snprintf(cause, sizeof cause, "unknown %s \"%.60s\"; did you mean \"%s\"?", what, text,
                  nearest);
         return mr_yaml_fault(r, node, cause);
     }
-    for (size_t i = 0; i < n && length < sizeof list; i++)
-        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s", i == 0 ? "" : ", ",
-                                   at(table, i));
+    mr_list_names(n, at, table, sizeof list, list);
     snprintf(cause, sizeof cause, "unknown %s \"%.60s\"; there are %s", what, text, list);
     return mr_yaml_fault(r, node, cause);
 }
@@ -61,8 +58,12 @@ mr_status mr_yaml_name(const mr_yaml_reader *r, const yaml_node_t *node, size_t 
     const mr_status status = mr_yaml_text(r, node, &text);
     if (status != MR_OK)
         return status;
-    if (text[0] == '\0' || strlen(text) >= size)
-        return mr_yaml_fault(r, node, "a name must have at least 1 byte and not so many");
+    if (text[0] == '\0' || strlen(text) >= size) {
+        char cause[CAUSE_SIZE];
+        snprintf(cause, sizeof cause, "expected from 1 to %zu bytes here, not %zu", size - 1,
+                 strlen(text));
+        return mr_yaml_fault(r, node, cause);
+    }
     snprintf(out, size, "%s", text);
     return MR_OK;
 }
@@ -118,7 +119,7 @@ mr_status mr_yaml_switch(const mr_yaml_reader *r, const yaml_node_t *node, bool 
     return MR_OK;
 }
 
-mr_status mr_yaml_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out) {
+mr_status mr_yaml_bounds(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out) {
     mr_status status;
     if (node->type != YAML_SEQUENCE_NODE ||
         node->data.sequence.items.top - node->data.sequence.items.start != 2)
@@ -126,10 +127,30 @@ mr_status mr_yaml_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *ou
     const int *items = node->data.sequence.items.start;
     MR_TRY(get_number(r, mr_yaml_node(r, items[0]), &out->low));
     MR_TRY(get_number(r, mr_yaml_node(r, items[1]), &out->high));
-    if (!(out->low < out->high))
+    if (!(out->low <= out->high))
         status = mr_yaml_fault(r, node, "the first of the two numbers must be the smaller one");
 done:
     return status;
+}
+
+mr_status mr_yaml_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out) {
+    const mr_status status = mr_yaml_bounds(r, node, out);
+    if (status == MR_OK && !(out->low < out->high))
+        return mr_yaml_fault(r, node, "the first of the two numbers must be the smaller one");
+    return status;
+}
+
+mr_status mr_yaml_finite_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out) {
+    const mr_status status = mr_yaml_range(r, node, out);
+    if (status == MR_OK && (!isfinite(out->low) || !isfinite(out->high)))
+        return mr_yaml_fault(r, node, "expected two finite numbers here, as in [-0.2, 0.2]");
+    return status;
+}
+
+size_t mr_yaml_length(const yaml_node_t *node) {
+    return node->type == YAML_SEQUENCE_NODE
+               ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
+               : 0;
 }
 
 // ---- Tables

@@ -35,6 +35,12 @@ mr_status mr_yaml_count(const mr_yaml_reader *r, const yaml_node_t *node, double
                         size_t *out);
 mr_status mr_yaml_switch(const mr_yaml_reader *r, const yaml_node_t *node, bool *out);
 mr_status mr_yaml_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out);
+mr_status mr_yaml_finite_range(mr_yaml_reader *r, const yaml_node_t *node, mr_range *out);
+mr_status mr_yaml_bounds(mr_yaml_reader *r, const yaml_node_t *node,
+                         mr_range *out); // a range whose ends may be the same
+
+/// The length of a list; 0 where it is none.
+size_t mr_yaml_length(const yaml_node_t *node);
 
 /// The row of a table that the node names. The table is an array of pointers that ends at NULL, to
 /// structs that begin with their name (mr_fields, mr_maps).

@@ -25,3 +25,7 @@ set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH up_to_prefix /prefix/${pkgconfig_dir} /prefix)
 configure_file(scripts/install/millrace.pc.in millrace.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millrace.pc DESTINATION ${pkgconfig_dir})
+
+# Before anything is installed, `PKG_CONFIG_PATH=build/release pkg-config millrace` finds this one, and with it the
+# headers where they are.
+configure_file(scripts/install/millrace-uninstalled.pc.in millrace-uninstalled.pc @ONLY)

@@ -43,7 +43,7 @@ const mr_plugin millrace_task = {
     .n_kept = 1,
 #endif
 #ifdef FAULT_INFO
-    .n_info = 9,
+    .n_info = 1,
 #endif
     .obs_dim = obs_dim,
     .observe = observe,

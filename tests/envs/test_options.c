@@ -3,6 +3,8 @@
 #include "envs/mujoco/task.h"
 #include "envs/options.h"
 
+#include "tests/scratch.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,6 +48,28 @@ Test(options, lets_the_last_of_a_key_count) {
     cr_assert_eq(set(&v, "count=7,weight=1,count=8"), MR_OK);
     cr_expect_eq(v.count, 8);
     cr_expect_eq(set(&v, ""), MR_OK);
+}
+
+static mr_status set_aliased(const char *text, double *far, double *near) {
+    const mr_env_option rows[] = {
+        {.name = "far", .type = MR_ENV_REAL, .value = far, .max = 9, .alias = "distance"},
+        {.name = "near", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "distance"},
+        {.name = "one", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "far"},
+        {.name = "two", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "second"},
+    };
+    return mr_env_options_set("Task-v0", text, MR_COUNT(rows), rows);
+}
+
+Test(options, stand_for_an_alias_that_is_nobody_elses) {
+    double far = 1.0, near = 1.0;
+    cr_assert_eq(set_aliased("far=2", &far, &near), MR_OK); // a name comes before an alias
+    cr_expect(far == 2.0 && near == 1.0);
+    cr_assert_eq(set_aliased("second=3", &far, &near), MR_OK);
+    cr_expect(far == 2.0 && near == 3.0);
+    cr_expect_eq(set_aliased("distance=4", &far, &near), MR_ERR_USAGE);
+    cr_expect_str_eq(mr_error_message(),
+                     "Task-v0: distance could be far or near; name the one that is meant");
+    cr_expect(far == 2.0 && near == 3.0);
 }
 
 static void expect_refused(const char *text, const char *part) {
@@ -95,7 +119,8 @@ Test(options, of_every_task_take_their_own_defaults) {
             continue;
         }
         char text[2048] = "";
-        mr_env_option rows[MR_MAX_TASK_OPTIONS];
+        mr_env_option rows[64];
+        cr_assert_leq(mr_task_options(&mujoco->task, NULL), MR_COUNT(rows));
         const size_t n = mr_task_options(&mujoco->task, rows);
         for (size_t k = 0, length = 0; k < n; k++) {
             char value[MR_ENV_TEXT_SIZE];
@@ -158,6 +183,32 @@ Test(options, refuses_bodies_and_models_that_are_not_there) {
     expect_message("Reacher-v5: the model has no body \"fingertip\"");
 }
 
+// In a folder that has a file of a built-in model's name.
+Test(options, asks_which_model_is_meant_where_a_file_has_a_built_in_ones_name,
+     .init = scratch_enter, .fini = scratch_leave) {
+    mr_env *env = NULL;
+    scratch_write("hopper.xml", "<mujoco><worldbody><body><joint name=\"a\"/><joint name=\"b\" "
+                                "type=\"slide\"/><joint name=\"c\" axis=\"1 0 0\"/><geom "
+                                "size=\"1\"/></body></worldbody><actuator><motor joint=\"a\" "
+                                "ctrllimited=\"true\" ctrlrange=\"-1 1\"/></actuator></mujoco>");
+    cr_expect_eq(open_with("Hopper-v5", NULL, NULL), MR_OK); // nobody has chosen
+    cr_expect_eq(open_with("Hopper-v5", "xml_file=hopper.xml", NULL), MR_ERR_USAGE);
+    expect_message("hopper.xml is the name of a built-in model and of a file in this folder; write "
+                   "xml_file=builtin:hopper.xml for the built-in model, xml_file=./hopper.xml for "
+                   "the file");
+    cr_expect_eq(open_with("Hopper-v5", "xml_file=walker2d.xml", NULL), MR_OK); // no such file
+    const mr_env_options builtin = {.set = "xml_file=builtin:hopper.xml"};
+    cr_assert_eq(mr_env_open("Hopper-v5", &builtin, &env), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_env_get_spec(env)->act_dim, 3);
+    mr_env_close(env);
+    const mr_env_options file = {.set = "xml_file=./hopper.xml"};
+    cr_assert_eq(mr_env_open("Hopper-v5", &file, &env), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_env_get_spec(env)->act_dim, 1);
+    mr_env_close(env);
+    cr_expect_eq(open_with("Hopper-v5", "xml_file=builtin:hoper.xml", NULL), MR_ERR_USAGE);
+    expect_message("no built-in model \"hoper.xml\"; did you mean \"hopper.xml\"?");
+}
+
 Test(options, refuses_a_task_file_for_a_built_in_task) {
     cr_expect_eq(open_with("Ant-v5", NULL, "task.yaml"), MR_ERR_USAGE);
     expect_message("Ant-v5 has a task of its own");
@@ -185,4 +236,25 @@ Test(options, are_told_by_the_description_with_their_defaults) {
     cr_expect_not_null(strstr(text, "(2 x 0.002 s)"), "%s", text);
     cr_expect_not_null(strstr(text, "2  (default 4)"));
     cr_expect_not_null(strstr(text, "0.5:inf  (default 0.7:inf)"));
+}
+
+static bool is_called_gymnasiums(const char *name, const char *set) {
+    char text[16384];
+    const mr_env_options options = {.set = set};
+    cr_assert_eq(mr_env_describe(name, &options, text, sizeof text), MR_OK, "%s",
+                 mr_error_message());
+    return strstr(text, "Equals Gymnasium's task") != NULL;
+}
+
+Test(options, other_than_gymnasiums_make_another_task) {
+    cr_expect(is_called_gymnasiums("Hopper-v5", NULL));
+    cr_expect(is_called_gymnasiums("Hopper-v5", "frame_skip=4")); // is the default
+    cr_expect_not(is_called_gymnasiums("Hopper-v5", "frame_skip=2"));
+    cr_expect_not(is_called_gymnasiums("Hopper-v5", "healthy_z_range=0.6:inf"));
+    cr_expect(is_called_gymnasiums("HumanoidStandup-v5", "uph_cost_weight=2")); // without effect
+    cr_expect_not(is_called_gymnasiums("SparseHopper-v0", NULL));
+    cr_expect(is_called_gymnasiums("Pendulum-v1", NULL));
+    cr_expect_not(is_called_gymnasiums("Pendulum-v1", "g=9.81"));
+    cr_expect(is_called_gymnasiums("MountainCarContinuous-v0", NULL));
+    cr_expect_not(is_called_gymnasiums("MountainCarContinuous-v0", "goal_velocity=0.01"));
 }

@@ -95,7 +95,7 @@ Test(task_plugin, refuses_plug_ins_of_other_versions_and_with_parts_missing) {
         {"SYMBOL", "defines no millrace_task"},
         {"SKIP", "frame_skip"},
         {"KEEP", "there is no keep"},
-        {"INFO", "n_info must be at most 8"},
+        {"INFO", "n_info is not 0, but there are no info_names"},
         {"REWARD", "observe and reward must be given"},
     };
     for (size_t i = 0; i < MR_COUNT(faults); i++) {

@@ -50,3 +50,16 @@ Test(nearest, finds_nothing_when_nothing_is_near) {
     cr_assert_null(nearest(""));
     cr_assert_null(mr_nearest("Hopper-v5", 0, name_at, names));
 }
+
+Test(nearest, lists_whole_names_and_says_where_there_are_more) {
+    static const char *const joints[] = {"hip", "", "knee", "hip", "ankle"};
+    char text[32];
+    cr_expect_eq(mr_list_names(5, name_at, joints, sizeof text, text), 3);
+    cr_expect_str_eq(text, "hip, knee, ankle");
+    cr_expect_eq(mr_list_names(5, name_at, joints, 17, text), 2); // "ankle" and ", ..." don't fit
+    cr_expect_str_eq(text, "hip, knee, ...");
+    cr_expect_eq(mr_list_names(5, name_at, joints, 8, text), 0);
+    cr_expect_str_eq(text, "...");
+    cr_expect_eq(mr_list_names(0, name_at, joints, sizeof text, text), 0);
+    cr_expect_str_eq(text, "");
+}

@@ -1,0 +1,106 @@
+// What users should know of a task, because they would hardly have wanted it so: a line each.
+
+#include "envs/mujoco/notes.h"
+
+#include "envs/mujoco/start.h"
+#include "envs/mujoco/terms.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NOTE_SIZE = 1024, TEXT_SIZE = 256 };
+enum { N_STARTS = 5 }; // none of so many healthy: none is taken to be
+
+__attribute__((format(printf, 2, 3))) static mr_status note(mr_mujoco *mujoco, const char *format,
+                                                            ...) {
+    char *text = malloc(NOTE_SIZE);
+    if (text == NULL)
+        return mr_fail_memory(mujoco->name);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, NOTE_SIZE, format, args);
+    va_end(args);
+    mujoco->notes[mujoco->n_notes++] = text;
+    return MR_OK;
+}
+
+// ---- Effort
+
+static bool is_effort(const mr_measure *measure) {
+    const mr_field *field = measure->of.field;
+    return (measure->kind == &mr_quantity_squares || measure->kind == &mr_quantity_norm) &&
+           (field == &mr_field_ctrl || field == &mr_field_actuator_force ||
+            field == &mr_field_qfrc_actuator);
+}
+
+static mr_status note_weight(mr_mujoco *mujoco, const mr_reward_term *term) {
+    const char *name = term->name[0] != '\0' ? term->name : term->of.kind->name;
+    if (term->cost && term->weight < 0.0)
+        return note(mujoco,
+                    "%s is paid for, not charged: its weight is %g, and a cost is subtracted; a "
+                    "weight above 0 charges it",
+                    name, term->weight);
+    if (!term->cost && term->weight > 0.0 && term->shape.kind == NULL && is_effort(&term->of))
+        return note(mujoco,
+                    "%s is paid for, not charged: it is an effort of weight %g; a weight below 0 "
+                    "charges it",
+                    name, term->weight);
+    return MR_OK;
+}
+
+// ---- Starts
+
+// A step in the middle of all actions.
+static mr_status step_in_the_middle(mr_mujoco *mujoco, double *action) {
+    for (size_t i = 0; i < (size_t)mujoco->model->nu; i++)
+        action[i] = 0.5 * (mujoco->act_low[i] + mujoco->act_high[i]);
+    return mr_mujoco_simulate(mujoco, action);
+}
+
+// Whether no episode goes beyond its first step. A simulation that fails will say so itself, where
+// it is used.
+static bool ends_at_once(mr_mujoco *mujoco, double *action) {
+    for (size_t i = 0; i < N_STARTS; i++)
+        if (mr_mujoco_begin(mujoco) != MR_OK || mujoco->healthy ||
+            step_in_the_middle(mujoco, action) != MR_OK || mujoco->healthy)
+            return false;
+    return mr_mujoco_begin(mujoco) == MR_OK && !mujoco->healthy;
+}
+
+static const mr_healthy_range *find_broken(const mr_mujoco *mujoco) {
+    const mr_healthy_range *range = mujoco->task.healthy.rows;
+    while (mr_healthy_is_kept(mujoco, range))
+        range++;
+    return range;
+}
+
+static mr_status note_start(mr_mujoco *mujoco) {
+    char what[TEXT_SIZE], range[TEXT_SIZE];
+    const mr_healthy_range *broken = find_broken(mujoco);
+    mr_healthy_print(mujoco, broken, what, sizeof what);
+    mr_healthy_print_range(broken, range, sizeof range);
+    return note(mujoco,
+                "every episode ends after one step, because its start isn't healthy: %s isn't in "
+                "%s; change %s, or where episodes start",
+                what, range, broken->option != NULL ? broken->option : "what is healthy");
+}
+
+mr_status mr_mujoco_note(mr_mujoco *mujoco) {
+    mr_status status = MR_OK;
+    const mr_task *task = &mujoco->task;
+    double *action = calloc((size_t)mujoco->model->nu + 1, sizeof *action);
+
+    mujoco->notes = calloc(task->rewards.n + 1, sizeof *mujoco->notes);
+    if (mujoco->notes == NULL || action == NULL)
+        MR_TRY(mr_fail_memory(mujoco->name));
+    for (size_t i = 0; i < task->rewards.n; i++)
+        MR_TRY(note_weight(mujoco, &task->rewards.rows[i]));
+    if (task->healthy.n > 0 && task->terminate_when_unhealthy && ends_at_once(mujoco, action))
+        MR_TRY(note_start(mujoco));
+    mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
+    mr_start_reset(mujoco);
+done:
+    free(action);
+    return status;
+}

@@ -1,0 +1,8 @@
+/// What users should know of an opened task before they train on it.
+#pragma once
+
+#include "envs/mujoco/task.h"
+
+/// Makes mujoco->notes of a task whose data are there. Tries where its episodes start; leaves data
+/// and random numbers as they are before the first reset.
+mr_status mr_mujoco_note(mr_mujoco *mujoco);

@@ -1,0 +1,18 @@
+/// How episodes start: from the initial state or a keyframe, with noise, with goals drawn anew.
+#pragma once
+
+#include "envs/mujoco/task.h"
+
+/// Finds what a goal places in a model. Fails with MR_ERR_INPUT when it isn't there or can't be
+/// placed.
+mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal);
+
+/// Finds keyframe, joints and goals of mujoco->task in mujoco->model, and allocates
+/// mujoco->noises.
+mr_status mr_start_resolve(mr_mujoco *mujoco);
+
+/// The data as they are before noise and goals.
+void mr_start_reset(mr_mujoco *mujoco);
+
+/// Adds the noise and draws the goals, from mujoco->random.
+void mr_start_draw(mr_mujoco *mujoco);
