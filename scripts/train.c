@@ -70,10 +70,15 @@ typedef struct {
     bool has_begun;
 } session;
 
-// The first news means that the task, the policy and the run directory are there.
+// The first news means that the task, the policy, the run directory and a checkpoint are there.
 static void begin(session *s) {
+    char last_words[MR_MAX_TEXT + 128];
     if (s->has_begun)
         return;
+    snprintf(last_words, sizeof last_words,
+             "\nended at once; `millrace train --resume %s` goes on from the last checkpoint\n",
+             s->settings->out);
+    mr_stop_set_last_words(last_words);
     s->has_begun = true;
     mr_run_name_release(&s->name_lock);
     if (!s->is_resumed)
