@@ -239,6 +239,8 @@ static mr_status begin(mr_trainer *t) {
     t->loop.step_part = MR_STEP_CONCLUDED;
     t->is_between_steps = true;
     MR_TRY(mr_trainer_save_checkpoint(t)); // whatever comes, there is one to go on from
+    if (t->watcher && t->watcher->begun)
+        t->watcher->begun(t->watcher->self);
 done:
     return status;
 }

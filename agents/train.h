@@ -12,6 +12,8 @@
 /// training thread and borrow what they are given.
 typedef struct {
     void *self;
+    /// Once, where a new run begins: its directory and its first checkpoint are there.
+    void (*begun)(void *self);
     /// After every step of the environments. Must be quick.
     void (*stepped)(void *self, const mr_metrics *now);
     /// After an evaluation; `best`: it is the best so far.

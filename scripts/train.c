@@ -86,15 +86,17 @@ static void begin(session *s) {
     mr_progress_begin(&s->progress, s->settings);
 }
 
+static void begun(void *self) {
+    begin(self);
+}
+
 static void stepped(void *self, const mr_metrics *now) {
     session *s = self;
-    begin(s);
     mr_progress_step(&s->progress, now);
 }
 
 static void evaluated(void *self, const mr_metrics *now, bool best) {
     session *s = self;
-    begin(s);
     mr_progress_evaluation(&s->progress, now, best);
     if (!s->until_return.automatic && now->eval_mean_reward >= s->until_return.value)
         mr_stop_ask();
@@ -221,6 +223,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {.self = &s,
+                                      .begun = begun,
                                       .stepped = stepped,
                                       .evaluated = evaluated,
                                       .resumed = resumed,

@@ -193,6 +193,23 @@ Test(train, a_watcher_sees_every_step_and_evaluation) {
     cr_expect_eq(result.best_mean_reward >= result.last.eval_mean_reward, true);
 }
 
+// What a run says at its beginning, such as how to go on with it, is then true.
+static void saw_beginning(void *self) {
+    witness *w = self;
+    cr_expect_eq(w->n_steps, 0);
+    cr_expect(exists("a", "checkpoint.safetensors"));
+    w->n_steps = 1000;
+}
+
+Test(train, tells_of_its_beginning_before_its_first_step) {
+    const mr_settings s = settings_for("a");
+    witness w = {0};
+    const mr_train_watcher watcher = {.self = &w, .begun = saw_beginning, .stepped = saw_step};
+    mr_train_result result;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.n_steps, 1240);
+}
+
 Test(train, stops_when_told_to_with_everything_saved) {
     const mr_settings s = settings_for("a");
     witness w = {.stop_after = 150};
@@ -506,9 +523,8 @@ Test(train, stopped_while_episodes_are_played_again_leaves_the_run_as_it_was) {
     expect_same_runs("a", "b");
 }
 
-/// Asks to stop a while after the first step of the environment.
+/// Asks to stop a while after the run has begun.
 static struct {
-    int n_calls;
     int n_steps; // done by then
     pthread_t thread;
     volatile sig_atomic_t stop;
@@ -520,11 +536,9 @@ static void *stop_soon(void *unused) {
     return unused;
 }
 
-// Called once by the reset, then by the step.
-static void begin_delay(const mjModel *model, mjData *data) {
-    (void)model, (void)data;
-    if (++delayed.n_calls == 2)
-        cr_assert_eq(pthread_create(&delayed.thread, NULL, stop_soon, NULL), 0);
+static void begin_delay(void *self) {
+    (void)self;
+    cr_assert_eq(pthread_create(&delayed.thread, NULL, stop_soon, NULL), 0);
 }
 
 static void count_steps(void *self, const mr_metrics *now) {
@@ -536,7 +550,7 @@ static void count_steps(void *self, const mr_metrics *now) {
 Test(train, stopped_between_the_updates_of_a_step_goes_on_with_the_same_bytes) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
-    const mr_train_watcher watcher = {.stepped = count_steps};
+    const mr_train_watcher watcher = {.begun = begin_delay, .stepped = count_steps};
     mr_train_result result;
     for (size_t k = 0; k < MR_COUNT(both); k++) {
         both[k]->steps = 2;
@@ -545,10 +559,8 @@ Test(train, stopped_between_the_updates_of_a_step_goes_on_with_the_same_bytes) {
         both[k]->eval_every = 0;
     }
     train(&whole);
-    mjcb_control = begin_delay;
     cr_assert_eq(mr_train(&parted, &watcher, &delayed.stop, &result), MR_OK, "%s",
                  mr_error_message());
-    mjcb_control = NULL;
     pthread_join(delayed.thread, NULL);
     cr_expect(result.stopped);
     cr_expect_eq(delayed.n_steps, 0);
