@@ -220,14 +220,18 @@ static double own_units(const mr_bonus *b) {
     return b->kind->is_log_density ? mr_scaled_features_log_volume(b->features) : 0;
 }
 
-static void score_fresh(mr_bonus *b, const double *obs) {
+static bool is_visited(const bool *visited, size_t i) {
+    return visited == NULL || visited[i];
+}
+
+static void score_fresh(mr_bonus *b, const bool *visited, const double *obs) {
     const size_t n = b->options.n_envs;
     mr_scaled_features_apply_double(b->features, n, obs, b->u);
     mr_novelty_score(b->net, n, b->u, b->novelty);
     const double shift = own_units(b);
     for (size_t i = 0; i < n; i++) {
         const double novelty = b->novelty[i] + shift;
-        if (!isfinite(novelty))
+        if (!is_visited(visited, i) || !isfinite(novelty))
             continue;
         b->state.mean += fresh_share * (novelty - b->state.mean);
         b->state.fresh_sum += novelty;
@@ -235,14 +239,16 @@ static void score_fresh(mr_bonus *b, const double *obs) {
     }
 }
 
-void mr_bonus_visit(mr_bonus *b, const double *obs) {
+void mr_bonus_visit(mr_bonus *b, const bool *visited, const double *obs) {
     if (b->net)
-        score_fresh(b, obs);
+        score_fresh(b, visited, obs);
     for (size_t i = 0; i < b->options.n_envs; i++) {
-        const double *visited = obs + i * b->env->obs_dim;
-        mr_scaled_features_add(b->features, visited);
+        const double *row = obs + i * b->env->obs_dim;
+        if (!is_visited(visited, i))
+            continue;
+        mr_scaled_features_add(b->features, row);
         if (b->coverage)
-            mr_coverage_visit(b->coverage, visited);
+            mr_coverage_visit(b->coverage, row);
     }
     b->state.n_visited = mr_scaled_features_n_states(b->features);
 }

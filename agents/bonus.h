@@ -37,9 +37,12 @@ typedef struct {
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out);
 void mr_bonus_free(mr_bonus *bonus);
 
-/// Takes notice of states obs [n_envs x obs_dim] just visited: what the net says of them unseen
-/// goes into the figures, then they go into the moments and the coverage. Allocates nothing.
-void mr_bonus_visit(mr_bonus *bonus, const double *obs);
+/// Takes notice of states just visited: what the net says of them unseen goes into the figures,
+/// then they go into the moments and the coverage. Allocates nothing.
+///
+///   visited  [n_envs] whose environment has gone to a new state; NULL: all
+///   obs      [n_envs x obs_dim]
+void mr_bonus_visit(mr_bonus *bonus, const bool *visited, const double *obs);
 
 /// The b of a batch of states, out [batch_size]; then the net is trained on them, where it is its
 /// turn. It is 0 before batch_size states have been visited. The first time that

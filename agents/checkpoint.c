@@ -3,6 +3,7 @@
 #include "agents/checkpoint.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,14 @@ enum { NAME_SIZE = 64, KEY_SIZE = 80 };
 
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
+static const struct {
+    const char *name;
+    size_t offset;
+} more_numbers[] = {{"loop.longest_episode", offsetof(mr_loop_more, longest_episode)},
+                    {"loop.n_step_updates", offsetof(mr_loop_more, n_step_updates)}};
+
+static const size_t one = 1;
+
 static const size_t n_rollout = sizeof(mr_rollout) / sizeof(double);
 static const size_t n_loop = sizeof(mr_loop) / sizeof(double);
 
@@ -24,8 +33,14 @@ mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim) {
     double *more = realloc(actions->action, capacity * act_dim * sizeof *more);
     if (!more)
         return mr_fail_memory("the actions of an episode");
-    *actions = (mr_actions){more, capacity};
+    actions->action = more;
+    actions->capacity = capacity;
     return MR_OK;
+}
+
+void mr_actions_drop(mr_actions *actions) {
+    free(actions->action);
+    *actions = (mr_actions){0};
 }
 
 // ---- Writing
@@ -55,10 +70,23 @@ static mr_status add_actions(const mr_checkpoint *c, mr_tensors_writer *writer) 
     mr_status status = MR_OK;
     for (size_t i = 0; i < c->n_envs; i++) {
         char name[NAME_SIZE];
-        const size_t shape[] = {(size_t)c->rollouts[i].episode_length, c->act_dim};
+        const size_t shape[] = {c->actions[i].n, c->act_dim};
         name_actions(i, name);
         MR_TRY(mr_tensors_writer_add(writer, name, MR_F64, 2, shape, c->actions[i].action));
     }
+done:
+    return status;
+}
+
+static double *more_number(const mr_checkpoint *c, size_t i) {
+    return (double *)((char *)c->more + more_numbers[i].offset);
+}
+
+static mr_status add_more(const mr_checkpoint *c, mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
+        MR_TRY(mr_tensors_writer_add(writer, more_numbers[i].name, MR_F64, 1, &one,
+                                     more_number(c, i)));
 done:
     return status;
 }
@@ -79,6 +107,7 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, c->loop));
     MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, rollouts_shape, c->rollouts));
     MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs_shape, c->obs));
+    MR_TRY(add_more(c, writer));
     MR_TRY(add_actions(c, writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
@@ -139,6 +168,8 @@ static mr_status check_numbers(const mr_tensors *file, const mr_checkpoint *c) {
     for (size_t i = 0; i < c->n_envs; i++)
         is_whole = is_whole && is_count(c->rollouts[i].n_episodes) &&
                    c->rollouts[i].n_episodes >= 1 && is_count(c->rollouts[i].episode_length);
+    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
+        is_whole = is_whole && is_count(*more_number(c, i));
     return is_whole ? MR_OK : fail_damaged(file, "a count is not a whole number");
 }
 
@@ -151,16 +182,41 @@ static mr_status read_reals(const mr_tensors *file, const char *name, size_t n_d
     return status;
 }
 
+static bool find(const mr_tensors *file, const char *name, mr_tensor *out) {
+    for (size_t i = 0; i < mr_tensors_count(file); i++) {
+        *out = mr_tensors_at(file, i);
+        if (strcmp(out->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+// All of the episode's, or none.
 static mr_status read_actions(const mr_tensors *file, mr_checkpoint *c, size_t env) {
     mr_status status;
     char name[NAME_SIZE];
     const void *data;
-    const size_t shape[] = {(size_t)c->rollouts[env].episode_length, c->act_dim};
+    mr_tensor found;
     name_actions(env, name);
+    const bool has_none = find(file, name, &found) && found.n_dims == 2 && found.shape[0] == 0;
+    const size_t n = has_none ? 0 : (size_t)c->rollouts[env].episode_length;
+    const size_t shape[] = {n, c->act_dim};
     MR_TRY(mr_tensors_get(file, name, MR_F64, 2, shape, &data)); // so there are as many as it says
-    MR_TRY(mr_actions_reserve(&c->actions[env], shape[0], c->act_dim));
-    if (shape[0] > 0)
-        memcpy(c->actions[env].action, data, shape[0] * c->act_dim * sizeof(double));
+    MR_TRY(mr_actions_reserve(&c->actions[env], n, c->act_dim));
+    if (n > 0)
+        memcpy(c->actions[env].action, data, n * c->act_dim * sizeof(double));
+    c->actions[env].n = n;
+done:
+    return status;
+}
+
+static mr_status read_more(const mr_tensors *file, mr_checkpoint *c) {
+    mr_status status = MR_OK;
+    mr_tensor found;
+    *c->more = (mr_loop_more){0};
+    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
+        if (find(file, more_numbers[i].name, &found))
+            MR_TRY(read_reals(file, more_numbers[i].name, 1, &one, more_number(c, i)));
 done:
     return status;
 }
@@ -180,6 +236,7 @@ mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     MR_TRY(read_reals(file, "loop", 1, &n_loop, (double *)c->loop));
     MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
     MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));
+    MR_TRY(read_more(file, c));
     MR_TRY(check_numbers(file, c));
     for (size_t i = 0; i < c->n_envs; i++)
         MR_TRY(read_actions(file, c, i));

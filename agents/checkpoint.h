@@ -5,7 +5,7 @@
 /// numbers.
 /// Random streams are indexed by counters, so nothing of them is kept. Of an environment in the
 /// middle of an episode, the actions since its reset are kept: played again, they lead to where it
-/// was.
+/// was. Those of a very long episode (mr_trainer.max_kept_actions) are not.
 #pragma once
 
 #include "agents/metrics.h"
@@ -44,14 +44,25 @@ typedef struct {
     mr_run_sizes n_bytes;
 } mr_loop;
 
-/// The actions of an episode so far.
+/// More of the loop's own numbers, each under its name in the file; one that a file of before does
+/// not have is 0.
 typedef struct {
-    double *action; // [capacity x act_dim] owned; the task's own units
+    double longest_episode; // steps, of those that the environments ended; 0: none yet
+    double n_step_updates;  // of the present step's updates, those that are done
+} mr_loop_more;
+
+/// The actions of an episode so far: all of them, or none where there were too many.
+typedef struct {
+    double *action; // [n x act_dim] owned; the task's own units
+    size_t n;
     size_t capacity;
 } mr_actions;
 
 /// Makes room for `n` actions and leaves what is there.
 mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim);
+
+/// Lets go of them and of their memory.
+void mr_actions_drop(mr_actions *actions);
 
 /// A run between two steps. All of it is borrowed.
 typedef struct {
@@ -62,8 +73,9 @@ typedef struct {
     mr_bonus *bonus; // NULL: none
     size_t n_envs, obs_dim, act_dim;
     mr_loop *loop;
+    mr_loop_more *more;
     mr_rollout *rollouts; // [n_envs]
-    mr_actions *actions;  // [n_envs], each of its rollout's episode_length
+    mr_actions *actions;  // [n_envs], each of its rollout's episode_length or of none
     double *obs;          // [n_envs x obs_dim] the present ones
 } mr_checkpoint;
 

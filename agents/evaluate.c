@@ -32,39 +32,39 @@ void mr_evaluation_free(mr_evaluation *evaluation) {
 typedef struct {
     mr_policy *policy;
     mr_vec_env *envs;
-    uint64_t seed;
-    bool deterministic;
-    const mr_eval_watcher *watcher; // NULL: nobody
-    size_t n;                       // copies
+    const mr_eval_options *options;
+    mr_evaluation *evaluation;
+    size_t n; // copies
     size_t obs_dim, act_dim;
     double *obs;       // [n x obs_dim]
     double *action;    // [n x act_dim]
-    mr_real *act;      // [n x act_dim]
-    mr_real *noise;    // [n x act_dim]
+    mr_real *act;      // [act_dim]
+    mr_real *noise;    // [act_dim]
     mr_step *step;     // [n]
     bool *active;      // [n] playing
     size_t *episode;   // [n] which one
     mr_random *random; // [n] its noise
+    bool *has_ended;   // [evaluation->n]
+    size_t n_begun;
 } table;
 
-static mr_status table_new(mr_policy *policy, mr_vec_env *envs, table *t) {
-    const mr_env_spec *spec = mr_vec_env_get_spec(envs);
-    const size_t n = mr_vec_env_n(envs);
-    t->policy = policy;
-    t->envs = envs;
+static mr_status table_new(table *t) {
+    const mr_env_spec *spec = mr_vec_env_get_spec(t->envs);
+    const size_t n = mr_vec_env_n(t->envs);
     t->n = n;
     t->obs_dim = spec->obs_dim;
     t->act_dim = spec->act_dim;
     t->obs = calloc(n * t->obs_dim, sizeof *t->obs);
     t->action = calloc(n * t->act_dim, sizeof *t->action);
-    t->act = calloc(n * t->act_dim, sizeof *t->act);
-    t->noise = calloc(n * t->act_dim, sizeof *t->noise);
+    t->act = calloc(t->act_dim, sizeof *t->act);
+    t->noise = calloc(t->act_dim, sizeof *t->noise);
     t->step = calloc(n, sizeof *t->step);
     t->active = calloc(n, sizeof *t->active);
     t->episode = calloc(n, sizeof *t->episode);
     t->random = calloc(n, sizeof *t->random);
+    t->has_ended = calloc(t->evaluation->n, sizeof *t->has_ended);
     const bool whole = t->obs && t->action && t->act && t->noise && t->step && t->active &&
-                       t->episode && t->random;
+                       t->episode && t->random && t->has_ended;
     return whole ? MR_OK : mr_fail_memory("an evaluation");
 }
 
@@ -77,105 +77,145 @@ static void table_free(table *t) {
     free(t->active);
     free(t->episode);
     free(t->random);
+    free(t->has_ended);
 }
 
-static mr_status show(const table *t, size_t i, const mr_evaluation *evaluation) {
+static mr_status show(const table *t, size_t i) {
+    const mr_eval_watcher *watcher = t->options->watcher;
     const size_t episode = t->episode[i];
-    if (t->watcher == NULL || t->watcher->look == NULL)
+    if (watcher == NULL || watcher->look == NULL)
         return MR_OK;
-    return t->watcher->look(t->watcher->self, i, episode, evaluation->lengths[episode]);
+    return watcher->look(watcher->self, i, episode, t->evaluation->lengths[episode]);
 }
 
 static mr_status tell_visit(const table *t, size_t i) {
-    const mr_eval_watcher *watcher = t->watcher;
+    const mr_eval_watcher *watcher = t->options->watcher;
     if (watcher == NULL || watcher->visited == NULL)
         return MR_OK;
-    return watcher->visited(watcher->visitor, t->obs + i * t->obs_dim);
+    return watcher->visited(watcher->visitor, t->episode[i], t->obs + i * t->obs_dim);
+}
+
+static bool is_stopped(const table *t) {
+    return t->options->stop != NULL && *t->options->stop != 0;
 }
 
 // Begins the episode of copy i, maybe not for the first time.
-static mr_status begin(table *t, size_t i, mr_evaluation *evaluation) {
-    mr_status status;
+static mr_status begin(table *t, size_t i) {
     const size_t episode = t->episode[i];
-    const uint64_t seed = t->seed + episode;
-    t->random[i] = mr_random_stream(t->seed, MR_STREAM_EVAL, episode);
-    evaluation->returns[episode] = 0;
-    evaluation->lengths[episode] = 0;
-    MR_TRY(mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim));
-    status = show(t, i, evaluation);
-done:
-    return status;
+    const uint64_t seed = t->options->seed + episode;
+    if (is_stopped(t)) // a reset may take long
+        return MR_STOPPED;
+    t->random[i] = mr_random_stream(seed, MR_STREAM_EVAL, 0);
+    t->evaluation->returns[episode] = 0;
+    t->evaluation->lengths[episode] = 0;
+    const mr_status status = mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim);
+    return status == MR_OK ? show(t, i) : status;
 }
 
 // Gives copy i the next episode that nobody plays yet, if there is one.
-static mr_status begin_next(table *t, size_t i, size_t *n_begun, mr_evaluation *evaluation) {
-    t->active[i] = *n_begun < evaluation->n;
+static mr_status begin_next(table *t, size_t i) {
+    t->active[i] = t->n_begun < t->evaluation->n;
     if (!t->active[i])
         return MR_OK;
-    t->episode[i] = (*n_begun)++;
-    return begin(t, i, evaluation);
+    t->episode[i] = t->n_begun++;
+    return begin(t, i);
 }
 
+// One by one: the rows of a batch round otherwise where there are more of them, and simulations
+// make much of the last bit.
 static mr_status act(table *t) {
-    for (size_t i = 0; i < t->n && !t->deterministic; i++)
-        if (t->active[i])
-            mr_random_fill_normal(&t->random[i], t->act_dim, t->noise + i * t->act_dim);
-    const mr_status status =
-        mr_policy_sample(t->policy, t->n, t->obs, t->deterministic ? NULL : t->noise, t->act, NULL);
-    if (status == MR_OK)
-        mr_policy_scale(t->policy, t->n, t->act, t->action);
-    return status;
-}
-
-static mr_status play(table *t, mr_evaluation *evaluation) {
     mr_status status = MR_OK;
-    size_t n_begun = 0, n_ended = 0;
-    for (size_t i = 0; i < t->n; i++)
-        MR_TRY(begin_next(t, i, &n_begun, evaluation));
-    while (n_ended < evaluation->n) {
-        MR_TRY(act(t));
-        MR_TRY(mr_vec_env_step(t->envs, t->active, t->action, t->obs, t->step));
-        for (size_t i = 0; i < t->n; i++) {
-            if (!t->active[i])
-                continue;
-            if (t->step[i].lost) {
-                MR_TRY(begin(t, i, evaluation));
-                continue;
-            }
-            evaluation->returns[t->episode[i]] += t->step[i].reward;
-            evaluation->lengths[t->episode[i]]++;
-            MR_TRY(show(t, i, evaluation));
-            MR_TRY(tell_visit(t, i));
-            if (t->step[i].terminated || t->step[i].truncated) {
-                n_ended++;
-                MR_TRY(begin_next(t, i, &n_begun, evaluation));
-            }
-        }
+    const bool deterministic = t->options->deterministic;
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->active[i])
+            continue;
+        if (!deterministic)
+            mr_random_fill_normal(&t->random[i], t->act_dim, t->noise);
+        MR_TRY(mr_policy_act(t->policy, t->obs + i * t->obs_dim, deterministic ? NULL : t->noise,
+                             t->act));
+        mr_policy_scale(t->policy, 1, t->act, t->action + i * t->act_dim);
     }
 done:
     return status;
+}
+
+// Takes in what the step of copy i gave.
+static mr_status take(table *t, size_t i) {
+    mr_status status;
+    const mr_step *step = &t->step[i];
+    const size_t episode = t->episode[i];
+    mr_evaluation *e = t->evaluation;
+    if (step->lost)
+        return begin(t, i);
+    e->returns[episode] += step->reward;
+    e->lengths[episode]++;
+    MR_TRY(show(t, i));
+    MR_TRY(tell_visit(t, i));
+    const bool ends = step->terminated || step->truncated;
+    const bool is_cut = !ends && e->lengths[episode] == t->options->max_steps;
+    if (!ends && !is_cut)
+        return MR_OK;
+    t->has_ended[episode] = true;
+    e->n_ended++;
+    e->n_cut += is_cut;
+    status = begin_next(t, i);
+done:
+    return status;
+}
+
+static mr_status play(table *t) {
+    mr_status status = MR_OK;
+    t->evaluation->n_ended = t->evaluation->n_cut = 0;
+    for (size_t i = 0; i < t->n; i++)
+        MR_TRY(begin_next(t, i));
+    while (t->evaluation->n_ended < t->evaluation->n) {
+        if (is_stopped(t))
+            return MR_STOPPED;
+        MR_TRY(act(t));
+        MR_TRY(mr_vec_env_step(t->envs, t->active, t->action, t->obs, t->step));
+        for (size_t i = 0; i < t->n; i++)
+            if (t->active[i])
+                MR_TRY(take(t, i));
+    }
+done:
+    return status;
+}
+
+// The episodes that ended come first.
+static void close_ranks(const table *t) {
+    mr_evaluation *e = t->evaluation;
+    for (size_t i = 0, k = 0; i < e->n; i++)
+        if (t->has_ended[i]) {
+            e->returns[k] = e->returns[i];
+            e->lengths[k++] = e->lengths[i];
+        }
 }
 
 static void summarise(mr_evaluation *e) {
     double sum = 0, sum_of_squares = 0, steps = 0;
-    for (size_t i = 0; i < e->n; i++) {
+    for (size_t i = 0; i < e->n_ended; i++) {
         sum += e->returns[i];
         steps += (double)e->lengths[i];
     }
-    e->mean_return = sum / (double)e->n;
-    e->mean_length = steps / (double)e->n;
-    for (size_t i = 0; i < e->n; i++)
+    e->mean_return = sum / (double)e->n_ended;
+    e->mean_length = steps / (double)e->n_ended;
+    for (size_t i = 0; i < e->n_ended; i++)
         sum_of_squares += (e->returns[i] - e->mean_return) * (e->returns[i] - e->mean_return);
-    e->std_return = sqrt(sum_of_squares / (double)e->n);
+    e->std_return = sqrt(sum_of_squares / (double)e->n_ended);
 }
 
-mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, uint64_t seed, bool deterministic,
-                      const mr_eval_watcher *watcher, mr_evaluation *evaluation) {
+mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,
+                      mr_evaluation *evaluation) {
     mr_status status;
-    table t = {.seed = seed, .deterministic = deterministic, .watcher = watcher};
-    MR_TRY(table_new(policy, envs, &t));
-    MR_TRY(play(&t, evaluation));
-    summarise(evaluation);
+    table t = {.policy = policy, .envs = envs, .options = options, .evaluation = evaluation};
+    MR_TRY(table_new(&t));
+    status = play(&t);
+    if (status == MR_ERR_IO && is_stopped(&t)) // a server was waited for until then
+        status = MR_STOPPED;
+    if (status == MR_OK || status == MR_STOPPED) {
+        close_ranks(&t);
+        summarise(evaluation);
+    }
 done:
     table_free(&t);
     return status;

@@ -4,13 +4,21 @@
 #include "agents/policy.h"
 #include "envs/vec_env.h"
 
+#include <signal.h>
+
+/// Where no time limit of the task ends an episode and nobody says otherwise, an evaluation cuts it
+/// off after so many steps: the limit of Gymnasium's MuJoCo tasks.
+enum { MR_EVAL_MAX_STEPS = 1000 };
+
 /// The episodes, one by one, and their mean and deviation.
 typedef struct {
-    size_t n;
-    double *returns; // [n] undiscounted
-    size_t *lengths; // [n] steps
+    size_t n;        // to be played
+    size_t n_ended;  // n, or fewer if the evaluation was stopped
+    size_t n_cut;    // of these, cut off by max_steps
+    double *returns; // [n_ended] undiscounted
+    size_t *lengths; // [n_ended] steps
     double mean_return;
-    double std_return; // over the episodes, n in the denominator, as numpy's std
+    double std_return; // over the episodes, n_ended in the denominator, as numpy's std
     double mean_length;
 } mr_evaluation;
 
@@ -25,16 +33,27 @@ typedef struct {
     /// before anything else happens to it. A failure ends the evaluation. NULL: nobody.
     mr_status (*look)(void *self, size_t copy, size_t episode, size_t n_steps);
     /// Called for each state that a step leads to, obs [obs_dim], with `visitor`. NULL: nobody.
-    mr_status (*visited)(void *visitor, const double *obs);
+    mr_status (*visited)(void *visitor, size_t episode, const double *obs);
     void *visitor;
 } mr_eval_watcher;
 
-/// Plays evaluation->n episodes, as many at a time as `envs` has copies; episode i is reset with
-/// seed `seed` + i. One that is lost (mr_step.lost) is played again. The policy must be prepared
-/// for that many rows.
+/// How episodes are played.
+typedef struct {
+    uint64_t seed;      // of the first episode; the next ones count on from it
+    bool deterministic; // the base's mean pushed through the flow; else samples
+    size_t max_steps;   // an episode that has not ended after so many ends there; 0: none does
+    const volatile sig_atomic_t *stop; // becomes non-zero: plays no further; may be NULL
+    const mr_eval_watcher *watcher;    // NULL: nobody
+} mr_eval_options;
+
+/// Plays evaluation->n episodes, as many at a time as `envs` has copies. One that is lost
+/// (mr_step.lost) is played again. The policy must be prepared.
 ///
-///   deterministic  the base's mean pushed through the flow; else samples, from stream (seed,
-///   evaluation, i)
-///   watcher        NULL: nobody
-mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, uint64_t seed, bool deterministic,
-                      const mr_eval_watcher *watcher, mr_evaluation *evaluation);
+/// An episode depends on its own seed alone, bit for bit, whatever is played beside it: it is reset
+/// with that seed, its noise is stream (seed, evaluation, 0), and the policy acts on one row at a
+/// time.
+///
+/// Returns MR_STOPPED if `stop` asked for the end; `evaluation` then holds the episodes that ended
+/// before, in their order.
+mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,
+                      mr_evaluation *evaluation);

@@ -12,7 +12,7 @@
 // Bounds of the base's log-deviation: CleanRL's, reached smoothly.
 static const double log_std_low = -5, log_std_high = 2;
 
-/// The graph for acting on up to `max_rows` observations.
+/// A graph for acting on up to `max_rows` observations.
 typedef struct {
     mr_graph *graph;
     size_t max_rows;
@@ -28,6 +28,7 @@ struct mr_policy {
     mr_base base; // embedding -> mean, log-deviation
     mr_flow *flow;
     actor actor;
+    actor single; // on one, as if it were the only one ever
 };
 
 static void *copy_bytes(mr_arena *arena, const void *bytes, size_t n) {
@@ -87,6 +88,7 @@ void mr_policy_free(mr_policy *policy) {
     if (!policy)
         return;
     mr_graph_free(policy->actor.graph);
+    mr_graph_free(policy->single.graph);
     mr_flow_free(policy->flow);
     mr_params_free(policy->params);
     mr_arena_free(policy->arena);
@@ -136,21 +138,32 @@ mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_graph *graph, mr_nod
 
 // ---- Acting
 
-mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
-    mr_status status;
-    actor a = {.max_rows = max_rows};
-    MR_TRY(mr_graph_new(max_rows, 1, &a.graph));
-    a.obs = mr_input(a.graph, policy->spec.obs_dim, false);
-    a.noise = mr_input(a.graph, policy->spec.act_dim, false);
-    a.nodes = mr_policy_build(policy, a.graph, a.obs, a.noise);
+// In a graph that was just made; `old` is then replaced.
+static mr_status build_actor(mr_policy *policy, mr_graph *graph, size_t max_rows, actor *old) {
+    actor a = {.graph = graph, .max_rows = max_rows};
+    a.obs = mr_input(graph, policy->spec.obs_dim, false);
+    a.noise = mr_input(graph, policy->spec.act_dim, false);
+    a.nodes = mr_policy_build(policy, graph, a.obs, a.noise);
     mr_keep(a.nodes.act);
     mr_keep(a.nodes.log_prob);
-    MR_TRY(mr_graph_plan(a.graph, NULL, 0, NULL));
-    mr_graph_free(policy->actor.graph);
-    policy->actor = a;
-    a.graph = NULL;
+    const mr_status status = mr_graph_plan(graph, NULL, 0, NULL);
+    if (status != MR_OK) {
+        mr_graph_free(graph);
+        return status;
+    }
+    mr_graph_free(old->graph);
+    *old = a;
+    return MR_OK;
+}
+
+mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
+    mr_status status;
+    mr_graph *graph;
+    MR_TRY(mr_graph_new(max_rows, 1, &graph));
+    MR_TRY(build_actor(policy, graph, max_rows, &policy->actor));
+    MR_TRY(mr_graph_new_for_one(&graph));
+    MR_TRY(build_actor(policy, graph, 1, &policy->single));
 done:
-    mr_graph_free(a.graph);
     return status;
 }
 
@@ -166,10 +179,16 @@ static mr_status check_finite(const char *what, size_t n_rows, size_t n_cols,
     return MR_OK;
 }
 
-mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const mr_real *noise,
-                           mr_real *act, mr_real *log_prob) {
+static mr_status run_actor(const mr_policy *policy, actor *a, size_t n, const double *obs,
+                           const mr_real *noise, mr_real *act, mr_real *log_prob) {
     mr_status status;
-    actor *a = &policy->actor;
+    if (n > a->max_rows)
+        return mr_fail(MR_ERR_USAGE,
+                       "policy: %zu observations at a time, but it is prepared for %zu; prepare it "
+                       "for as many",
+                       n, a->max_rows);
+    if (n == 0)
+        return MR_OK;
     const size_t n_obs = n * policy->spec.obs_dim, n_act = n * policy->spec.act_dim;
     mr_real *obs_in = mr_node_value(a->obs), *noise_in = mr_node_value(a->noise);
     for (size_t i = 0; i < n_obs; i++)
@@ -181,13 +200,22 @@ mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const
     MR_TRY(check_finite("component", n, policy->spec.obs_dim, obs_in));
     mr_graph_run(a->graph, n);
     MR_TRY(check_finite("action", n, policy->spec.act_dim, mr_node_value(a->nodes.act)));
-    memcpy(act, mr_node_value(a->nodes.act), n_act * sizeof *act);
-    if (log_prob) {
+    if (log_prob)
         MR_TRY(check_finite("log-density", n, 1, mr_node_value(a->nodes.log_prob)));
+    memcpy(act, mr_node_value(a->nodes.act), n_act * sizeof *act);
+    if (log_prob)
         memcpy(log_prob, mr_node_value(a->nodes.log_prob), n * sizeof *log_prob);
-    }
 done:
     return status;
+}
+
+mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const mr_real *noise,
+                           mr_real *act, mr_real *log_prob) {
+    return run_actor(policy, &policy->actor, n, obs, noise, act, log_prob);
+}
+
+mr_status mr_policy_act(mr_policy *policy, const double *obs, const mr_real *noise, mr_real *act) {
+    return run_actor(policy, &policy->single, 1, obs, noise, act, NULL);
 }
 
 void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *act, double *action) {

@@ -65,8 +65,8 @@ typedef struct {
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_graph *graph, mr_node *obs,
                                 mr_node *noise);
 
-/// Makes ready to act on up to `max_rows` observations at a time. Calls of mr_policy_sample
-/// allocate nothing after it.
+/// Makes ready to act on up to `max_rows` observations at a time. Calls of mr_policy_sample and
+/// mr_policy_act allocate nothing after it.
 mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 
 /// Samples actions and their log-densities for a batch of observations.
@@ -77,9 +77,15 @@ mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 ///   log_prob  [n]            out, nats, with respect to act; may be NULL
 ///
 /// Reparameterised: the same noise and parameters give the same action.
-/// Fails with MR_ERR_NUMERIC when an action is not finite (the observation's row is named).
+/// Fails with MR_ERR_NUMERIC when an action is not finite (the observation's row is named), and
+/// with MR_ERR_USAGE when there are more rows than were prepared.
 mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const mr_real *noise,
                            mr_real *act, mr_real *log_prob);
+
+/// The action for one observation, obs [obs_dim], noise [act_dim] or NULL, act [act_dim], as in
+/// mr_policy_sample. It depends on these and the parameters alone, to the last bit, whatever else
+/// is going on; the rows of a batch round otherwise where there are more or fewer of them.
+mr_status mr_policy_act(mr_policy *policy, const double *obs, const mr_real *noise, mr_real *act);
 
 /// Scales actions from (-1, 1) to the task's bounds.
 ///

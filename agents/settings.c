@@ -92,8 +92,13 @@ static const mr_setting table[] = {
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
      "episodes in an evaluation", false},
+    {"eval_max_steps", MR_SETTING_COUNT, AT(eval_max_steps), "0", 0, 1e12, "N",
+     "steps after which an evaluation's episode is cut off; 0: the task's time limit; without one, "
+     "the longest episode that has ended in training, but at least 1000",
+     false},
     {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "10000", 0, 1e12, "N",
-     "steps between checkpoints, which --resume goes on from; 0: only at the end and on Ctrl-C",
+     "steps between checkpoints, which --resume goes on from; 0: only at the beginning, at the end "
+     "and on Ctrl-C",
      false},
     {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
      "seconds to wait for the reply of a server (zmq:), before it is asked again", false},

@@ -53,6 +53,7 @@ typedef struct {
     mr_widths bonus_hidden;           // of the separate ones
     size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
+    size_t eval_max_steps;   // of an episode; 0: as the task and training have it
     size_t checkpoint_every; // environment steps; 0: only at the end
     double timeout;          // s, to wait for a server's reply
     size_t retries;

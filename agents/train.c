@@ -4,18 +4,48 @@
 
 #include "agents/trainer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LOG_EVERY = 1000 }; // environment steps between rows of progress.csv
 
 // ---- Evaluating
 
+// An evaluation must end: an episode that the task itself doesn't end is cut off.
+static size_t eval_max_steps(const mr_trainer *t) {
+    const size_t limit = mr_vec_env_get_spec(t->eval_envs)->max_episode_steps;
+    const size_t longest = (size_t)t->more.longest_episode;
+    size_t n = t->settings->eval_max_steps;
+    if (n > 0)
+        return n;
+    n = limit > longest ? limit : longest;
+    return n > MR_EVAL_MAX_STEPS ? n : MR_EVAL_MAX_STEPS;
+}
+
+static void tell_cut(mr_trainer *t, size_t max_steps) {
+    char text[256];
+    if (t->evaluation->n_cut == 0 || t->settings->eval_max_steps > 0 || t->has_told_cut)
+        return;
+    t->has_told_cut = true;
+    snprintf(text, sizeof text,
+             "%zu of %zu evaluation episodes had not ended after %zu steps and were cut off there; "
+             "--eval-max-steps sets how many are played",
+             t->evaluation->n_cut, t->evaluation->n, max_steps);
+    if (t->watcher && t->watcher->noted)
+        t->watcher->noted(t->watcher->self, text);
+}
+
 static mr_status evaluate(mr_trainer *t) {
     mr_status status;
     const mr_evaluation *e = t->evaluation;
     const uint64_t step = (uint64_t)t->loop.now.total_timesteps;
     mr_random seeds = mr_random_stream(t->settings->seed, MR_STREAM_EVAL, step);
-    MR_TRY(mr_evaluate(t->policy, t->eval_envs, mr_random_u32(&seeds), true, NULL, t->evaluation));
+    const mr_eval_options options = {.seed = mr_random_u32(&seeds),
+                                     .deterministic = true,
+                                     .max_steps = eval_max_steps(t),
+                                     .stop = t->stop};
+    MR_TRY(mr_evaluate(t->policy, t->eval_envs, &options, t->evaluation));
+    tell_cut(t, options.max_steps);
     t->loop.now.eval_mean_reward = e->mean_return;
     t->loop.now.eval_std_reward = e->std_return;
     t->loop.now.eval_mean_ep_length = e->mean_length;
@@ -71,28 +101,33 @@ static mr_status remember(mr_trainer *t, size_t i) {
                                       .terminated = step->terminated};
     mr_replay_push(t->replay, i, &transition);
     memcpy(t->obs + i * t->obs_dim, next_obs, t->obs_dim * sizeof *next_obs);
-    memcpy(t->actions[i].action + (size_t)r->episode_length * t->act_dim,
-           t->action + i * t->act_dim, t->act_dim * sizeof *t->action);
+    mr_trainer_keep_action(t, i);
     r->episode_return += step->reward;
     r->episode_length++;
     t->loop.now.n_diverged += step->diverged;
     if (!step->terminated && !step->truncated)
         return MR_OK;
+    if (r->episode_length > t->more.longest_episode)
+        t->more.longest_episode = r->episode_length;
     mr_trainer_note_episode(t, r);
     return mr_trainer_begin_next(t, i);
 }
 
+static void visit(mr_trainer *t) {
+    for (size_t i = 0; i < t->n_envs; i++)
+        t->active[i] = !t->step[i].lost;
+    mr_bonus_visit(t->bonus, t->active, t->next_obs);
+}
+
 static mr_status step_envs(mr_trainer *t, size_t step) {
     mr_status status;
-    for (size_t i = 0; i < t->n_envs; i++)
-        MR_TRY(mr_actions_reserve(&t->actions[i], (size_t)t->rollout[i].episode_length + 1,
-                                  t->act_dim));
+    MR_TRY(mr_trainer_reserve_actions(t));
     MR_TRY(choose_actions(t, step));
     MR_TRY(mr_vec_env_step(t->envs, NULL, t->action, t->next_obs, t->step));
     t->is_between_steps = false;
     t->loop.now.total_timesteps += (double)t->n_envs;
     if (t->bonus)
-        mr_bonus_visit(t->bonus, t->next_obs);
+        visit(t);
     for (size_t i = 0; i < t->n_envs; i++)
         MR_TRY(remember(t, i));
 done:
@@ -117,16 +152,22 @@ static void tell_note(mr_trainer *t) {
 }
 
 // As many updates for each step of an environment, however many environments are stepped at a time.
+// There is nothing to learn from where all environments were lost in the first step.
 static mr_status update(mr_trainer *t, size_t step) {
     const mr_settings *s = t->settings;
-    if (step + t->n_envs <= s->learning_starts)
+    if (step + t->n_envs <= s->learning_starts || mr_replay_size(t->replay) == 0)
         return MR_OK;
-    for (size_t k = 0; k < t->n_envs * s->updates_per_step; k++) {
+    const size_t n = t->n_envs * s->updates_per_step;
+    for (double *k = &t->more.n_step_updates; *k < (double)n; ++*k) {
+        t->is_between_steps = mr_trainer_is_stopped(t);
+        if (t->is_between_steps)
+            return MR_STOPPED;
         const mr_status status = mr_sac_update(t->sac, t->replay);
         if (status != MR_OK)
             return status;
         mr_trainer_note_update(t);
     }
+    t->more.n_step_updates = 0;
     tell_note(t);
     return MR_OK;
 }
@@ -167,7 +208,7 @@ static mr_status complete(mr_trainer *t, size_t step) {
     if (t->loop.step_part == MR_STEP_TAKEN)
         MR_TRY(update(t, step));
     t->loop.step_part = MR_STEP_UPDATED;
-    t->is_between_steps = is_shared;
+    t->is_between_steps = true;
     if (is_evaluated)
         MR_TRY(evaluate(t));
     t->loop.step_part = MR_STEP_SAVED;
@@ -198,31 +239,50 @@ static mr_status begin(mr_trainer *t) {
     mr_status status;
     const mr_settings used = mr_trainer_used_settings(t);
     MR_TRY(mr_run_create(used.out, &used, &t->run));
-    for (size_t i = 0; i < t->n_envs; i++)
+    for (size_t i = 0; i < t->n_envs; i++) {
+        if (mr_trainer_is_stopped(t)) // a reset may take long
+            return MR_STOPPED;
         MR_TRY(mr_trainer_begin_episode(t, i));
+    }
     t->loop.step_part = MR_STEP_CONCLUDED;
     t->is_between_steps = true;
+    MR_TRY(mr_trainer_save_checkpoint(t)); // whatever comes, there is one to go on from
+    if (t->watcher && t->watcher->begun)
+        t->watcher->begun(t->watcher->self);
 done:
     return status;
 }
 
-static bool is_stopped(const mr_trainer *t) {
-    return t->stop && *t->stop;
+// MR_STOPPED: not to the end.
+static mr_status step_on(mr_trainer *t) {
+    mr_status status = MR_OK;
+    size_t step = (size_t)t->loop.now.total_timesteps;
+    for (; step < t->settings->steps && !mr_trainer_is_stopped(t); step += t->n_envs)
+        MR_TRY(advance(t, step));
+    if (step < t->settings->steps)
+        status = MR_STOPPED;
+done:
+    return status;
+}
+
+// What comes after a run's last checkpoint (conclude) is not in one, however far it came.
+static mr_status save_stopped(mr_trainer *t) {
+    mr_status status;
+    MR_TRY(mr_trainer_save_latest(t));
+    if (t->is_between_steps)
+        MR_TRY(mr_trainer_save_checkpoint(t));
+    if (t->logged_steps != t->loop.now.total_timesteps)
+        MR_TRY(mr_trainer_log_row(t));
+done:
+    return status;
 }
 
 static mr_status go_on(mr_trainer *t) {
-    mr_status status = MR_OK;
-    size_t step = (size_t)t->loop.now.total_timesteps;
-    for (; step < t->settings->steps && !is_stopped(t); step += t->n_envs)
-        MR_TRY(advance(t, step));
-    if (step < t->settings->steps) {
-        MR_TRY(mr_trainer_save_latest(t));
-        MR_TRY(mr_trainer_save_checkpoint(t));
-        if (t->logged_steps != t->loop.now.total_timesteps)
-            MR_TRY(mr_trainer_log_row(t));
-    }
-done:
-    return status;
+    mr_status status = step_on(t);
+    const bool is_waiting = status == MR_ERR_IO && t->is_between_steps; // for a server
+    if (status == MR_STOPPED || (is_waiting && mr_trainer_is_stopped(t)))
+        status = save_stopped(t);
+    return status == MR_OK ? MR_OK : mr_trainer_save_after(t, status);
 }
 
 // ---- Resuming
@@ -258,17 +318,19 @@ static mr_status train(const mr_settings *settings, const mr_train_watcher *watc
     mr_status status;
     mr_trainer t = {.settings = settings, .watcher = watcher, .stop = stop};
     MR_TRY(mr_trainer_build(&t));
-    MR_TRY(start(&t));
-    tell_task_notes(&t);
-    status = go_on(&t);
-    if (status != MR_OK)
-        status = mr_trainer_save_after(&t, status);
-    else
-        *result = (mr_train_result){.stopped = is_stopped(&t),
-                                    .last = t.loop.now,
-                                    .best_mean_reward = t.loop.best_mean_reward,
-                                    .n_diverged = mr_vec_env_n_diverged(t.envs) +
-                                                  mr_vec_env_n_diverged(t.eval_envs)};
+    status = start(&t);
+    if (status == MR_OK) {
+        tell_task_notes(&t);
+        status = go_on(&t);
+    } else if (status == MR_STOPPED) // where it began, and so is its checkpoint, if it has one
+        status = MR_OK;
+    MR_TRY(status);
+    mr_trainer_note_time(&t);
+    *result = (mr_train_result){.stopped = mr_trainer_is_stopped(&t),
+                                .last = t.loop.now,
+                                .best_mean_reward = t.loop.best_mean_reward,
+                                .n_diverged = mr_vec_env_n_diverged(t.envs) +
+                                              mr_vec_env_n_diverged(t.eval_envs)};
 done:
     mr_trainer_close(&t);
     return status;

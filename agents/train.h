@@ -12,12 +12,15 @@
 /// training thread and borrow what they are given.
 typedef struct {
     void *self;
+    /// Once, where a new run begins: its directory and its first checkpoint are there.
+    void (*begun)(void *self);
     /// After every step of the environments. Must be quick.
     void (*stepped)(void *self, const mr_metrics *now);
     /// After an evaluation; `best`: it is the best so far.
     void (*evaluated)(void *self, const mr_metrics *now, bool best);
     /// Once, where a run is resumed. `n_lost`: environments that are not deterministic, so that
-    /// their episodes could not go on and were begun anew.
+    /// their episodes could not go on and were begun anew. (That one was too long to be played
+    /// again is told by `noted`.)
     void (*resumed)(void *self, const mr_metrics *now, size_t n_lost);
     /// Where environments elsewhere do not answer (mr_env_link.waiting).
     void (*waiting)(void *self, const char *endpoint, size_t n_asked);
@@ -37,8 +40,8 @@ typedef struct {
 /// not exist).
 ///
 ///   watcher  may be NULL
-///   stop     may be NULL; when it becomes non-zero, training stops after the present step with
-///   everything saved
+///   stop     may be NULL; when it becomes non-zero, training stops with everything saved: after
+///   the present step, and at once in an evaluation, which is then played again by mr_train_resume
 ///
 /// A simulation that breaks down (mr_step.diverged) ends its episode, and training goes on. On a
 /// NaN or infinite observation or reward of another environment, loss or gradient: fails with

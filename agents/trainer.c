@@ -11,6 +11,10 @@
 
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
+// Of an episode, as far as its task has no limit: what can be played again within a minute or two,
+// and no more than the replay buffer holds, so that many copies don't outgrow it.
+enum { MIN_KEPT_ACTIONS = 1000, MAX_KEPT_ACTIONS = 100000 };
+
 static const double last_share = 0.001; // of a bonus that falls at the automatic rate
 
 static int choose_threads(const mr_settings *settings) {
@@ -18,6 +22,10 @@ static int choose_threads(const mr_settings *settings) {
         return (int)settings->threads;
     const int n_cores = omp_get_num_procs();
     return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
+}
+
+bool mr_trainer_is_stopped(const mr_trainer *t) {
+    return t->stop && *t->stop;
 }
 
 static void wait_for_server(void *self, const char *endpoint, size_t n_asked) {
@@ -58,10 +66,9 @@ static mr_status make_policy(mr_trainer *t) {
                                  .act_low = env->act_low,
                                  .act_high = env->act_high,
                                  .hidden = s->hidden};
-    const size_t n_rows = t->n_envs > s->eval_episodes ? t->n_envs : s->eval_episodes;
     mr_status status = mr_policy_new(&spec, s->seed, &t->policy);
     if (status == MR_OK)
-        status = mr_policy_prepare(t->policy, n_rows);
+        status = mr_policy_prepare(t->policy, t->n_envs);
     return status;
 }
 
@@ -110,6 +117,20 @@ static mr_status make_agent(mr_trainer *t) {
                                     .seed = s->seed,
                                     .n_threads = t->n_threads};
     return mr_sac_new(t->policy, &options, &t->sac);
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t choose_max_kept_actions(const mr_trainer *t) {
+    const size_t held = t->settings->buffer_size / t->n_envs;
+    return larger(mr_vec_env_get_spec(t->envs)->max_episode_steps,
+                  larger(MIN_KEPT_ACTIONS, smaller(held, MAX_KEPT_ACTIONS)));
 }
 
 static mr_status make_buffers(mr_trainer *t) {
@@ -166,6 +187,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
     MR_TRY(mr_params_copy(mr_policy_params(t->policy), &t->best));
     MR_TRY(make_buffers(t));
+    t->max_kept_actions = choose_max_kept_actions(t);
     clear_metrics(&t->loop.now);
     t->loop.best_mean_reward = -INFINITY;
     t->logged_steps = -1;
@@ -193,7 +215,7 @@ void mr_trainer_close(mr_trainer *t) {
     free(t->step);
     free(t->rollout);
     for (size_t i = 0; t->actions && i < t->n_envs; i++)
-        free(t->actions[i].action);
+        mr_actions_drop(&t->actions[i]);
     free(t->actions);
     free(t->first_obs);
     free(t->has_first_obs);

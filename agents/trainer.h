@@ -24,24 +24,32 @@ typedef struct {
     mr_run *run;
     mr_evaluation *evaluation;
     size_t n_envs, obs_dim, act_dim;
-    double *obs, *next_obs; // [n_envs x obs_dim]
-    double *action;         // [n_envs x act_dim] the task's own units
-    mr_real *act, *noise;   // [n_envs x act_dim]
-    mr_step *step;          // [n_envs]
-    mr_rollout *rollout;    // [n_envs]
-    mr_actions *actions;    // [n_envs]
-    double *first_obs;      // [n_envs x obs_dim] of the episodes, as far as has_first_obs
-    bool *has_first_obs;    // [n_envs]
-    bool *active;           // [n_envs]
+    double *obs, *next_obs;  // [n_envs x obs_dim]
+    double *action;          // [n_envs x act_dim] the task's own units
+    mr_real *act, *noise;    // [n_envs x act_dim]
+    mr_step *step;           // [n_envs]
+    mr_rollout *rollout;     // [n_envs]
+    mr_actions *actions;     // [n_envs]
+    size_t max_kept_actions; // of an episode; of a longer one none are kept
+    double *first_obs;       // [n_envs x obs_dim] of the episodes, as far as has_first_obs
+    bool *has_first_obs;     // [n_envs]
+    bool *active;            // [n_envs]
     mr_loop loop;
+    mr_loop_more more;
     double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
-    bool is_between_steps;   // all of the above belongs to the same moment
+    bool is_between_steps;   // all of the above belongs to one moment that can be gone on from
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
-    double time_before; // s, that a resumed run had taken already
-    double begun_s;     // mr_clock_s, when this process began
-    bool has_told_note; // of the bonus
+    double time_before;     // s, that a resumed run had taken already
+    double begun_s;         // mr_clock_s, when this process began
+    double checkpoint_step; // of the last checkpoint
+    bool has_told_note;     // of the bonus
+    bool has_told_cut;      // that evaluation episodes were cut off
+    bool has_told_long;     // that an episode was too long to be played again
 } mr_trainer;
+
+/// Whether `stop` asked for the end.
+bool mr_trainer_is_stopped(const mr_trainer *t);
 
 // ---- Setting up (trainer.c)
 
@@ -98,6 +106,12 @@ mr_status mr_trainer_begin_episode(mr_trainer *t, size_t i);
 /// gone on from; the episode stays as it ended.
 mr_status mr_trainer_begin_next(mr_trainer *t, size_t i);
 
+/// Makes room for the next action of every episode whose actions are kept; and adds it, or drops
+/// them all where they become too many.
+mr_status mr_trainer_reserve_actions(mr_trainer *t);
+void mr_trainer_keep_action(mr_trainer *t, size_t i);
+
 /// Plays the episodes that are under way up to where they were. One that cannot go on ends here,
-/// as truncated, counted in `n_lost`.
+/// as truncated; those that did not repeat themselves are counted in `n_lost`. Returns MR_STOPPED
+/// if the run is asked to stop; a checkpoint of this moment is then as good as one of before.
 mr_status mr_trainer_resume_episodes(mr_trainer *t, size_t *n_lost);

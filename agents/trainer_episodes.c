@@ -20,6 +20,7 @@ mr_status mr_trainer_begin_episode(mr_trainer *t, size_t i) {
     if (status != MR_OK)
         return status;
     *r = (mr_rollout){.n_episodes = r->n_episodes + 1};
+    t->actions[i].n = 0;
     mr_replay_begin(t->replay, i, obs);
     memcpy(t->first_obs + i * t->obs_dim, obs, t->obs_dim * sizeof *obs);
     t->has_first_obs[i] = true;
@@ -39,6 +40,30 @@ mr_status mr_trainer_begin_next(mr_trainer *t, size_t i) {
     return MR_OK;
 }
 
+static bool has_all_actions(const mr_trainer *t, size_t i) {
+    return t->actions[i].n == (size_t)t->rollout[i].episode_length;
+}
+
+mr_status mr_trainer_reserve_actions(mr_trainer *t) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < t->n_envs; i++)
+        if (has_all_actions(t, i) && t->actions[i].n < t->max_kept_actions)
+            MR_TRY(mr_actions_reserve(&t->actions[i], t->actions[i].n + 1, t->act_dim));
+done:
+    return status;
+}
+
+void mr_trainer_keep_action(mr_trainer *t, size_t i) {
+    mr_actions *kept = &t->actions[i];
+    if (!has_all_actions(t, i))
+        return;
+    if (kept->n < t->max_kept_actions)
+        memcpy(kept->action + kept->n++ * t->act_dim, t->action + i * t->act_dim,
+               t->act_dim * sizeof *t->action);
+    else
+        mr_actions_drop(kept);
+}
+
 // One environment's step, of an episode that was played before.
 static mr_status step_again(mr_trainer *t, size_t i, const double *action, bool *ended) {
     memset(t->active, 0, t->n_envs * sizeof *t->active);
@@ -54,23 +79,41 @@ static bool is_same_obs(const mr_trainer *t, size_t i, const double *all) {
     return memcmp(t->next_obs + at, all + at, t->obs_dim * sizeof *all) == 0;
 }
 
-typedef enum { REPLAY_SAME, REPLAY_OVER, REPLAY_OTHER } replay_end;
+typedef enum { REPLAY_SAME, REPLAY_OVER, REPLAY_OTHER, REPLAY_TOO_LONG } replay_end;
 
 // Plays the actions of environment `i`'s episode again. `*end`: that led to where it was, there
-// with the episode's end, or elsewhere. What begins otherwise already (a robot, say) is not moved.
+// with the episode's end, or elsewhere, or is not known any more. What begins otherwise already (a
+// robot, say) is not moved.
 static mr_status replay_episode(mr_trainer *t, size_t i, replay_end *end) {
     const mr_rollout *r = &t->rollout[i];
     const size_t n = (size_t)r->episode_length;
     const uint64_t seed = seed_of_episode(t, i, r->n_episodes - 1);
+    *end = REPLAY_TOO_LONG;
+    if (!has_all_actions(t, i))
+        return MR_OK;
     mr_status status = mr_vec_env_reset(t->envs, i, &seed, t->next_obs + i * t->obs_dim);
     const bool begins_same = !t->has_first_obs[i] || is_same_obs(t, i, t->first_obs);
     bool ended = false;
     size_t k = 0;
     for (; k < n && status == MR_OK && begins_same && !ended; k++)
-        status = step_again(t, i, t->actions[i].action + k * t->act_dim, &ended);
+        status = mr_trainer_is_stopped(t)
+                     ? MR_STOPPED
+                     : step_again(t, i, t->actions[i].action + k * t->act_dim, &ended);
     const bool same = begins_same && k == n && is_same_obs(t, i, t->obs);
     *end = !same ? REPLAY_OTHER : ended ? REPLAY_OVER : REPLAY_SAME;
     return status;
+}
+
+static void tell_too_long(mr_trainer *t, size_t n_steps) {
+    char text[256];
+    if (t->has_told_long || !t->watcher || !t->watcher->noted)
+        return;
+    t->has_told_long = true;
+    snprintf(text, sizeof text,
+             "an episode of %.100s has gone on for %zu steps, more than the %zu that can be played "
+             "again, and ended here as truncated",
+             t->settings->env, n_steps, t->max_kept_actions);
+    t->watcher->noted(t->watcher->self, text);
 }
 
 // An episode that cannot go on ends here, as truncated.
@@ -78,10 +121,14 @@ mr_status mr_trainer_resume_episodes(mr_trainer *t, size_t *n_lost) {
     mr_status status = MR_OK;
     for (size_t i = 0; i < t->n_envs; i++) {
         replay_end end;
+        if (mr_trainer_is_stopped(t)) // a reset may take long
+            return MR_STOPPED;
         MR_TRY(replay_episode(t, i, &end));
         if (end == REPLAY_SAME)
             continue;
-        if (end == REPLAY_OTHER && t->rollout[i].episode_length > 0)
+        if (end == REPLAY_TOO_LONG)
+            tell_too_long(t, (size_t)t->rollout[i].episode_length);
+        if (end != REPLAY_OVER && t->rollout[i].episode_length > 0)
             mr_trainer_note_episode(t, &t->rollout[i]);
         *n_lost += end == REPLAY_OTHER;
         MR_TRY(mr_trainer_begin_episode(t, i));

@@ -54,6 +54,7 @@ static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
                            .loop = &t->loop,
                            .rollouts = t->rollout,
                            .actions = t->actions,
+                           .more = &t->more,
                            .obs = t->obs};
 }
 
@@ -61,10 +62,12 @@ mr_status mr_trainer_save_checkpoint(mr_trainer *t) {
     const mr_settings used = mr_trainer_used_settings(t);
     const mr_checkpoint checkpoint = checkpoint_of(t, &used);
     mr_trainer_note_time(t);
-    const mr_status status = mr_run_sync(t->run, &t->loop.n_bytes);
-    if (status != MR_OK)
-        return status;
-    return mr_checkpoint_save(&checkpoint, mr_run_path(t->run, "checkpoint.safetensors"));
+    mr_status status = mr_run_sync(t->run, &t->loop.n_bytes);
+    if (status == MR_OK)
+        status = mr_checkpoint_save(&checkpoint, mr_run_path(t->run, "checkpoint.safetensors"));
+    if (status == MR_OK)
+        t->checkpoint_step = t->loop.now.total_timesteps;
+    return status;
 }
 
 // Keeps what is good after `status` stopped training, and its message. In the middle of a step
@@ -78,15 +81,13 @@ mr_status mr_trainer_save_after(mr_trainer *t, mr_status status) {
         return mr_fail(status, "step %.0f: %s (and what was learned could not be saved: %s)", step,
                        cause, mr_error_message());
     const char *dir = t->settings->out;
-    if (access(mr_run_path(t->run, "checkpoint.safetensors"), F_OK) != 0)
-        return mr_fail(status, "step %.0f: %s; the last good policy is in %s", step, cause, dir);
     if (status == MR_ERR_NUMERIC) // the same would happen again
         return mr_fail(status, "step %.0f: %s; the last good policy and checkpoint are in %s", step,
                        cause, dir);
     return mr_fail(status,
                    "step %.0f: %s; the last good policy and checkpoint are in %s: `millrace train "
-                   "--resume %s` goes on from there",
-                   step, cause, dir, dir);
+                   "--resume %s` goes on from step %.0f",
+                   step, cause, dir, dir, t->checkpoint_step);
 }
 
 // ---- Resuming
@@ -124,6 +125,7 @@ mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used) {
                        used->out, used->out);
     const mr_status status = mr_checkpoint_load(&checkpoint, path);
     const double steps = t->loop.now.total_timesteps;
+    t->checkpoint_step = steps;
     if (status == MR_OK && steps > (double)used->steps)
         return mr_fail(MR_ERR_USAGE, "%s is at step %.0f already; give more --steps than %zu",
                        used->out, steps, used->steps);

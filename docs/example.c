@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
     mr_step step = {0};
     MR_TRY(mr_env_reset(env, &seed, obs));
     while (!step.terminated && !step.truncated) {
-        MR_TRY(mr_policy_sample(policy, 1, obs, NULL, act, NULL)); // no noise: deterministic
+        MR_TRY(mr_policy_act(policy, obs, NULL, act)); // no noise: deterministic
         mr_policy_scale(policy, 1, act, action);
         MR_TRY(mr_env_step(env, action, obs, &step));
         episode_return += step.reward;

@@ -12,9 +12,11 @@ enum { MAX_TRANSPOSED = 16384 }; // numbers on the stack
 
 #ifdef MR_REAL_DOUBLE
 #define GEMM cblas_dgemm
+#define GEMV cblas_dgemv
 #define TRSM cblas_dtrsm
 #else
 #define GEMM cblas_sgemm
+#define GEMV cblas_sgemv
 #define TRSM cblas_strsm
 #endif
 
@@ -51,6 +53,11 @@ void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
         gemm_by_transpose(m, n, k, a, b, accumulate, c);
     else
         gemm(a_transposed, b_transposed, m, n, k, a, b, accumulate, c);
+}
+
+void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, mr_real *y) {
+    assert(m <= INT_MAX && k <= INT_MAX);
+    GEMV(CblasRowMajor, CblasNoTrans, (blasint)m, (blasint)k, 1, a, (blasint)k, x, 1, 0, y, 1);
 }
 
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,

@@ -12,6 +12,9 @@
 void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
              const mr_real *b, bool accumulate, mr_real *c);
 
+/// y[m] = a x, a [m x k]: the product of one row, by a kernel that doesn't pack a first.
+void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, mr_real *y);
+
 /// x[m x n] = x t^-T, or x t^-1 where not `transposed`, in place: every row is solved for. t[n x n]
 /// is triangular; what lies on its other side is not looked at.
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,

@@ -25,6 +25,17 @@ mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out) {
     return MR_OK;
 }
 
+mr_status mr_graph_new_for_one(mr_graph **out) {
+    const mr_status status = mr_graph_new(1, 1, out);
+    if (status == MR_OK)
+        (*out)->is_for_one = true;
+    return status;
+}
+
+bool mr_node_is_for_one(const mr_node *node) {
+    return node->graph->is_for_one;
+}
+
 void mr_graph_free(mr_graph *graph) {
     if (!graph)
         return;

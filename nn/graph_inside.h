@@ -20,6 +20,7 @@ struct mr_graph {
     size_t max_rows;
     size_t tile; // rows that a thread takes through all ops at a time; 0: all of its own
     int n_threads;
+    bool is_for_one; // of mr_graph_new_for_one
     size_t n_nodes;
     mr_node *first, *last;
     mr_node *loss; // NULL: forward only

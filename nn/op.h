@@ -111,6 +111,9 @@ static inline bool mr_node_adds_param(const mr_node *node, size_t k, mr_rows row
     return node->adds_param[k] || rows.more;
 }
 
+/// Whether the node's graph is one of mr_graph_new_for_one.
+bool mr_node_is_for_one(const mr_node *node);
+
 /// Where `thread` collects the gradient of the node's parameter k.
 mr_real *mr_node_param_grad(const mr_node *node, size_t k, int thread);
 

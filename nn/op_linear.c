@@ -57,8 +57,11 @@ static void linear_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     const mr_real *bias = mr_node_param(node, BIAS);
     mr_real *y = mr_row(node->value, node, rows.first);
-    mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
-            mr_node_param(node, WEIGHT), false, y);
+    if (mr_node_is_for_one(node))
+        mr_gemv(node->cols, x->cols, mr_node_param(node, WEIGHT), x->value, y);
+    else
+        mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
+                mr_node_param(node, WEIGHT), false, y);
     for (size_t i = 0; i < rows.n; i++)
         activate(node->activation, node->cols, bias, y + i * node->cols);
 }

@@ -15,6 +15,7 @@ typedef enum {
     MR_ERR_IO,    // the operating system refused a read, a write or a name
     MR_ERR_NUMERIC, // a number that must be finite is not
     MR_ERR_MEMORY,  // an allocation failed
+    MR_STOPPED,     // asked to stop before all was done: no failure, and it has no message
 } mr_status;
 
 #define MR_COUNT(array) (sizeof(array) / sizeof((array)[0]))

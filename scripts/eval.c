@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <omp.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "agents/evaluate.h"
@@ -15,15 +14,18 @@
 #include "scripts/open_key.h"
 #include "scripts/print_json.h"
 #include "scripts/saved_policy.h"
+#include "scripts/stopping.h"
 #include "scripts/visited.h"
 #include "scripts/waiting.h"
 
 // Episodes that are played side by side, and the threads for them.
-enum { MAX_ENVS = 10, MAX_THREADS = 4 };
+enum { MAX_ENVS = 10, MAX_DEFAULT_THREADS = 4 };
 
 typedef struct {
     size_t episodes;
+    size_t max_steps;
     uint64_t seed;
+    size_t threads;
     bool deterministic;
     bool stochastic;
     bool json;
@@ -46,9 +48,15 @@ typedef struct {
 #define AT(field) offsetof(eval_options, field)
 
 static const mr_setting options[] = {
-    {"episodes", MR_SETTING_COUNT, AT(episodes), "10", 1, 1e6, "N", "episodes to play", false},
+    {"episodes", MR_SETTING_COUNT, AT(episodes), "10", 1, 1e6, "N",
+     "episodes to play; with --video or --frames, 1 unless it is given", false},
+    {"max_steps", MR_SETTING_COUNT, AT(max_steps), "0", 0, 1e12, "N",
+     "steps after which an episode is cut off; 0: the task's time limit, 1000 if it has none",
+     false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "seed of the first episode; the next ones count on from it", false},
+    {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
+     "threads to simulate with, which change no number; 0: one a core, at most 4", false},
     {"deterministic", MR_SETTING_SWITCH, AT(deterministic), "false", 0, 0, NULL,
      "the mean of the base distribution, pushed through the flow (what is done by default)", false},
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
@@ -72,9 +80,9 @@ static const mr_setting options[] = {
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
     {"video", MR_SETTING_TEXT, AT(video), "", 0, 0, "FILE.mp4",
-     "film the episodes, one after the other (needs ffmpeg)", false},
+     "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
     {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
-     "film them as numbered PNG files in a new folder", false},
+     "film as numbered PNG files in a new folder", false},
     {"width", MR_SETTING_COUNT, AT(width), "640", 16, 7680, "N", "width of the film, in pixels",
      false},
     {"height", MR_SETTING_COUNT, AT(height), "480", 16, 7680, "N", "height of the film, in pixels",
@@ -99,7 +107,7 @@ static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
     printf("task         %s\n", spec->env);
     printf("policy       %s, %s\n", spec->flow,
            chosen->stochastic ? "stochastic" : "deterministic");
-    printf("episodes     %zu\n", evaluation->n);
+    printf("episodes     %zu\n", evaluation->n_ended);
     printf("mean return  %.2f ± %.2f\n", evaluation->mean_return, evaluation->std_return);
     printf("mean length  %.1f\n", evaluation->mean_length);
     if (isfinite(visited->entropy))
@@ -122,20 +130,22 @@ static void add_visited(json_t *object, const mr_visited_summary *visited) {
 static mr_status print_json(const mr_policy_spec *spec, const eval_options *chosen,
                             const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     json_t *returns = json_array();
-    for (size_t i = 0; i < evaluation->n; i++)
+    for (size_t i = 0; i < evaluation->n_ended; i++)
         json_array_append_new(returns, json_real(evaluation->returns[i]));
-    json_t *object = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "env", spec->env, "policy",
-                               spec->flow, "episodes", (json_int_t)evaluation->n, "mean_return",
-                               evaluation->mean_return, "std_return", evaluation->std_return,
-                               "mean_length", evaluation->mean_length, "returns", returns);
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "env", spec->env, "policy", spec->flow, "episodes",
+        (json_int_t)evaluation->n_ended, "mean_return", evaluation->mean_return, "std_return",
+        evaluation->std_return, "mean_length", evaluation->mean_length, "returns", returns);
     if (chosen->coverage)
         add_visited(object, visited);
     return mr_print_json(object);
 }
 
-static int n_threads(void) {
+static int n_threads(const eval_options *chosen) {
     const int n_cores = omp_get_max_threads();
-    return n_cores < MAX_THREADS ? n_cores : MAX_THREADS;
+    if (chosen->threads > 0)
+        return (int)chosen->threads;
+    return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
 }
 
 static bool is_filmed(const eval_options *chosen) {
@@ -156,14 +166,16 @@ static mr_status open_remote(const mr_saved_place *place, const eval_options *ch
 }
 
 static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
-                           const eval_options *chosen, mr_vec_env **out) {
+                           const eval_options *chosen, const volatile sig_atomic_t *stop,
+                           mr_vec_env **out) {
     mr_saved_place place;
     mr_saved_task task;
     const mr_env_link link = {.timeout_s = chosen->timeout,
                               .retries = chosen->retries,
                               .curve_server_key = chosen->curve_server_key,
                               .curve_secret_key = chosen->curve_secret_key,
-                              .waiting = mr_waiting_tell};
+                              .waiting = mr_waiting_tell,
+                              .stop = stop};
     const mr_status status = mr_saved_place_choose(run_or_file, spec, chosen->env, &link, &place);
     if (status != MR_OK)
         return status;
@@ -174,30 +186,11 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
     const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
     mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,
-                           chosen->episodes < most ? chosen->episodes : most, n_threads(), out);
+                           chosen->episodes < most ? chosen->episodes : most, n_threads(chosen),
+                           out);
 }
 
 // ---- Filming
-
-// The signal that came; 0: none.
-static volatile sig_atomic_t stop_cause;
-
-static void note_signal(int number) {
-    stop_cause = number;
-}
-
-// A film that is broken off leaves nothing behind, however often one is asked to stop.
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = note_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-// All is put away: ends as if the signal had not been caught.
-static void end_by_signal(void) {
-    signal(stop_cause, SIG_DFL);
-    raise(stop_cause);
-}
 
 typedef struct {
     mr_film *film;
@@ -208,30 +201,31 @@ typedef struct {
 static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
     camera_crew *crew = self;
     (void)copy; // there is one
-    if (stop_cause != 0)
-        return mr_fail(MR_ERR_IO, "stopped by a signal; no film is left");
     if (mr_live_line_is_due(&crew->line))
         mr_live_line_draw(&crew->line, "filming episode %zu of %zu, %zu frames so far", episode + 1,
                           crew->n_episodes, mr_film_length(crew->film));
     return mr_film_show(crew->film, n_steps);
 }
 
+// A film that is broken off leaves nothing behind, however often one is asked to stop.
 static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_eval_watcher watcher, mr_evaluation *evaluation) {
+                      mr_eval_options how, mr_evaluation *evaluation) {
     mr_status status;
     camera_crew crew = {.n_episodes = chosen->episodes};
+    mr_eval_watcher watcher = *how.watcher;
     watcher.self = &crew;
     watcher.look = look;
+    how.watcher = &watcher;
     const mr_film_options wanted = {.video = chosen->video,
                                     .frames = chosen->frames,
                                     .camera = chosen->camera,
                                     .width = chosen->width,
                                     .height = chosen->height,
                                     .fps = chosen->fps};
-    catch_signals();
+    mr_stop_outlast_signals();
     MR_TRY(mr_film_open(mr_vec_env_at(envs, 0), &wanted, &crew.film));
     mr_live_line_begin(&crew.line);
-    status = mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, &watcher, evaluation);
+    status = mr_evaluate(policy, envs, &how, evaluation);
     mr_live_line_clear(&crew.line);
     if (status == MR_OK)
         status = mr_film_keep(crew.film);
@@ -262,54 +256,117 @@ static mr_status check_options(const mr_command_line *line, const eval_options *
     return check_film(line, chosen);
 }
 
+static bool is_given(const mr_command_line *line, size_t offset) {
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option->offset == offset)
+            return true;
+    return false;
+}
+
+static mr_status read_options(const mr_command_line *line, eval_options *chosen) {
+    mr_status status;
+    MR_TRY(mr_command_line_store(&mr_command_eval, line, chosen));
+    MR_TRY(check_options(line, chosen));
+    if (is_filmed(chosen) && !is_given(line, AT(episodes)))
+        chosen->episodes = 1; // drawing one takes a minute
+done:
+    return status;
+}
+
+// An evaluation must end: an episode that the task itself doesn't end is cut off.
+static size_t max_steps(const mr_vec_env *envs, const eval_options *chosen) {
+    const size_t limit = mr_vec_env_get_spec(envs)->max_episode_steps;
+    if (chosen->max_steps > 0)
+        return chosen->max_steps;
+    return limit > MR_EVAL_MAX_STEPS ? limit : MR_EVAL_MAX_STEPS;
+}
+
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_visited *visited, mr_evaluation *evaluation) {
+                      const volatile sig_atomic_t *stop, mr_visited *visited,
+                      mr_evaluation *evaluation) {
     const mr_eval_watcher watcher = {.visited = visited ? mr_visited_add : NULL,
                                      .visitor = visited};
+    const mr_eval_options how = {.seed = chosen->seed,
+                                 .deterministic = !chosen->stochastic,
+                                 .max_steps = max_steps(envs, chosen),
+                                 .stop = stop,
+                                 .watcher = &watcher};
     if (is_filmed(chosen))
-        return film(policy, envs, chosen, watcher, evaluation);
-    return mr_evaluate(policy, envs, chosen->seed, !chosen->stochastic, &watcher, evaluation);
+        return film(policy, envs, chosen, how, evaluation);
+    return mr_evaluate(policy, envs, &how, evaluation);
+}
+
+// What the report doesn't say.
+static void warn(const mr_vec_env *envs, const eval_options *chosen,
+                 const mr_evaluation *evaluation) {
+    const size_t n_diverged = mr_vec_env_n_diverged(envs);
+    if (n_diverged > 0)
+        fprintf(stderr,
+                "warning: the simulation broke down in %zu of the episodes, which ended there\n",
+                n_diverged);
+    if (evaluation->n_cut > 0 && chosen->max_steps == 0)
+        fprintf(stderr,
+                "note: %zu of the episodes had not ended after %zu steps and were cut off there; "
+                "--max-steps sets how many are played\n",
+                evaluation->n_cut, max_steps(envs, chosen));
+}
+
+static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
+                        const mr_visited *visited, const mr_evaluation *evaluation) {
+    mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
+    mr_status status = MR_OK;
+    if (visited != NULL)
+        status = mr_visited_summarise(visited, n_threads(chosen), &summary);
+    if (status == MR_OK && chosen->json)
+        status = print_json(spec, chosen, evaluation, &summary);
+    else if (status == MR_OK)
+        print_text(spec, chosen, evaluation, &summary);
+    return status;
+}
+
+// At once: what was visited takes a while to sum up, and half an episode is no episode.
+static mr_status report_stopped(const mr_policy_spec *spec, const eval_options *chosen,
+                                const mr_evaluation *evaluation) {
+    fprintf(stderr, "millrace eval: stopped; %zu of %zu episodes had ended%s%s\n",
+            evaluation->n_ended, evaluation->n,
+            evaluation->n_ended > 0 ? ", and the report is about them" : "",
+            is_filmed(chosen) ? "; no film is left" : "");
+    return evaluation->n_ended > 0 ? report(spec, chosen, NULL, evaluation) : MR_OK;
 }
 
 static mr_status run_eval(const mr_command_line *line, int *exit_code) {
-    (void)exit_code;
     mr_status status;
     eval_options chosen;
     mr_policy *policy = NULL;
     mr_vec_env *envs = NULL;
     mr_evaluation *evaluation = NULL;
     mr_visited *visited = NULL;
-    mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
 
-    MR_TRY(mr_command_line_store(&mr_command_eval, line, &chosen));
-    MR_TRY(check_options(line, &chosen));
+    MR_TRY(read_options(line, &chosen));
+    const volatile sig_atomic_t *stop = mr_stop_on_signals();
     MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    MR_TRY(open_envs(line->arguments[0], spec, &chosen, &envs));
+    MR_TRY(open_envs(line->arguments[0], spec, &chosen, stop, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
     mr_env_notes_tell(mr_vec_env_get_spec(envs));
     if (chosen.coverage)
         MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
-    MR_TRY(mr_policy_prepare(policy, mr_vec_env_n(envs)));
+    MR_TRY(mr_policy_prepare(policy, 1));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
-    MR_TRY(play(policy, envs, &chosen, visited, evaluation));
-    if (visited != NULL)
-        MR_TRY(mr_visited_summarise(visited, n_threads(), &summary));
-    if (mr_vec_env_n_diverged(envs) > 0)
-        fprintf(stderr,
-                "warning: the simulation broke down in %zu of the episodes, which ended there\n",
-                mr_vec_env_n_diverged(envs));
-    if (chosen.json)
-        status = print_json(spec, &chosen, evaluation, &summary);
-    else
-        print_text(spec, &chosen, evaluation, &summary);
+    status = play(policy, envs, &chosen, stop, visited, evaluation);
+    if (status == MR_OK || status == MR_STOPPED)
+        warn(envs, &chosen, evaluation);
+    if (status == MR_OK) {
+        status = report(spec, &chosen, visited, evaluation);
+    } else if (status == MR_STOPPED) {
+        *exit_code = mr_stop_exit_code();
+        status = report_stopped(spec, &chosen, evaluation);
+    }
 done:
     mr_visited_free(visited);
     mr_evaluation_free(evaluation);
     mr_vec_env_close(envs);
     mr_policy_free(policy);
-    if (stop_cause != 0)
-        end_by_signal();
     return status;
 }
 
@@ -322,8 +379,11 @@ const mr_command mr_command_eval = {
                "training left it; give DIR/best_policy.safetensors for the best so far.\n"
                "A run that was trained over zmq: is played there again, unless --env says\n"
                "otherwise.\n"
-               "With --video or --frames, the episodes are also filmed; with --coverage, the\n"
-               "spread of the visited states is reported.",
+               "An episode depends on its seed alone: it is the same whatever is played beside\n"
+               "it, filmed or not, with any number of threads.\n"
+               "With --video or --frames, one episode is played and filmed, or --episodes N;\n"
+               "with --coverage, the spread of the visited states is reported. Ctrl-C reports\n"
+               "the episodes that have ended; a film is then not kept.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -7,6 +7,12 @@
 /// once. What is returned is 0 until something asks for the end: work looks at it between steps.
 const volatile sig_atomic_t *mr_stop_on_signals(void);
 
+/// What a second signal writes to stderr before it ends the process: what is lost and what is not.
+void mr_stop_set_last_words(const char *text);
+
+/// From now on a second signal is only noted, too: there is something that must be put away.
+void mr_stop_outlast_signals(void);
+
 /// Asks for the end as a signal does, but for a good reason.
 void mr_stop_ask(void);
 

@@ -71,10 +71,15 @@ typedef struct {
     bool has_begun;
 } session;
 
-// The first news means that the task, the policy and the run directory are there.
+// The first news means that the task, the policy, the run directory and a checkpoint are there.
 static void begin(session *s) {
+    char last_words[MR_MAX_TEXT + 128];
     if (s->has_begun)
         return;
+    snprintf(last_words, sizeof last_words,
+             "\nended at once; `millrace train --resume %s` goes on from the last checkpoint\n",
+             s->settings->out);
+    mr_stop_set_last_words(last_words);
     s->has_begun = true;
     mr_run_name_release(&s->name_lock);
     if (!s->is_resumed)
@@ -82,15 +87,17 @@ static void begin(session *s) {
     mr_progress_begin(&s->progress, s->settings);
 }
 
+static void begun(void *self) {
+    begin(self);
+}
+
 static void stepped(void *self, const mr_metrics *now) {
     session *s = self;
-    begin(s);
     mr_progress_step(&s->progress, now);
 }
 
 static void evaluated(void *self, const mr_metrics *now, bool best) {
     session *s = self;
-    begin(s);
     mr_progress_evaluation(&s->progress, now, best);
     if (!s->until_return.automatic && now->eval_mean_reward >= s->until_return.value)
         mr_stop_ask();
@@ -217,6 +224,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_train_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {.self = &s,
+                                      .begun = begun,
                                       .stepped = stepped,
                                       .evaluated = evaluated,
                                       .resumed = resumed,

@@ -80,7 +80,7 @@ static void player_free(player *p) {
 
 static mr_status begin(player *p) {
     const uint64_t seed = p->seed + p->episode;
-    p->random = mr_random_stream(p->seed, MR_STREAM_EVAL, p->episode);
+    p->random = mr_random_stream(seed, MR_STREAM_EVAL, 0);
     p->episode++;
     p->n_steps = 0;
     p->sum = 0.0;
@@ -92,8 +92,7 @@ static mr_status step(player *p) {
     mr_step result;
     if (p->is_stochastic)
         mr_random_fill_normal(&p->random, mr_env_get_spec(p->env)->act_dim, p->noise);
-    MR_TRY(
-        mr_policy_sample(p->policy, 1, p->obs, p->is_stochastic ? p->noise : NULL, p->act, NULL));
+    MR_TRY(mr_policy_act(p->policy, p->obs, p->is_stochastic ? p->noise : NULL, p->act));
     mr_policy_scale(p->policy, 1, p->act, p->action);
     MR_TRY(mr_env_step(p->env, p->action, p->obs, &result));
     p->n_steps++;

@@ -18,7 +18,8 @@ struct mr_visited {
     mr_features features;
     mr_coverage *coverage; // NULL: the task has no arena
     size_t n, capacity;
-    double *x; // [capacity x features.n]
+    double *x;       // [capacity x features.n]
+    size_t *episode; // [capacity]
 };
 
 static mr_status choose_features(const char *text, const mr_env_spec *env, mr_features *out) {
@@ -54,6 +55,7 @@ void mr_visited_free(mr_visited *v) {
     mr_features_free(&v->features);
     mr_coverage_free(v->coverage);
     free(v->x);
+    free(v->episode);
     free(v);
 }
 
@@ -61,22 +63,26 @@ static mr_status reserve(mr_visited *v) {
     if (v->n < v->capacity)
         return MR_OK;
     const size_t capacity = v->capacity > 0 ? 2 * v->capacity : 1024;
-    double *more = realloc(v->x, capacity * v->features.n * sizeof *more);
-    if (!more)
+    double *x = realloc(v->x, capacity * v->features.n * sizeof *x);
+    if (x)
+        v->x = x;
+    size_t *episode = realloc(v->episode, capacity * sizeof *episode);
+    if (episode)
+        v->episode = episode;
+    if (!x || !episode)
         return mr_fail_memory("the visited states");
-    v->x = more;
     v->capacity = capacity;
     return MR_OK;
 }
 
-mr_status mr_visited_add(void *self, const double *obs) {
+mr_status mr_visited_add(void *self, size_t episode, const double *obs) {
     mr_visited *v = self;
     const mr_status status = reserve(v);
     if (status != MR_OK)
         return status;
     for (size_t j = 0; j < v->features.n; j++)
         v->x[v->n * v->features.n + j] = obs[v->features.index[j]];
-    v->n++;
+    v->episode[v->n++] = episode;
     if (v->coverage)
         mr_coverage_visit(v->coverage, obs);
     return MR_OK;
@@ -111,15 +117,41 @@ static mr_status drop_constant(sample *s) {
     return MR_OK;
 }
 
+// The states in the order of their episodes, whatever was played side by side: where each is.
+static size_t *order(const mr_visited *v) {
+    size_t n_episodes = 0;
+    for (size_t i = 0; i < v->n; i++)
+        n_episodes = v->episode[i] >= n_episodes ? v->episode[i] + 1 : n_episodes;
+    size_t *place = calloc(n_episodes + 1, sizeof *place); // of each episode's next state
+    size_t *at = malloc((v->n + 1) * sizeof *at);
+    if (!place || !at) {
+        free(place);
+        free(at);
+        return NULL;
+    }
+    for (size_t i = 0; i < v->n; i++)
+        place[v->episode[i] + 1]++;
+    for (size_t e = 0; e < n_episodes; e++)
+        place[e + 1] += place[e];
+    for (size_t i = 0; i < v->n; i++)
+        at[place[v->episode[i]]++] = i;
+    free(place);
+    return at;
+}
+
 static mr_status take_sample(const mr_visited *v, sample *s) {
     const size_t dim = v->features.n;
     *s = (sample){.n = v->n < MOST_STATES ? v->n : MOST_STATES, .dim = dim};
     s->x = malloc((s->n * dim + 1) * sizeof *s->x);
-    if (!s->x)
+    size_t *at = order(v);
+    if (!s->x || !at) {
+        free(at);
         return mr_fail_memory("the visited states");
+    }
     for (size_t i = 0; i < s->n; i++)
         for (size_t j = 0; j < dim; j++)
-            s->x[i * dim + j] = v->x[i * v->n / s->n * dim + j];
+            s->x[i * dim + j] = v->x[at[i * v->n / s->n] * dim + j];
+    free(at);
     return drop_constant(s);
 }
 

@@ -14,7 +14,7 @@ mr_status mr_visited_new(const char *features, const mr_env_spec *env, mr_visite
 void mr_visited_free(mr_visited *visited);
 
 /// What is told of each state of an evaluation: for mr_eval_watcher.visited.
-mr_status mr_visited_add(void *self, const double *obs);
+mr_status mr_visited_add(void *self, size_t episode, const double *obs);
 
 typedef struct {
     size_t n_states;
@@ -23,5 +23,6 @@ typedef struct {
 } mr_visited_summary;
 
 /// The entropy is estimated by third nearest neighbours from 10,000 states at most, evenly taken
-/// from all, in those features that varied.
+/// from all, in those features that varied. The order in which episodes were played side by side
+/// changes nothing.
 mr_status mr_visited_summarise(const mr_visited *visited, int n_threads, mr_visited_summary *out);

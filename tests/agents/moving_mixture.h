@@ -66,7 +66,7 @@ static inline mr_status mixture_step(mr_bonus *bonus, uint64_t t) {
     double x[2];
     mr_real batch[2 * MIXTURE_BATCH], paid[MIXTURE_BATCH];
     mixture_draw(&random, (double)t, x);
-    mr_bonus_visit(bonus, x);
+    mr_bonus_visit(bonus, NULL, x);
     for (size_t i = 0; i < MIXTURE_BATCH; i++) {
         mixture_draw(&random, (double)t, x);
         batch[2 * i] = (mr_real)x[0];

@@ -80,7 +80,7 @@ static inline void small_visit(mr_bonus *bonus, size_t obs_dim, size_t n) {
         double obs[SMALL_MAX_DIM];
         for (size_t j = 0; j < obs_dim; j++)
             obs[j] = mr_random_normal(&random);
-        mr_bonus_visit(bonus, obs);
+        mr_bonus_visit(bonus, NULL, obs);
     }
 }
 

@@ -98,7 +98,7 @@ static void visit_line(mr_bonus *bonus, size_t n) {
     mr_random random = mr_random_stream(5, MR_STREAM_TEST, 0);
     for (size_t i = 0; i < n; i++) {
         const double x = mr_random_between(&random, -1, 1);
-        mr_bonus_visit(bonus, &x);
+        mr_bonus_visit(bonus, NULL, &x);
     }
 }
 
@@ -106,6 +106,35 @@ static mr_bonus_options line_options(const char *kind) {
     mr_bonus_options options = mixture_options("gaussian");
     options.kind = kind;
     return options;
+}
+
+// Two environments, of which one is lost at each other step and has no state to visit: as if it had
+// not been there.
+Test(bonus, takes_no_notice_of_an_environment_that_went_to_no_new_state) {
+    mr_bonus_options options = line_options("density");
+    mr_bonus *one = create(&options, &line);
+    options.n_envs = 2;
+    mr_bonus *two = create(&options, &line);
+    mr_real batch[BATCH], paid_one[BATCH], paid_two[BATCH];
+    mr_random random = mr_random_stream(5, MR_STREAM_TEST, 0);
+    fill_line(0, batch);
+    for (size_t i = 0; i < 4 * BATCH; i++) {
+        const double x = mr_random_between(&random, -1, 1), stale[] = {x, 1e3}, other[] = {1e3, x};
+        mr_bonus_visit(one, NULL, &x);
+        mr_bonus_visit(two, (bool[]){i % 2 == 0, i % 2 == 1}, i % 2 == 0 ? stale : other);
+        if (i + 1 < BATCH)
+            continue;
+        cr_assert_eq(mr_bonus_pay(one, batch, paid_one), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_bonus_pay(two, batch, paid_two), MR_OK, "%s", mr_error_message());
+    }
+    const mr_bonus_figures a = mr_bonus_take_figures(one), b = mr_bonus_take_figures(two);
+    cr_expect_eq(mr_bonus_beta(one), mr_bonus_beta(two));
+    // Scores of two rows at a time round otherwise than those of one: 3 BATCH sums of float32.
+    cr_expect_float_eq(a.state_log_prob, b.state_log_prob, 1e-5 * fabs(a.state_log_prob));
+    for (size_t i = 0; i < BATCH; i++)
+        cr_expect_float_eq(paid_one[i], paid_two[i], 1e-4f);
+    mr_bonus_free(one);
+    mr_bonus_free(two);
 }
 
 Test(bonus, nothing_is_paid_before_a_batch_of_states_was_visited) {
@@ -195,7 +224,7 @@ Test(bonus, the_mean_follows_new_states_and_the_deviation_batches) {
     mean = first.mean;
     for (int k = 0; k < 100; k++) {
         mean += 0.001 * (surprise(bonus, x) - mean);
-        mr_bonus_visit(bonus, &x);
+        mr_bonus_visit(bonus, NULL, &x);
     }
     for (size_t i = 0; i < BATCH; i++)
         s[i] = surprise(bonus, (double)batch[i]);
@@ -305,7 +334,7 @@ static void step_plane(mr_bonus *bonus, size_t n, mr_status expected) {
     mr_random random = mr_random_stream(6, MR_STREAM_TEST, 0);
     for (size_t i = 0; i < n; i++) {
         const double obs[] = {mr_random_normal(&random), 7, 3 * mr_random_normal(&random)};
-        mr_bonus_visit(bonus, obs);
+        mr_bonus_visit(bonus, NULL, obs);
         for (size_t j = 0; j < 3; j++)
             batch[3 * (i % BATCH) + j] = (mr_real)obs[j];
     }

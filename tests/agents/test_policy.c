@@ -57,6 +57,42 @@ Test(policy, the_deterministic_action_is_that_of_no_noise_for_every_flow) {
     }
 }
 
+Test(policy, refuses_more_rows_than_it_is_prepared_for) {
+    static sample s;
+    mr_policy *policy = small_policy("gaussian", OBS_DIM, ACT_DIM);
+    sample_fill(&s);
+    s.act[0] = 7;
+    cr_expect_eq(mr_policy_act(policy, s.obs, NULL, s.act), MR_ERR_USAGE);
+    scratch_expect_message("1 observations at a time, but it is prepared for 0");
+    cr_assert_eq(mr_policy_prepare(policy, N_ROWS - 1), MR_OK);
+    cr_expect_eq(mr_policy_sample(policy, N_ROWS, s.obs, NULL, s.act, NULL), MR_ERR_USAGE);
+    scratch_expect_message("32 observations at a time, but it is prepared for 31");
+    cr_expect_eq(s.act[0], 7);
+    cr_expect_eq(mr_policy_sample(policy, 0, s.obs, NULL, s.act, NULL), MR_OK);
+    mr_policy_free(policy);
+}
+
+// A product with a vector sums in another order than one of matrices. Layers of up to 64 units, at
+// most some ten deep, err by 10 x 64 x 2^-24 = 4e-5 of their size, which here is a few.
+Test(policy, acts_on_one_observation_as_on_many_to_rounding) {
+    for (size_t k = 0; k < mr_flow_count(); k++) {
+        static sample many;
+        mr_policy *policy = bent_policy(mr_flow_at(k).name);
+        sample_fill(&many);
+        cr_assert_eq(sample_draw(policy, false, &many), MR_OK);
+        for (size_t i = 0; i < N_ROWS; i++) {
+            mr_real act[ACT_DIM];
+            cr_assert_eq(
+                mr_policy_act(policy, many.obs + i * OBS_DIM, many.noise + i * ACT_DIM, act),
+                MR_OK);
+            for (size_t j = 0; j < ACT_DIM; j++)
+                cr_expect_float_eq(act[j], many.act[i * ACT_DIM + j], 2e-4f, "%s",
+                                   mr_flow_at(k).name);
+        }
+        mr_policy_free(policy);
+    }
+}
+
 Test(policy, actions_lie_within_their_bounds_and_depend_on_noise_and_observation) {
     for (size_t k = 0; k < mr_flow_count(); k++) {
         static sample s;

@@ -3,6 +3,7 @@
 #include "agents/policy.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <sys/file.h>
 
 #include <mujoco/mujoco.h>
@@ -192,6 +193,23 @@ Test(train, a_watcher_sees_every_step_and_evaluation) {
     cr_expect_eq(result.best_mean_reward >= result.last.eval_mean_reward, true);
 }
 
+// What a run says at its beginning, such as how to go on with it, is then true.
+static void saw_beginning(void *self) {
+    witness *w = self;
+    cr_expect_eq(w->n_steps, 0);
+    cr_expect(exists("a", "checkpoint.safetensors"));
+    w->n_steps = 1000;
+}
+
+Test(train, tells_of_its_beginning_before_its_first_step) {
+    const mr_settings s = settings_for("a");
+    witness w = {0};
+    const mr_train_watcher watcher = {.self = &w, .begun = saw_beginning, .stepped = saw_step};
+    mr_train_result result;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.n_steps, 1240);
+}
+
 Test(train, stops_when_told_to_with_everything_saved) {
     const mr_settings s = settings_for("a");
     witness w = {.stop_after = 150};
@@ -226,13 +244,17 @@ Test(train, a_stop_at_a_row_adds_no_second_one) {
     free(progress);
 }
 
-Test(train, without_a_checkpoint_an_error_does_not_speak_of_one) {
+// The gradient is bad at the first update, before any checkpoint is due.
+Test(train, a_checkpoint_is_there_from_the_first_step_on) {
     mr_settings s = settings_for("a");
     mr_train_result result;
     s.critic_lr = 1e10;
     cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_NUMERIC);
-    scratch_expect_message("the last good policy is in a");
-    cr_expect(!exists("a", "checkpoint.safetensors"));
+    scratch_expect_message("the last good policy and checkpoint are in a");
+    expect_note("a", "checkpoint.safetensors", "n_updates", "0");
+    s.critic_lr = 1e-3; // not what the run was begun with, which is found in the checkpoint
+    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    scratch_expect_message("critic_lr is 0.001");
 }
 
 // ---- What cannot begin
@@ -410,4 +432,274 @@ Test(train, is_refused_where_another_process_trains) {
     cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_message("another process trains in a");
     fclose(table);
+}
+
+// ---- Asked to stop where a step takes long
+
+/// MuJoCo calls this in each simulation step, of training and of evaluations.
+static struct {
+    double arm_after; // steps of training
+    bool armed;
+    int n_calls, stop_at_call;
+    volatile sig_atomic_t stop;
+} interrupter;
+
+static void interrupt(const mjModel *model, mjData *data) {
+    (void)model, (void)data;
+    if (interrupter.armed && ++interrupter.n_calls == interrupter.stop_at_call)
+        interrupter.stop = 1;
+}
+
+static void arm_interrupter(void *self, const mr_metrics *now) {
+    (void)self;
+    interrupter.armed = interrupter.armed || now->total_timesteps == interrupter.arm_after;
+}
+
+static size_t n_lines(const char *path) {
+    size_t n = 0;
+    char *text = scratch_read(path);
+    for (const char *c = text; *c != '\0'; c++)
+        n += *c == '\n';
+    free(text);
+    return n;
+}
+
+static void expect_same_runs(const char *a, const char *b) {
+    cr_expect(is_same_file(a, b, "policy.safetensors"));
+    cr_expect(is_same_file(a, b, "best_policy.safetensors"));
+    cr_expect(is_same_file(a, b, "evaluations.csv"));
+}
+
+// A step of HalfCheetah takes five calls, and its evaluation's two episodes 10,000.
+static void check_stop_in_evaluation(size_t eval_every, double arm_after, double stopped_after) {
+    mr_settings whole = settings_of("HalfCheetah-v5", "a");
+    mr_settings parted = settings_of("HalfCheetah-v5", "b");
+    const mr_train_watcher watcher = {.stepped = arm_interrupter};
+    mr_train_result result;
+    whole.eval_every = parted.eval_every = eval_every;
+    whole.steps = parted.steps = 200;
+    train(&whole);
+    interrupter.arm_after = arm_after;
+    interrupter.stop_at_call = 1000;
+    mjcb_control = interrupt;
+    cr_assert_eq(mr_train(&parted, &watcher, &interrupter.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    mjcb_control = NULL;
+    cr_expect(result.stopped);
+    cr_expect_eq(result.last.total_timesteps, stopped_after);
+    cr_expect_lt(interrupter.n_calls, 1100, "%d", interrupter.n_calls);
+    cr_expect_eq(n_lines("b/evaluations.csv"), 1); // its heading
+    cr_expect(exists("b", "policy.safetensors"));
+    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    expect_same_runs("a", "b");
+}
+
+Test(train, stopped_in_an_evaluation_goes_on_with_the_same_bytes) {
+    check_stop_in_evaluation(120, 119, 120);
+}
+
+Test(train, stopped_in_the_last_evaluation_goes_on_with_the_same_bytes) {
+    check_stop_in_evaluation(0, 199, 200);
+}
+
+Test(train, stopped_while_episodes_are_played_again_leaves_the_run_as_it_was) {
+    const mr_settings whole = settings_of("HalfCheetah-v5", "a");
+    const mr_settings parted = settings_of("HalfCheetah-v5", "b");
+    witness w = {.stop_after = 150};
+    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
+    mr_train_result result;
+    train(&whole);
+    cr_assert_eq(mr_train(&parted, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    interrupter.armed = true;
+    interrupter.stop_at_call = 300;
+    mjcb_control = interrupt;
+    cr_assert_eq(mr_train_resume(&parted, NULL, &interrupter.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    mjcb_control = NULL;
+    cr_expect(result.stopped);
+    cr_expect_lt(interrupter.n_calls, 310);
+    cr_expect_eq(result.last.total_timesteps, 150);
+    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    expect_same_runs("a", "b");
+}
+
+/// Asks to stop a while after the run has begun.
+static struct {
+    int n_steps; // done by then
+    pthread_t thread;
+    volatile sig_atomic_t stop;
+} delayed;
+
+static void *stop_soon(void *unused) {
+    usleep(30000);
+    delayed.stop = 1;
+    return unused;
+}
+
+static void begin_delay(void *self) {
+    (void)self;
+    cr_assert_eq(pthread_create(&delayed.thread, NULL, stop_soon, NULL), 0);
+}
+
+static void count_steps(void *self, const mr_metrics *now) {
+    (void)self, (void)now;
+    delayed.n_steps++;
+}
+
+// A step of 1,000 updates takes some tenths of a second.
+Test(train, stopped_between_the_updates_of_a_step_goes_on_with_the_same_bytes) {
+    mr_settings whole = settings_for("a"), parted = settings_for("b");
+    mr_settings *const both[] = {&whole, &parted};
+    const mr_train_watcher watcher = {.begun = begin_delay, .stepped = count_steps};
+    mr_train_result result;
+    for (size_t k = 0; k < MR_COUNT(both); k++) {
+        both[k]->steps = 2;
+        both[k]->learning_starts = 0;
+        both[k]->updates_per_step = 1000;
+        both[k]->eval_every = 0;
+    }
+    train(&whole);
+    cr_assert_eq(mr_train(&parted, &watcher, &delayed.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    pthread_join(delayed.thread, NULL);
+    cr_expect(result.stopped);
+    cr_expect_eq(delayed.n_steps, 0);
+    cr_expect_lt(result.last.n_updates, 1000);
+    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(result.last.n_updates, 2000);
+    expect_same_runs("a", "b");
+}
+
+// ---- Tasks without a time limit
+
+/// What was said of it.
+typedef struct {
+    size_t n_notes, n_lost;
+    char note[512];
+    double eval_length;
+    double stop_after;
+    volatile sig_atomic_t stop;
+} endless_witness;
+
+static void heard_note(void *self, const char *text) {
+    endless_witness *w = self;
+    w->n_notes++;
+    snprintf(w->note, sizeof w->note, "%s", text);
+}
+
+static void saw_length(void *self, const mr_metrics *now, bool best) {
+    endless_witness *w = self;
+    (void)best;
+    w->eval_length = now->eval_mean_ep_length;
+}
+
+static void stop_endless(void *self, const mr_metrics *now) {
+    endless_witness *w = self;
+    if (now->total_timesteps == w->stop_after)
+        w->stop = 1;
+}
+
+static void saw_lost(void *self, const mr_metrics *now, size_t n_lost) {
+    endless_witness *w = self;
+    (void)now;
+    w->n_lost = n_lost;
+}
+
+static mr_train_watcher watch_endless(endless_witness *w) {
+    return (mr_train_watcher){.self = w,
+                              .stepped = stop_endless,
+                              .evaluated = saw_length,
+                              .resumed = saw_lost,
+                              .noted = heard_note};
+}
+
+static mr_settings endless_settings(const char *out, size_t steps) {
+    mr_settings s = settings_of("HalfCheetah-v5", out);
+    snprintf(s.env_set, sizeof s.env_set, "max_episode_steps=0");
+    s.steps = steps;
+    s.learning_starts = 100000;
+    s.eval_every = 0;
+    s.eval_episodes = 2;
+    s.buffer_size = 500;
+    return s;
+}
+
+Test(train, evaluates_a_task_without_a_time_limit_for_1000_steps_and_says_so_once) {
+    mr_settings s = endless_settings("a", 60);
+    endless_witness w = {0};
+    const mr_train_watcher watcher = watch_endless(&w);
+    mr_train_result result;
+    s.eval_every = 20;
+    cr_assert_eq(mr_train(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.eval_length, 1000);
+    cr_expect_eq(w.n_notes, 1);
+    scratch_expect_part(w.note, "2 of 2 evaluation episodes had not ended after 1000 steps");
+    scratch_expect_part(w.note, "--eval-max-steps");
+}
+
+Test(train, evaluates_for_as_long_as_it_is_told) {
+    mr_settings s = endless_settings("a", 20);
+    endless_witness w = {0};
+    const mr_train_watcher watcher = watch_endless(&w);
+    mr_train_result result;
+    s.eval_max_steps = 70;
+    cr_assert_eq(mr_train(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.eval_length, 70);
+    cr_expect_eq(w.n_notes, 0);
+}
+
+// The episode is ended, as truncated, by a simulation that breaks down in its step 1,050.
+static void arm_at_1049(void *self, const mr_metrics *now) {
+    stop_endless(self, now);
+    saboteur.armed = now->total_timesteps == 1049;
+}
+
+Test(train, evaluates_for_as_long_as_the_longest_episode_also_when_resumed) {
+    const mr_settings s = endless_settings("a", 1200);
+    endless_witness w = {.stop_after = 1100};
+    mr_train_watcher watcher = watch_endless(&w);
+    mr_train_result result;
+    watcher.stepped = arm_at_1049;
+    saboteur.index = 1;
+    mjcb_control = sabotage;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    mjcb_control = NULL;
+    cr_assert_eq(result.last.ep_len_mean, 1050);
+    cr_assert_eq(mr_train_resume(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.eval_length, 1050);
+}
+
+static size_t n_kept_actions(void) {
+    mr_tensors *file = open_file("a", "checkpoint.safetensors");
+    size_t n = 0;
+    for (size_t i = 0; i < mr_tensors_count(file); i++)
+        if (strcmp(mr_tensors_at(file, i).name, "episode.0.actions") == 0)
+            n = mr_tensors_at(file, i).shape[0];
+    mr_tensors_close(file);
+    return n;
+}
+
+// With a replay buffer of 500, the actions of at most 1,000 steps are kept.
+static void check_long_episode(double n_steps, size_t n_kept, size_t n_notes, double n_episodes) {
+    mr_settings s = endless_settings("a", 1200);
+    endless_witness w = {.stop_after = n_steps};
+    const mr_train_watcher watcher = watch_endless(&w);
+    mr_train_result result;
+    s.eval_max_steps = 10;
+    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(n_kept_actions(), n_kept);
+    cr_assert_eq(mr_train_resume(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(w.n_lost, 0);
+    cr_expect_eq(w.n_notes, n_notes, "%zu: %s", w.n_notes, w.note);
+    cr_expect_eq(result.last.episodes, n_episodes);
+    if (n_episodes > 0)
+        cr_expect_eq(result.last.ep_len_mean, n_steps);
+}
+
+Test(train, plays_an_episode_of_1000_steps_without_an_end_again) {
+    check_long_episode(1000, 1000, 0, 0);
+}
+
+Test(train, does_not_keep_the_actions_of_an_episode_without_an_end_for_ever) {
+    check_long_episode(1001, 0, 1, 1);
 }

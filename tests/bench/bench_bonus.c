@@ -68,7 +68,7 @@ static mr_status take_time(const char *flow, size_t dim) {
         mr_random_fill_normal(&random, MIXTURE_BATCH * dim, batch);
         for (size_t j = 0; j < dim; j++)
             obs[j] = (double)batch[j];
-        mr_bonus_visit(bonus, obs);
+        mr_bonus_visit(bonus, NULL, obs);
         MR_TRY(mr_bonus_pay(bonus, batch, paid));
     }
     printf("  %6.3f", 1e3 * (seconds() - begun) / N_STEPS);

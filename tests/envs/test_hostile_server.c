@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "agents/train.h"
 #include "envs/vec_env.h"
 #include "envs/zmq/message.h"
 #include "nn/clock.h"
@@ -336,6 +337,25 @@ Test(hostile_server, tires_of_one_that_never_steps) {
     cr_expect_eq(n_lost, 10);
     scratch_expect_message("ipc://a: the server forgets each session as soon as it has begun");
     mr_vec_env_close(vec);
+    scripted_end(&s);
+}
+
+// No step ever comes back, so that there is nothing to learn from.
+Test(hostile_server, trains_on_nothing_without_a_crash) {
+    scripted s = scripted_of(forget_at_steps);
+    mr_train_result result;
+    mr_settings settings;
+    mr_settings_init(&settings);
+    snprintf(settings.env, sizeof settings.env, "zmq:ipc://a");
+    snprintf(settings.policy, sizeof settings.policy, "gaussian");
+    snprintf(settings.bonus, sizeof settings.bonus, "density");
+    snprintf(settings.out, sizeof settings.out, "run");
+    settings.hidden = (mr_widths){.n = 1, .width = {8}};
+    settings.learning_starts = 0;
+    settings.timeout = 1;
+    scripted_begin(&s);
+    cr_expect_eq(mr_train(&settings, NULL, NULL, &result), MR_ERR_INPUT);
+    scratch_expect_message("ipc://a: the server forgets each session as soon as it has begun");
     scripted_end(&s);
 }
 

@@ -3,6 +3,7 @@
 #include "envs/vec_env.h"
 
 #include "nn/random.h"
+#include "tests/scratch.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -135,4 +136,89 @@ Test(vec_env, refuses_no_copies_no_threads_and_unknown_names) {
     cr_expect_not_null(strstr(mr_error_message(), "Hopper-v5"));
     cr_expect_null(vec);
     mr_vec_env_close(NULL);
+}
+
+// ---- Episodes of a copy that has been used
+
+enum { MAX_DIM = 512, N_WILD = 300, N_COMPARED = 40 };
+
+static void act_randomly(const mr_env_spec *spec, mr_random *random, double *action) {
+    for (size_t j = 0; j < spec->act_dim; j++)
+        action[j] = mr_random_between(random, spec->act_low[j], spec->act_high[j]);
+}
+
+// Anything may be left behind by it: contacts, warm starts of the solver, bodies thrown about.
+static void play_wildly(mr_env *env) {
+    mr_random random = mr_random_stream(2, MR_STREAM_TEST, 0);
+    double action[MAX_DIM], obs[MAX_DIM];
+    mr_step step = {.truncated = true};
+    for (uint64_t t = 0; t < N_WILD; t++) {
+        if (step.terminated || step.truncated)
+            cr_assert_eq(mr_env_reset(env, &t, obs), MR_OK);
+        act_randomly(mr_env_get_spec(env), &random, action);
+        cr_assert_eq(mr_env_step(env, action, obs, &step), MR_OK, "%s", mr_error_message());
+    }
+}
+
+static void expect_same_episode(const char *name, mr_env *used, mr_env *fresh) {
+    const mr_env_spec *spec = mr_env_get_spec(used);
+    const size_t obs_size = spec->obs_dim * sizeof(double);
+    mr_random random = mr_random_stream(3, MR_STREAM_TEST, 0);
+    double action[MAX_DIM], obs_a[MAX_DIM], obs_b[MAX_DIM];
+    const uint64_t seed = 9;
+    mr_step a = {0}, b = {0};
+    cr_assert_eq(mr_env_reset(used, &seed, obs_a), MR_OK);
+    cr_assert_eq(mr_env_reset(fresh, &seed, obs_b), MR_OK);
+    for (int t = 0; t < N_COMPARED && !a.terminated && !a.truncated; t++) {
+        cr_assert_arr_eq(obs_a, obs_b, obs_size, "%s, step %d", name, t);
+        act_randomly(spec, &random, action);
+        cr_assert_eq(mr_env_step(used, action, obs_a, &a), MR_OK);
+        cr_assert_eq(mr_env_step(fresh, action, obs_b, &b), MR_OK);
+        cr_assert_eq(a.reward, b.reward, "%s, step %d", name, t);
+        cr_assert(a.terminated == b.terminated && a.truncated == b.truncated);
+        cr_assert_arr_eq(mr_env_info(used), mr_env_info(fresh),
+                         mr_env_info_count(used) * sizeof(double), "%s, step %d", name, t);
+    }
+    cr_assert_arr_eq(obs_a, obs_b, obs_size, "%s", name);
+}
+
+static void check_reset(const char *name, const mr_env_options *options) {
+    mr_env *used, *fresh;
+    cr_assert_eq(mr_env_open(name, options, &used), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_env_open(name, options, &fresh), MR_OK);
+    cr_assert(mr_env_get_spec(used)->obs_dim <= MAX_DIM);
+    play_wildly(used);
+    expect_same_episode(name, used, fresh);
+    mr_env_close(used);
+    mr_env_close(fresh);
+}
+
+Test(vec_env, an_episode_does_not_depend_on_those_that_its_copy_has_played) {
+    for (size_t i = 0; i < mr_env_count(); i++)
+        check_reset(mr_env_at(i).name, NULL);
+}
+
+// Actuators with a state of their own, a warm start, a body that follows a mocap body, a tendon.
+Test(vec_env, an_episode_of_a_model_with_states_of_its_own_does_not_either, .init = scratch_enter,
+     .fini = scratch_leave) {
+    scratch_write("arm.xml",
+                  "<mujoco><option timestep=\"0.01\"/><worldbody>"
+                  "<geom type=\"plane\" size=\"5 5 .1\"/>"
+                  "<body name=\"goal\" mocap=\"true\" pos=\"0 0 .5\"><geom size=\".05\" "
+                  "contype=\"0\" conaffinity=\"0\"/></body>"
+                  "<body name=\"ball\" pos=\"0 0 .5\"><freejoint/><geom size=\".1\"/></body>"
+                  "<body pos=\"1 0 1\"><joint name=\"a\" axis=\"0 1 0\"/><geom type=\"capsule\" "
+                  "fromto=\"0 0 0 .5 0 0\" size=\".05\"/></body></worldbody>"
+                  "<equality><weld body1=\"goal\" body2=\"ball\"/></equality>"
+                  "<tendon><fixed name=\"t\"><joint joint=\"a\" coef=\"1\"/></fixed></tendon>"
+                  "<actuator><general joint=\"a\" dyntype=\"integrator\" gainprm=\"5\" "
+                  "ctrllimited=\"true\" ctrlrange=\"-1 1\"/><general tendon=\"t\" "
+                  "dyntype=\"filter\" dynprm=\".3\" "
+                  "gainprm=\"2\" ctrllimited=\"true\" ctrlrange=\"-1 1\"/></actuator></mujoco>");
+    scratch_write(
+        "arm.yaml",
+        "frame_skip: 3\nobservation: [{field: qpos}, {field: qvel}, {field: qacc}, {field: "
+        "actuator_force}, {field: xpos}]\nreward: [{term: control_cost}]\nreset_noise: "
+        "{qvel: {normal: 0.1}}\n");
+    check_reset("mjcf:arm.xml", &(mr_env_options){.task = "arm.yaml"});
 }

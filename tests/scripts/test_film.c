@@ -76,13 +76,41 @@ Test(film, shows_every_state_of_every_episode_in_its_own_time) {
 }
 
 Test(film, plays_the_episodes_that_are_played_without_it) {
-    outcome filmed = EVAL("--frames", "pictures");
-    outcome not_filmed = RUN("eval", "run", "--episodes", "2", "--json", "--seed", "1");
+    outcome filmed = EVAL("--frames", "pictures", "--stochastic", "--coverage");
+    outcome not_filmed = RUN("eval", "run", "--episodes", "2", "--json", "--seed", "1",
+                             "--stochastic", "--coverage");
     skip_where_impossible(&filmed);
     expect_success(&filmed);
     cr_expect_str_eq(filmed.out, not_filmed.out);
     outcome_free(&filmed);
     outcome_free(&not_filmed);
+}
+
+// A simulation that makes much of the last bit.
+Test(film, changes_nothing_in_the_episode_that_it_shows) {
+    outcome trained = RUN("train", "HalfCheetah-v5", "--steps", "20", "--hidden", "16",
+                          "--eval-episodes", "1", "--eval-max-steps", "10", "--out", "cheetah");
+    expect_success(&trained);
+    outcome_free(&trained);
+    outcome filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "100", "--json",
+                         "--frames", "pictures", "--width", "32", "--height", "32");
+    outcome not_filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "100", "--json");
+    skip_where_impossible(&filmed);
+    expect_success(&filmed);
+    cr_expect_str_eq(filmed.out, not_filmed.out);
+    outcome_free(&filmed);
+    outcome_free(&not_filmed);
+}
+
+Test(film, is_of_one_episode_unless_it_is_said_otherwise) {
+    outcome filmed =
+        RUN("eval", "run", "--json", "--width", "160", "--height", "120", "--frames", "pictures");
+    outcome first = RUN("eval", "run", "--json", "--episodes", "1");
+    skip_where_impossible(&filmed);
+    expect_success(&filmed);
+    cr_expect_str_eq(filmed.out, first.out);
+    outcome_free(&filmed);
+    outcome_free(&first);
 }
 
 // Half the frames: those of steps 0, 2, 4, ...
@@ -187,7 +215,8 @@ static void expect_ffmpegs_failure(const char *script, const char *message) {
     char path[TEXT_SIZE];
     snprintf(path, sizeof path, "%s/programs:/usr/bin:/bin", scratch_folder);
     outcome o = run_under(&(circumstances){.path = path},
-                          ARGUMENTS("eval", "run", "--video", "a.mp4", "--episodes", "1"));
+                          ARGUMENTS("eval", "run", "--video", "a.mp4", "--max-steps",
+                                    "2")); // soon done: no line of progress
     skip_without_renderer(&o);
     expect_refusal(&o, 1, message);
     expect_nothing_left();

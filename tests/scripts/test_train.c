@@ -144,13 +144,14 @@ Test(train_command, a_request_to_terminate_saves_and_exits_with_143) {
     expect_stop(SIGTERM, 143);
 }
 
-// The tables fit, the policy does not. (The thread sanitizer needs files of half a megabyte for
-// itself, so the policy is larger than that.)
+// The tables fit, the checkpoint of the beginning does not, so that nothing is trained in vain.
+// (The thread sanitizer needs files of half a megabyte for itself, so the nets are larger than
+// that.)
 Test(train_command, a_full_disk_is_said_and_leaves_no_half_file) {
     outcome o = run_under(&(circumstances){.max_file_size = 1000000},
                           ARGUMENTS(TINY, "--hidden", "512,512", "--steps", "60", "--out", "a"));
     cr_expect_eq(o.code, 1, "%d", o.code);
-    scratch_expect_part(o.err, "policy.safetensors: File too large");
+    scratch_expect_part(o.err, "checkpoint.safetensors: File too large");
     cr_expect_eq(count_paths("a/*.safetensors*"), 0);
     cr_expect_eq(count_lines("a/evaluations.csv"), 1);
     outcome_free(&o);
