@@ -14,6 +14,7 @@
 #include "agents/events.h"
 #include "agents/growing_file.h"
 #include "nn/file.h"
+#include "nn/number.h"
 
 static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";
@@ -41,9 +42,14 @@ static mr_status row_begin(row *r) {
     return r->stream != NULL ? MR_OK : mr_fail_memory("a row of results");
 }
 
+enum { N_DIGITS = 10, NUMBER_SIZE = 32 };
+
+// Nothing where it is NaN.
 static void row_number(row *r, double number) {
+    char text[NUMBER_SIZE] = "";
     if (!isnan(number))
-        fprintf(r->stream, "%.10g", number);
+        mr_number_write_digits(text, sizeof text, N_DIGITS, number);
+    fputs(text, r->stream);
 }
 
 static mr_status row_append(row *r, mr_growing_file *table) {
@@ -274,11 +280,14 @@ mr_status mr_run_log_evaluation(mr_run *run, size_t step, size_t n, const double
 
     MR_TRY(row_begin(&r));
     fprintf(r.stream, "%zu", step);
-    for (size_t i = 0; i < MR_COUNT(scalars); i++)
-        fprintf(r.stream, ",%.10g", scalars[i].value);
-    fputc(',', r.stream);
-    for (size_t i = 0; i < n; i++)
-        fprintf(r.stream, "%s%.10g", i > 0 ? " " : "", returns[i]);
+    for (size_t i = 0; i < MR_COUNT(scalars); i++) {
+        fputc(',', r.stream);
+        row_number(&r, scalars[i].value);
+    }
+    for (size_t i = 0; i < n; i++) {
+        fputc(i > 0 ? ' ' : ',', r.stream);
+        row_number(&r, returns[i]);
+    }
     fputc(',', r.stream);
     for (size_t i = 0; i < n; i++)
         fprintf(r.stream, "%s%zu", i > 0 ? " " : "", lengths[i]);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "nn/nearest.h"
+#include "nn/number.h"
 
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
@@ -133,7 +134,7 @@ static bool parse_number(const char *text, double *out) {
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
         return false;
     char *end;
-    *out = strtod(text, &end);
+    *out = mr_number_read(text, &end);
     return *end == '\0' && isfinite(*out);
 }
 
@@ -185,16 +186,11 @@ static bool parse_real(const mr_setting *setting, const char *text, void *field)
     return true;
 }
 
-// The shortest form that reads back as the same number. A mantissa always has a point: YAML 1.1
-// readers take "1e-05" for a word, "1.0e-05" for a number.
+// The mantissa before an exponent always has a point: YAML 1.1 readers take "1e-05" for a word,
+// "1.0e-05" for a number.
 static void format_real(const void *field, char *text, size_t size) {
-    const double number = *(const double *)field;
     char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, number);
-        if (strtod(digits, NULL) == number)
-            break;
-    }
+    mr_number_write(digits, sizeof digits, *(const double *)field);
     const size_t n_mantissa = strcspn(digits, "e");
     const bool pointless = digits[n_mantissa] == 'e' && memchr(digits, '.', n_mantissa) == NULL;
     snprintf(text, size, "%.*s%s%s", (int)n_mantissa, digits, pointless ? ".0" : "",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "nn/file.h"
+#include "nn/number.h"
 #include "scripts/command.h"
 #include "scripts/density_history.h"
 #include "scripts/gnuplot.h"
@@ -55,6 +56,16 @@ static bool same_curve(const run *a, const run *b) {
     return a->curve == b->curve;
 }
 
+static bool parse_row(const char *row, point *p) {
+    char *end;
+    p->step = mr_number_read(row, &end);
+    if (end == row || *end != ',')
+        return false;
+    row = end + 1;
+    p->mean = mr_number_read(row, &end);
+    return end > row && *end == ',' && isfinite(p->mean);
+}
+
 // evaluations.csv begins with the step and the mean return. A last row without its line end is
 // one that is being written.
 static mr_status parse_points(const char *path, char *text, run *r) {
@@ -68,7 +79,7 @@ static mr_status parse_points(const char *path, char *text, run *r) {
     for (size_t i = 2; row != NULL && i <= n_lines; i++) {
         point *p = &r->points[r->n_points++];
         row++;
-        if (sscanf(row, "%lf,%lf,", &p->step, &p->mean) != 2 || !isfinite(p->mean))
+        if (!parse_row(row, p))
             return mr_fail(MR_ERR_INPUT, "%s:%zu: expected a step and a mean return", path, i);
         if (r->n_points > 1 && p->step <= p[-1].step)
             return mr_fail(MR_ERR_INPUT, "%s:%zu: the steps do not go up", path, i);

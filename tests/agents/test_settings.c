@@ -208,6 +208,17 @@ Test(settings, text_forms_are_the_shortest_that_read_back_the_same) {
     }
 }
 
+Test(settings, a_whole_number_is_written_without_an_exponent) {
+    static const char *const texts[] = {"10", "0.001", "600", "1000000"};
+    for (size_t i = 0; i < MR_COUNT(texts); i++) {
+        mr_settings s = defaults();
+        char text[MR_MAX_TEXT];
+        cr_assert_eq(mr_settings_set(&s, "timeout", texts[i], "x"), MR_OK);
+        mr_setting_format(mr_setting_find("timeout"), &s, text, sizeof text);
+        cr_expect_str_eq(text, texts[i]);
+    }
+}
+
 Test(settings, check_finds_what_does_not_go_together) {
     static const struct {
         const char *name, *text, *message;
