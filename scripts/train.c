@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nn/number.h"
 #include "scripts/command.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
@@ -193,8 +194,33 @@ done:
     return status;
 }
 
-static void print_result(const mr_settings *settings, const mr_train_result *result,
-                         bool interrupted) {
+// The directory as a shell takes it: in quotation marks where it has more than plain letters.
+static void print_word(const char *word) {
+    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+    if (word[strspn(word, plain)] == '\0') {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stdout);
+    putchar('\'');
+}
+
+// The command that goes on with a run that was stopped.
+static void print_resumption(const mr_settings *settings, const mr_auto *until_return) {
+    char value[64];
+    fputs("go on with: millrace train --resume ", stdout);
+    print_word(settings->out);
+    if (!until_return->automatic) {
+        mr_number_write(value, sizeof value, until_return->value);
+        printf(" --until-return %s", value);
+    }
+    putchar('\n');
+}
+
+static void print_result(const mr_settings *settings, const mr_auto *until_return,
+                         const mr_train_result *result, bool interrupted) {
     const mr_metrics *last = &result->last;
     printf("%s after %.0f steps in %.0f s", interrupted ? "stopped" : "finished",
            last->total_timesteps, last->time_elapsed);
@@ -202,6 +228,8 @@ static void print_result(const mr_settings *settings, const mr_train_result *res
         printf("; mean return %.2f ± %.2f, at best %.2f", last->eval_mean_reward,
                last->eval_std_reward, result->best_mean_reward);
     printf("; results are in %s\n", settings->out);
+    if (interrupted)
+        print_resumption(settings, until_return);
     if (result->n_diverged > 0)
         fprintf(stderr,
                 "warning: the simulation of %s broke down in %zu episode%s, which ended there as "
@@ -234,7 +262,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
         *exit_code = result.stopped ? mr_stop_exit_code() : 0;
-        print_result(&settings, &result, *exit_code != 0);
+        print_result(&settings, &own.until_return, &result, *exit_code != 0);
     }
 done:
     mr_run_name_release(&s.name_lock);

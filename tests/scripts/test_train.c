@@ -120,17 +120,25 @@ Test(train_command, runs_without_a_name_never_clash) {
         N_RUNS);
 }
 
-static void expect_stop(int signal_number, int code) {
-    const pid_t child =
-        start(&(circumstances){0}, "command",
-              ARGUMENTS(TINY, "--steps", "100000000", "--eval-every", "0", "--out", "a"));
-    for (int i = 0; i < 1000 && !exists("a/evaluations.csv"); i++)
+// Starts a long run in `dir`, stops it past its first steps, and returns what became of it.
+static outcome stop_run(int signal_number, const char *dir, const char *until_return) {
+    char table[64];
+    snprintf(table, sizeof table, "%s/evaluations.csv", dir);
+    const pid_t child = start(&(circumstances){0}, "command",
+                              ARGUMENTS(TINY, "--steps", "100000000", "--eval-every", "0",
+                                        "--until-return", until_return, "--out", dir));
+    for (int i = 0; i < 1000 && !exists(table); i++)
         usleep(10000);
-    usleep(100000); // past its first steps
+    usleep(100000);
     kill(child, signal_number);
-    outcome o = finish(child, "command");
+    return finish(child, "command");
+}
+
+static void expect_stop(int signal_number, int code) {
+    outcome o = stop_run(signal_number, "a", "auto");
     cr_expect_eq(o.code, code, "%d: %s", o.code, o.err);
     scratch_expect_part(o.out, "stopped after ");
+    scratch_expect_part(o.out, "\ngo on with: millrace train --resume a\n");
     scratch_expect_part(o.out, "results are in a");
     cr_expect(exists("a/policy.safetensors") && exists("a/checkpoint.safetensors"));
     outcome_free(&o);
@@ -138,6 +146,13 @@ static void expect_stop(int signal_number, int code) {
 
 Test(train_command, an_interrupt_saves_and_exits_with_130) {
     expect_stop(SIGINT, 130);
+}
+
+Test(train_command, an_interrupt_names_the_command_that_goes_on_as_a_shell_takes_it) {
+    outcome o = stop_run(SIGINT, "it's b", "1e9");
+    scratch_expect_part(
+        o.out, "\ngo on with: millrace train --resume 'it'\\''s b' --until-return 1000000000\n");
+    outcome_free(&o);
 }
 
 Test(train_command, a_request_to_terminate_saves_and_exits_with_143) {
