@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/peer_names.h"
 #include "nn/nearest.h"
 #include "nn/number.h"
 
@@ -415,6 +416,9 @@ mr_status mr_settings_set(mr_settings *settings, const char *name, const char *t
     const mr_setting *setting = mr_setting_find(name);
     if (setting != NULL)
         return mr_setting_store(setting, settings, text, where);
+    char theirs[256];
+    if (mr_peer_name_explain(name, false, theirs, sizeof theirs))
+        return mr_fail(MR_ERR_USAGE, "%s is not a setting; %s", where, theirs);
     const char *nearest = mr_nearest(name, MR_COUNT(table), name_at, table);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);

@@ -252,7 +252,9 @@ Test(resume_command, says_what_it_cannot_resume) {
 // The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files
 // of half a megabyte for itself.)
 Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
-    train(ARGUMENTS(TINY("200"), "--hidden", "256,256", "--out", "a"));
+    train(ARGUMENTS("train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "256,256",
+                    "--policy", "gaussian", "--learning-starts", "300", "--steps", "200", "--out",
+                    "a"));
     char *before, *after;
     size_t n_before, n_after;
     cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &before, &n_before), MR_OK);
