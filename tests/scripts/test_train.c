@@ -330,6 +330,33 @@ Test(train_command, plot_tells_runs_apart_by_what_they_learn_by) {
     outcome_free(&o);
 }
 
+static size_t count_parts(const char *text, const char *part) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+// Of the steps 10, 15, 20, 30, two runs have 10 to 20: three points, and one in the legend.
+Test(train_command, plot_draws_a_mean_as_far_as_all_runs_go) {
+    write_run("a", "Some-v0", "gaussian", "5,1,0\n10,1.5,0\n20,3,0\n30,9,0\n");
+    write_run("b", "Some-v0", "gaussian", "10,2,0\n15,2.5,0\n20,4,0\n");
+    outcome o = RUN("plot", "a", "b", "--out", "curve.svg");
+    expect_success(&o);
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, "gaussian (2 runs, up to step 20, as far as all)");
+    cr_expect_eq(count_parts(picture, "xlink:href='#gpPt6' transform"), 4);
+    free(picture);
+    outcome_free(&o);
+    write_run("c", "Some-v0", "gaussian", "25,1,0\n");
+    o = RUN("plot", "a", "b", "c", "--out", "curve.svg");
+    expect_refusal(&o, 1,
+                   "a and other runs of its kind were evaluated at no common steps (one "
+                   "from step 25 on, one up to step 20)");
+    o = RUN("plot", "a", "b", "./a", "--out", "curve.svg");
+    expect_refusal(&o, 2, "a and ./a are the same run");
+}
+
 Test(train_command, plot_makes_a_png) {
     write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
     outcome o = RUN("plot", "a");
