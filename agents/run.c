@@ -152,10 +152,12 @@ static void remove_all(mr_run *run) {
     static const char *const names[] = {config_name, progress_name, evaluations_name};
     for (size_t i = 0; i < MR_COUNT(names); i++)
         unlink(mr_run_path(run, names[i]));
+    mr_run_files_remove(run->dir);
     rmdir(run->dir);
 }
 
-mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **out) {
+mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_run_place *place,
+                        mr_run **out) {
     mr_status status;
     mr_run *run = NULL;
     bool made = false;
@@ -166,6 +168,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **o
     MR_TRY(mr_settings_write(settings, mr_run_path(run, config_name)));
     MR_TRY(begin_progress(run));
     MR_TRY(begin_evaluations(run));
+    MR_TRY(mr_run_files_keep(run->dir, settings, place, 0));
     MR_TRY(mr_events_create(run->dir, &run->events));
     *out = run;
     run = NULL;

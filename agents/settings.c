@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agents/peer_names.h"
+#include "agents/run_files.h"
 #include "nn/nearest.h"
 #include "nn/number.h"
 
@@ -105,13 +106,22 @@ static const mr_setting table[] = {
      "encrypt what goes to servers that have this public key, with...", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
      "...this secret key of your own (`millrace keygen` makes a pair)", false},
+    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
+     "of --resume, where model or task are no more what the run began with: refuse; accept them as "
+     "they are; go on with the run's own copy",
+     true},
     {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
 
 // What may change when a run is resumed.
-static const size_t changeable[] = {AT(steps),   AT(checkpoint_every), AT(timeout),
-                                    AT(retries), AT(curve_server_key), AT(curve_secret_key),
+static const size_t changeable[] = {AT(steps),
+                                    AT(checkpoint_every),
+                                    AT(timeout),
+                                    AT(retries),
+                                    AT(curve_server_key),
+                                    AT(curve_secret_key),
+                                    AT(changed_files),
                                     AT(out)};
 
 size_t mr_setting_count(void) {

@@ -17,6 +17,7 @@ static const char *const aside[] = {
     "retries",
     "curve_server_key",
     "curve_secret_key",
+    "changed_files",
     "out",
 };
 

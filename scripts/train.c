@@ -267,6 +267,8 @@ static void print_resumption(const mr_settings *settings, const mr_auto *until_r
         mr_number_write(value, sizeof value, until_return->value);
         printf(" --until-return %s", value);
     }
+    if (strcmp(settings->changed_files, "copy") == 0)
+        fputs(" --changed-files copy", stdout);
     putchar('\n');
 }
 
