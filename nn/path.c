@@ -2,10 +2,10 @@
 
 #include "nn/path.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 char *mr_path_join(const char *folder, const char *path) {
@@ -69,4 +69,10 @@ char *mr_path_absolute(const char *path) {
         mr_path_normalise(absolute);
     free(folder);
     return absolute;
+}
+
+bool mr_path_is_same(const char *a, const char *b) {
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
 }

@@ -1,6 +1,8 @@
-/// Names of files, taken apart and put together without looking at the disk.
+/// Names of files, taken apart and put together; all but mr_path_is_same without looking at the
+/// disk.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /// "folder/path", or `path` alone where that is absolute or the folder is "". NULL where there is
@@ -20,3 +22,6 @@ void mr_path_normalise(char *path);
 /// The path from the root. NULL where there is no memory, or no present folder; the caller frees
 /// it.
 char *mr_path_absolute(const char *path);
+
+/// Whether two paths lead to the same file or folder, which is there.
+bool mr_path_is_same(const char *a, const char *b);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "nn/file.h"
 #include "nn/number.h"
+#include "nn/path.h"
 #include "scripts/command.h"
 #include "scripts/density_history.h"
 #include "scripts/gnuplot.h"
@@ -366,11 +366,9 @@ static mr_status check_extents(const mr_command_line *line, const run *runs) {
 
 // A run that is named twice would count as two.
 static mr_status check_distinct(const mr_command_line *line) {
-    struct stat a, b;
     for (size_t i = 0; i < line->n_arguments; i++)
         for (size_t j = 0; j < i; j++)
-            if (stat(line->arguments[i], &a) == 0 && stat(line->arguments[j], &b) == 0 &&
-                a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+            if (mr_path_is_same(line->arguments[i], line->arguments[j]))
                 return mr_fail(MR_ERR_USAGE, "%s and %s are the same run; leave out one of them",
                                line->arguments[j], line->arguments[i]);
     return MR_OK;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "nn/number.h"
+#include "nn/path.h"
 #include "scripts/command.h"
 #include "scripts/given_once.h"
 #include "scripts/progress.h"
@@ -209,7 +210,7 @@ done:
 static mr_status place_run(mr_settings *settings, const train_options *own) {
     if (own->resume[0] == '\0')
         return MR_OK;
-    if (settings->out[0] != '\0' && strcmp(settings->out, own->resume) != 0)
+    if (settings->out[0] != '\0' && !mr_path_is_same(settings->out, own->resume))
         return mr_fail(MR_ERR_USAGE,
                        "out is %.200s, but a run goes on in its own directory, %.200s; leave --out "
                        "away",

@@ -268,3 +268,15 @@ Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
     free(before);
     free(after);
 }
+
+Test(resume_command, takes_the_runs_own_directory_by_any_of_its_names) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a/", "--out", "./a", "--steps", "260");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("train", "--resume", "a", "--out", "b");
+    expect_refusal(&o, 2, "out is b, but a run goes on in its own directory, a; leave --out away");
+    o = RUN("train", "Hopper-v5", "--resume", "a", "--steps", "300");
+    expect_refusal(&o, 2,
+                   "env is Hopper-v5, but the run goes on only with the InvertedPendulum-v5");
+}
