@@ -138,6 +138,18 @@ static mr_status check_format(const mr_tensors *file) {
     return MR_OK;
 }
 
+// Two texts of a value: earlier versions wrote 10 as 1.0e+01.
+static bool is_same_value(const mr_setting *setting, const char *saved, const char *text) {
+    mr_settings read = {0};
+    char saved_now[MR_MAX_TEXT];
+    if (strcmp(saved, text) == 0)
+        return true;
+    if (mr_setting_store(setting, &read, saved, setting->name) != MR_OK)
+        return false;
+    mr_setting_format(setting, &read, saved_now, sizeof saved_now);
+    return strcmp(saved_now, text) == 0;
+}
+
 static mr_status check_settings(const mr_tensors *file, const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
@@ -145,7 +157,8 @@ static mr_status check_settings(const mr_tensors *file, const mr_settings *setti
         name_setting(setting, key);
         mr_setting_format(setting, settings, text, sizeof text);
         const char *saved = mr_tensors_note(file, key);
-        if (!saved || strcmp(saved, text) == 0 || mr_setting_may_change(setting, settings))
+        if (!saved || is_same_value(setting, saved, text) ||
+            mr_setting_may_change(setting, settings))
             continue;
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but the run goes on only with the %.200s that it was begun "

@@ -4,6 +4,7 @@
 
 #include "flows/flow.h"
 #include "nn/model_file.h"
+#include "nn/number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,11 @@ static mr_status note_numbers(mr_tensors_writer *writer, const char *key, size_t
         return mr_fail_memory("a policy file");
     size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; i < n; i++)
-        used += (size_t)snprintf(text + used, NUMBER_SIZE, i == 0 ? "%.17g" : " %.17g", numbers[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        used += (size_t)mr_number_write_digits(text + used, NUMBER_SIZE, 17, numbers[i]);
+    }
     const mr_status status = mr_tensors_writer_note(writer, key, text);
     free(text);
     return status;
@@ -87,7 +91,7 @@ static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, 
     char *end = (char *)text;
     for (size_t i = 0; i < n; i++) {
         const char *at = end;
-        numbers[i] = strtod(at, &end);
+        numbers[i] = mr_number_read(at, &end);
         if (end == at || !isfinite(numbers[i])) {
             free(numbers);
             return mr_model_fail(file, key, text);

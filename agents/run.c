@@ -14,6 +14,7 @@
 #include "agents/events.h"
 #include "agents/growing_file.h"
 #include "nn/file.h"
+#include "nn/number.h"
 
 static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";
@@ -41,9 +42,14 @@ static mr_status row_begin(row *r) {
     return r->stream != NULL ? MR_OK : mr_fail_memory("a row of results");
 }
 
+enum { N_DIGITS = 10, NUMBER_SIZE = 32 };
+
+// Nothing where it is NaN.
 static void row_number(row *r, double number) {
+    char text[NUMBER_SIZE] = "";
     if (!isnan(number))
-        fprintf(r->stream, "%.10g", number);
+        mr_number_write_digits(text, sizeof text, N_DIGITS, number);
+    fputs(text, r->stream);
 }
 
 static mr_status row_append(row *r, mr_growing_file *table) {
@@ -146,10 +152,12 @@ static void remove_all(mr_run *run) {
     static const char *const names[] = {config_name, progress_name, evaluations_name};
     for (size_t i = 0; i < MR_COUNT(names); i++)
         unlink(mr_run_path(run, names[i]));
+    mr_run_files_remove(run->dir);
     rmdir(run->dir);
 }
 
-mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **out) {
+mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_run_place *place,
+                        mr_run **out) {
     mr_status status;
     mr_run *run = NULL;
     bool made = false;
@@ -160,6 +168,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **o
     MR_TRY(mr_settings_write(settings, mr_run_path(run, config_name)));
     MR_TRY(begin_progress(run));
     MR_TRY(begin_evaluations(run));
+    MR_TRY(mr_run_files_keep(run->dir, settings, place, 0));
     MR_TRY(mr_events_create(run->dir, &run->events));
     *out = run;
     run = NULL;
@@ -274,11 +283,14 @@ mr_status mr_run_log_evaluation(mr_run *run, size_t step, size_t n, const double
 
     MR_TRY(row_begin(&r));
     fprintf(r.stream, "%zu", step);
-    for (size_t i = 0; i < MR_COUNT(scalars); i++)
-        fprintf(r.stream, ",%.10g", scalars[i].value);
-    fputc(',', r.stream);
-    for (size_t i = 0; i < n; i++)
-        fprintf(r.stream, "%s%.10g", i > 0 ? " " : "", returns[i]);
+    for (size_t i = 0; i < MR_COUNT(scalars); i++) {
+        fputc(',', r.stream);
+        row_number(&r, scalars[i].value);
+    }
+    for (size_t i = 0; i < n; i++) {
+        fputc(i > 0 ? ' ' : ',', r.stream);
+        row_number(&r, returns[i]);
+    }
     fputc(',', r.stream);
     for (size_t i = 0; i < n; i++)
         fprintf(r.stream, "%s%zu", i > 0 ? " " : "", lengths[i]);

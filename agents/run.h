@@ -9,6 +9,7 @@
 ///     best_policy.safetensors  the policy with the best evaluation so far
 ///     checkpoint.safetensors   all that the run needs to go on (checkpoint.h), replaced every so
 ///                              many steps and where training stops
+///     files.json, model, task  what it depends on besides (run_files.h)
 ///     density.safetensors      the density of an exploration bonus, replaced along with
 ///                              policy.safetensors; density/STEP.safetensors: at each evaluation
 ///
@@ -21,6 +22,7 @@
 #pragma once
 
 #include "agents/metrics.h"
+#include "agents/run_files.h"
 #include "agents/settings.h"
 #include "nn/status.h"
 
@@ -31,10 +33,12 @@ typedef struct {
     double progress, evaluations, events;
 } mr_run_sizes;
 
-/// Makes the directory (and its parents), writes config.yaml, begins the two tables and the events.
+/// Makes the directory (and its parents), writes config.yaml, begins the two tables and the events,
+/// and keeps the files that it depends on, which are at `place`.
 /// Fails with MR_ERR_USAGE when it exists already; on any other failure what was made is removed
 /// again.
-mr_status mr_run_create(const char *dir, const mr_settings *settings, mr_run **out);
+mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_run_place *place,
+                        mr_run **out);
 
 /// Opens the directory of a run that is to go on. Fails with MR_ERR_USAGE when it is none, and when
 /// another process trains in it. Where the event file is gone, a new one is begun.

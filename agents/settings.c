@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/peer_names.h"
+#include "agents/run_files.h"
 #include "nn/nearest.h"
+#include "nn/number.h"
 
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
@@ -108,13 +111,22 @@ static const mr_setting table[] = {
      "encrypt what goes to servers that have this public key, with...", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
      "...this secret key of your own (`millrace keygen` makes a pair)", false},
+    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
+     "of --resume, where model or task are no more what the run began with: refuse; accept them as "
+     "they are; go on with the run's own copy",
+     true},
     {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
 
 // What may change when a run is resumed.
-static const size_t changeable[] = {AT(steps),   AT(checkpoint_every), AT(timeout),
-                                    AT(retries), AT(curve_server_key), AT(curve_secret_key),
+static const size_t changeable[] = {AT(steps),
+                                    AT(checkpoint_every),
+                                    AT(timeout),
+                                    AT(retries),
+                                    AT(curve_server_key),
+                                    AT(curve_secret_key),
+                                    AT(changed_files),
                                     AT(out)};
 
 size_t mr_setting_count(void) {
@@ -138,7 +150,7 @@ static bool parse_number(const char *text, double *out) {
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
         return false;
     char *end;
-    *out = strtod(text, &end);
+    *out = mr_number_read(text, &end);
     return *end == '\0' && isfinite(*out);
 }
 
@@ -190,16 +202,11 @@ static bool parse_real(const mr_setting *setting, const char *text, void *field)
     return true;
 }
 
-// The shortest form that reads back as the same number. A mantissa always has a point: YAML 1.1
-// readers take "1e-05" for a word, "1.0e-05" for a number.
+// The mantissa before an exponent always has a point: YAML 1.1 readers take "1e-05" for a word,
+// "1.0e-05" for a number.
 static void format_real(const void *field, char *text, size_t size) {
-    const double number = *(const double *)field;
     char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, number);
-        if (strtod(digits, NULL) == number)
-            break;
-    }
+    mr_number_write(digits, sizeof digits, *(const double *)field);
     const size_t n_mantissa = strcspn(digits, "e");
     const bool pointless = digits[n_mantissa] == 'e' && memchr(digits, '.', n_mantissa) == NULL;
     snprintf(text, size, "%.*s%s%s", (int)n_mantissa, digits, pointless ? ".0" : "",
@@ -424,6 +431,9 @@ mr_status mr_settings_set(mr_settings *settings, const char *name, const char *t
     const mr_setting *setting = mr_setting_find(name);
     if (setting != NULL)
         return mr_setting_store(setting, settings, text, where);
+    char theirs[256];
+    if (mr_peer_name_explain(name, false, theirs, sizeof theirs))
+        return mr_fail(MR_ERR_USAGE, "%s is not a setting; %s", where, theirs);
     const char *nearest = mr_nearest(name, MR_COUNT(table), name_at, table);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);

@@ -59,7 +59,8 @@ typedef struct {
     size_t retries;
     char curve_server_key[MR_MAX_TEXT];
     char curve_secret_key[MR_MAX_TEXT];
-    char out[MR_MAX_TEXT]; // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
+    char changed_files[MR_MAX_CHOICE]; // mr_changed_files (run_files.h)
+    char out[MR_MAX_TEXT];             // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
 } mr_settings;
 
 typedef enum {

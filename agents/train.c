@@ -238,7 +238,7 @@ done:
 static mr_status begin(mr_trainer *t) {
     mr_status status;
     const mr_settings used = mr_trainer_used_settings(t);
-    MR_TRY(mr_run_create(used.out, &used, &t->run));
+    MR_TRY(mr_run_create(used.out, &used, &t->place, &t->run));
     for (size_t i = 0; i < t->n_envs; i++) {
         if (mr_trainer_is_stopped(t)) // a reset may take long
             return MR_STOPPED;
@@ -287,6 +287,18 @@ static mr_status go_on(mr_trainer *t) {
 
 // ---- Resuming
 
+// Files that have changed, and were accepted, are this run's from here on.
+static mr_status take_up_changes(mr_trainer *t) {
+    mr_status status;
+    if (t->place.is_changed)
+        t->place.changed_at = t->loop.now.total_timesteps;
+    MR_TRY(mr_trainer_part_from_best(t));
+    if (t->place.is_changed)
+        MR_TRY(mr_run_files_keep(t->settings->out, t->settings, &t->place, t->place.changed_at));
+done:
+    return status;
+}
+
 static mr_status resume(mr_trainer *t) {
     mr_status status;
     size_t n_lost = 0;
@@ -295,6 +307,7 @@ static mr_status resume(mr_trainer *t) {
     MR_TRY(mr_trainer_load_checkpoint(t, &used));
     MR_TRY(mr_run_cut(t->run, &t->loop.n_bytes));
     MR_TRY(mr_settings_write(&used, mr_run_path(t->run, "config.yaml")));
+    MR_TRY(take_up_changes(t));
     MR_TRY(mr_trainer_restore_best(t));
     t->time_before = t->loop.now.time_elapsed;
     MR_TRY(mr_trainer_resume_episodes(t, &n_lost));
@@ -316,7 +329,8 @@ static mr_status train(const mr_settings *settings, const mr_train_watcher *watc
                        const volatile sig_atomic_t *stop, mr_status (*start)(mr_trainer *),
                        mr_train_result *result) {
     mr_status status;
-    mr_trainer t = {.settings = settings, .watcher = watcher, .stop = stop};
+    mr_trainer t = {
+        .settings = settings, .watcher = watcher, .stop = stop, .is_resumed = start == resume};
     MR_TRY(mr_trainer_build(&t));
     status = start(&t);
     if (status == MR_OK) {

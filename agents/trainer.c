@@ -38,26 +38,27 @@ static mr_status open_envs(mr_trainer *t) {
     const mr_settings *s = t->settings;
     const mr_env_link link = {.timeout_s = s->timeout,
                               .retries = s->retries,
-                              .curve_server_key = s->curve_server_key,
-                              .curve_secret_key = s->curve_secret_key,
+                              .curve_server_key = t->place.server_key,
+                              .curve_secret_key = t->place.secret_key,
                               .waiting = wait_for_server,
                               .self = t,
                               .stop = t->stop};
-    const mr_env_options options = {.set = s->env_set, .task = s->task, .link = &link};
+    const mr_env_options options = {.set = t->place.env_set, .task = t->place.task, .link = &link};
     const bool is_remote = mr_env_is_remote(s->env);
     const size_t n = s->num_envs > 0 || is_remote ? s->num_envs : 1;
-    mr_status status = mr_vec_env_open(s->env, &options, n, t->n_threads, &t->envs);
+    mr_status status = mr_vec_env_open(t->place.env, &options, n, t->n_threads, &t->envs);
     if (status == MR_OK && is_remote)
         t->eval_envs = t->envs;
     else if (status == MR_OK)
-        status = mr_vec_env_open(s->env, &options, s->eval_episodes, t->n_threads, &t->eval_envs);
+        status =
+            mr_vec_env_open(t->place.env, &options, s->eval_episodes, t->n_threads, &t->eval_envs);
     return status;
 }
 
 static mr_status make_policy(mr_trainer *t) {
     const mr_settings *s = t->settings;
     const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
-    const mr_policy_spec spec = {.env = env->name,
+    const mr_policy_spec spec = {.env = mr_env_is_remote(s->env) ? env->name : s->env,
                                  .env_set = s->env_set,
                                  .task = s->task,
                                  .flow = s->policy,
@@ -173,6 +174,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     const mr_settings *s = t->settings;
     t->n_threads = choose_threads(s);
     MR_TRY(mr_settings_check(s));
+    MR_TRY(mr_trainer_find_files(t));
     MR_TRY(open_envs(t));
     t->n_envs = mr_vec_env_n(t->envs);
     t->obs_dim = mr_vec_env_get_spec(t->envs)->obs_dim;

@@ -13,6 +13,8 @@ typedef struct {
     const mr_settings *settings;
     const mr_train_watcher *watcher;
     const volatile sig_atomic_t *stop; // may be NULL
+    bool is_resumed;
+    mr_run_place place; // where the files are that the environments come from
     int n_threads;
     mr_vec_env *envs;
     mr_vec_env *eval_envs; // where the environments are elsewhere, the same as envs
@@ -92,6 +94,13 @@ mr_status mr_trainer_save_after(mr_trainer *t, mr_status status);
 
 /// Reads the checkpoint back into what was built from the same settings.
 mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used);
+
+/// Where model or task have changed since the best policy was evaluated, that is kept under another
+/// name, and the best begins anew: its return can't be compared with what follows.
+mr_status mr_trainer_part_from_best(mr_trainer *t);
+
+/// Finds the files of a run that is resumed, and says where that isn't plain.
+mr_status mr_trainer_find_files(mr_trainer *t);
 
 /// Makes best_policy.safetensors that of the checkpoint.
 mr_status mr_trainer_restore_best(mr_trainer *t);

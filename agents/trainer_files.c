@@ -4,7 +4,11 @@
 
 #include "nn/file.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 // ---- Saving
@@ -112,6 +116,66 @@ mr_status mr_trainer_restore_best(mr_trainer *t) {
     const mr_status status =
         mr_trainer_save_policy(t, "best_policy.safetensors", t->loop.best_steps);
     swap_best(t);
+    return status;
+}
+
+static void tell(const mr_trainer *t, const char *note) {
+    if (t->watcher && t->watcher->noted)
+        t->watcher->noted(t->watcher->self, note);
+}
+
+// The policy that was best until the files changed: the file's, which may be of an evaluation after
+// the checkpoint, or else, where a run was killed meanwhile, the checkpoint's.
+static mr_status keep_former_best(mr_trainer *t, const char *name) {
+    mr_status status = MR_OK;
+    char *file = strdup(mr_run_path(t->run, "best_policy.safetensors"));
+    if (!file)
+        return mr_fail_memory("a file name");
+    if (access(mr_run_path(t->run, name), F_OK) == 0)
+        goto done;
+    if (t->place.is_changed && access(file, F_OK) == 0) {
+        if (rename(file, mr_run_path(t->run, name)) != 0)
+            status = mr_fail(MR_ERR_IO, "cannot rename %s: %s", file, strerror(errno));
+    } else if (t->loop.best_steps > 0) {
+        swap_best(t);
+        status = mr_trainer_save_policy(t, name, t->loop.best_steps);
+        swap_best(t);
+    }
+done:
+    free(file);
+    return status;
+}
+
+mr_status mr_trainer_part_from_best(mr_trainer *t) {
+    char name[64], note[256];
+    const double changed_at = t->place.changed_at;
+    if (changed_at == 0 || t->loop.best_steps > changed_at)
+        return MR_OK;
+    snprintf(name, sizeof name, "best_policy-until-%.0f.safetensors", changed_at);
+    const mr_status status = keep_former_best(t, name);
+    if (status != MR_OK)
+        return status;
+    t->loop.best_steps = 0;
+    t->loop.best_mean_reward = -INFINITY;
+    snprintf(note, sizeof note,
+             "returns from step %.0f on can't be compared with those before; the best policy until "
+             "then is kept as %s",
+             changed_at, name);
+    if (t->place.is_changed && access(mr_run_path(t->run, name), F_OK) == 0)
+        tell(t, note);
+    return MR_OK;
+}
+
+mr_status mr_trainer_find_files(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    mr_run_place_of(s->env, s->env_set, s->task, s->curve_server_key, s->curve_secret_key,
+                    &t->place);
+    if (!t->is_resumed)
+        return MR_OK;
+    const mr_status status =
+        mr_run_files_find(s->out, mr_changed_files_of(s->changed_files), &t->place);
+    if (status == MR_OK && t->place.note[0] != '\0')
+        tell(t, t->place.note);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "envs/options.h"
 
 #include "nn/nearest.h"
+#include "nn/number.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ static bool parse_number(const char *text, const char *end, double *out) {
     char *stop;
     if (text == end || isspace((unsigned char)text[0]) || strpbrk(text, "xX") != NULL)
         return false;
-    *out = strtod(text, &stop);
+    *out = mr_number_read(text, &stop);
     return stop == end && !isnan(*out);
 }
 
@@ -39,15 +40,8 @@ static bool parse_real(const mr_env_option *row, const char *text) {
     return true;
 }
 
-// A form that reads back as the same number, without the digits of rounding where it can be.
-static void print_number(double number, char *text, size_t size) {
-    snprintf(text, size, "%.15g", number);
-    if (strtod(text, NULL) != number)
-        snprintf(text, size, "%.17g", number);
-}
-
 static void format_real(const mr_env_option *row, char *text, size_t size) {
-    print_number(*(const double *)row->value, text, size);
+    mr_number_write(text, size, *(const double *)row->value);
 }
 
 static bool parse_count(const mr_env_option *row, const char *text) {
@@ -89,8 +83,8 @@ static bool parse_range(const mr_env_option *row, const char *text) {
 static void format_range(const mr_env_option *row, char *text, size_t size) {
     const mr_range *range = row->value;
     char low[32], high[32];
-    print_number(range->low, low, sizeof low);
-    print_number(range->high, high, sizeof high);
+    mr_number_write(low, sizeof low, range->low);
+    mr_number_write(high, sizeof high, range->high);
     snprintf(text, size, "%s:%s", low, high);
 }
 

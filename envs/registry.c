@@ -3,6 +3,7 @@
 #include "envs/env_kind.h"
 
 #include "nn/nearest.h"
+#include "nn/number.h"
 
 #include <string.h>
 
@@ -150,7 +151,7 @@ done:
     return status;
 }
 
-mr_status mr_env_describe(const char *name, const mr_env_options *options, char *text,
+static mr_status describe(const char *name, const mr_env_options *options, char *text,
                           size_t size) {
     mr_status status;
     const mr_env_builtin *builtin = NULL;
@@ -164,5 +165,13 @@ mr_status mr_env_describe(const char *name, const mr_env_options *options, char 
     MR_TRY(check_no_task(name, &given));
     MR_TRY(builtin->describe(builtin, &given, text, size));
 done:
+    return status;
+}
+
+mr_status mr_env_describe(const char *name, const mr_env_options *options, char *text,
+                          size_t size) {
+    const locale_t before = uselocale(mr_number_locale());
+    const mr_status status = describe(name, options, text, size);
+    uselocale(before);
     return status;
 }

@@ -7,22 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/number.h"
+
 static const char format_name[] = "millrace.fit";
 static const char format_version[] = "2";
 
-enum { TEXT_SIZE = 512 };
+enum { TEXT_SIZE = 512, NUMBER_SIZE = 32 };
 
 // What must be the same for a fit to go on, in words: the flow and the options. (The data is known
 // by its number of rows and by the shift and scale that come from it.)
 static void describe(const mr_fit_state *state, const mr_fit_options *options, size_t n_rows,
                      char text[TEXT_SIZE]) {
-    snprintf(
-        text, TEXT_SIZE,
-        "%s, %zu rows of %zu, lr %.17g, batch size %zu, patience %zu, held out %.17g, clip norm "
-        "%.17g, seed %" PRIu64,
-        mr_density_flow(state->density), n_rows, mr_density_dim(state->density), options->lr,
-        options->batch_size, options->patience, options->held_out, options->clip_norm,
-        options->seed);
+    char lr[NUMBER_SIZE], held_out[NUMBER_SIZE], clip_norm[NUMBER_SIZE];
+    mr_number_write_digits(lr, sizeof lr, 17, options->lr);
+    mr_number_write_digits(held_out, sizeof held_out, 17, options->held_out);
+    mr_number_write_digits(clip_norm, sizeof clip_norm, 17, options->clip_norm);
+    snprintf(text, TEXT_SIZE,
+             "%s, %zu rows of %zu, lr %s, batch size %zu, patience %zu, held out %s, clip norm %s, "
+             "seed %" PRIu64,
+             mr_density_flow(state->density), n_rows, mr_density_dim(state->density), lr,
+             options->batch_size, options->patience, held_out, clip_norm, options->seed);
 }
 
 /// The arrays of numbers besides the parameters.

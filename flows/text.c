@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/number.h"
+
 enum { MAX_TEXT = 256 };
 
 // ---- Lists of choices, for messages
@@ -63,22 +65,15 @@ static bool real_parse(const mr_flow_option *option, const char *text, void *fie
     char *end;
     if (*text == '\0' || text[strspn(text, "0123456789.")] != '\0')
         return false;
-    const double value = strtod(text, &end);
+    const double value = mr_number_read(text, &end);
     if (*end != '\0' || value < 1 || value > (double)option->max)
         return false;
     *(double *)field = value;
     return true;
 }
 
-// The shortest form that reads back as the same number: 15 digits give every decimal of so many
-// back, and write no exponent below 1e15.
 static void real_format(const void *field, char *text, size_t size) {
-    const double value = *(const double *)field;
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(text, size, "%.*g", precision, value);
-        if (strtod(text, NULL) == value)
-            return;
-    }
+    mr_number_write(text, size, *(const double *)field);
 }
 
 static void real_explain(const mr_flow_option *option, char *text, size_t size) {

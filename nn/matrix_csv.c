@@ -8,6 +8,7 @@
 
 #include "nn/file.h"
 #include "nn/matrix_inside.h"
+#include "nn/number.h"
 
 enum { NUMBER_SIZE = 32, WORD_SIZE = 41 };
 
@@ -28,7 +29,7 @@ typedef struct {
 
 static bool parse_number(const char *text, size_t n_text, double *out) {
     char *end;
-    *out = strtod(text, &end);
+    *out = mr_number_read(text, &end);
     return n_text > 0 && end == text + n_text;
 }
 
@@ -127,17 +128,6 @@ static mr_status csv_read(const char *path, const char *bytes, size_t n_bytes, m
 
 // ---- Writing
 
-// The shortest form that reads back as the same number.
-static int format_number(char text[NUMBER_SIZE], double number) {
-    int length = 0;
-    for (int precision = 15; precision <= 17; precision++) {
-        length = snprintf(text, NUMBER_SIZE, "%.*g", precision, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
-    return length;
-}
-
 static mr_status csv_write_table(const char *path, size_t n_rows, size_t n_cols,
                                  const double *values) {
     const size_t n = n_rows * n_cols;
@@ -146,7 +136,7 @@ static mr_status csv_write_table(const char *path, size_t n_rows, size_t n_cols,
     if (text == NULL)
         return mr_fail_memory(path);
     for (size_t i = 0; i < n; i++) {
-        n_bytes += (size_t)format_number(text + n_bytes, values[i]);
+        n_bytes += (size_t)mr_number_write(text + n_bytes, NUMBER_SIZE, values[i]);
         text[n_bytes++] = (i + 1) % n_cols == 0 ? '\n' : ',';
     }
     const mr_status status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "nn/number.h"
+
 enum { MESSAGE_SIZE = 1024 };
 
 static _Thread_local char message[MESSAGE_SIZE];
@@ -14,7 +16,9 @@ mr_status mr_fail(mr_status status, const char *format, ...) {
     char text[MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
+    const locale_t before = uselocale(mr_number_locale());
     vsnprintf(text, sizeof text, format, args);
+    uselocale(before);
     va_end(args);
     snprintf(message, sizeof message, "%s", text);
     return status;

@@ -1,12 +1,14 @@
 // Reads command lines with popt; its table is made from the tables of settings.
 
 #include "scripts/command.h"
+#include "scripts/given_once.h"
 
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/peer_names.h"
 #include "nn/nearest.h"
 
 static const mr_setting help_option = {
@@ -143,10 +145,13 @@ static const char *name_at(const void *names, size_t i) {
     return ((const char(*)[MR_OPTION_NAME_SIZE])names)[i];
 }
 
-static mr_status unknown_option(const popt_table *table, const char *given) {
-    char name[MR_OPTION_NAME_SIZE];
+static mr_status unknown_option(const mr_command *command, const popt_table *table,
+                                const char *given) {
+    char name[MR_OPTION_NAME_SIZE], theirs[256];
     snprintf(name, sizeof name, "%s", given + strspn(given, "-"));
     name[strcspn(name, "=")] = '\0';
+    if (command->takes_settings && mr_peer_name_explain(name, true, theirs, sizeof theirs))
+        return mr_fail(MR_ERR_USAGE, "there is no option %.60s; %s", given, theirs);
     const char *nearest = mr_nearest(name, table->n, name_at, table->names);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "there is no option %.60s; did you mean --%s?", given,
@@ -154,7 +159,8 @@ static mr_status unknown_option(const popt_table *table, const char *given) {
     return mr_fail(MR_ERR_USAGE, "there is no option %.60s; --help shows those there are", given);
 }
 
-static mr_status bad_option(const popt_table *table, poptContext context, int error) {
+static mr_status bad_option(const mr_command *command, const popt_table *table, poptContext context,
+                            int error) {
     const char *given = poptBadOption(context, POPT_BADOPTION_NOALIAS);
     switch (error) {
     case POPT_ERROR_NOARG:
@@ -162,7 +168,7 @@ static mr_status bad_option(const popt_table *table, poptContext context, int er
     case POPT_ERROR_UNWANTEDARG:
         return mr_fail(MR_ERR_USAGE, "%.*s takes no value", (int)strcspn(given, "="), given);
     case POPT_ERROR_BADOPT:
-        return unknown_option(table, given);
+        return unknown_option(command, table, given);
     default:
         return mr_fail(MR_ERR_USAGE, "%.60s: %s", given, poptStrerror(error));
     }
@@ -181,7 +187,7 @@ static mr_status read_options(const mr_command *command, const popt_table *table
         line->help = line->help || option == &help_option;
         line->given[line->n_given++] = (mr_given){option, text};
     }
-    return value < -1 ? bad_option(table, context, value) : MR_OK;
+    return value < -1 ? bad_option(command, table, context, value) : MR_OK;
 }
 
 static mr_status read_arguments(poptContext context, mr_command_line *line) {
@@ -253,9 +259,21 @@ mr_status mr_given_store(const mr_given *given, void *fields) {
     return mr_setting_store(given->option, fields, given->value, where);
 }
 
+static mr_status check_given_once(const mr_command_line *line) {
+    mr_assignment *given = calloc(line->n_given + 1, sizeof *given);
+    if (given == NULL)
+        return mr_fail_memory("the options");
+    for (size_t i = 0; i < line->n_given; i++)
+        given[i] = mr_assignment_of(&line->given[i]);
+    const mr_status status = mr_check_given_once(line->n_given, given);
+    free(given);
+    return status;
+}
+
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields) {
-    mr_status status = MR_OK;
+    mr_status status;
+    MR_TRY(check_given_once(line));
     for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
         const mr_setting *option = mr_command_option_at(command, i);
         MR_TRY(mr_setting_store(option, fields, option->initial, option->name));

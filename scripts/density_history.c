@@ -9,6 +9,7 @@
 
 #include "envs/env.h"
 #include "flows/density.h"
+#include "nn/number.h"
 #include "scripts/gnuplot.h"
 #include "scripts/panel.h"
 
@@ -52,7 +53,7 @@ typedef struct {
 // ---- What there is
 
 static double step_of(const char *path) {
-    return strtod(strrchr(path, '/') + 1, NULL);
+    return mr_number_read(strrchr(path, '/') + 1, NULL);
 }
 
 static int by_step(const void *a, const void *b) {

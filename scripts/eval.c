@@ -34,6 +34,7 @@ typedef struct {
     char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
+    char changed_files[MR_MAX_CHOICE];
     char video[MR_MAX_TEXT];
     char frames[MR_MAX_TEXT];
     char camera[MR_MAX_TEXT];
@@ -79,6 +80,11 @@ static const mr_setting options[] = {
      "option of the task, over those that the policy was trained with; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
+    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
+     "where model or task are no more what the policy was trained with: refuse; accept them as "
+     "they "
+     "are; use the run's own copy",
+     false},
     {"video", MR_SETTING_TEXT, AT(video), "", 0, 0, "FILE.mp4",
      "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
     {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
@@ -176,15 +182,18 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
                               .curve_secret_key = chosen->curve_secret_key,
                               .waiting = mr_waiting_tell,
                               .stop = stop};
-    const mr_status status = mr_saved_place_choose(run_or_file, spec, chosen->env, &link, &place);
+    mr_run_place files;
+    const mr_status status = mr_saved_files_find(run_or_file, spec, chosen->env, chosen->task,
+                                                 chosen->changed_files, &files);
     if (status != MR_OK)
         return status;
+    mr_saved_place_choose(&files, chosen->env, &link, &place);
     if (mr_env_is_remote(place.env)) {
         mr_open_key_tell(place.secret_key);
         return open_remote(&place, chosen, out);
     }
     const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
-    mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
+    mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,
                            chosen->episodes < most ? chosen->episodes : most, n_threads(chosen),
                            out);

@@ -31,8 +31,8 @@ static const mr_setting options[] = {
 
 static mr_status print_json(const sample_options *chosen, size_t dim) {
     json_t *object =
-        json_pack("{s:s, s:I, s:I, s:I}", "out", chosen->out, "n", (json_int_t)chosen->num, "dim",
-                  (json_int_t)dim, "seed", (json_int_t)chosen->seed);
+        json_pack("{s:s, s:I, s:I, s:o}", "out", chosen->out, "n", (json_int_t)chosen->num, "dim",
+                  (json_int_t)dim, "seed", mr_json_unsigned(chosen->seed));
     return mr_print_json(object);
 }
 

@@ -148,10 +148,10 @@ static json_t *number_or_null(double value) {
 static mr_status print_json(const vi_options *chosen, const mr_density *density,
                             const mr_target *target, const mr_vi_result *result) {
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:s}", "target", target->name, "flow",
+        "{s:s, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:s}", "target", target->name, "flow",
         mr_density_flow(density), "steps", (json_int_t)result->n_steps, "seed",
-        (json_int_t)chosen->seed, "elbo", result->elbo, "elbo_stderr", result->elbo_stderr, "log_z",
-        number_or_null(target->log_z), "kl", number_or_null(target->log_z - result->elbo),
+        mr_json_unsigned(chosen->seed), "elbo", result->elbo, "elbo_stderr", result->elbo_stderr,
+        "log_z", number_or_null(target->log_z), "kl", number_or_null(target->log_z - result->elbo),
         "log_z_estimate", number_or_null(result->log_z), "log_z_estimate_stderr",
         number_or_null(result->log_z_stderr), "out", chosen->out);
     return mr_print_json(object);

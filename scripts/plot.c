@@ -9,12 +9,15 @@
 #include <string.h>
 
 #include "nn/file.h"
+#include "nn/number.h"
+#include "nn/path.h"
 #include "scripts/command.h"
 #include "scripts/density_history.h"
 #include "scripts/gnuplot.h"
+#include "scripts/legend.h"
 #include "scripts/run_label.h"
 
-enum { LABEL_SIZE = 1024 };
+enum { LABEL_SIZE = 1024, NAME_SIZE = LABEL_SIZE + 64 };
 
 typedef struct {
     char out[MR_MAX_TEXT];
@@ -55,6 +58,16 @@ static bool same_curve(const run *a, const run *b) {
     return a->curve == b->curve;
 }
 
+static bool parse_row(const char *row, point *p) {
+    char *end;
+    p->step = mr_number_read(row, &end);
+    if (end == row || *end != ',')
+        return false;
+    row = end + 1;
+    p->mean = mr_number_read(row, &end);
+    return end > row && *end == ',' && isfinite(p->mean);
+}
+
 // evaluations.csv begins with the step and the mean return. A last row without its line end is
 // one that is being written.
 static mr_status parse_points(const char *path, char *text, run *r) {
@@ -68,7 +81,7 @@ static mr_status parse_points(const char *path, char *text, run *r) {
     for (size_t i = 2; row != NULL && i <= n_lines; i++) {
         point *p = &r->points[r->n_points++];
         row++;
-        if (sscanf(row, "%lf,%lf,", &p->step, &p->mean) != 2 || !isfinite(p->mean))
+        if (!parse_row(row, p))
             return mr_fail(MR_ERR_INPUT, "%s:%zu: expected a step and a mean return", path, i);
         if (r->n_points > 1 && p->step <= p[-1].step)
             return mr_fail(MR_ERR_INPUT, "%s:%zu: the steps do not go up", path, i);
@@ -109,17 +122,39 @@ static mr_status read_run(const char *dir, run *r) {
     return status == MR_OK ? read_points(dir, r) : status;
 }
 
-// A run's mean return at a step between two evaluations; NaN outside of them all.
+// A run's mean return at a step from its first evaluation to its last.
 static double value_at(const run *r, double step) {
-    for (size_t i = 0; i < r->n_points; i++) {
-        const point *p = &r->points[i];
-        if (p->step == step)
-            return p->mean;
-        if (i > 0 && p->step > step && p[-1].step < step)
-            return p[-1].mean +
-                   (p->mean - p[-1].mean) * (step - p[-1].step) / (p->step - p[-1].step);
+    const point *p = r->points;
+    while (p->step < step)
+        p++;
+    if (p->step == step)
+        return p->mean;
+    return p[-1].mean + (p->mean - p[-1].mean) * (step - p[-1].step) / (p->step - p[-1].step);
+}
+
+static double last_step(const run *r) {
+    return r->points[r->n_points - 1].step;
+}
+
+// The steps that all runs of a curve have: a mean over fewer of them would jump where one begins or
+// ends.
+typedef struct {
+    double first, last;
+    double longest; // the last step of any of them
+    size_t n_runs;
+} extent;
+
+static extent extent_of(const run *first, const run *end) {
+    extent e = {.first = -INFINITY, .last = INFINITY};
+    for (const run *r = first; r < end; r++) {
+        if (!same_curve(first, r))
+            continue;
+        e.first = fmax(e.first, r->points[0].step);
+        e.last = fmin(e.last, last_step(r));
+        e.longest = fmax(e.longest, last_step(r));
+        e.n_runs++;
     }
-    return NAN;
+    return e;
 }
 
 // Writes a row: step in the picture's unit, mean, lowest and highest of the runs that are one curve
@@ -128,9 +163,9 @@ static void write_row(FILE *script, const run *first, const run *end, double ste
     double sum = 0, low = INFINITY, high = -INFINITY;
     size_t n = 0;
     for (const run *r = first; r < end; r++) {
-        const double value = same_curve(first, r) ? value_at(r, step) : NAN;
-        if (isnan(value))
+        if (!same_curve(first, r))
             continue;
+        const double value = value_at(r, step);
         sum += value;
         low = fmin(low, value);
         high = fmax(high, value);
@@ -139,19 +174,16 @@ static void write_row(FILE *script, const run *first, const run *end, double ste
     fprintf(script, "%.10g %.10g %.10g %.10g\n", step / unit, sum / (double)n, low, high);
 }
 
-// Rows at every step at which one of the curve's runs was evaluated, ascending.
+// Rows at every step at which one of the curve's runs was evaluated, as far as all go, ascending.
 static void write_rows(FILE *script, const run *first, const run *end, double unit) {
-    double step = -1;
-    for (;;) {
-        double next = INFINITY;
+    const extent e = extent_of(first, end);
+    for (double step = e.first, next; step <= e.last; step = next) {
+        write_row(script, first, end, step, unit);
+        next = INFINITY;
         for (const run *r = first; r < end; r++)
             for (size_t i = 0; i < r->n_points && same_curve(first, r); i++)
                 if (r->points[i].step > step)
                     next = fmin(next, r->points[i].step);
-        if (isinf(next))
-            return;
-        write_row(script, first, end, next, unit);
-        step = next;
     }
 }
 
@@ -176,15 +208,29 @@ static bool is_one_task(const run *runs, const run *end) {
     return true;
 }
 
-static void write_curve(FILE *script, const run *first, const run *end, size_t i,
-                        const char *label) {
-    char name[LABEL_SIZE + 32];
-    size_t n_runs = 0;
-    for (const run *r = first; r < end; r++)
-        n_runs += same_curve(first, r);
-    snprintf(name, sizeof name, "%s", label);
-    if (n_runs > 1)
-        snprintf(name + strlen(name), 32, " (%zu runs)", n_runs);
+// What the legend calls the curve of `first`: "gaussian (3 runs)".
+static void name_curve(const run *first, const run *end, size_t n_all,
+                       const mr_settings *const *all, char name[NAME_SIZE]) {
+    const extent e = extent_of(first, end);
+    mr_run_label(&first->settings, n_all, all, name, LABEL_SIZE);
+    const size_t length = strlen(name);
+    if (e.n_runs > 1 && e.last < e.longest)
+        snprintf(name + length, NAME_SIZE - length, " (%zu runs, up to step %.0f, as far as all)",
+                 e.n_runs, e.last);
+    else if (e.n_runs > 1)
+        snprintf(name + length, NAME_SIZE - length, " (%zu runs)", e.n_runs);
+}
+
+// Lines after the first are names of curves that aren't seen.
+static void write_name(FILE *script, const mr_legend_name *name) {
+    mr_picture_quote(script, name->line[0]);
+    for (size_t k = 1; k < name->n; k++) {
+        fputs(", NaN with lines linecolor rgb '#ffffff' title ", script);
+        mr_picture_quote(script, name->line[k]);
+    }
+}
+
+static void write_curve(FILE *script, size_t i, const mr_legend_name *name) {
     const char *colour = mr_colours[i % MR_N_COLOURS];
     fprintf(script,
             "%s$curve%zu using 1:3:4 with filledcurves fillcolor rgb '%s' "
@@ -192,7 +238,7 @@ static void write_curve(FILE *script, const run *first, const run *end, size_t i
             "$curve%zu using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.4 "
             "linecolor rgb '%s' title ",
             i > 0 ? ", " : "plot ", i, colour, i, colour);
-    mr_picture_quote(script, name);
+    write_name(script, name);
 }
 
 // The unit of the steps in a picture that ends at the step `last`.
@@ -210,7 +256,8 @@ static step_unit unit_for(const run *runs, const run *end) {
     };
     double last = 0;
     for (const run *r = runs; r < end; r++)
-        last = fmax(last, r->points[r->n_points - 1].step);
+        if (begins_curve(r))
+            last = fmax(last, extent_of(r, end).last);
     size_t i = 0;
     while (last < units[i].last)
         i++;
@@ -224,14 +271,48 @@ typedef struct {
     const mr_settings *const *settings; // of the runs
 } curves;
 
-static void write_script(FILE *script, const void *self) {
-    const curves *c = self;
-    const plot_options *chosen = c->chosen;
-    const run *runs = c->runs, *end = c->end;
-    const bool is_one = is_one_task(runs, end);
-    const char *title = chosen->title[0] == '\0' && is_one ? runs->settings.env : chosen->title;
+static mr_legend choose_legend(const curves *c) {
+    size_t n = 0, longest = 0;
+    for (const run *r = c->runs; r < c->end; r++) {
+        char name[NAME_SIZE];
+        if (!begins_curve(r))
+            continue;
+        name_curve(r, c->end, (size_t)(c->end - c->runs), c->settings, name);
+        const size_t n_letters = mr_count_letters(name);
+        longest = n_letters > longest ? n_letters : longest;
+        n++;
+    }
+    return mr_legend_choose(n, longest, c->chosen->width, c->chosen->height);
+}
+
+static void write_curves(FILE *script, const curves *c, const mr_legend *legend) {
+    size_t n_curves = 0;
+    for (const run *r = c->runs; r < c->end; r++) {
+        char name[NAME_SIZE];
+        mr_legend_name broken;
+        if (!begins_curve(r))
+            continue;
+        name_curve(r, c->end, (size_t)(c->end - c->runs), c->settings, name);
+        mr_legend_break(legend, name, &broken);
+        write_curve(script, n_curves++, &broken);
+    }
+    fputc('\n', script);
+}
+
+static void write_title(FILE *script, const curves *c) {
+    char title[MR_MAX_TEXT];
+    const bool is_one = is_one_task(c->runs, c->end);
+    mr_title_fit(c->chosen->title[0] == '\0' && is_one ? c->runs->settings.env : c->chosen->title,
+                 c->chosen->width, title, sizeof title);
     fputs("set title ", script);
     mr_picture_quote(script, title);
+}
+
+static void write_script(FILE *script, const void *self) {
+    const curves *c = self;
+    const run *runs = c->runs, *end = c->end;
+    const mr_legend legend = choose_legend(c);
+    write_title(script, c);
     const step_unit unit = unit_for(runs, end);
     fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\n", unit.label,
             unit.last / unit.steps);
@@ -239,9 +320,10 @@ static void write_script(FILE *script, const void *self) {
           "set border 3 linecolor rgb '#555555'\n"
           "set tics nomirror out\n"
           "set grid linecolor rgb '#dddddd' linetype 1\n"
-          "set key left top reverse Left noenhanced\n"
           "set offsets 0, 0, graph 0.05, graph 0.02\n",
           script);
+    fprintf(script, "set key %s reverse Left noenhanced\n",
+            legend.is_below ? "below left vertical maxcols 1 height 1" : "left top");
     size_t n_curves = 0;
     for (const run *r = runs; r < end; r++) {
         if (begins_curve(r)) {
@@ -250,15 +332,7 @@ static void write_script(FILE *script, const void *self) {
             fputs("END\n", script);
         }
     }
-    n_curves = 0;
-    for (const run *r = runs; r < end; r++) {
-        char label[LABEL_SIZE];
-        if (!begins_curve(r))
-            continue;
-        mr_run_label(&r->settings, (size_t)(end - runs), c->settings, label, sizeof label);
-        write_curve(script, r, end, n_curves++, label);
-    }
-    fputc('\n', script);
+    write_curves(script, c, &legend);
 }
 
 static mr_status draw_density(const mr_command_line *line, const plot_options *chosen) {
@@ -276,6 +350,30 @@ static mr_status draw_density(const mr_command_line *line, const plot_options *c
                               .out = chosen->out});
 }
 
+// Runs that are one curve must have steps in common.
+static mr_status check_extents(const mr_command_line *line, const run *runs) {
+    const run *end = runs + line->n_arguments;
+    for (const run *r = runs; r < end; r++) {
+        const extent e = extent_of(r, end);
+        if (begins_curve(r) && e.first > e.last)
+            return mr_fail(MR_ERR_INPUT,
+                           "%s and other runs of its kind were evaluated at no common steps (one "
+                           "from step %.0f on, one up to step %.0f); draw them one by one",
+                           line->arguments[r - runs], e.first, e.last);
+    }
+    return MR_OK;
+}
+
+// A run that is named twice would count as two.
+static mr_status check_distinct(const mr_command_line *line) {
+    for (size_t i = 0; i < line->n_arguments; i++)
+        for (size_t j = 0; j < i; j++)
+            if (mr_path_is_same(line->arguments[i], line->arguments[j]))
+                return mr_fail(MR_ERR_USAGE, "%s and %s are the same run; leave out one of them",
+                               line->arguments[j], line->arguments[i]);
+    return MR_OK;
+}
+
 static mr_status draw_curves(const mr_command_line *line, const plot_options *chosen) {
     mr_status status = MR_OK;
     const size_t n = line->n_arguments;
@@ -285,11 +383,13 @@ static mr_status draw_curves(const mr_command_line *line, const plot_options *ch
         status = mr_fail_memory("the curves");
         goto done;
     }
+    MR_TRY(check_distinct(line));
     for (size_t i = 0; i < n; i++) {
         MR_TRY(read_run(line->arguments[i], &runs[i]));
         find_curve(runs, &runs[i]);
         settings[i] = &runs[i].settings;
     }
+    MR_TRY(check_extents(line, runs));
     status = mr_picture_draw(chosen->out, chosen->width, chosen->height, write_script,
                              &(curves){chosen, runs, runs + n, settings});
 done:
@@ -318,9 +418,9 @@ const mr_command mr_command_plot = {
     .summary = "draw the learning curves of runs, or a run's state density over time",
     .details = "Draws the mean return of the evaluations against the environment steps.\n"
                "Runs that differ in no more than their seeds and their length are one curve:\n"
-               "their mean, in a band from the lowest to the highest. With --density, the state\n"
-               "density of a run with --bonus density at its evaluations, as maps with the same\n"
-               "colours. Needs gnuplot.",
+               "their mean, in a band from the lowest to the highest, as far as all of them go.\n"
+               "With --density, the state density of a run with --bonus density at its\n"
+               "evaluations, as maps with the same colours. Needs gnuplot.",
     .min_arguments = 1,
     .max_arguments = SIZE_MAX,
     .options = options,

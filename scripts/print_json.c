@@ -2,12 +2,45 @@
 
 #include "scripts/print_json.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// How a number that jansson's integers can't hold stands in a value: as a text that begins with a
+// control character, as no name and no path of ours does. jansson writes that as `quoted_mark`.
+static const char mark[] = "\001", quoted_mark[] = "\"\\u0001";
+
+json_t *mr_json_unsigned(uint64_t number) {
+    char text[32];
+    if (number <= INT64_MAX)
+        return json_integer((json_int_t)number);
+    snprintf(text, sizeof text, "%s%" PRIu64, mark, number);
+    return json_string(text);
+}
+
+// Takes the quotation marks and the mark off such numbers, in place.
+static void unquote_numbers(char *text) {
+    for (char *at = text; (at = strstr(at, quoted_mark)) != NULL;) {
+        char *digits = at + strlen(quoted_mark);
+        const size_t n_digits = strspn(digits, "0123456789");
+        if (n_digits == 0 || digits[n_digits] != '"') {
+            at = digits;
+            continue;
+        }
+        memmove(at, digits, n_digits);
+        at += n_digits;
+        memmove(at, digits + n_digits + 1, strlen(digits + n_digits + 1) + 1);
+    }
+}
 
 mr_status mr_print_json(json_t *value) {
-    const bool is_written =
-        value != NULL && json_dumpf(value, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
+    char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
+    if (text != NULL)
+        unquote_numbers(text);
+    const bool is_written = text != NULL && puts(text) != EOF;
+    free(text);
     json_decref(value);
     return is_written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }

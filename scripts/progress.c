@@ -58,15 +58,25 @@ static void format_duration(double seconds, char *text, size_t size) {
         snprintf(text, size, "%d:%02d", minutes, rest);
 }
 
+// Whether the steps so far tell how long the others will take: random actions without updates are a
+// hundred times faster than what follows.
+static bool has_settled(const mr_progress *progress) {
+    return progress->has_updates ||
+           progress->settings->learning_starts >= progress->settings->steps;
+}
+
 static void compose(const mr_progress *progress, const mr_metrics *now, line *l) {
     const double steps = (double)progress->settings->steps;
     line_add(l, "%.0f/%.0f steps", now->total_timesteps, steps);
     line_add(l, "%.1f%%", 100 * now->total_timesteps / steps);
-    if (progress->seconds_per_step > 0) {
+    if (progress->seconds_per_step > 0)
+        line_add(l, "%.0f steps/s", 1 / progress->seconds_per_step);
+    if (!has_settled(progress))
+        line_add(l, "random actions until step %zu", progress->settings->learning_starts);
+    else if (progress->seconds_per_step > 0) {
         char eta[32];
         format_duration((steps - now->total_timesteps) * progress->seconds_per_step, eta,
                         sizeof eta);
-        line_add(l, "%.0f steps/s", 1 / progress->seconds_per_step);
         line_add(l, "ETA %s", eta);
     }
     if (!isnan(now->ep_rew_last))
@@ -97,7 +107,14 @@ void mr_progress_begin(mr_progress *progress, const mr_settings *settings) {
 }
 
 void mr_progress_step(mr_progress *progress, const mr_metrics *now) {
-    const double time_s = mr_clock_s(), elapsed = time_s - progress->drawn_s;
+    const double time_s = mr_clock_s();
+    if (now->n_updates > 0 && !progress->has_updates) { // the speed is measured afresh
+        progress->has_updates = true;
+        progress->seconds_per_step = 0;
+        progress->drawn_s = time_s;
+        progress->drawn_step = now->total_timesteps;
+    }
+    const double elapsed = time_s - progress->drawn_s;
     if (elapsed < (progress->is_live ? live_interval : plain_interval))
         return;
     measure(progress, now, elapsed);

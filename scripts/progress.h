@@ -15,6 +15,7 @@ typedef struct {
     double drawn_s;          // mr_clock_s, when the line was last drawn
     double drawn_step;       // and the step it showed
     double seconds_per_step; // smoothed; 0: not known yet
+    bool has_updates;        // steps are updated after, which takes most of their time
 } mr_progress;
 
 void mr_progress_begin(mr_progress *progress, const mr_settings *settings);

@@ -17,6 +17,7 @@ static const char *const aside[] = {
     "retries",
     "curve_server_key",
     "curve_secret_key",
+    "changed_files",
     "out",
 };
 
@@ -66,7 +67,11 @@ void mr_run_label(const mr_settings *run, size_t n, const mr_settings *const *al
             (strcmp(setting->name, "policy") != 0 && !tells_apart(setting, run, n, all)))
             continue;
         mr_setting_format(setting, run, value, sizeof value);
-        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", used > 0 ? ", " : "",
-                                 is_plain ? "" : setting->name, is_plain ? "" : " ", value);
+        const char *comma = used > 0 ? ", " : "";
+        if (value[0] == '\0')
+            used += (size_t)snprintf(text + used, size - used, "%sno %s", comma, setting->name);
+        else
+            used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", comma,
+                                     is_plain ? "" : setting->name, is_plain ? "" : " ", value);
     }
 }

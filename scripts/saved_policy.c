@@ -4,8 +4,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "nn/path.h"
 
 // A run stands for the policy that it ended with. The caller frees the path.
 static mr_status policy_path(const char *given, char **out) {
@@ -31,49 +34,82 @@ done:
     return status;
 }
 
-// Where a run's config.yaml says that its environments are elsewhere, they are taken from there.
-static mr_status read_run(const char *run_or_file, mr_settings *run, bool *is_remote) {
-    char *path = NULL;
-    mr_status status = MR_OK;
-    *is_remote = false;
-    mr_settings_init(run);
-    if (asprintf(&path, "%s/config.yaml", run_or_file) < 0)
-        return mr_fail_memory("a file name");
-    if (access(path, F_OK) == 0)
-        status = mr_settings_read(run, path);
-    *is_remote = status == MR_OK && mr_env_is_remote(run->env);
-    free(path);
-    return status;
-}
-
 static const char *either(const char *given, const char *otherwise) {
     return given != NULL && given[0] != '\0' ? given : otherwise;
 }
 
-mr_status mr_saved_place_choose(const char *run_or_file, const mr_policy_spec *spec,
-                                const char *env, const mr_env_link *link, mr_saved_place *out) {
+// The directory of the run that a policy is of, if it is of one; to be freed.
+static char *run_of(const char *run_or_file) {
+    struct stat info;
+    if (stat(run_or_file, &info) == 0 && S_ISDIR(info.st_mode))
+        return strdup(run_or_file);
+    char *folder = mr_path_folder(run_or_file);
+    if (folder == NULL || folder[0] != '\0')
+        return folder;
+    free(folder);
+    return strdup(".");
+}
+
+// The settings of a run; the defaults where it has none.
+static mr_status read_run(const char *dir, mr_settings *run) {
+    char *path = NULL;
+    mr_status status = MR_OK;
+    mr_settings_init(run);
+    if (asprintf(&path, "%s/config.yaml", dir) < 0)
+        return mr_fail_memory("a file name");
+    if (access(path, F_OK) == 0)
+        status = mr_settings_read(run, path);
+    free(path);
+    return status;
+}
+
+mr_status mr_saved_files_find(const char *run_or_file, const mr_policy_spec *spec, const char *env,
+                              const char *task, const char *changed, mr_run_place *out) {
+    mr_status status;
     mr_settings run;
-    bool is_remote;
-    const mr_status status = read_run(run_or_file, &run, &is_remote);
-    if (status != MR_OK)
-        return status;
-    snprintf(out->env, sizeof out->env, "%s", either(env, is_remote ? run.env : spec->env));
+    struct stat info;
+    const bool is_run = stat(run_or_file, &info) == 0 && S_ISDIR(info.st_mode);
+    char *dir = run_of(run_or_file);
+    if (dir == NULL)
+        return mr_fail_memory("a file name");
+    if (is_run)
+        MR_TRY(read_run(dir, &run));
+    else
+        mr_settings_init(&run);
+    // Where a run's environments are elsewhere, they are taken from there.
+    const char *own = mr_env_is_remote(run.env) ? run.env : spec->env;
+    mr_run_place_of(own, spec->env_set, task[0] != '\0' ? "" : spec->task, run.curve_server_key,
+                    run.curve_secret_key, out);
+    if (env[0] != '\0') // another model and task
+        out->env[0] = out->task[0] = '\0';
+    status = mr_run_files_find(dir, mr_changed_files_of(changed), out);
+    if (env[0] != '\0' && task[0] == '\0')
+        snprintf(out->task, sizeof out->task, "%s", either(spec->task, ""));
+    if (status == MR_OK && out->note[0] != '\0')
+        fprintf(stderr, "note: %s\n", out->note);
+done:
+    free(dir);
+    return status;
+}
+
+void mr_saved_place_choose(const mr_run_place *files, const char *env, const mr_env_link *link,
+                           mr_saved_place *out) {
+    snprintf(out->env, sizeof out->env, "%s", either(env, files->env));
     snprintf(out->server_key, sizeof out->server_key, "%s",
-             either(link->curve_server_key, run.curve_server_key));
+             either(link->curve_server_key, files->server_key));
     snprintf(out->secret_key, sizeof out->secret_key, "%s",
-             either(link->curve_secret_key, run.curve_secret_key));
+             either(link->curve_secret_key, files->secret_key));
     out->link = *link;
     out->link.curve_server_key = out->server_key;
     out->link.curve_secret_key = out->secret_key;
-    return MR_OK;
 }
 
-void mr_saved_task_choose(const mr_policy_spec *spec, const char *env_set, const char *task,
+void mr_saved_task_choose(const mr_run_place *files, const char *env_set, const char *task,
                           mr_saved_task *out) {
-    const bool both = spec->env_set[0] != '\0' && env_set[0] != '\0';
-    snprintf(out->set, sizeof out->set, "%s%s%s", spec->env_set, both ? "," : "", env_set);
+    const bool both = files->env_set[0] != '\0' && env_set[0] != '\0';
+    snprintf(out->set, sizeof out->set, "%s%s%s", files->env_set, both ? "," : "", env_set);
     out->opened = (mr_env_options){
         .set = out->set,
-        .task = task[0] != '\0' ? task : spec->task,
+        .task = either(task, files->task),
     };
 }

@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "nn/number.h"
+#include "nn/path.h"
 #include "scripts/command.h"
+#include "scripts/given_once.h"
 #include "scripts/open_key.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
@@ -26,7 +30,7 @@ static const mr_setting options[] = {
     {.name = "config",
      .type = MR_SETTING_TEXT,
      .metavar = "FILE.yaml",
-     .help = "take settings from a file; other options override it"},
+     .help = "take settings from a file; a later file overrides it, and so do other options"},
     {.name = "set",
      .type = MR_SETTING_TEXT,
      .metavar = "KEY=VALUE",
@@ -130,17 +134,65 @@ static void noted(void *self, const char *text) {
     fprintf(stderr, "note: %s\n", text);
 }
 
-static mr_status store_pair(mr_settings *settings, const char *pair) {
-    char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
-    const char *equals = strchr(pair, '=');
-    const size_t length = equals != NULL ? (size_t)(equals - pair) : 0;
-    if (length == 0 || length >= sizeof key)
+// Cuts KEY=VALUE up. `where` is what messages call the key.
+static mr_status split_pair(const char *given, char key[MR_MAX_TEXT], char where[MR_MAX_TEXT + 8],
+                            const char **value) {
+    const char *equals = strchr(given, '=');
+    const size_t length = equals != NULL ? (size_t)(equals - given) : 0;
+    if (length == 0 || length >= MR_MAX_TEXT)
         return mr_fail(MR_ERR_USAGE, "--set needs KEY=VALUE, as in batch_size=512, not '%.60s'",
-                       pair);
-    memcpy(key, pair, length);
+                       given);
+    memcpy(key, given, length);
     key[length] = '\0';
-    snprintf(where, sizeof where, "--set %s", key);
-    return mr_settings_set(settings, key, equals + 1, where);
+    snprintf(where, MR_MAX_TEXT + 8, "--set %s", key);
+    *value = equals + 1;
+    return MR_OK;
+}
+
+static mr_status store_pair(mr_settings *settings, const char *given) {
+    char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
+    const char *value = "";
+    const mr_status status = split_pair(given, key, where, &value);
+    return status == MR_OK ? mr_settings_set(settings, key, value, where) : status;
+}
+
+// The same setting may be given as an option, by --set, and, of the environment, by itself.
+static mr_status list_assignments(const mr_command_line *line, mr_assignment *list, size_t *n) {
+    char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
+    mr_status status = MR_OK;
+    *n = 0;
+    if (line->n_arguments > 0)
+        list[(*n)++] =
+            (mr_assignment){.setting = mr_setting_find("env"), .value = line->arguments[0]};
+    for (size_t i = 0; i < line->n_given; i++) {
+        const mr_given *given = &line->given[i];
+        mr_assignment a = mr_assignment_of(given);
+        if (given->option == config_option) // the next one overrides it
+            continue;
+        if (given->option == set_option) {
+            MR_TRY(split_pair(given->value, key, where, &a.value));
+            a.setting = mr_setting_find(key);
+            if (a.setting == NULL) // said when it is stored
+                continue;
+            snprintf(a.before, sizeof a.before, "--set %s=", a.setting->name);
+        }
+        list[(*n)++] = a;
+    }
+done:
+    return status;
+}
+
+static mr_status check_given_once(const mr_command_line *line) {
+    mr_status status;
+    size_t n;
+    mr_assignment *list = calloc(line->n_given + 1, sizeof *list);
+    if (list == NULL)
+        return mr_fail_memory("the options");
+    MR_TRY(list_assignments(line, list, &n));
+    status = mr_check_given_once(n, list);
+done:
+    free(list);
+    return status;
 }
 
 // A run that is resumed has its own settings for defaults.
@@ -166,7 +218,7 @@ done:
 static mr_status place_run(mr_settings *settings, const train_options *own) {
     if (own->resume[0] == '\0')
         return MR_OK;
-    if (settings->out[0] != '\0' && strcmp(settings->out, own->resume) != 0)
+    if (settings->out[0] != '\0' && !mr_path_is_same(settings->out, own->resume))
         return mr_fail(MR_ERR_USAGE,
                        "out is %.200s, but a run goes on in its own directory, %.200s; leave --out "
                        "away",
@@ -178,7 +230,8 @@ static mr_status place_run(mr_settings *settings, const train_options *own) {
 // Defaults, then files, then the rest of the command line in its order.
 static mr_status read_settings(const mr_command_line *line, mr_settings *settings,
                                train_options *own) {
-    mr_status status = MR_OK;
+    mr_status status;
+    MR_TRY(check_given_once(line));
     mr_settings_init(settings);
     MR_TRY(read_run(line, settings, own));
     for (size_t i = 0; i < line->n_given; i++)
@@ -201,8 +254,35 @@ done:
     return status;
 }
 
-static void print_result(const mr_settings *settings, const mr_train_result *result,
-                         bool interrupted) {
+// The directory as a shell takes it: in quotation marks where it has more than plain letters.
+static void print_word(const char *word) {
+    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+    if (word[strspn(word, plain)] == '\0') {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stdout);
+    putchar('\'');
+}
+
+// The command that goes on with a run that was stopped.
+static void print_resumption(const mr_settings *settings, const mr_auto *until_return) {
+    char value[64];
+    fputs("go on with: millrace train --resume ", stdout);
+    print_word(settings->out);
+    if (!until_return->automatic) {
+        mr_number_write(value, sizeof value, until_return->value);
+        printf(" --until-return %s", value);
+    }
+    if (strcmp(settings->changed_files, "copy") == 0)
+        fputs(" --changed-files copy", stdout);
+    putchar('\n');
+}
+
+static void print_result(const mr_settings *settings, const mr_auto *until_return,
+                         const mr_train_result *result, bool interrupted) {
     const mr_metrics *last = &result->last;
     printf("%s after %.0f steps in %.0f s", interrupted ? "stopped" : "finished",
            last->total_timesteps, last->time_elapsed);
@@ -210,6 +290,8 @@ static void print_result(const mr_settings *settings, const mr_train_result *res
         printf("; mean return %.2f ± %.2f, at best %.2f", last->eval_mean_reward,
                last->eval_std_reward, result->best_mean_reward);
     printf("; results are in %s\n", settings->out);
+    if (interrupted)
+        print_resumption(settings, until_return);
     if (result->n_diverged > 0)
         fprintf(stderr,
                 "warning: the simulation of %s broke down in %zu episode%s, which ended there as "
@@ -244,7 +326,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
         *exit_code = result.stopped ? mr_stop_exit_code() : 0;
-        print_result(&settings, &result, *exit_code != 0);
+        print_result(&settings, &own.until_return, &result, *exit_code != 0);
     }
 done:
     mr_run_name_release(&s.name_lock);
@@ -259,10 +341,10 @@ const mr_command mr_command_train = {
                "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
                "events for TensorBoard, policy.safetensors (the latest) and\n"
                "best_policy.safetensors.\n\n"
-               "What is set later overrides what is set earlier: the defaults, --config FILE,\n"
-               "then --set and the other options in the order given. Ctrl-C stops in good order,\n"
-               "and --resume RUN_DIR goes on with a run that was stopped or killed, as if it had\n"
-               "never been.",
+               "The defaults are overridden by --config FILE, and that by --set and the other\n"
+               "options; the same setting given twice with different values is refused. Ctrl-C\n"
+               "stops in good order, and --resume RUN_DIR goes on with a run that was stopped or\n"
+               "killed, as if it had never been.",
     .max_arguments = 1,
     .takes_settings = true,
     .options = options,

@@ -23,6 +23,7 @@ typedef struct {
     size_t width, height;
     char env_set[MR_MAX_TEXT];
     char task[MR_MAX_TEXT];
+    char changed_files[MR_MAX_CHOICE];
 } view_options;
 
 #define AT(field) offsetof(view_options, field)
@@ -43,6 +44,11 @@ static const mr_setting options[] = {
      "option of the task, over those that the policy was trained with; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
+    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
+     "where model or task are no more what the policy was trained with: refuse; accept them as "
+     "they "
+     "are; use the run's own copy",
+     false},
 };
 
 // Someone who plays one episode after the other, as mr_evaluate would.
@@ -132,10 +138,16 @@ done:
     return status;
 }
 
-static mr_status open_env(const mr_policy_spec *spec, const view_options *chosen, mr_env **out) {
+static mr_status open_env(const char *run_or_file, const mr_policy_spec *spec,
+                          const view_options *chosen, mr_env **out) {
+    mr_run_place files;
     mr_saved_task task;
-    mr_saved_task_choose(spec, chosen->env_set, chosen->task, &task);
-    return mr_env_open(spec->env, &task.opened, out);
+    const mr_status status =
+        mr_saved_files_find(run_or_file, spec, "", chosen->task, chosen->changed_files, &files);
+    if (status != MR_OK)
+        return status;
+    mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
+    return mr_env_open(files.env, &task.opened, out);
 }
 
 static mr_status open_window(mr_env *env, const view_options *chosen, mr_window **out) {
@@ -160,7 +172,7 @@ static mr_status run_view(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_saved_policy_load(line->arguments[0], &p.policy));
     p.seed = chosen.seed;
     p.is_stochastic = chosen.stochastic;
-    MR_TRY(open_env(mr_policy_get_spec(p.policy), &chosen, &p.env));
+    MR_TRY(open_env(line->arguments[0], mr_policy_get_spec(p.policy), &chosen, &p.env));
     MR_TRY(mr_policy_check_env(p.policy, mr_env_get_spec(p.env)));
     mr_env_notes_tell(mr_env_get_spec(p.env));
     MR_TRY(mr_render_step_time(p.env, &step_time));

@@ -3,6 +3,7 @@
 #include "envs/mujoco/yaml_nodes_inside.h"
 
 #include "nn/nearest.h"
+#include "nn/number.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -80,7 +81,7 @@ static mr_status get_number(const mr_yaml_reader *r, const yaml_node_t *node, do
         return MR_OK;
     }
     char *end;
-    *out = strtod(text, &end);
+    *out = mr_number_read(text, &end);
     if (end == text || *end != '\0' || !isfinite(*out) ||
         text[strspn(text, "0123456789+-.eE")] != '\0')
         return mr_yaml_fault(r, node, "expected a number here, as in 0.1");

@@ -7,13 +7,15 @@
 
 #include "tests/event_reader.h"
 
+static const mr_run_place no_files;
+
 TestSuite(run, .init = scratch_enter, .fini = scratch_leave);
 
 static mr_run *create(const char *dir) {
     mr_settings settings;
     mr_run *run = NULL;
     mr_settings_init(&settings);
-    cr_assert_eq(mr_run_create(dir, &settings, &run), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_run_create(dir, &settings, &no_files, &run), MR_OK, "%s", mr_error_message());
     return run;
 }
 
@@ -66,7 +68,8 @@ Test(run, refuses_what_exists) {
     cr_assert_eq(mkdir("empty", 0777), 0);
     static const char *const paths[] = {"file", "empty", "empty/", "."};
     for (size_t i = 0; i < MR_COUNT(paths); i++) {
-        cr_expect_eq(mr_run_create(paths[i], &settings, &run), MR_ERR_USAGE, "%s", paths[i]);
+        cr_expect_eq(mr_run_create(paths[i], &settings, &no_files, &run), MR_ERR_USAGE, "%s",
+                     paths[i]);
         scratch_expect_message("exists already");
     }
     cr_expect_null(run);
@@ -78,7 +81,7 @@ Test(run, a_directory_that_cannot_be_made_is_named) {
     mr_run *run = NULL;
     mr_settings_init(&settings);
     scratch_write("file", "");
-    cr_expect_eq(mr_run_create("file/a/b", &settings, &run), MR_ERR_IO);
+    cr_expect_eq(mr_run_create("file/a/b", &settings, &no_files, &run), MR_ERR_IO);
     scratch_expect_message("file");
 }
 
@@ -89,7 +92,7 @@ Test(run, leaves_nothing_behind_when_the_disk_is_full) {
     static const size_t sizes[] = {0, 100}; // nothing fits, then a part of config.yaml
     for (size_t i = 0; i < MR_COUNT(sizes); i++) {
         limit_files(sizes[i]);
-        cr_expect_eq(mr_run_create("a", &settings, &run), MR_ERR_IO, "%zu", sizes[i]);
+        cr_expect_eq(mr_run_create("a", &settings, &no_files, &run), MR_ERR_IO, "%zu", sizes[i]);
         scratch_expect_message("a/");
         cr_expect(!exists("a"));
     }

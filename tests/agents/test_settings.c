@@ -1,6 +1,7 @@
 #include "agents/settings.h"
 
 #include "agents/bonus.h"
+#include "agents/peer_names.h"
 
 #include <sys/stat.h>
 
@@ -191,6 +192,36 @@ Test(settings, an_unknown_name_gets_the_nearest) {
                      "--set batchsize is not a setting; did you mean batch_size?");
 }
 
+Test(settings, names_of_other_programs_are_answered_by_ours) {
+    static const struct {
+        const char *name, *message;
+    } cases[] = {
+        {"learning_rate", "x is not a setting; Stable-Baselines3's learning_rate is actor_lr and "
+                          "critic_lr here"},
+        {"total-timesteps",
+         "x is not a setting; Stable-Baselines3's total_timesteps is steps here"},
+        {"q_lr", "x is not a setting; CleanRL's q_lr is critic_lr here"},
+        {"track", "x is not a setting; CleanRL's track has no counterpart here: a run's directory "
+                  "holds tables and events for TensorBoard"},
+        {"autotune", "x is not a setting; CleanRL's autotune is alpha here: auto learns it, a "
+                     "number fixes it"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        cr_expect_eq(mr_settings_set(&s, cases[i].name, "1", "x"), MR_ERR_USAGE);
+        cr_expect_str_eq(mr_error_message(), cases[i].message);
+    }
+}
+
+Test(settings, names_of_other_programs_lead_to_settings_that_there_are) {
+    for (size_t i = 0; i < mr_peer_name_count(); i++) {
+        cr_expect_null(mr_setting_find(mr_peer_name_at(i)), "%s is ours", mr_peer_name_at(i));
+        for (size_t k = 0; mr_peer_name_ours(i, k) != NULL; k++)
+            cr_expect_not_null(mr_setting_find(mr_peer_name_ours(i, k)), "%s",
+                               mr_peer_name_ours(i, k));
+    }
+}
+
 Test(settings, text_forms_are_the_shortest_that_read_back_the_same) {
     static const struct {
         const char *given, *formatted;
@@ -205,6 +236,17 @@ Test(settings, text_forms_are_the_shortest_that_read_back_the_same) {
         cr_assert_eq(mr_settings_set(&s, "tau", cases[i].given, "x"), MR_OK);
         mr_setting_format(mr_setting_find("tau"), &s, text, sizeof text);
         cr_expect_str_eq(text, cases[i].formatted);
+    }
+}
+
+Test(settings, a_whole_number_is_written_without_an_exponent) {
+    static const char *const texts[] = {"10", "0.001", "600", "1000000"};
+    for (size_t i = 0; i < MR_COUNT(texts); i++) {
+        mr_settings s = defaults();
+        char text[MR_MAX_TEXT];
+        cr_assert_eq(mr_settings_set(&s, "timeout", texts[i], "x"), MR_OK);
+        mr_setting_format(mr_setting_find("timeout"), &s, text, sizeof text);
+        cr_expect_str_eq(text, texts[i]);
     }
 }
 

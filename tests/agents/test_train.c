@@ -391,6 +391,28 @@ Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copi
     cr_expect(is_same_file("a", "b", "density.safetensors"));
 }
 
+// Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
+Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
+    mr_settings s = settings_for("a");
+    mr_train_result result;
+    char *bytes;
+    size_t n_bytes;
+    s.reward_scale = 1000;
+    train(&s);
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &bytes, &n_bytes), MR_OK);
+    const char *key = memmem(bytes, n_bytes, "setting.reward_scale", 20);
+    cr_assert_not_null(key);
+    char *value = memmem(key, 64, "\"1000\"", 6);
+    cr_assert_not_null(value);
+    memcpy(value, "\"1e+3\"", 6);
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){bytes, n_bytes}),
+                 MR_OK);
+    free(bytes);
+    s.steps = 300;
+    cr_assert_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(result.last.total_timesteps, 300);
+}
+
 // ---- An environment that does not repeat itself
 
 static void disturb(const mjModel *model, mjData *data) {

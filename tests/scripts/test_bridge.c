@@ -9,11 +9,12 @@
 TestSuite(bridge, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
 
 // Episodes that end by termination, evaluations in their middle.
-#define RUN_OF(env, out, ...)                                                                      \
+#define RUN_WITH(env, out, episodes, timeout, retries, ...)                                        \
     ARGUMENTS("train", env, "--threads", "1", "--hidden", "16", "--policy", "gaussian",            \
               "--batch-size", "16", "--learning-starts", "200", "--buffer-size", "20000",          \
-              "--eval-every", "900", "--eval-episodes", "2", "--timeout", "0.2", "--retries", "9", \
-              "--out", out, __VA_ARGS__)
+              "--eval-every", "900", "--eval-episodes", episodes, "--timeout", timeout,            \
+              "--retries", retries, "--out", out, __VA_ARGS__)
+#define RUN_OF(env, out, ...) RUN_WITH(env, out, "2", "0.2", "9", __VA_ARGS__)
 
 static pid_t serve(const char *name, const char *env, const char *bind) {
     return start(&(circumstances){0}, name, ARGUMENTS("serve", env, "--bind", bind));
@@ -63,8 +64,8 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     const pid_t b =
         start(&(circumstances){0}, "b",
               ARGUMENTS("serve", "Hopper-v5", "--bind", "ipc://b", "--env-set", "frame_skip=2"));
-    outcome o = run(RUN_OF("zmq:ipc://a,zmq:ipc://b", "there", "--steps", "2000", "--seed", "3",
-                           "--eval-episodes", "3"));
+    outcome o = run(RUN_WITH("zmq:ipc://a,zmq:ipc://b", "there", "3", "0.2", "9", "--steps", "2000",
+                             "--seed", "3"));
     expect_success(&o);
     outcome_free(&o);
     o = RUN("eval", "there", "--episodes", "3", "--json");
@@ -80,8 +81,8 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     const pid_t whole = start(&(circumstances){0}, "whole",
                               ARGUMENTS("serve", "Hopper-v5", "--num-envs", "3", "--bind",
                                         "ipc://c", "--env-set", "frame_skip=2"));
-    o = run(RUN_OF("zmq:ipc://c", "whole", "--steps", "2000", "--seed", "3", "--num-envs", "3",
-                   "--eval-episodes", "3"));
+    o = run(RUN_WITH("zmq:ipc://c", "whole", "3", "0.2", "9", "--steps", "2000", "--seed", "3",
+                     "--num-envs", "3"));
     expect_success(&o);
     outcome_free(&o);
     stop(whole, "whole");
@@ -94,8 +95,7 @@ Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
     train_here("10000");
     const pid_t server = serve("server", "InvertedPendulum-v5", "ipc://pendulum");
     bad_link_begin(&link, "ipc://link", "ipc://pendulum");
-    outcome o = run(RUN_OF("zmq:ipc://link", "there", "--steps", "10000", "--timeout", "0.02",
-                           "--retries", "1000"));
+    outcome o = run(RUN_WITH("zmq:ipc://link", "there", "2", "0.02", "1000", "--steps", "10000"));
     expect_success(&o);
     outcome_free(&o);
     bad_link_end(&link);
@@ -151,9 +151,9 @@ Test(bridge, waits_for_a_server_that_was_paused) {
 
 Test(bridge, saves_and_names_the_endpoint_when_the_retries_are_spent_and_resumes) {
     pid_t a = serve("a", "InvertedPendulum-v5", "ipc://a");
-    const pid_t trainer = start(
-        &(circumstances){0}, "trainer",
-        RUN_OF("zmq:ipc://a", "there", "--steps", "3000", "--retries", "2", "--timeout", "0.05"));
+    const pid_t trainer =
+        start(&(circumstances){0}, "trainer",
+              RUN_WITH("zmq:ipc://a", "there", "2", "0.05", "2", "--steps", "3000"));
     wait_for_lines("there/progress.csv", 2);
     kill(a, SIGKILL);
     outcome o = finish(a, "a");
@@ -287,7 +287,7 @@ Test(bridge, trains_over_an_encrypted_connection) {
         start(&(circumstances){0}, "a",
               ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:17413",
                         "--curve-secret-key", "server.key_secret", "--curve-allow", "allowed"));
-    o = run(RUN_OF("zmq:tcp://127.0.0.1:17413", "refused", "--steps", "300", "--retries", "0"));
+    o = run(RUN_WITH("zmq:tcp://127.0.0.1:17413", "refused", "2", "0.2", "0", "--steps", "300"));
     expect_refusal(&o, 1, "tcp://127.0.0.1:17413: no reply to 'hello'");
     o = run(RUN_OF("zmq:tcp://127.0.0.1:17413", "there", "--steps", "300", "--curve-server-key",
                    "server.key", "--curve-secret-key", "allowed/me.key_secret"));

@@ -63,6 +63,50 @@ Test(command, help_of_train_shows_every_setting_with_its_default) {
     outcome_free(&o);
 }
 
+// One setting, two values, in whatever ways a command line has for it.
+Test(command, what_is_given_twice_is_refused) {
+    static const struct {
+        const char *arguments[8];
+        const char *message;
+    } cases[] = {
+        {{"train", "Hopper-v5", "--env", "Ant-v5"},
+         "env is given twice, by Hopper-v5 and by --env Ant-v5; leave out one of them"},
+        {{"train", "Hopper-v5", "--set", "env=Ant-v5"}, "by Hopper-v5 and by --set env=Ant-v5"},
+        {{"train", "Hopper-v5", "--steps", "5", "--steps", "6"},
+         "steps is given twice, by --steps 5 and by --steps 6"},
+        {{"train", "Hopper-v5", "--set", "steps=5", "--steps=6"},
+         "steps is given twice, by --set steps=5 and by --steps 6"},
+        {{"train", "Hopper-v5", "--set", "batch-size=5", "--set", "batch_size=6"},
+         "by --set batch_size=5 and by --set batch_size=6"},
+        {{"train", "Hopper-v5", "--env-set", "frame_skip=2", "--env-set", "frame_skip=3"},
+         "frame_skip is given twice, by --env-set frame_skip=2 and by --env-set frame_skip=3"},
+        {{"train", "Hopper-v5", "--env-set", "frame_skip=2,frame_skip=3"},
+         "frame_skip is given twice in --env-set frame_skip=2,frame_skip=3"},
+        {{"train", "--resume", "a", "--resume", "b"}, "by --resume a and by --resume b"},
+        {{"eval", "a", "--seed", "1", "--seed", "2"}, "by --seed 1 and by --seed 2"},
+        {{"serve", "Hopper-v5", "--num-envs", "1", "--num-envs", "2"}, "num_envs is given twice"},
+        {{"flow", "fit", "a.csv", "--flow", "nsf", "--flow", "maf"}, "flow is given twice"},
+        {{"plot", "a", "--out", "a.png", "--out", "b.png"}, "out is given twice"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = run(cases[i].arguments);
+        expect_refusal(&o, 2, cases[i].message);
+    }
+}
+
+// What is refused then is something else.
+Test(command, what_is_given_twice_with_the_same_value_is_fine) {
+    static const char *const cases[][9] = {
+        {"train", "None-v5", "--env", "None-v5"},
+        {"train", "None-v5", "--steps", "5000", "--steps", "5e3", "--set", "steps=5000"},
+        {"train", "None-v5", "--env-set", "a=1", "--env-set", "b=2,a=1"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = run(cases[i]);
+        expect_refusal(&o, 2, "unknown environment \"None-v5\"");
+    }
+}
+
 Test(command, help_fits_in_80_columns) {
     static const char *const names[] = {NULL, "train", "eval", "view", "envs", "plot", "help"};
     for (size_t i = 0; i < MR_COUNT(names); i++) {
@@ -104,6 +148,13 @@ Test(command, what_makes_no_sense_is_refused_in_one_line) {
         {{"train", "a", "b"}, 2, "b is one argument too many"},
         {{"train", "Hopper-v5", "--batchsize", "3"}, 2, "did you mean --batch-size?"},
         {{"train", "Hopper-v5", "--batch_size=3"}, 2, "did you mean --batch-size?"},
+        {{"train", "Hopper-v5", "--learning-rate", "1e-3"},
+         2,
+         "no option --learning-rate; Stable-Baselines3's learning_rate is --actor-lr and "
+         "--critic-lr here"},
+        {{"train", "Hopper-v5", "--set", "q_lr=1e-3"},
+         2,
+         "--set q_lr is not a setting; CleanRL's q_lr is critic_lr here"},
         {{"train", "Hopper-v5", "-x"}, 2, "there is no option -x"},
         {{"train", "Hopper-v5", "--steps"}, 2, "--steps needs a value"},
         {{"train", "Hopper-v5", "--steps", "0"}, 2, "--steps must be a whole number from 1 to"},

@@ -32,6 +32,28 @@ static double number(const json_t *object, const char *key) {
     return json_real_value(value);
 }
 
+// The largest seed is 2^64 - 1, beyond the integers of the JSON library.
+Test(flow_vi_command, tells_any_seed_as_it_was_given) {
+    static const char *const seeds[] = {"0", "9223372036854775807", "9223372036854775808",
+                                        "18446744073709551615"};
+    char vi_part[64], sample_part[64], out[16], model[64];
+    for (size_t i = 0; i < MR_COUNT(seeds); i++) {
+        snprintf(out, sizeof out, "vi%zu", i);
+        snprintf(model, sizeof model, "%s/model.safetensors", out);
+        snprintf(vi_part, sizeof vi_part, ",\"seed\":%s,", seeds[i]);
+        snprintf(sample_part, sizeof sample_part, ",\"seed\":%s}\n", seeds[i]);
+        outcome o = RUN("flow", "vi", "u2", "--flow", "real_nvp:layers=1,hidden=8", "--steps", "10",
+                        "--samples", "50", "--out", out, "--seed", seeds[i], "--json");
+        expect_success(&o);
+        scratch_expect_part(o.out, vi_part);
+        outcome_free(&o);
+        o = RUN("flow", "sample", model, "-n", "3", "--seed", seeds[i], "--out", "s.npy", "--json");
+        expect_success(&o);
+        scratch_expect_part(o.out, sample_part);
+        outcome_free(&o);
+    }
+}
+
 Test(flow_vi_command, fits_a_target_and_writes_all_it_says) {
     mr_matrix samples;
     mr_density *density = NULL;

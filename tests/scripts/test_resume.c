@@ -252,7 +252,9 @@ Test(resume_command, says_what_it_cannot_resume) {
 // The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files
 // of half a megabyte for itself.)
 Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
-    train(ARGUMENTS(TINY("200"), "--hidden", "256,256", "--out", "a"));
+    train(ARGUMENTS("train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "256,256",
+                    "--policy", "gaussian", "--learning-starts", "300", "--steps", "200", "--out",
+                    "a"));
     char *before, *after;
     size_t n_before, n_after;
     cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &before, &n_before), MR_OK);
@@ -265,4 +267,16 @@ Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
     cr_expect(n_before == n_after && memcmp(before, after, n_after) == 0);
     free(before);
     free(after);
+}
+
+Test(resume_command, takes_the_runs_own_directory_by_any_of_its_names) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a/", "--out", "./a", "--steps", "260");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("train", "--resume", "a", "--out", "b");
+    expect_refusal(&o, 2, "out is b, but a run goes on in its own directory, a; leave --out away");
+    o = RUN("train", "Hopper-v5", "--resume", "a", "--steps", "300");
+    expect_refusal(&o, 2,
+                   "env is Hopper-v5, but the run goes on only with the InvertedPendulum-v5");
 }

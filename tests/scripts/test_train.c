@@ -11,10 +11,11 @@
 
 TestSuite(train_command, .init = scratch_enter, .fini = scratch_leave);
 
-#define TINY                                                                                       \
-    "train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "16", "--policy",                \
+#define TINY_OF(hidden, eval_every)                                                                \
+    "train", "InvertedPendulum-v5", "--threads", "1", "--hidden", hidden, "--policy",              \
         "real_nvp:layers=2,hidden=8", "--batch-size", "16", "--learning-starts", "50",             \
-        "--buffer-size", "1000", "--eval-every", "100", "--eval-episodes", "2"
+        "--buffer-size", "1000", "--eval-every", eval_every, "--eval-episodes", "2"
+#define TINY TINY_OF("16", "100")
 
 static void train_into(const char *dir) {
     outcome o = RUN(TINY, "--steps", "150", "--out", dir);
@@ -70,8 +71,8 @@ Test(train_command, leaves_its_results_in_a_directory) {
 Test(train_command, options_override_files_and_files_defaults) {
     scratch_write("a.yaml", "env: InvertedPendulum-v5\nsteps: 20\ngamma: 0.9\ntau: 0.1\n"
                             "hidden: [8]\nbatch_size: 4\nbuffer_size: 30\neval_episodes: 1\n");
-    outcome o = RUN("train", "--set", "gamma=0.7", "--gamma", "0.8", "--tau", "0.2", "--set",
-                    "tau=0.3", "--config", "a.yaml", "--out", "a", "--threads", "1");
+    outcome o = RUN("train", "--gamma", "0.8", "--set", "tau=0.3", "--config", "a.yaml", "--out",
+                    "a", "--threads", "1");
     expect_success(&o);
     outcome_free(&o);
     mr_settings found;
@@ -120,17 +121,25 @@ Test(train_command, runs_without_a_name_never_clash) {
         N_RUNS);
 }
 
-static void expect_stop(int signal_number, int code) {
-    const pid_t child =
-        start(&(circumstances){0}, "command",
-              ARGUMENTS(TINY, "--steps", "100000000", "--eval-every", "0", "--out", "a"));
-    for (int i = 0; i < 1000 && !exists("a/evaluations.csv"); i++)
+// Starts a long run in `dir`, stops it past its first steps, and returns what became of it.
+static outcome stop_run(int signal_number, const char *dir, const char *until_return) {
+    char table[64];
+    snprintf(table, sizeof table, "%s/evaluations.csv", dir);
+    const pid_t child = start(&(circumstances){0}, "command",
+                              ARGUMENTS(TINY_OF("16", "0"), "--steps", "100000000",
+                                        "--until-return", until_return, "--out", dir));
+    for (int i = 0; i < 1000 && !exists(table); i++)
         usleep(10000);
-    usleep(100000); // past its first steps
+    usleep(100000);
     kill(child, signal_number);
-    outcome o = finish(child, "command");
+    return finish(child, "command");
+}
+
+static void expect_stop(int signal_number, int code) {
+    outcome o = stop_run(signal_number, "a", "auto");
     cr_expect_eq(o.code, code, "%d: %s", o.code, o.err);
     scratch_expect_part(o.out, "stopped after ");
+    scratch_expect_part(o.out, "\ngo on with: millrace train --resume a\n");
     scratch_expect_part(o.out, "results are in a");
     cr_expect(exists("a/policy.safetensors") && exists("a/checkpoint.safetensors"));
     outcome_free(&o);
@@ -138,6 +147,13 @@ static void expect_stop(int signal_number, int code) {
 
 Test(train_command, an_interrupt_saves_and_exits_with_130) {
     expect_stop(SIGINT, 130);
+}
+
+Test(train_command, an_interrupt_names_the_command_that_goes_on_as_a_shell_takes_it) {
+    outcome o = stop_run(SIGINT, "it's b", "1e9");
+    scratch_expect_part(
+        o.out, "\ngo on with: millrace train --resume 'it'\\''s b' --until-return 1000000000\n");
+    outcome_free(&o);
 }
 
 Test(train_command, a_request_to_terminate_saves_and_exits_with_143) {
@@ -149,7 +165,7 @@ Test(train_command, a_request_to_terminate_saves_and_exits_with_143) {
 // that.)
 Test(train_command, a_full_disk_is_said_and_leaves_no_half_file) {
     outcome o = run_under(&(circumstances){.max_file_size = 1000000},
-                          ARGUMENTS(TINY, "--hidden", "512,512", "--steps", "60", "--out", "a"));
+                          ARGUMENTS(TINY_OF("512,512", "100"), "--steps", "60", "--out", "a"));
     cr_expect_eq(o.code, 1, "%d", o.code);
     scratch_expect_part(o.err, "checkpoint.safetensors: File too large");
     cr_expect_eq(count_paths("a/*.safetensors*"), 0);
@@ -313,6 +329,33 @@ Test(train_command, plot_tells_runs_apart_by_what_they_learn_by) {
     scratch_expect_part(picture, "gaussian, tau 0.01, bonus none");
     free(picture);
     outcome_free(&o);
+}
+
+static size_t count_parts(const char *text, const char *part) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+// Of the steps 10, 15, 20, 30, two runs have 10 to 20: three points, and one in the legend.
+Test(train_command, plot_draws_a_mean_as_far_as_all_runs_go) {
+    write_run("a", "Some-v0", "gaussian", "5,1,0\n10,1.5,0\n20,3,0\n30,9,0\n");
+    write_run("b", "Some-v0", "gaussian", "10,2,0\n15,2.5,0\n20,4,0\n");
+    outcome o = RUN("plot", "a", "b", "--out", "curve.svg");
+    expect_success(&o);
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, "gaussian (2 runs, up to step 20, as far as all)");
+    cr_expect_eq(count_parts(picture, "xlink:href='#gpPt6' transform"), 4);
+    free(picture);
+    outcome_free(&o);
+    write_run("c", "Some-v0", "gaussian", "25,1,0\n");
+    o = RUN("plot", "a", "b", "c", "--out", "curve.svg");
+    expect_refusal(&o, 1,
+                   "a and other runs of its kind were evaluated at no common steps (one "
+                   "from step 25 on, one up to step 20)");
+    o = RUN("plot", "a", "b", "./a", "--out", "curve.svg");
+    expect_refusal(&o, 2, "a and ./a are the same run");
 }
 
 Test(train_command, plot_makes_a_png) {
