@@ -69,7 +69,7 @@ static const mr_setting options[] = {
      "option of the task, over those that the policy was trained with; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
-    {"video", MR_SETTING_TEXT, AT(video), "", 0, 0, "FILE.mp4",
+    {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
      "film the episodes, one after the other (needs ffmpeg)", false},
     {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
      "film them as numbered PNG files in a new folder", false},

@@ -26,7 +26,7 @@ typedef struct {
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "nsf", 0, 0, "FLOW",
      "the flow, as in nsf or maf:layers=3 (`millrace flow list`)", false},
-    {"out", MR_SETTING_TEXT, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
      false},
     {"epochs", MR_SETTING_COUNT, AT(fit.max_epochs), "1000", 1, 1e9, "N",
      "most passes through the data", false},

@@ -20,7 +20,7 @@ typedef struct {
 
 static const mr_setting options[] = {
     {"num", MR_SETTING_COUNT, AT(num), "1000", 1, 1e9, "N", "samples to draw", false},
-    {"out", MR_SETTING_TEXT, AT(out), "samples.npy", 0, 0, "FILE",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "samples.npy", 0, 0, "FILE",
      "where they go, a .npy of float64 or a .csv", false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the samples; fewer of a seed are the first of more", false},

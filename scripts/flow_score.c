@@ -19,7 +19,7 @@ typedef struct {
 #define AT(field) offsetof(score_options, field)
 
 static const mr_setting options[] = {
-    {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "FILE",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "", 0, 0, "FILE",
      "write the log-likelihood of each row, in nats, to a .npy or .csv", false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N", "nothing here is random: without effect",
      false},
