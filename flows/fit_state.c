@@ -18,11 +18,11 @@ static void describe(const mr_fit_state *state, const mr_fit_options *options, s
                      char text[TEXT_SIZE]) {
     snprintf(
         text, TEXT_SIZE,
-        "%s, %zu rows of %zu, lr %.17g, batch size %zu, patience %zu, held out %.17g, clip norm "
+        "%s, %zu%s rows of %zu, lr %.17g, batch size %zu, patience %zu, held out %.17g, clip norm "
         "%.17g, seed %" PRIu64,
-        mr_density_flow(state->density), n_rows, mr_density_dim(state->density), options->lr,
-        options->batch_size, options->patience, options->held_out, options->clip_norm,
-        options->seed);
+        mr_density_flow(state->density), n_rows, options->weights ? " weighted" : "",
+        mr_density_dim(state->density), options->lr, options->batch_size, options->patience,
+        options->held_out, options->clip_norm, options->seed);
 }
 
 /// The arrays of numbers besides the parameters.

@@ -226,7 +226,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
-    MR_TRY(mr_directory_check_writable(settings.out));
+    if (access(settings.out, F_OK) != 0) // what is there already is refused for that
+        MR_TRY(mr_directory_check_writable(settings.out));
     s.until_return = own.until_return;
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
     signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress

@@ -76,10 +76,15 @@ Test(outputs, a_directory_that_cannot_be_written_to_is_refused_before_the_work) 
     for (size_t i = 0; i < MR_COUNT(folder_writers); i++) {
         const writer *w = &folder_writers[i];
         expect_refused(w, "file/", w->name, 0, "a part of the path is a file");
-        expect_refused(w, "file", "", 0, "a part of the path is a file");
         expect_refused(w, "forbidden/", w->name, somebody(), "Permission denied; change the perm");
         expect_refused(w, "forbidden/deep/", w->name, somebody(), "Permission denied");
     }
+}
+
+Test(outputs, a_file_is_no_directory) {
+    expect_refused(&folder_writers[0], "file", "", 0, "a part of the path is a file");
+    outcome o = write_to(&folder_writers[1], "file", 0);
+    expect_refusal(&o, 2, "file exists already");
 }
 
 Test(outputs, keys_need_a_folder_that_is_there) {
