@@ -37,7 +37,7 @@ typedef struct {
     size_t n, n_impossible;
     double mean;  // of the others; NaN where there is none
     double error; // standard error of the mean; NaN for a single row
-    bool has_names;
+    bool is_csv, has_names;
 } summary;
 
 static void summarise(summary *s, const double *scores) {
@@ -65,6 +65,9 @@ static void note_impossible(const summary *s, const double *scores) {
 
 static void print_text(const summary *s) {
     printf("rows                 %zu\n", s->n);
+    if (s->is_csv)
+        printf("header               %s\n",
+               s->has_names ? "the first row is names" : "none: the first row is data");
     if (s->n_impossible > 0)
         printf("impossible           %zu\n", s->n_impossible);
     if (s->n_impossible == s->n)
@@ -100,7 +103,8 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
         MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
-    summary s = {.n = data.n_rows, .has_names = data.names != NULL};
+    summary s = {
+        .n = data.n_rows, .is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     scores = malloc(data.n_rows * sizeof *scores);
     if (scores == NULL) {
         status = mr_fail_memory("the scores");

@@ -20,6 +20,11 @@ mr_header mr_header_of(const char *text) {
                                      : MR_HEADER_AUTO;
 }
 
+bool mr_is_csv(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot != NULL && strcasecmp(dot, ".csv") == 0;
+}
+
 static void note_unsure(const char *path, const mr_matrix *matrix) {
     if (matrix->is_unsure)
         fprintf(stderr,
@@ -225,8 +230,7 @@ mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fi
     mr_status status;
     choice c = {0};
     size_t n_features = 0;
-    const char *dot = strrchr(path, '.');
-    *table = (mr_fit_table){.is_csv = dot != NULL && strcasecmp(dot, ".csv") == 0};
+    *table = (mr_fit_table){.is_csv = mr_is_csv(path)};
     MR_TRY(
         mr_matrix_read_cells(path, &(mr_matrix_options){.header = chosen->header}, &table->data));
     note_unsure(path, &table->data);

@@ -7,6 +7,9 @@
 /// What --header says: auto, yes or no.
 mr_header mr_header_of(const char *text);
 
+/// Whether a table of that name may have a line of names.
+bool mr_is_csv(const char *path);
+
 /// How a table is to be fitted.
 typedef struct {
     mr_header header;

@@ -190,6 +190,7 @@ Test(flow_command, reads_and_writes_csv) {
     outcome_free(&o);
     o = RUN("flow", "score", "m", "x.csv", "--out", "s.csv");
     expect_success(&o);
+    scratch_expect_part(o.out, "header               the first row is names");
     scratch_expect_part(o.out, "mean log-likelihood");
     outcome_free(&o);
     char *text = scratch_read("s.csv");
