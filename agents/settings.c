@@ -115,7 +115,7 @@ static const mr_setting table[] = {
      "of --resume, where model or task are no more what the run began with: refuse; accept them as "
      "they are; go on with the run's own copy",
      true},
-    {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "DIR",
+    {"out", MR_SETTING_OUT_DIR, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
 
@@ -330,6 +330,8 @@ static const type_row types[] = {
     [MR_SETTING_WIDTHS] = {parse_widths, format_widths,
                            "at most 8 whole numbers from 1 to 65536, as in 256,256", false},
     [MR_SETTING_TEXT] = {parse_text, format_text, "a line of at most 1023 bytes", false},
+    [MR_SETTING_OUT_FILE] = {parse_text, format_text, "a line of at most 1023 bytes", false},
+    [MR_SETTING_OUT_DIR] = {parse_text, format_text, "a line of at most 1023 bytes", false},
     [MR_SETTING_PAIRS] = {parse_pairs, format_text,
                           "key=value or key=value,key=value, in all at most 1023 bytes", false},
     [MR_SETTING_SWITCH] = {parse_switch, format_switch, "true or false", false},

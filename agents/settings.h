@@ -64,15 +64,17 @@ typedef struct {
 } mr_settings;
 
 typedef enum {
-    MR_SETTING_COUNT,  // size_t
-    MR_SETTING_SEED,   // uint64_t
-    MR_SETTING_REAL,   // double
-    MR_SETTING_AUTO,   // mr_auto
-    MR_SETTING_WIDTHS, // mr_widths
-    MR_SETTING_TEXT,   // char[MR_MAX_TEXT]
-    MR_SETTING_PAIRS,  // char[MR_MAX_TEXT], key=value,...; what is set adds to it, "" clears it
-    MR_SETTING_SWITCH, // bool; on the command line without a value
-    MR_SETTING_CHOICE, // char[MR_MAX_CHOICE], one of the words that the row's metavar lists
+    MR_SETTING_COUNT,    // size_t
+    MR_SETTING_SEED,     // uint64_t
+    MR_SETTING_REAL,     // double
+    MR_SETTING_AUTO,     // mr_auto
+    MR_SETTING_WIDTHS,   // mr_widths
+    MR_SETTING_TEXT,     // char[MR_MAX_TEXT]
+    MR_SETTING_OUT_FILE, // the same: a file that will be written; "": none
+    MR_SETTING_OUT_DIR,  // the same: a directory that files will be written to
+    MR_SETTING_PAIRS,    // char[MR_MAX_TEXT], key=value,...; what is set adds to it, "" clears it
+    MR_SETTING_SWITCH,   // bool; on the command line without a value
+    MR_SETTING_CHOICE,   // char[MR_MAX_CHOICE], one of the words that the row's metavar lists
 } mr_setting_type;
 
 /// A row of a table of settings.

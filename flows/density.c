@@ -3,8 +3,10 @@
 #include "flows/density.h"
 
 #include "flows/base.h"
+#include "flows/density_inside.h"
 
 #include <float.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +23,14 @@ struct mr_density {
     mr_base base;
     mr_flow *flow;
     double *shift, *scale; // [dim]
-    size_t *columns;       // [dim] of a table with n_columns; NULL: all of it
-    size_t n_columns;
+    mr_layout layout;      // owned
 };
 
-static mr_status declare(mr_density *density, const char *flow, uint64_t seed) {
+static mr_status declare(mr_density *density, const char *flow, uint64_t seed, size_t max_params) {
     mr_status status;
     mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
     MR_TRY(mr_params_new(&density->params));
+    mr_params_limit(density->params, max_params);
     density->base =
         mr_base_declare(density->params, "base", density->dim, 0, log_std_low, log_std_high);
     MR_TRY(
@@ -40,6 +42,11 @@ done:
 
 mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
                          mr_density **out) {
+    return mr_density_new_within(flow, use, dim, seed, SIZE_MAX, out);
+}
+
+mr_status mr_density_new_within(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
+                                size_t max_params, mr_density **out) {
     mr_status status;
     mr_density *density = calloc(1, sizeof *density);
     if (!density)
@@ -54,12 +61,21 @@ mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t
     }
     for (size_t j = 0; j < dim; j++)
         density->scale[j] = 1;
-    MR_TRY(declare(density, flow, seed));
+    MR_TRY(declare(density, flow, seed, max_params));
     *out = density;
     density = NULL;
 done:
     mr_density_free(density);
     return status;
+}
+
+void mr_layout_release(mr_layout *layout) {
+    for (size_t j = 0; layout->names && j < layout->n_columns; j++)
+        free(layout->names[j]);
+    free(layout->names);
+    free(layout->columns);
+    free(layout->constants);
+    *layout = (mr_layout){0};
 }
 
 void mr_density_free(mr_density *density) {
@@ -69,7 +85,7 @@ void mr_density_free(mr_density *density) {
     mr_params_free(density->params);
     free(density->shift);
     free(density->scale);
-    free(density->columns);
+    mr_layout_release(&density->layout);
     free(density);
 }
 
@@ -79,6 +95,10 @@ const char *mr_density_flow(const mr_density *density) {
 
 mr_flow_use mr_density_use(const mr_density *density) {
     return density->use;
+}
+
+bool mr_density_is_affine(const mr_density *density) {
+    return mr_flow_is_affine(density->flow);
 }
 
 size_t mr_density_dim(const mr_density *density) {
@@ -115,21 +135,27 @@ mr_status mr_density_set_scale(mr_density *density, const double *shift, const d
     return MR_OK;
 }
 
+static double weight_of(const double *weights, size_t i) {
+    return weights ? weights[i] : 1;
+}
+
 // Mean and standard deviation of a column, through its largest distance from the mean, so that no
 // square overflows or vanishes.
-static void measure_column(size_t n, size_t dim, const double *column, double *mean,
-                           double *deviation) {
-    double centre = 0, reach = 0, sum = 0;
+static void measure_column(size_t n, size_t dim, const double *column, const double *weights,
+                           double *mean, double *deviation) {
+    double total = 0, centre = 0, reach = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
-        centre += column[i * dim] / (double)n;
+        total += weight_of(weights, i);
+    for (size_t i = 0; i < n; i++)
+        centre += column[i * dim] * weight_of(weights, i) / total;
     for (size_t i = 0; i < n; i++)
         reach = fmax(reach, fabs(column[i * dim] - centre));
     for (size_t i = 0; i < n && reach > 0; i++) {
         const double part = (column[i * dim] - centre) / reach;
-        sum += part * part;
+        sum += weight_of(weights, i) * part * part;
     }
     *mean = centre;
-    *deviation = reach * sqrt(sum / (double)n);
+    *deviation = reach * sqrt(sum / total);
 }
 
 static bool is_constant(size_t n, size_t dim, const double *column) {
@@ -139,11 +165,11 @@ static bool is_constant(size_t n, size_t dim, const double *column) {
     return true;
 }
 
-static mr_status take_scale(mr_density *density, size_t n, const double *x) {
+static mr_status take_scale(mr_density *density, size_t n, const double *x, const double *weights) {
     const size_t dim = density->dim;
     for (size_t j = 0; j < dim; j++) {
         double mean, deviation;
-        measure_column(n, dim, x + j, &mean, &deviation);
+        measure_column(n, dim, x + j, weights, &mean, &deviation);
         if (is_constant(n, dim, x + j)) {
             mean = x[j];
             deviation = 1;
@@ -158,13 +184,13 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x) {
     return MR_OK;
 }
 
-mr_status mr_density_start(mr_density *density, size_t n, const double *x) {
+mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights) {
     mr_status status;
     const size_t n_rows = smaller(n, BATCH);
     mr_real *u = malloc(n_rows * density->dim * sizeof *u);
     if (!u)
         return mr_fail_memory("a density's start");
-    MR_TRY(take_scale(density, n, x));
+    MR_TRY(take_scale(density, n, x, weights));
     mr_density_standardise(density, n_rows, x, u);
     MR_TRY(mr_density_start_flow(density, n_rows, u));
 done:
@@ -192,20 +218,57 @@ double mr_density_log_scale(const mr_density *density) {
 
 // ---- Columns
 
+// NULL where there is nothing to copy.
+static void *copy_array(const void *from, size_t n_bytes, bool *is_whole) {
+    void *copy = from ? malloc(n_bytes + 1) : NULL;
+    if (copy)
+        memcpy(copy, from, n_bytes);
+    *is_whole = *is_whole && (copy || !from);
+    return copy;
+}
+
+static mr_status copy_names(const mr_layout *from, mr_layout *out) {
+    if (!from->names)
+        return MR_OK;
+    out->names = calloc(from->n_columns + 1, sizeof *out->names);
+    for (size_t j = 0; out->names && j < from->n_columns; j++) {
+        out->names[j] = strdup(from->names[j]);
+        if (!out->names[j])
+            return mr_fail_memory("a density");
+    }
+    return out->names ? MR_OK : mr_fail_memory("a density");
+}
+
+mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout) {
+    mr_status status;
+    mr_layout copy = {.n_columns = layout->n_columns, .n_constants = layout->n_constants};
+    bool is_whole = true;
+    copy.columns = copy_array(layout->columns, density->dim * sizeof *copy.columns, &is_whole);
+    copy.constants =
+        copy_array(layout->constants, layout->n_constants * sizeof *copy.constants, &is_whole);
+    if (!is_whole)
+        MR_TRY(mr_fail_memory("a density"));
+    MR_TRY(copy_names(layout, &copy));
+    mr_layout_release(&density->layout);
+    density->layout = copy;
+    copy = (mr_layout){0};
+done:
+    mr_layout_release(&copy);
+    return status;
+}
+
+const mr_layout *mr_density_layout(const mr_density *density) {
+    return &density->layout;
+}
+
 mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns) {
-    size_t *copy = malloc(density->dim * sizeof *copy);
-    if (!copy)
-        return mr_fail_memory("a density");
-    memcpy(copy, columns, density->dim * sizeof *copy);
-    free(density->columns);
-    density->columns = copy;
-    density->n_columns = n_columns;
-    return MR_OK;
+    return mr_density_set_layout(
+        density, &(mr_layout){.n_columns = n_columns, .columns = (size_t *)columns});
 }
 
 const size_t *mr_density_columns(const mr_density *density, size_t *n_columns) {
-    *n_columns = density->n_columns;
-    return density->columns;
+    *n_columns = density->layout.n_columns;
+    return density->layout.columns;
 }
 
 // ---- In a graph
@@ -250,8 +313,9 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
                    row + 1, log_prob, worst + 1, x[worst], distance);
 }
 
-mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
-                              double *log_prob) {
+// Where `n_impossible` is NULL, a row without a log-density is a failure.
+static mr_status score(const mr_density *density, int n_threads, size_t n, const double *x,
+                       double *log_prob, size_t *n_impossible) {
     mr_status status;
     const size_t dim = density->dim;
     const double log_scale = mr_density_log_scale(density);
@@ -266,14 +330,32 @@ mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n
         mr_graph_run(graph, n_rows);
         for (size_t i = first; i < first + n_rows; i++) {
             log_prob[i] = (double)mr_node_value(result)[i - first] - log_scale;
-            if (!isfinite(log_prob[i])) {
+            if (isfinite(log_prob[i]))
+                continue;
+            if (!n_impossible) {
                 status = fail_row(density, i, x + i * dim, log_prob[i]);
                 goto done;
             }
+            log_prob[i] = -INFINITY;
+            ++*n_impossible;
         }
     }
 done:
     mr_graph_free(graph);
+    return status;
+}
+
+mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
+                              double *log_prob) {
+    return score(density, n_threads, n, x, log_prob, NULL);
+}
+
+mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
+                           double *log_prob, size_t *n_impossible) {
+    size_t n_found = 0;
+    const mr_status status = score(density, n_threads, n, x, log_prob, &n_found);
+    if (status == MR_OK)
+        *n_impossible = n_found;
     return status;
 }
 

@@ -10,6 +10,8 @@
 #include "flows/flow.h"
 #include "nn/tensors.h"
 
+#include <stdbool.h>
+
 typedef struct mr_density mr_density;
 
 /// A density of `dim` features with the flow described by `flow`, its parameters drawn from stream
@@ -24,6 +26,7 @@ void mr_density_free(mr_density *density);
 
 const char *mr_density_flow(const mr_density *density); // the flow's full text
 mr_flow_use mr_density_use(const mr_density *density);
+bool mr_density_is_affine(const mr_density *density); // mr_flow_is_affine
 size_t mr_density_dim(const mr_density *density);
 mr_params *mr_density_params(const mr_density *density);
 const double *mr_density_shift(const mr_density *density); // [dim]
@@ -33,22 +36,45 @@ const double *mr_density_scale(const mr_density *density); // [dim]
 /// not above 0.
 mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale);
 
-/// Takes shift and scale from data x [n x dim]: each column's mean and standard deviation. A
-/// constant column gets scale 1. Then gives layers that want it a start that depends on the data,
-/// by its first rows (1,024 at most). Fails with MR_ERR_INPUT where a column is too large or too
-/// small for that.
-mr_status mr_density_start(mr_density *density, size_t n, const double *x);
+/// Takes shift and scale from data x [n x dim]: each column's mean and standard deviation, a row
+/// counting `weights` [n] times (NULL: once). A constant column gets scale 1. Then gives layers
+/// that want it a start that depends on the data, by its first rows (1,024 at most). Fails with
+/// MR_ERR_INPUT where a column is too large or too small for that.
+mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights);
 
 /// The second half of mr_density_start alone, for standardised rows u [n x dim]: shift and scale
 /// stay as they are. Fails with MR_ERR_MEMORY alone.
 mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u);
 
-/// Says which columns of a wider table the features are: `columns` [dim], ascending, of
-/// `n_columns`. A new density has none: its tables are as wide as it has features. Fails with
-/// MR_ERR_MEMORY alone.
+/// A column of a table that was the same number in every row: no feature, but remembered.
+typedef struct {
+    size_t column;
+    double value;
+} mr_constant;
+
+/// Which columns of which table the features are. Arrays are NULL where there is nothing to say.
+typedef struct {
+    size_t n_columns;       // of the table; 0: it has the features and nothing else
+    size_t *columns;        // [dim] the features', ascending
+    char **names;           // [n_columns]
+    size_t n_constants;     // ascending, none of them a feature
+    mr_constant *constants; // [n_constants]
+} mr_layout;
+
+/// Releases its arrays, and empties it.
+void mr_layout_release(mr_layout *layout);
+
+/// Takes a copy of a layout. A new density has none: its tables are as wide as it has features.
+/// Fails with MR_ERR_MEMORY alone.
+mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout);
+
+/// What was set. Owned by the density.
+const mr_layout *mr_density_layout(const mr_density *density);
+
+/// Sets a layout without names and constants: `columns` [dim], ascending, of `n_columns`.
 mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns);
 
-/// What was set: [dim], and how many columns there are to pick from; NULL: nothing.
+/// The columns of the layout: [dim], and how many there are to pick from; NULL: nothing was set.
 const size_t *mr_density_columns(const mr_density *density, size_t *n_columns);
 
 /// u = (x - shift) / scale for points x [n x dim].
@@ -71,6 +97,11 @@ mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_n
 /// cannot hold its log-density.
 mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
                               double *log_prob);
+
+/// The same, but goes past such points: their log-density is -infinity, and `*n_impossible` says
+/// how many they are. Fails with MR_ERR_MEMORY alone.
+mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
+                           double *log_prob, size_t *n_impossible);
 
 /// Samples x [n x dim] from stream (seed, sample, 0); their log-densities [n] where `log_prob` is
 /// not NULL. Fewer samples of a seed are the first of more. Fails with MR_ERR_NUMERIC on a sample

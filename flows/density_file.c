@@ -2,11 +2,13 @@
 
 #include "flows/density.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows/density_inside.h"
 #include "nn/model_file.h"
 
 static const mr_model_format format = {.name = "millrace.density",
@@ -50,6 +52,37 @@ static mr_status write_columns(const mr_density *density, mr_tensors_writer *wri
     return status;
 }
 
+// An object of the metadata, as JSON; takes `value`.
+static mr_status note_json(mr_tensors_writer *writer, const char *key, json_t *value) {
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(value);
+    if (!text)
+        return mr_fail(MR_ERR_INPUT, "the model's %s cannot be written: are the names UTF-8?", key);
+    const mr_status status = mr_tensors_writer_note(writer, key, text);
+    free(text);
+    return status;
+}
+
+static mr_status write_layout(const mr_density *density, mr_tensors_writer *writer) {
+    const mr_layout *layout = mr_density_layout(density);
+    mr_status status = write_columns(density, writer);
+    if (status == MR_OK && layout->names) {
+        json_t *names = json_array();
+        for (size_t j = 0; j < layout->n_columns; j++)
+            json_array_append_new(names, json_string_nocheck(layout->names[j]));
+        status = note_json(writer, "column_names", names);
+    }
+    if (status == MR_OK && layout->n_constants > 0) {
+        json_t *constants = json_array();
+        for (size_t k = 0; k < layout->n_constants; k++)
+            json_array_append_new(constants,
+                                  json_pack("[I, f]", (json_int_t)layout->constants[k].column,
+                                            layout->constants[k].value));
+        status = note_json(writer, "constants", constants);
+    }
+    return status;
+}
+
 mr_status mr_density_save(const mr_density *density, const char *path) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
@@ -57,7 +90,7 @@ mr_status mr_density_save(const mr_density *density, const char *path) {
     const size_t dim = mr_density_dim(density);
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(write_notes(density, writer));
-    MR_TRY(write_columns(density, writer));
+    MR_TRY(write_layout(density, writer));
     MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &dim, mr_density_shift(density)));
     MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &dim, mr_density_scale(density)));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
@@ -82,6 +115,14 @@ static mr_status get_use(const mr_tensors *file, mr_flow_use *out) {
     return mr_model_fail(file, "use", text);
 }
 
+// The parameters are some of them: no model is larger than its file.
+static size_t count_numbers(const mr_tensors *file) {
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < mr_tensors_count(file); i++)
+        n_bytes += mr_tensors_at(file, i).n_bytes;
+    return n_bytes / sizeof(mr_real);
+}
+
 static mr_status read_density(const mr_tensors *file, mr_density **out) {
     mr_status status;
     const char *flow;
@@ -94,8 +135,8 @@ static mr_status read_density(const mr_tensors *file, mr_density **out) {
     MR_TRY(mr_model_size(file, "dim", &dim));
     MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &dim, &shift));
     MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &dim, &scale));
-    status = mr_density_new(flow, use, dim, 0, out);
-    if (status == MR_ERR_USAGE) // not what the user asked for, but what the file says
+    status = mr_density_new_within(flow, use, dim, 0, count_numbers(file), out);
+    if (status == MR_ERR_USAGE || status == MR_ERR_INPUT) // it is the file that says so
         status = mr_model_fail(file, "flow", flow);
     if (status == MR_OK)
         status = mr_density_set_scale(*out, shift, scale);
@@ -119,22 +160,106 @@ static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t
     return true;
 }
 
-static mr_status read_columns(const mr_tensors *file, mr_density *density) {
+// An entry as a JSON array, to be released; NULL where there is no such entry.
+static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
+    const char *text = mr_tensors_note(file, key);
+    if (text)
+        *out = json_loads(text, 0, NULL);
+    if (text && !json_is_array(*out))
+        return mr_model_fail(file, key, text);
+    return MR_OK;
+}
+
+static mr_status read_names(const mr_tensors *file, mr_layout *layout) {
+    json_t *array = NULL;
+    mr_status status = get_array(file, "column_names", &array);
+    if (status != MR_OK || !array)
+        goto done;
+    const size_t n = layout->n_columns;
+    layout->names = calloc(n + 1, sizeof *layout->names);
+    if (!layout->names) {
+        status = mr_fail_memory("the names of columns");
+        goto done;
+    }
+    if (json_array_size(array) != n)
+        status = mr_model_fail(file, "column_names", mr_tensors_note(file, "column_names"));
+    for (size_t j = 0; status == MR_OK && j < n; j++) {
+        const char *name = json_string_value(json_array_get(array, j));
+        if (!name)
+            status = mr_model_fail(file, "column_names", mr_tensors_note(file, "column_names"));
+        else if (!(layout->names[j] = strdup(name)))
+            status = mr_fail_memory("the names of columns");
+    }
+done:
+    json_decref(array);
+    return status;
+}
+
+static bool is_feature(const mr_layout *layout, size_t dim, size_t column) {
+    for (size_t j = 0; j < dim; j++)
+        if (layout->columns[j] == column)
+            return true;
+    return false;
+}
+
+// "[3, 0.5]" is a column of the table that is no feature.
+static bool parse_constant(const mr_layout *layout, size_t dim, const json_t *pair,
+                           mr_constant *out) {
+    const json_t *column = json_array_get(pair, 0), *value = json_array_get(pair, 1);
+    if (json_array_size(pair) != 2 || !json_is_integer(column) || !json_is_number(value) ||
+        json_integer_value(column) < 0)
+        return false;
+    *out = (mr_constant){(size_t)json_integer_value(column), json_number_value(value)};
+    return out->column < layout->n_columns && !is_feature(layout, dim, out->column);
+}
+
+static mr_status read_constants(const mr_tensors *file, size_t dim, mr_layout *layout) {
+    json_t *array = NULL;
+    mr_status status = get_array(file, "constants", &array);
+    if (status != MR_OK || !array)
+        goto done;
+    const size_t n = json_array_size(array);
+    layout->constants = calloc(n + 1, sizeof *layout->constants);
+    if (!layout->constants) {
+        status = mr_fail_memory("the constant columns");
+        goto done;
+    }
+    for (size_t k = 0; k < n; k++) {
+        mr_constant *c = &layout->constants[k];
+        if (!parse_constant(layout, dim, json_array_get(array, k), c) ||
+            (k > 0 && c->column <= c[-1].column)) {
+            status = mr_model_fail(file, "constants", mr_tensors_note(file, "constants"));
+            goto done;
+        }
+    }
+    layout->n_constants = n;
+done:
+    json_decref(array);
+    return status;
+}
+
+static mr_status read_layout(const mr_tensors *file, mr_density *density) {
     mr_status status = MR_OK;
     const char *text = mr_tensors_note(file, "columns");
     const size_t dim = mr_density_dim(density);
-    size_t n_columns, *columns = NULL;
+    mr_layout layout = {0};
     if (!text)
         return MR_OK;
-    MR_TRY(mr_model_size(file, "n_columns", &n_columns));
-    columns = calloc(dim, sizeof *columns);
-    if (!columns)
-        return mr_fail_memory("the columns of a density");
-    status = parse_columns(text, dim, n_columns, columns)
-                 ? mr_density_set_columns(density, n_columns, columns)
-                 : mr_model_fail(file, "columns", text);
+    MR_TRY(mr_model_size(file, "n_columns", &layout.n_columns));
+    layout.columns = calloc(dim, sizeof *layout.columns);
+    if (!layout.columns) {
+        status = mr_fail_memory("the columns of a density");
+        goto done;
+    }
+    if (!parse_columns(text, dim, layout.n_columns, layout.columns)) {
+        status = mr_model_fail(file, "columns", text);
+        goto done;
+    }
+    MR_TRY(read_names(file, &layout));
+    MR_TRY(read_constants(file, dim, &layout));
+    status = mr_density_set_layout(density, &layout);
 done:
-    free(columns);
+    mr_layout_release(&layout);
     return status;
 }
 
@@ -145,7 +270,7 @@ mr_status mr_density_load(const char *path, mr_density **out) {
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_density(file, &density));
     MR_TRY(mr_model_load(file, mr_density_params(density), "fit the model again"));
-    MR_TRY(read_columns(file, density));
+    MR_TRY(read_layout(file, density));
     *out = density;
     density = NULL;
 done:

@@ -6,6 +6,7 @@
 #include "nn/clock.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 enum {
     SCORE_BATCH = 1024, // held-out rows that are scored at a time
     N_KEPT = 4,         // values, both moments, average
+    MAX_LIST = 400,     // bytes, in a message
 };
 
 static const double checkpoint_interval = 2; // s
@@ -42,13 +44,14 @@ mr_fit_options mr_fit_defaults(void) {
 /// Rows of data, standardised.
 typedef struct {
     size_t n;
-    mr_real *u; // [n x dim]
+    mr_real *u;      // [n x dim]
+    mr_real *weight; // [n] their mean is 1; NULL: all are
 } rows;
 
-/// A graph that gives the log-density of its input's rows.
+/// A graph that gives the log-density of its input's rows, times their weights where there are.
 typedef struct {
     mr_graph *graph;
-    mr_node *u, *log_prob;
+    mr_node *u, *weight, *log_prob;
 } scorer;
 
 typedef struct {
@@ -72,19 +75,51 @@ static size_t smaller(size_t a, size_t b) {
 
 // ---- The data
 
-static mr_status check_data(size_t n, size_t dim, const double *x) {
+static bool is_constant(size_t n, size_t dim, const double *column) {
+    for (size_t i = 1; i < n; i++)
+        if (column[i * dim] != column[0])
+            return false;
+    return true;
+}
+
+// Names all of them at once.
+static mr_status check_constants(size_t n, size_t dim, const double *x) {
+    char list[MAX_LIST] = "";
+    size_t n_constant = 0;
+    for (size_t j = 0; j < dim; j++) {
+        const size_t used = strlen(list);
+        if (!is_constant(n, dim, x + j))
+            continue;
+        snprintf(list + used, sizeof list - used, "%s%zu (%g)", n_constant++ > 0 ? ", " : "", j + 1,
+                 x[j]);
+    }
+    if (n_constant == 0)
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT,
+                   "%zu of %zu columns are the same in every row, so they have no density: %s; "
+                   "leave them out",
+                   n_constant, dim, list);
+}
+
+static mr_status check_weights(size_t n, const double *weights) {
+    double sum = 0;
+    for (size_t i = 0; i < n && weights; i++) {
+        if (!isfinite(weights[i]) || weights[i] < 0)
+            return mr_fail(MR_ERR_INPUT,
+                           "the weight of row %zu is %g; a weight is a finite number from 0", i + 1,
+                           weights[i]);
+        sum += weights[i];
+    }
+    if (weights && !(sum > 0 && isfinite(sum)))
+        return mr_fail(MR_ERR_INPUT, "the weights' sum is %g; it must be finite and above 0", sum);
+    return MR_OK;
+}
+
+static mr_status check_data(size_t n, size_t dim, const double *x, const double *weights) {
     if (n < 2)
         return mr_fail(MR_ERR_INPUT, "the data has %zu row; a fit needs two at least", n);
-    for (size_t j = 0; j < dim; j++) {
-        size_t i = 1;
-        while (i < n && x[i * dim + j] == x[j])
-            i++;
-        if (i == n)
-            return mr_fail(MR_ERR_INPUT,
-                           "column %zu is %g in every row, so it has no density; leave it out",
-                           j + 1, x[j]);
-    }
-    return MR_OK;
+    const mr_status status = check_weights(n, weights);
+    return status == MR_OK ? check_constants(n, dim, x) : status;
 }
 
 // A random order of 0 .. n-1 (Fisher and Yates).
@@ -98,12 +133,22 @@ static void shuffle(mr_random random, size_t n, size_t *order) {
     }
 }
 
-static mr_status standardise(const fit *f, size_t n, const double *x, rows *out) {
+static mr_status standardise(const fit *f, size_t n, const double *x, const double *weights,
+                             rows *out) {
+    double sum = 0;
     out->n = n;
     out->u = malloc(n * f->dim * sizeof *out->u);
-    if (!out->u)
+    out->weight = weights ? malloc(n * sizeof *out->weight) : NULL;
+    if (!out->u || (weights && !out->weight))
         return mr_fail_memory("the data");
     mr_density_standardise(f->state.density, n, x, out->u);
+    for (size_t i = 0; i < n && weights; i++)
+        sum += weights[i] / (double)n;
+    if (weights && sum <= 0)
+        return mr_fail(MR_ERR_INPUT, "all rows of a part of the data have the weight 0; give other "
+                                     "weights or another seed");
+    for (size_t i = 0; i < n && weights; i++)
+        out->weight[i] = (mr_real)(weights[i] / sum);
     return MR_OK;
 }
 
@@ -116,22 +161,28 @@ static size_t count_held_out(size_t n, double share) {
 static mr_status split(fit *f, size_t n, const double *x) {
     mr_status status;
     const size_t n_trained = n - count_held_out(n, f->options->held_out);
+    const double *weights = f->options->weights;
     size_t *order = malloc(n * sizeof *order);
     double *mixed = malloc(n * f->dim * sizeof *mixed);
-    if (!order || !mixed) {
+    double *weight = weights ? malloc(n * sizeof *weight) : NULL;
+    if (!order || !mixed || (weights && !weight)) {
         status = mr_fail_memory("the data");
         goto done;
     }
     shuffle(mr_random_stream(f->options->seed, MR_STREAM_SPLIT, 0), n, order);
     for (size_t i = 0; i < n; i++)
         memcpy(mixed + i * f->dim, x + order[i] * f->dim, f->dim * sizeof *mixed);
-    MR_TRY(mr_density_start(f->state.density, n_trained, mixed));
-    MR_TRY(standardise(f, n_trained, mixed, &f->trained));
-    MR_TRY(standardise(f, n - n_trained, mixed + n_trained * f->dim, &f->held_out));
+    for (size_t i = 0; i < n && weights; i++)
+        weight[i] = weights[order[i]];
+    MR_TRY(mr_density_start(f->state.density, n_trained, mixed, weight));
+    MR_TRY(standardise(f, n_trained, mixed, weight, &f->trained));
+    MR_TRY(standardise(f, n - n_trained, mixed + n_trained * f->dim,
+                       weight ? weight + n_trained : NULL, &f->held_out));
     f->log_scale = mr_density_log_scale(f->state.density);
 done:
     free(order);
     free(mixed);
+    free(weight);
     return status;
 }
 
@@ -143,7 +194,11 @@ static mr_status build_scorer(const fit *f, size_t max_rows, bool trains, scorer
     if (status != MR_OK)
         return status;
     s->u = mr_input(s->graph, f->dim, false);
-    s->log_prob = mr_keep(mr_density_build_log_prob(f->state.density, s->u));
+    s->weight = f->options->weights ? mr_input(s->graph, 1, false) : NULL;
+    s->log_prob = mr_density_build_log_prob(f->state.density, s->u);
+    if (s->weight)
+        s->log_prob = mr_mul(s->weight, s->log_prob);
+    mr_keep(s->log_prob);
     mr_node *loss = trains ? mr_affine(s->log_prob, -1, 0) : NULL;
     return mr_graph_plan(s->graph, loss, trains ? 1 : 0, &trained);
 }
@@ -173,7 +228,9 @@ static void release(fit *f) {
     mr_graph_free(f->trainer.graph);
     mr_graph_free(f->judge.graph);
     free(f->trained.u);
+    free(f->trained.weight);
     free(f->held_out.u);
+    free(f->held_out.weight);
     free(f->order);
     free(f->state.best);
     mr_params_free(f->state.average);
@@ -228,9 +285,12 @@ static bool is_save_due(const fit *f) {
 
 // ---- An epoch
 
-// The sum of the log-densities that a run left, nats with respect to the data as given.
+// The (weighted) sum of the log-densities that a run left, nats with respect to the data as given.
 static double sum_of(const fit *f, const scorer *s, size_t n) {
-    return (mr_node_mean(s->log_prob, n) - f->log_scale) * (double)n;
+    double weight = 1;
+    if (s->weight)
+        weight = mr_node_mean(s->weight, n);
+    return (mr_node_mean(s->log_prob, n) - weight * f->log_scale) * (double)n;
 }
 
 static double score_held_out(const fit *f) {
@@ -239,6 +299,9 @@ static double score_held_out(const fit *f) {
         const size_t n = smaller(f->held_out.n - first, SCORE_BATCH);
         memcpy(mr_node_value(f->judge.u), f->held_out.u + first * f->dim,
                n * f->dim * sizeof *f->held_out.u);
+        if (f->judge.weight)
+            memcpy(mr_node_value(f->judge.weight), f->held_out.weight + first,
+                   n * sizeof *f->held_out.weight);
         mr_graph_run(f->judge.graph, n);
         sum += sum_of(f, &f->judge, n);
     }
@@ -263,6 +326,8 @@ static mr_status step(fit *f, size_t first, size_t n, double *sum) {
     mr_real *u = mr_node_value(f->trainer.u);
     for (size_t i = 0; i < n; i++)
         memcpy(u + i * f->dim, f->trained.u + f->order[first + i] * f->dim, f->dim * sizeof *u);
+    for (size_t i = 0; i < n && f->trainer.weight; i++)
+        mr_node_value(f->trainer.weight)[i] = f->trained.weight[f->order[first + i]];
     mr_graph_run(f->trainer.graph, n);
     *sum += sum_of(f, &f->trainer, n);
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
@@ -359,7 +424,7 @@ mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_op
              .state = {.density = density, .adam = mr_adam_new(options->lr)},
              .params = mr_density_params(density),
              .dim = mr_density_dim(density)};
-    MR_TRY(check_data(n, f.dim, x));
+    MR_TRY(check_data(n, f.dim, x, options->weights));
     MR_TRY(split(&f, n, x));
     MR_TRY(build(&f));
     MR_TRY(resume_or_save(&f));

@@ -15,6 +15,7 @@ typedef struct {
     double clip_norm; // of the gradient
     uint64_t seed;    // of the split and the order of the rows
     int n_threads;
+    const double *weights;  // [n] how often each row counts, from 0; NULL: once
     const char *checkpoint; // file to keep the state in, and to go on from where it exists; NULL:
                             // none
 } mr_fit_options;
@@ -41,13 +42,16 @@ typedef void (*mr_fit_watcher)(void *self, const mr_fit_progress *now);
 ///   watcher  may be NULL
 ///   stop     may be NULL; when it becomes non-zero, fitting stops at once
 ///
+/// With weights the log-likelihoods are weighted means, and so are shift and scale: a weight of 3
+/// is the row three times. (Where the start depends on data, as Glow's, rows count alike there.)
+///
 /// The checkpoint is written at the start, every few seconds and where fitting is stopped. A fit
 /// that goes on from it ends with the same bits as one that was never interrupted. The caller
 /// removes it.
 ///
-/// Fails with MR_ERR_INPUT on too few rows, a constant column (which has no density) and a
-/// checkpoint of another fit; with MR_ERR_NUMERIC when the likelihood stops being finite, and the
-/// parameters are then the best so far.
+/// Fails with MR_ERR_INPUT on too few rows, constant columns (which have no density), weights that
+/// are none and a checkpoint of another fit; with MR_ERR_NUMERIC when the likelihood stops being
+/// finite, and the parameters are then the best so far.
 mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,
                  mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
                  mr_fit_progress *result);

@@ -77,6 +77,10 @@ const char *mr_flow_text(const mr_flow *flow) {
     return flow->text;
 }
 
+bool mr_flow_is_affine(const mr_flow *flow) {
+    return flow->options.layers > 0 && flow->layer[0].kind->is_affine;
+}
+
 // One layer, in the kind's own forward or inverse direction.
 static mr_node *pass(const mr_flow_layer *layer, bool forward, mr_params *params, mr_node *x,
                      mr_node *context, mr_node **log_det) {

@@ -14,6 +14,8 @@
 
 #include "nn/mlp.h"
 
+#include <stdbool.h>
+
 typedef struct mr_flow mr_flow;
 
 /// What a flow is for: which of its directions must be the fast one. Some kinds compute only one
@@ -40,6 +42,10 @@ void mr_flow_free(mr_flow *flow);
 /// Its text with every option written out, so that a saved model does not depend on later defaults.
 /// Owned by it.
 const char *mr_flow_text(const mr_flow *flow);
+
+/// Whether its layers are affine in each feature: of a single one it then makes no more than a
+/// Gaussian, having no others to depend on.
+bool mr_flow_is_affine(const mr_flow *flow);
 
 /// Adds the map z -> x to a graph.
 ///

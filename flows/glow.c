@@ -117,10 +117,12 @@ static void split_factors(const factors *f, size_t n, glow *g, map_start *start)
 }
 
 static mr_status declare_map(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    mr_status status = MR_OK;
     glow *g = layer->state;
     const size_t n = layer->dim;
     char name[256];
+    mr_status status = mr_params_check_room(params, n * n);
+    if (status != MR_OK)
+        return status;
     mr_random random = mr_random_stream(rotation_seed + n, MR_STREAM_INIT, layer->index);
     factors f = {.a = calloc(n * n, sizeof *f.a), .row = calloc(n, sizeof *f.row)};
     map_start start = {.lu = calloc(n * n, sizeof *start.lu),
@@ -241,6 +243,7 @@ const mr_flow_kind mr_flow_glow = {
     .summary = "actnorm, invertible linear maps and affine couplings (Kingma and Dhariwal 2018)",
     .options = options,
     .n_options = MR_COUNT(options),
+    .is_affine = true,
     .state_size = sizeof(glow),
     .natural = MR_NATURAL_INVERSE, // two products; the other way two solves, half as fast
     .declare = glow_declare,

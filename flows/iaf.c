@@ -41,6 +41,7 @@ const mr_flow_kind mr_flow_iaf = {
     .summary = "autoregressive, in one pass from base to sample (Kingma et al. 2016)",
     .options = options,
     .n_options = MR_COUNT(options),
+    .is_affine = true,
     .state_size = sizeof(mr_made),
     .natural = MR_NATURAL_FORWARD,
     .declare = iaf_declare,

@@ -4,6 +4,8 @@
 #include "flows/flow.h"
 #include "nn/arena.h"
 
+#include <stdbool.h>
+
 /// What a flow's text can set. One struct for all kinds; a kind's `options` names the fields that
 /// it has.
 typedef struct {
@@ -47,6 +49,7 @@ struct mr_flow_kind {
     size_t n_options;
     size_t state_size;
     mr_flow_natural natural;
+    bool is_affine; // each feature is shifted and scaled by functions of the others
 
     /// Declares the layer's parameters, under names that begin with `prefix` and a dot.
     mr_status (*declare)(mr_flow_layer *layer, mr_params *params, const char *prefix);

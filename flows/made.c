@@ -80,6 +80,9 @@ static mr_status add_layer(mr_made *made, const mr_flow_layer *layer, mr_params 
                            const char *prefix, units from, units to, mr_init init) {
     const size_t i = made->n_layers++;
     char name[256];
+    const mr_status status = mr_params_check_room(params, to.n * from.n);
+    if (status != MR_OK)
+        return status;
     made->mask[i] = mask_new(layer->arena, from, to);
     if (!made->mask[i])
         return mr_fail_memory("a MADE's masks");

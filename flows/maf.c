@@ -41,6 +41,7 @@ const mr_flow_kind mr_flow_maf = {
     .summary = "autoregressive, in one pass from data to base (Papamakarios et al. 2017)",
     .options = options,
     .n_options = MR_COUNT(options),
+    .is_affine = true,
     .state_size = sizeof(mr_made),
     .natural = MR_NATURAL_INVERSE,
     .declare = maf_declare,

@@ -31,6 +31,7 @@ const mr_flow_kind mr_flow_real_nvp = {
     .summary = "affine couplings (Dinh et al. 2017)",
     .options = options,
     .n_options = MR_COUNT(options),
+    .is_affine = true,
     .state_size = sizeof(mr_coupling),
     .declare = real_nvp_declare,
     .forward = real_nvp_forward,

@@ -2,10 +2,12 @@
 
 #include "flows/vi.h"
 
+#include "flows/pareto.h"
 #include "nn/optim.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     REPORT_STEPS = 100, // between two calls of the watcher
@@ -14,6 +16,7 @@ enum {
 };
 
 static const double first_weight = 0.01; // of the target when annealing begins: the paper's
+static const double wide_scale = 3;      // of the base's noise, where mass outside is looked for
 static const double pi = 3.14159265358979323846;
 
 /// u ~ q by noise, x = shift + scale u; loss = log q(x) - weight log p~(x).
@@ -100,8 +103,12 @@ static mr_status build(fit *f) {
     return MR_OK;
 }
 
-static void run(const fit *f, mr_random *random, double weight, size_t n_rows) {
-    mr_random_fill_normal(random, n_rows * f->target->dim, mr_node_value(f->noise));
+static void run(const fit *f, mr_random *random, double weight, double noise_scale, size_t n_rows) {
+    mr_real *noise = mr_node_value(f->noise);
+    const size_t n = n_rows * f->target->dim;
+    mr_random_fill_normal(random, n, noise);
+    for (size_t i = 0; i < n && noise_scale != 1; i++)
+        noise[i] *= (mr_real)noise_scale;
     fill_rows(f, f->weight, &weight);
     mr_graph_run(f->graph, n_rows);
 }
@@ -130,7 +137,7 @@ static mr_status take_step(fit *f, mr_adam *adam, size_t step, double *elbo) {
     const size_t n = f->options.batch_size;
     mr_params *params = mr_density_params(f->density);
     mr_random random = mr_random_stream(f->options.seed, MR_STREAM_VI, step + 1);
-    run(f, &random, annealed_weight(&f->options, step), n);
+    run(f, &random, annealed_weight(&f->options, step), 1, n);
     *elbo = mr_node_mean(f->log_p, n) - mr_node_mean(f->log_q, n);
     const double norm = mr_grad_clip(params, f->options.clip_norm);
     if (!isfinite(*elbo) || !isfinite(norm))
@@ -173,34 +180,108 @@ static void measure_mean(size_t n, const double *values, double *mean, double *e
     *error = sqrt(squares / (double)(n - 1) / (double)n);
 }
 
+/// Importance ratios, summed up.
+typedef struct {
+    double log_mean, error, n_effective, k;
+} ratios;
+
 // log mean exp(l), through the largest l; its standard error by the delta method. Overwrites l.
-static void measure_log_mean_exp(size_t n, double *l, double *log_mean, double *error) {
-    double largest = l[0], mean, mean_error;
+static mr_status measure_ratios(size_t n, double *l, ratios *r) {
+    double largest = l[0], mean, mean_error, sum = 0, squares = 0;
+    const mr_status status = mr_pareto_k(n, l, &r->k);
+    if (status != MR_OK)
+        return status;
     for (size_t i = 1; i < n; i++)
         largest = fmax(largest, l[i]);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         l[i] = exp(l[i] - largest);
+        sum += l[i];
+        squares += l[i] * l[i];
+    }
     measure_mean(n, l, &mean, &mean_error);
-    *log_mean = largest + log(mean);
-    *error = mean_error / mean;
+    r->log_mean = largest + log(mean);
+    r->error = mean_error / mean;
+    r->n_effective = sum * sum / squares;
+    return MR_OK;
+}
+
+// log p~ - log q of fresh samples [N_FRESH] whose noise is standard normal times `scale`.
+static void draw_log_ratios(const fit *f, mr_random *random, double scale, double *log_ratio,
+                            double *noise_squared) {
+    const size_t dim = f->target->dim;
+    for (size_t first = 0; first < N_FRESH; first += f->options.batch_size) {
+        const size_t n_rows = smaller(N_FRESH - first, f->options.batch_size);
+        run(f, random, 1, scale, n_rows);
+        const mr_real *log_p = mr_node_value(f->log_p), *log_q = mr_node_value(f->log_q);
+        const mr_real *noise = mr_node_value(f->noise);
+        for (size_t i = 0; i < n_rows; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < dim; j++)
+                sum += (double)noise[i * dim + j] * (double)noise[i * dim + j];
+            log_ratio[first + i] = (double)log_p[i] - (double)log_q[i];
+            noise_squared[first + i] = sum;
+        }
+    }
+}
+
+// Makes of log p~/q the logarithm of p~/m, where m = (q + w)/2 and w is q with a base that is
+// wide_scale times as wide: w/q = wide_scale^-dim exp((1 - wide_scale^-2) |noise|^2 / 2). The
+// mixture keeps p~/m below 2 p~/q (Hesterberg 1995). Where float32 holds no number, the target is
+// taken to be 0.
+static void divide_by_mixture(size_t n, size_t dim, const double *noise_squared, double *l) {
+    for (size_t i = 0; i < n; i++) {
+        const double log_w = -(double)dim * log(wide_scale) +
+                             (1 - 1 / (wide_scale * wide_scale)) * noise_squared[i] / 2;
+        // log((1 + e^log_w) / 2)
+        const double log_m = fmax(log_w, 0) + log1p(exp(-fabs(log_w))) - log(2);
+        l[i] = isfinite(l[i]) ? l[i] - log_m : -INFINITY;
+    }
 }
 
 static mr_status measure(const fit *f, mr_vi_result *result) {
+    mr_status status;
     mr_random random = mr_random_stream(f->options.seed, MR_STREAM_VI, 0);
+    ratios narrow, wide;
     double *bound = calloc(N_FRESH, sizeof *bound);
-    if (!bound)
-        return mr_fail_memory("the samples");
-    for (size_t first = 0; first < N_FRESH; first += f->options.batch_size) {
-        const size_t n_rows = smaller(N_FRESH - first, f->options.batch_size);
-        run(f, &random, 1, n_rows);
-        const mr_real *log_p = mr_node_value(f->log_p), *log_q = mr_node_value(f->log_q);
-        for (size_t i = 0; i < n_rows; i++)
-            bound[first + i] = (double)log_p[i] - (double)log_q[i];
+    double *mixed = calloc((size_t)2 * N_FRESH, sizeof *mixed);
+    double *noise_squared = calloc((size_t)2 * N_FRESH, sizeof *noise_squared);
+    if (!bound || !mixed || !noise_squared) {
+        status = mr_fail_memory("the samples");
+        goto done;
     }
+    draw_log_ratios(f, &random, 1, mixed, noise_squared);
+    draw_log_ratios(f, &random, wide_scale, mixed + N_FRESH, noise_squared + N_FRESH);
+    memcpy(bound, mixed, N_FRESH * sizeof *bound);
     measure_mean(N_FRESH, bound, &result->elbo, &result->elbo_stderr);
-    measure_log_mean_exp(N_FRESH, bound, &result->log_z, &result->log_z_stderr);
+    if (!isfinite(result->elbo)) {
+        status = fail_bound(f, result->n_steps, result->elbo);
+        goto done;
+    }
+    MR_TRY(measure_ratios(N_FRESH, bound, &narrow));
+    divide_by_mixture((size_t)2 * N_FRESH, f->target->dim, noise_squared, mixed);
+    MR_TRY(measure_ratios((size_t)2 * N_FRESH, mixed, &wide));
+    result->log_z = narrow.log_mean;
+    result->log_z_stderr = narrow.error;
+    result->n_effective = narrow.n_effective;
+    result->pareto_k = narrow.k;
+    result->wide_log_z = wide.log_mean;
+    result->wide_log_z_stderr = wide.error;
+    result->wide_pareto_k = wide.k;
+done:
     free(bound);
-    return isfinite(result->elbo) ? MR_OK : fail_bound(f, result->n_steps, result->elbo);
+    free(mixed);
+    free(noise_squared);
+    return status;
+}
+
+const char *mr_vi_doubt(const mr_vi_result *result) {
+    static const double max_k = 0.7, n_errors = 4, rounding = 0.01;
+    const double error = hypot(result->log_z_stderr, result->wide_log_z_stderr);
+    if (result->pareto_k > max_k || result->wide_pareto_k > max_k)
+        return "a few samples outweigh all others (Pareto k above 0.7)";
+    if (fabs(result->log_z - result->wide_log_z) > n_errors * error + rounding)
+        return "the target has mass where the flow has none (the wider estimate differs)";
+    return NULL;
 }
 
 mr_status mr_vi(mr_density *density, const mr_target *target, const mr_vi_options *options,

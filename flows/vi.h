@@ -58,7 +58,19 @@ typedef struct {
     double elbo_stderr;
     double log_z; // estimated by importance sampling from q: log mean p~/q
     double log_z_stderr;
+    double n_effective; // of the samples: (sum p~/q)^2 / sum (p~/q)^2
+    double pareto_k;    // of the ratios' tail (mr_pareto_k)
+    // The same from a proposal that is half q, half q with its base three times as wide: it goes
+    // where the target may have mass and q has none, which q's own samples cannot show.
+    double wide_log_z;
+    double wide_log_z_stderr;
+    double wide_pareto_k;
 } mr_vi_result;
+
+/// Why log_z and its standard error cannot be trusted, as part of a sentence; NULL: they can. They
+/// cannot where a tail has k above 0.7, or where the two estimates differ by more than four
+/// standard errors and a hundredth.
+const char *mr_vi_doubt(const mr_vi_result *result);
 
 /// Fits `density` (made with MR_FLOW_TO_SAMPLE) to the target.
 ///

@@ -62,9 +62,12 @@ static mr_status name_files(const char *path, char **target, char **temporary) {
 // A rename would put an ordinary file in the place of /dev/null just as well.
 static mr_status check_target(const char *path, const char *target) {
     struct stat info;
+    const size_t length = strlen(path);
     if (stat(target, &info) == 0 && !S_ISREG(info.st_mode))
         return mr_fail(MR_ERR_IO, "cannot write %s: it is %s; give the name of a file", path,
                        kind_name(info.st_mode));
+    if (length == 0 || path[length - 1] == '/')
+        return mr_fail(MR_ERR_IO, "cannot write '%s': that is no name of a file; give one", path);
     return MR_OK;
 }
 
@@ -194,6 +197,55 @@ done:
     mr_new_file_close(new_file);
     return status;
 }
+
+// ---- Whether a file could be written
+
+// Begins a file without a name, which is gone when it is closed: unlike permissions, it shows a
+// disk that is full or mounted read-only. Not all file systems have such files.
+static bool can_write_in(const char *folder) {
+    const int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (file < 0)
+        return (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) &&
+               access(folder, W_OK | X_OK) == 0;
+    const bool is_written = write(file, "", 1) == 1;
+    const int error = errno;
+    close(file);
+    errno = error;
+    return is_written;
+}
+
+mr_status mr_file_check_writable(const char *path) {
+    mr_status status;
+    char *target = NULL, *temporary = NULL;
+    MR_TRY(name_files(path, &target, &temporary));
+    MR_TRY(check_target(path, target));
+    if (!can_write_in(dirname(target)))
+        status = fail_system("write", path);
+done:
+    free(target);
+    free(temporary);
+    return status;
+}
+
+mr_status mr_directory_check_writable(const char *path) {
+    struct stat info;
+    mr_status status = MR_OK;
+    char *copy = strdup(path), *part = copy;
+    if (copy == NULL)
+        return mr_fail_memory("a file name");
+    // The part of the path that is there already.
+    while (stat(part, &info) != 0 && errno == ENOENT && strcmp(part, ".") != 0 &&
+           strcmp(part, "/") != 0)
+        part = dirname(part);
+    if (path[0] == '\0')
+        status = mr_fail(MR_ERR_IO, "cannot write to '': it is no name of a directory; give one");
+    else if (!can_write_in(part))
+        status = fail_system("write to the directory", path);
+    free(copy);
+    return status;
+}
+
+// ---- Reading
 
 static mr_status open_regular(const char *path, int *out, size_t *n_bytes) {
     struct stat info;

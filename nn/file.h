@@ -24,6 +24,15 @@ typedef struct {
 /// process left behind, the next call takes over.
 mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts);
 
+/// Whether mr_file_replace could put a file in the place of `path`, as far as that can be known
+/// before the work whose result it will be: its folder is there and can be written to, its disk has
+/// room, and `path` is no directory or device. Leaves nothing behind and touches no file. Fails
+/// with MR_ERR_IO as mr_file_replace would.
+mr_status mr_file_check_writable(const char *path);
+
+/// The same for the files of a directory that is there, or that mr_make_directories would make.
+mr_status mr_directory_check_writable(const char *path);
+
 /// A file that takes its place only when it is whole, for what is written by others than
 /// mr_file_replace (which is made of this, and says what holds here too).
 typedef struct mr_new_file mr_new_file;

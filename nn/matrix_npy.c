@@ -1,6 +1,7 @@
 // NumPy's .npy files: a magic word, a version, a header that is a Python dictionary, the numbers.
 // Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "nn/matrix_inside.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "numbers are taken from .npy files, and put into them, as they are in memory");
+               "numbers are put into .npy files as they are in memory");
 
 static const char magic[] = "\x93NUMPY";
 
@@ -160,75 +161,137 @@ static mr_status read_header(const char *path, const char *bytes, size_t n_bytes
 
 // ---- Reading the numbers
 
-static double from_float32(const char *at) {
+// IEEE's half precision: a sign, 5 bits of exponent, 10 of fraction.
+static double from_half(uint64_t bits) {
+    const int exponent = (int)(bits >> 10 & 31);
+    const double fraction = (double)(bits & 1023);
+    double size;
+    if (exponent == 31)
+        size = fraction > 0 ? (double)NAN : (double)INFINITY;
+    else
+        size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+    return bits >> 15 != 0 ? -size : size;
+}
+
+static double from_float32(uint64_t bits) {
+    const uint32_t low = (uint32_t)bits;
     float number;
-    memcpy(&number, at, sizeof number);
+    memcpy(&number, &low, sizeof number);
     return (double)number;
 }
 
-static double from_float64(const char *at) {
+static double from_float64(uint64_t bits) {
     double number;
-    memcpy(&number, at, sizeof number);
+    memcpy(&number, &bits, sizeof number);
     return number;
 }
 
-static const struct {
-    const char *descr;
+static double from_unsigned(uint64_t bits) {
+    return (double)bits;
+}
+
+static double from_int8(uint64_t bits) {
+    return (double)(int8_t)bits;
+}
+
+static double from_int16(uint64_t bits) {
+    return (double)(int16_t)bits;
+}
+
+static double from_int32(uint64_t bits) {
+    return (double)(int32_t)bits;
+}
+
+static double from_int64(uint64_t bits) {
+    return (double)(int64_t)bits;
+}
+
+/// A type of number, by NumPy's name of it without the order of its bytes.
+typedef struct {
+    const char *name;
     size_t size;
-    double (*get)(const char *at);
-} types[] = {
-    {"<f4", 4, from_float32},
-    {"<f8", 8, from_float64},
+    double (*get)(uint64_t bits);
+} number_type;
+
+static const number_type types[] = {
+    {"b1", 1, from_unsigned}, {"i1", 1, from_int8},     {"i2", 2, from_int16},
+    {"i4", 4, from_int32},    {"i8", 8, from_int64},    {"u1", 1, from_unsigned},
+    {"u2", 2, from_unsigned}, {"u4", 4, from_unsigned}, {"u8", 8, from_unsigned},
+    {"f2", 2, from_half},     {"f4", 4, from_float32},  {"f8", 8, from_float64},
 };
 
-static mr_status find_type(const char *path, const char *descr, size_t *out) {
-    for (size_t i = 0; i < MR_COUNT(types); i++) {
-        if (strcmp(descr, types[i].descr) == 0) {
-            *out = i;
+static mr_status find_type(const char *path, const char *descr, const number_type **out) {
+    for (size_t i = 0; i < MR_COUNT(types) && strchr("<>|=", descr[0]) != NULL; i++) {
+        if (strcmp(descr + 1, types[i].name) == 0) {
+            *out = &types[i];
             return MR_OK;
         }
     }
     return mr_fail(MR_ERR_INPUT,
-                   "%s: holds numbers of type '%s'; only '<f4' and '<f8' can be read, so save "
-                   "array.astype('<f8')",
+                   "%s: holds numbers of type '%s'; booleans, integers and floating-point numbers "
+                   "up to 64 bits can be read, so save array.astype('<f8')",
                    path, descr);
 }
 
-static mr_status check_size(const char *path, const mr_matrix *matrix, size_t size,
+static uint64_t get_bits(const unsigned char *at, size_t size, bool is_big_endian) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < size; i++)
+        bits |= (uint64_t)at[i] << 8 * (is_big_endian ? size - 1 - i : i);
+    return bits;
+}
+
+static mr_status check_size(const char *path, const header *h, const mr_matrix *matrix, size_t size,
                             size_t n_bytes) {
     size_t n_expected;
     if (__builtin_mul_overflow(matrix->n_rows, matrix->n_cols, &n_expected) ||
-        __builtin_mul_overflow(n_expected, size, &n_expected) || n_expected > n_bytes)
-        return fail_file(path, "it ends before its last row");
+        __builtin_mul_overflow(n_expected, size, &n_expected))
+        return fail_file(path, "its header tells of more numbers than a file can hold");
     if (n_expected < n_bytes)
-        return fail_file(path, "it goes on after its last row");
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: goes on for %zu bytes after its last row; is it a .npy file saved by "
+                       "NumPy, and whole?",
+                       path, n_bytes - n_expected);
+    if (n_expected > n_bytes)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "%s: ends before its last number, after %zu of %zu bytes of numbers (in %s "
+            "%zu of %zu); copy or save it again",
+            path, n_bytes, n_expected, h->fortran_order ? "column" : "row",
+            n_bytes / (n_expected / (h->fortran_order ? matrix->n_cols : matrix->n_rows)) + 1,
+            h->fortran_order ? matrix->n_cols : matrix->n_rows);
     return MR_OK;
 }
 
-static mr_status npy_read(const char *path, const char *bytes, size_t n_bytes, mr_matrix *out) {
+static mr_status npy_read(const char *path, const char *bytes, size_t n_bytes,
+                          const mr_matrix_options *options, mr_matrix *out) {
+    (void)options; // there is no line of names
     mr_status status;
     header h = {0};
     mr_bytes data = {0};
-    size_t type = 0;
+    const number_type *type = NULL;
     MR_TRY(read_header(path, bytes, n_bytes, &h, &data));
     MR_TRY(find_type(path, h.descr, &type));
     if (h.n_dims != 1 && h.n_dims != 2)
         return mr_fail(MR_ERR_INPUT,
                        "%s: has %zu dimensions; a table has two, or one for a single column", path,
                        h.n_dims);
-    out->n_rows = h.shape[0];
-    out->n_cols = h.n_dims == 2 ? h.shape[1] : 1;
-    MR_TRY(check_size(path, out, types[type].size, data.n_bytes));
-    out->values = malloc((out->n_rows * out->n_cols + 1) * sizeof *out->values);
+    const mr_matrix shape = {.n_rows = h.shape[0], .n_cols = h.n_dims == 2 ? h.shape[1] : 1};
+    MR_TRY(check_size(path, &h, &shape, type->size, data.n_bytes));
+    const size_t n = shape.n_rows * shape.n_cols;
+    if (n == 0) // (0, 3) and (1000000000000, 0) alike
+        return MR_OK;
+    *out = shape;
+    out->values = malloc(n * sizeof *out->values);
     if (out->values == NULL)
         return mr_fail_memory(path);
     const size_t row_step = h.fortran_order ? 1 : out->n_cols;
     const size_t col_step = h.fortran_order ? out->n_rows : 1;
-    const char *numbers = data.data;
+    const unsigned char *numbers = data.data;
     for (size_t i = 0; i < out->n_rows; i++)
         for (size_t j = 0; j < out->n_cols; j++)
             out->values[i * out->n_cols + j] =
-                types[type].get(numbers + (i * row_step + j * col_step) * types[type].size);
+                type->get(get_bits(numbers + (i * row_step + j * col_step) * type->size, type->size,
+                                   h.descr[0] == '>'));
 done:
     return status;
 }

@@ -33,6 +33,8 @@ struct mr_params {
     entry *first, *last;
     bool failed;              // an allocation of mr_params_add
     size_t size;              // numbers in the block, gaps for alignment included
+    size_t n_declared;        // without gaps
+    size_t limit;             // of n_declared
     mr_real *array[N_ARRAYS]; // one allocation, owned through array[VALUE]
 };
 
@@ -49,8 +51,21 @@ mr_status mr_params_new(mr_params **out) {
         free(params);
         return mr_fail_memory("parameters");
     }
+    params->limit = SIZE_MAX;
     *out = params;
     return MR_OK;
+}
+
+void mr_params_limit(mr_params *params, size_t n_numbers) {
+    params->limit = n_numbers;
+}
+
+mr_status mr_params_check_room(const mr_params *params, size_t n_numbers) {
+    size_t n_all;
+    if (!__builtin_add_overflow(params->n_declared, n_numbers, &n_all) && n_all <= params->limit)
+        return MR_OK;
+    return mr_fail(MR_ERR_INPUT, "a model of these sizes has more than the file's %zu numbers",
+                   params->limit);
 }
 
 void mr_params_free(mr_params *params) {
@@ -81,6 +96,7 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
     assert(!params->array[VALUE] && rows > 0 && cols > 0 && strlen(name) < MAX_NAME);
     const mr_param param = {.offset = params->size, .rows = rows, .cols = cols};
     params->size += round_up(rows * cols);
+    params->n_declared += rows * cols;
     add_entry(params,
               (entry){.name = name, .param = param, .init = init, .fan_in = fan_in, .mask = mask});
     return param;
@@ -89,6 +105,8 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
                               const mr_real *start) {
     const mr_param param = mr_params_add(params, name, rows, cols, MR_INIT_ZERO, 1, NULL);
+    if (params->n_declared > params->limit)
+        return param; // mr_params_alloc will say so
     mr_real *copy = mr_arena_alloc(params->arena, rows * cols * sizeof *copy);
     if (copy && !params->failed) {
         memcpy(copy, start, rows * cols * sizeof *copy);
@@ -100,6 +118,9 @@ mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, 
 }
 
 static mr_status allocate_block(mr_params *params) {
+    const mr_status status = mr_params_check_room(params, 0);
+    if (status != MR_OK)
+        return status;
     if (params->failed)
         return mr_fail_memory("the names of parameters");
     const size_t n_bytes = (params->size > 0 ? params->size : round_up(1)) * sizeof(mr_real);

@@ -33,6 +33,14 @@ typedef enum {
 mr_status mr_params_new(mr_params **out);
 void mr_params_free(mr_params *params);
 
+/// Bounds how many numbers may be declared: for layouts that a file describes, which cannot have
+/// more of them than the file. Without a bound until set.
+void mr_params_limit(mr_params *params, size_t n_numbers);
+
+/// Fails with MR_ERR_INPUT where `n_numbers` more are beyond the limit. For those who prepare
+/// something of that size before they declare it.
+mr_status mr_params_check_room(const mr_params *params, size_t n_numbers);
+
 /// Declares a parameter [rows x cols], before mr_params_alloc. `name` is copied and unique
 /// ("actor.trunk.0.weight").
 ///
@@ -41,7 +49,7 @@ void mr_params_free(mr_params *params);
 ///   the parameter is 0
 ///           at the start; mr_linear_masked keeps its gradient 0 there, so that it stays 0.
 ///
-/// An allocation that fails is reported by mr_params_alloc.
+/// An allocation that fails is reported by mr_params_alloc, and likewise what is beyond the limit.
 mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
                        size_t fan_in, const mr_real *mask);
 
@@ -49,6 +57,7 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
                               const mr_real *start);
 
+/// Fails with MR_ERR_MEMORY, or MR_ERR_INPUT where more was declared than mr_params_limit allows.
 /// Allocates the block, 64-byte aligned and zeroed, and draws the starting values from `random`.
 mr_status mr_params_alloc(mr_params *params, mr_random *random);
 

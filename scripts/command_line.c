@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/file.h"
 #include "agents/peer_names.h"
 #include "nn/nearest.h"
 
@@ -270,6 +271,26 @@ static mr_status check_given_once(const mr_command_line *line) {
     return status;
 }
 
+// What is checked of an output before the work; NULL: the option is none.
+static mr_status (*const output_checks[])(const char *path) = {
+    [MR_SETTING_OUT_FILE] = mr_file_check_writable,
+    [MR_SETTING_OUT_DIR] = mr_directory_check_writable,
+};
+
+static mr_status check_outputs(const mr_command *command, const void *fields) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
+        const mr_setting *option = mr_command_option_at(command, i);
+        if (option->type >= MR_COUNT(output_checks) || output_checks[option->type] == NULL)
+            continue;
+        const char *path = (const char *)fields + option->offset;
+        if (path[0] != '\0' || option->initial[0] != '\0') // empty by default: none
+            MR_TRY(output_checks[option->type](path));
+    }
+done:
+    return status;
+}
+
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields) {
     mr_status status;
@@ -281,6 +302,7 @@ mr_status mr_command_line_store(const mr_command *command, const mr_command_line
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option != &help_option)
             MR_TRY(mr_given_store(&line->given[i], fields));
+    status = check_outputs(command, fields);
 done:
     return status;
 }

@@ -85,7 +85,7 @@ static const mr_setting options[] = {
      "they "
      "are; use the run's own copy",
      false},
-    {"video", MR_SETTING_TEXT, AT(video), "", 0, 0, "FILE.mp4",
+    {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
      "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
     {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
      "film as numbered PNG files in a new folder", false},

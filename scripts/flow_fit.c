@@ -6,8 +6,8 @@
 
 #include "flows/fit.h"
 #include "nn/clock.h"
-#include "nn/matrix_file.h"
 #include "scripts/command.h"
+#include "scripts/flow_table.h"
 #include "scripts/live_line.h"
 #include "scripts/print_json.h"
 #include "scripts/stopping.h"
@@ -16,6 +16,11 @@ typedef struct {
     mr_fit_options fit;
     char flow[MR_MAX_TEXT];
     char out[MR_MAX_TEXT];
+    char header[MR_MAX_CHOICE];
+    char columns[MR_MAX_TEXT];
+    bool drop_constant;
+    char weights[MR_MAX_TEXT];
+    double clip_outliers;
     size_t threads;
     bool json;
 } fit_options;
@@ -26,7 +31,19 @@ typedef struct {
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "nsf", 0, 0, "FLOW",
      "the flow, as in nsf or maf:layers=3 (`millrace flow list`)", false},
-    {"out", MR_SETTING_TEXT, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
+     false},
+    {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
+     "whether the first row of a .csv is the columns' names", false},
+    {"columns", MR_SETTING_TEXT, AT(columns), "", 0, 0, "NAME|N|N-N,...",
+     "fit these columns, by names or numbers from 1; default: all", false},
+    {"drop_constant", MR_SETTING_SWITCH, AT(drop_constant), "false", 0, 0, NULL,
+     "leave out columns that are the same in every row; samples have them again", false},
+    {"weights", MR_SETTING_TEXT, AT(weights), "", 0, 0, "FILE|COLUMN",
+     "how often each row counts: a table of one column, or a column of DATA", false},
+    {"clip_outliers", MR_SETTING_REAL, AT(clip_outliers), "0", 0, 1e12, "X",
+     "fit cells beyond X robust deviations from their column's median as if they were there; 0: "
+     "as they are",
      false},
     {"epochs", MR_SETTING_COUNT, AT(fit.max_epochs), "1000", 1, 1e9, "N",
      "most passes through the data", false},
@@ -44,8 +61,9 @@ static const mr_setting options[] = {
      "of the flow's start, the held-out rows and the order of the others", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: out, flow, n, dim, epochs, best_epoch, train_log_likelihood, "
-     "held_out_log_likelihood, seconds",
+     "print one object: out, flow, n, dim, header (whether the first row was names), columns "
+     "(numbers), constant_columns, weighted, clipped_cells, epochs, best_epoch, "
+     "train_log_likelihood, held_out_log_likelihood, seconds",
      false},
 };
 
@@ -76,9 +94,39 @@ static mr_status fit(const fit_options *chosen, const mr_matrix *data, mr_densit
     return status;
 }
 
-static void print_text(const fit_options *chosen, const mr_matrix *data, const mr_density *density,
-                       const outcome *o) {
-    printf("data      %zu rows of %zu\n", data->n_rows, data->n_cols);
+static void print_header(const mr_layout *layout) {
+    enum { N_SHOWN = 6 };
+    if (layout->names == NULL) {
+        printf("header    none: the first row is data\n");
+        return;
+    }
+    printf("header    the first row is names: ");
+    for (size_t j = 0; j < layout->n_columns && j < N_SHOWN; j++)
+        printf("%s%s", j > 0 ? ", " : "", layout->names[j]);
+    printf("%s\n", layout->n_columns > N_SHOWN ? ", ..." : "");
+}
+
+static void print_columns(const mr_fit_table *table) {
+    printf("columns   ");
+    for (size_t j = 0; j < table->data.n_cols; j++)
+        printf("%s%zu", j > 0 ? ", " : "", table->layout.columns[j] + 1);
+    printf(" of %zu", table->layout.n_columns);
+    for (size_t k = 0; k < table->layout.n_constants; k++)
+        printf("%s%zu", k > 0 ? ", " : "; constant: ", table->layout.constants[k].column + 1);
+    printf("\n");
+}
+
+static void print_text(const fit_options *chosen, const mr_fit_table *table,
+                       const mr_density *density, const outcome *o) {
+    printf("data      %zu%s rows of %zu\n", table->data.n_rows,
+           table->weights != NULL ? " weighted" : "", table->data.n_cols);
+    if (table->is_csv)
+        print_header(&table->layout);
+    if (table->data.n_cols < table->layout.n_columns)
+        print_columns(table);
+    if (chosen->clip_outliers > 0)
+        printf("clipped   %zu cells beyond %g robust deviations\n", table->n_clipped,
+               chosen->clip_outliers);
     printf("flow      %s\n", mr_density_flow(density));
     printf("epochs    %zu in %.1f s, the best was %zu\n", o->end.epoch, o->seconds,
            o->end.best_epoch);
@@ -86,20 +134,28 @@ static void print_text(const fit_options *chosen, const mr_matrix *data, const m
     printf("model     %s\n", chosen->out);
 }
 
-static mr_status print_json(const fit_options *chosen, const mr_matrix *data,
+static mr_status print_json(const fit_options *chosen, const mr_fit_table *table,
                             const mr_density *density, const outcome *o) {
-    json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "out", chosen->out, "flow",
-                  mr_density_flow(density), "n", (json_int_t)data->n_rows, "dim",
-                  (json_int_t)data->n_cols, "epochs", (json_int_t)o->end.epoch, "best_epoch",
-                  (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
-                  "held_out_log_likelihood", o->end.best_log_prob, "seconds", o->seconds);
+    const mr_layout *layout = &table->layout;
+    json_t *columns = json_array(), *constants = json_array();
+    for (size_t j = 0; j < table->data.n_cols; j++)
+        json_array_append_new(columns, json_integer((json_int_t)layout->columns[j] + 1));
+    for (size_t k = 0; k < layout->n_constants; k++)
+        json_array_append_new(constants, json_integer((json_int_t)layout->constants[k].column + 1));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "out",
+        chosen->out, "flow", mr_density_flow(density), "n", (json_int_t)table->data.n_rows, "dim",
+        (json_int_t)table->data.n_cols, "header", (int)(layout->names != NULL), "columns", columns,
+        "constant_columns", constants, "weighted", (int)(table->weights != NULL), "clipped_cells",
+        (json_int_t)table->n_clipped, "epochs", (json_int_t)o->end.epoch, "best_epoch",
+        (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
+        "held_out_log_likelihood", o->end.best_log_prob, "seconds", o->seconds);
     return mr_print_json(object);
 }
 
 // A fit that was stopped leaves its model so far, and the checkpoint to go on from.
-static mr_status finish(const fit_options *chosen, const mr_matrix *data, const mr_density *density,
-                        const outcome *o) {
+static mr_status finish(const fit_options *chosen, const mr_fit_table *table,
+                        const mr_density *density, const outcome *o) {
     const bool is_stopped = mr_stop_exit_code() != 0;
     if (is_stopped)
         fprintf(stderr, "stopped after epoch %zu; the same command goes on from there (%s)\n",
@@ -112,15 +168,39 @@ static mr_status finish(const fit_options *chosen, const mr_matrix *data, const 
     if (!is_stopped)
         unlink(chosen->fit.checkpoint);
     if (chosen->json)
-        return print_json(chosen, data, density, o);
-    print_text(chosen, data, density, o);
+        return print_json(chosen, table, density, o);
+    print_text(chosen, table, density, o);
     return MR_OK;
+}
+
+static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_table *table) {
+    return mr_fit_table_read(path,
+                             &(mr_fit_choice){.header = mr_header_of(chosen->header),
+                                              .columns = chosen->columns,
+                                              .weights = chosen->weights,
+                                              .drop_constant = chosen->drop_constant,
+                                              .clip = chosen->clip_outliers},
+                             table);
+}
+
+// A table that is its features and has no names needs no layout.
+static mr_status new_density(const fit_options *chosen, const mr_fit_table *table,
+                             mr_density **out) {
+    const size_t dim = table->data.n_cols;
+    mr_status status = mr_density_new(chosen->flow, MR_FLOW_TO_SCORE, dim, chosen->fit.seed, out);
+    if (status == MR_OK && (table->layout.names != NULL || dim < table->layout.n_columns))
+        status = mr_density_set_layout(*out, &table->layout);
+    if (status == MR_OK && dim == 1 && mr_density_is_affine(*out))
+        fprintf(stderr,
+                "note: of one column %s makes no more than a Gaussian; nsf has other shapes\n",
+                mr_density_flow(*out));
+    return status;
 }
 
 static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     mr_status status;
     fit_options chosen = {.fit = mr_fit_defaults()};
-    mr_matrix data = {0};
+    mr_fit_table table = {0};
     mr_density *density = NULL;
     char *checkpoint = NULL;
     outcome o;
@@ -133,18 +213,19 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     }
     chosen.fit.checkpoint = checkpoint;
     chosen.fit.n_threads = (int)chosen.threads;
-    MR_TRY(mr_matrix_read(line->arguments[0], &data));
-    MR_TRY(mr_density_new(chosen.flow, MR_FLOW_TO_SCORE, data.n_cols, chosen.fit.seed, &density));
-    status = fit(&chosen, &data, density, &o);
+    MR_TRY(read_table(line->arguments[0], &chosen, &table));
+    chosen.fit.weights = table.weights;
+    MR_TRY(new_density(&chosen, &table, &density));
+    status = fit(&chosen, &table.data, density, &o);
     if (status == MR_ERR_NUMERIC)
         unlink(checkpoint); // going on from it would end the same way
     if (status == MR_OK)
-        status = finish(&chosen, &data, density, &o);
+        status = finish(&chosen, &table, density, &o);
     *exit_code = mr_stop_exit_code();
 done:
     free(checkpoint);
     mr_density_free(density);
-    mr_matrix_free(&data);
+    mr_fit_table_free(&table);
     return status;
 }
 
@@ -152,10 +233,10 @@ const mr_command mr_command_flow_fit = {
     .name = "flow fit",
     .usage = "DATA [options]",
     .summary = "fit a density to a table of data",
-    .details = "Fits a flow to the rows of a table by maximum likelihood. DATA is a .npy of\n"
-               "float32 or float64, [rows x columns], or a .csv. The columns are standardised; a\n"
-               "part of the rows is held out, and the model is that of the pass through the\n"
-               "others after which the held-out rows were most likely.\n\n"
+    .details = "Fits a flow to the rows of a table by maximum likelihood. DATA is a .npy,\n"
+               "[rows x columns], a .npz of one such array, or a .csv. The columns are\n"
+               "standardised; a part of the rows is held out, and the model is that of the pass\n"
+               "through the others after which the held-out rows were most likely.\n\n"
                "Ctrl-C stops in good order. A fit that was stopped or killed leaves\n"
                "FILE.checkpoint; the same command goes on from it, and ends as if it had never\n"
                "been stopped.",

@@ -21,7 +21,7 @@ typedef struct {
 #define AT(field) offsetof(plot_options, field)
 
 static const mr_setting options[] = {
-    {"out", MR_SETTING_TEXT, AT(out), "density.png", 0, 0, "FILE.png", "where the picture goes",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "density.png", 0, 0, "FILE.png", "where the picture goes",
      false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
      "what stands above it; default: the flow", false},

@@ -6,6 +6,7 @@
 #include "flows/density.h"
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
+#include "scripts/flow_table.h"
 #include "scripts/print_json.h"
 
 typedef struct {
@@ -20,7 +21,7 @@ typedef struct {
 
 static const mr_setting options[] = {
     {"num", MR_SETTING_COUNT, AT(num), "1000", 1, 1e9, "N", "samples to draw", false},
-    {"out", MR_SETTING_TEXT, AT(out), "samples.npy", 0, 0, "FILE",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "samples.npy", 0, 0, "FILE",
      "where they go, a .npy of float64 or a .csv", false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the samples; fewer of a seed are the first of more", false},
@@ -41,7 +42,8 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     mr_status status;
     sample_options chosen;
     mr_density *density = NULL;
-    double *x = NULL;
+    double *x = NULL, *table = NULL;
+    size_t n_cols = 0;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
     MR_TRY(mr_matrix_check_name(chosen.out));
@@ -53,12 +55,14 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
         goto done;
     }
     MR_TRY(mr_density_sample(density, (int)chosen.threads, chosen.seed, chosen.num, x, NULL));
-    MR_TRY(mr_matrix_write(chosen.out, chosen.num, dim, x));
+    MR_TRY(mr_samples_with_constants(density, chosen.num, x, &table, &n_cols));
+    MR_TRY(mr_matrix_write(chosen.out, chosen.num, n_cols, table));
     if (chosen.json)
-        status = print_json(&chosen, dim);
+        status = print_json(&chosen, n_cols);
     else
-        printf("%zu samples of %zu are in %s\n", chosen.num, dim, chosen.out);
+        printf("%zu samples of %zu are in %s\n", chosen.num, n_cols, chosen.out);
 done:
+    free(table);
     free(x);
     mr_density_free(density);
     return status;
@@ -69,7 +73,8 @@ const mr_command mr_command_flow_sample = {
     .usage = "MODEL [options]",
     .summary = "draw samples from a saved density",
     .details = "Draws samples from a model that `millrace flow fit` or `millrace flow vi` has\n"
-               "saved, in the data's own units, one a row.",
+               "saved, in the data's own units, one a row. Columns that were left out as\n"
+               "constant are there again, as they were.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

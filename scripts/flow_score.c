@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "flows/density.h"
-#include "nn/matrix_file.h"
 #include "scripts/command.h"
+#include "scripts/flow_table.h"
 #include "scripts/print_json.h"
 
 typedef struct {
     char out[MR_MAX_TEXT];
+    char header[MR_MAX_CHOICE];
     uint64_t seed;
     size_t threads;
     bool json;
@@ -19,73 +20,74 @@ typedef struct {
 #define AT(field) offsetof(score_options, field)
 
 static const mr_setting options[] = {
-    {"out", MR_SETTING_TEXT, AT(out), "", 0, 0, "FILE",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "", 0, 0, "FILE",
      "write the log-likelihood of each row, in nats, to a .npy or .csv", false},
+    {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
+     "whether the first row of a .csv is the columns' names", false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N", "nothing here is random: without effect",
      false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: n, mean_log_likelihood, stderr (null for a single row)", false},
+     "print one object: n, n_impossible, header (whether the first row was names), "
+     "mean_log_likelihood and stderr of the possible rows (null where they cannot be told)",
+     false},
 };
 
 typedef struct {
-    double mean;
+    size_t n, n_impossible;
+    double mean;  // of the others; NaN where there is none
     double error; // standard error of the mean; NaN for a single row
+    bool is_csv, has_names;
 } summary;
 
-static summary summarise(size_t n, const double *scores) {
+static void summarise(summary *s, const double *scores) {
     double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += scores[i];
-    const double mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += (scores[i] - mean) * (scores[i] - mean);
-    return (summary){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN};
+    const size_t n = s->n - s->n_impossible;
+    for (size_t i = 0; i < s->n; i++)
+        sum += isfinite(scores[i]) ? scores[i] : 0;
+    s->mean = sum / (double)n;
+    for (size_t i = 0; i < s->n; i++)
+        squares += isfinite(scores[i]) ? (scores[i] - s->mean) * (scores[i] - s->mean) : 0;
+    s->error = n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : (double)NAN;
 }
 
-static void print_text(size_t n, const summary *s) {
-    printf("rows                 %zu\n", n);
-    if (isnan(s->error))
+static void note_impossible(const summary *s, const double *scores) {
+    size_t first = 0;
+    if (s->n_impossible == 0)
+        return;
+    while (isfinite(scores[first]))
+        first++;
+    fprintf(stderr,
+            "note: the model gives no density to %zu of %zu rows (row %zu is the first); their "
+            "log-likelihood is -inf, and the mean is that of the others\n",
+            s->n_impossible, s->n, first + 1);
+}
+
+static void print_text(const summary *s) {
+    printf("rows                 %zu\n", s->n);
+    if (s->is_csv)
+        printf("header               %s\n",
+               s->has_names ? "the first row is names" : "none: the first row is data");
+    if (s->n_impossible > 0)
+        printf("impossible           %zu\n", s->n_impossible);
+    if (s->n_impossible == s->n)
+        printf("mean log-likelihood  -inf nats\n");
+    else if (isnan(s->error))
         printf("mean log-likelihood  %.4f nats\n", s->mean);
     else
         printf("mean log-likelihood  %.4f ± %.4f nats\n", s->mean, s->error);
 }
 
-static mr_status print_json(size_t n, const summary *s) {
+static json_t *number_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static mr_status print_json(const summary *s) {
     json_t *object =
-        json_pack("{s:I, s:f, s:o}", "n", (json_int_t)n, "mean_log_likelihood", s->mean, "stderr",
-                  isfinite(s->error) ? json_real(s->error) : json_null());
+        json_pack("{s:I, s:I, s:b, s:o, s:o}", "n", (json_int_t)s->n, "n_impossible",
+                  (json_int_t)s->n_impossible, "header", (int)s->has_names, "mean_log_likelihood",
+                  number_or_null(s->mean), "stderr", number_or_null(s->error));
     return mr_print_json(object);
-}
-
-static mr_status fail_width(const char *path, const mr_matrix *data, const mr_density *density) {
-    size_t n_columns;
-    const size_t dim = mr_density_dim(density);
-    if (mr_density_columns(density, &n_columns) && n_columns != dim)
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: row 1 has %zu columns, the model needs %zu, or %zu to pick them from; "
-                       "was it fitted to other data?",
-                       path, data->n_cols, dim, n_columns);
-    return mr_fail(MR_ERR_INPUT,
-                   "%s: row 1 has %zu columns, the model needs %zu; was it fitted to other data?",
-                   path, data->n_cols, dim);
-}
-
-// Leaves those columns that the model is about, in place: a table of whole observations, as the
-// density of a run may be given.
-static mr_status pick_columns(const char *path, const mr_density *density, mr_matrix *data) {
-    size_t n_columns;
-    const size_t *columns = mr_density_columns(density, &n_columns);
-    const size_t dim = mr_density_dim(density), width = data->n_cols;
-    if (width == dim)
-        return MR_OK;
-    if (!columns || width != n_columns)
-        return fail_width(path, data, density);
-    for (size_t i = 0; i < data->n_rows; i++)
-        for (size_t j = 0; j < dim; j++)
-            data->values[i * dim + j] = data->values[i * width + columns[j]];
-    data->n_cols = dim;
-    return MR_OK;
 }
 
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
@@ -100,21 +102,24 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
-    MR_TRY(mr_matrix_read(line->arguments[1], &data));
-    MR_TRY(pick_columns(line->arguments[1], density, &data));
+    MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
+    summary s = {
+        .n = data.n_rows, .is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     scores = malloc(data.n_rows * sizeof *scores);
     if (scores == NULL) {
         status = mr_fail_memory("the scores");
         goto done;
     }
-    MR_TRY(mr_density_log_prob(density, (int)chosen.threads, data.n_rows, data.values, scores));
+    MR_TRY(mr_density_score(density, (int)chosen.threads, data.n_rows, data.values, scores,
+                            &s.n_impossible));
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_write(chosen.out, data.n_rows, 1, scores));
-    const summary s = summarise(data.n_rows, scores);
+    summarise(&s, scores);
+    note_impossible(&s, scores);
     if (chosen.json)
-        status = print_json(data.n_rows, &s);
+        status = print_json(&s);
     else
-        print_text(data.n_rows, &s);
+        print_text(&s);
 done:
     free(scores);
     mr_matrix_free(&data);
@@ -126,9 +131,11 @@ const mr_command mr_command_flow_score = {
     .name = "flow score",
     .usage = "MODEL DATA [options]",
     .summary = "report how likely data is under a saved density",
-    .details = "Prints the mean log-likelihood of the rows of a table (.npy or .csv) under a\n"
-               "model that `millrace flow fit` or `millrace flow vi` has saved, in nats and in\n"
-               "the data's own units, with its standard error.\n\n"
+    .details = "Prints the mean log-likelihood of the rows of a table (.npy, .npz or .csv)\n"
+               "under a model that `millrace flow fit` or `millrace flow vi` has saved, in nats\n"
+               "and in the data's own units, with its standard error. Columns are found by their\n"
+               "names where model and table have some, else by their places. A row that the\n"
+               "model gives no density gets -inf, and is left out of the mean.\n\n"
                "The density.safetensors of a run with --bonus density takes observations, and\n"
                "picks the features that it is about; the lower the likelihood, the more novel.",
     .min_arguments = 2,

@@ -33,7 +33,7 @@ typedef struct {
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "real_nvp", 0, 0, "FLOW",
      "the flow, as in planar:layers=16 (`millrace flow list`)", false},
-    {"out", MR_SETTING_TEXT, AT(out), "vi", 0, 0, "DIR",
+    {"out", MR_SETTING_OUT_DIR, AT(out), "vi", 0, 0, "DIR",
      "where model.safetensors, samples.npy and density.png go", false},
     {"steps", MR_SETTING_COUNT, AT(steps), "10000", 1, 1e9, "N", "gradient steps", false},
     {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 1e6, "N", "samples in a step",
@@ -52,7 +52,8 @@ static const mr_setting options[] = {
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: target, flow, steps, seed, elbo, elbo_stderr, log_z and kl (null where not "
-     "known), log_z_estimate, log_z_estimate_stderr",
+     "known), log_z_estimate, log_z_estimate_stderr, n_effective, pareto_k, wide_log_z_estimate, "
+     "wide_log_z_estimate_stderr, wide_pareto_k, is_reliable, out",
      false},
 };
 
@@ -72,11 +73,33 @@ static void stepped(void *self, const mr_vi_progress *now) {
 
 // ---- Results
 
+/// The files that are written.
+typedef struct {
+    char *model, *samples, *picture; // owned
+} files;
+
 static mr_status path_in(const char *dir, const char *name, char **out) {
-    if (asprintf(out, "%s/%s", dir, name) >= 0)
-        return MR_OK;
-    *out = NULL;
-    return mr_fail_memory("a file name");
+    if (asprintf(out, "%s/%s", dir, name) < 0) {
+        *out = NULL;
+        return mr_fail_memory("a file name");
+    }
+    return mr_file_check_writable(*out);
+}
+
+static mr_status files_prepare(const char *dir, files *f) {
+    mr_status status;
+    MR_TRY(mr_make_directories(dir));
+    MR_TRY(path_in(dir, "model.safetensors", &f->model));
+    MR_TRY(path_in(dir, "samples.npy", &f->samples));
+    MR_TRY(path_in(dir, "density.png", &f->picture));
+done:
+    return status;
+}
+
+static void files_free(files *f) {
+    free(f->model);
+    free(f->samples);
+    free(f->picture);
 }
 
 static mr_status draw(const vi_options *chosen, const mr_density *density, const mr_target *target,
@@ -99,28 +122,21 @@ static mr_status draw(const vi_options *chosen, const mr_density *density, const
 
 // Without gnuplot there is no picture; the rest is worth having all the same.
 static mr_status write_files(const vi_options *chosen, const mr_density *density,
-                             const mr_target *target, const mr_vi_result *result) {
+                             const mr_target *target, const mr_vi_result *result, const files *f) {
     mr_status status;
-    char *model = NULL, *table = NULL, *picture = NULL;
     double *samples = calloc(chosen->samples * target->dim, sizeof *samples);
     double *log_prob = calloc(chosen->samples, sizeof *log_prob);
     if (samples == NULL || log_prob == NULL) {
         status = mr_fail_memory("the samples");
         goto done;
     }
-    MR_TRY(path_in(chosen->out, "model.safetensors", &model));
-    MR_TRY(path_in(chosen->out, "samples.npy", &table));
-    MR_TRY(path_in(chosen->out, "density.png", &picture));
-    MR_TRY(mr_density_save(density, model));
+    MR_TRY(mr_density_save(density, f->model));
     MR_TRY(mr_density_sample(density, (int)chosen->threads, chosen->seed, chosen->samples, samples,
                              log_prob));
-    MR_TRY(mr_matrix_write(table, chosen->samples, target->dim, samples));
-    if (draw(chosen, density, target, result, samples, log_prob, picture) != MR_OK)
+    MR_TRY(mr_matrix_write(f->samples, chosen->samples, target->dim, samples));
+    if (draw(chosen, density, target, result, samples, log_prob, f->picture) != MR_OK)
         fprintf(stderr, "note: there is no picture: %s\n", mr_error_message());
 done:
-    free(picture);
-    free(table);
-    free(model);
     free(log_prob);
     free(samples);
     return status;
@@ -138,7 +154,20 @@ static void print_text(const vi_options *chosen, const mr_density *density, cons
     }
     printf("log Z estimate  %.4f ± %.4f by importance sampling\n", result->log_z,
            result->log_z_stderr);
+    printf("                %.0f effective samples; Pareto k %.2f\n", result->n_effective,
+           result->pareto_k);
+    printf("  wider         %.4f ± %.4f from a base three times as wide; Pareto k %.2f\n",
+           result->wide_log_z, result->wide_log_z_stderr, result->wide_pareto_k);
     printf("results         %s\n", chosen->out);
+}
+
+static void note_doubt(const mr_vi_result *result) {
+    const char *doubt = mr_vi_doubt(result);
+    if (doubt != NULL)
+        fprintf(stderr,
+                "note: the error bar of log Z cannot be trusted: %s; try a flow with more layers "
+                "or a wider bound, or more steps\n",
+                doubt);
 }
 
 static json_t *number_or_null(double value) {
@@ -148,12 +177,17 @@ static json_t *number_or_null(double value) {
 static mr_status print_json(const vi_options *chosen, const mr_density *density,
                             const mr_target *target, const mr_vi_result *result) {
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:s}", "target", target->name, "flow",
-        mr_density_flow(density), "steps", (json_int_t)result->n_steps, "seed",
-        mr_json_unsigned(chosen->seed), "elbo", result->elbo, "elbo_stderr", result->elbo_stderr,
-        "log_z", number_or_null(target->log_z), "kl", number_or_null(target->log_z - result->elbo),
-        "log_z_estimate", number_or_null(result->log_z), "log_z_estimate_stderr",
-        number_or_null(result->log_z_stderr), "out", chosen->out);
+        "{s:s, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, s:s}",
+        "target", target->name, "flow", mr_density_flow(density), "steps",
+        (json_int_t)result->n_steps, "seed", mr_json_unsigned(chosen->seed), "elbo", result->elbo,
+        "elbo_stderr", result->elbo_stderr, "log_z", number_or_null(target->log_z), "kl",
+        number_or_null(target->log_z - result->elbo), "log_z_estimate",
+        number_or_null(result->log_z), "log_z_estimate_stderr",
+        number_or_null(result->log_z_stderr), "n_effective", result->n_effective, "pareto_k",
+        number_or_null(result->pareto_k), "wide_log_z_estimate", number_or_null(result->wide_log_z),
+        "wide_log_z_estimate_stderr", number_or_null(result->wide_log_z_stderr), "wide_pareto_k",
+        number_or_null(result->wide_pareto_k), "is_reliable", (int)(mr_vi_doubt(result) == NULL),
+        "out", chosen->out);
     return mr_print_json(object);
 }
 
@@ -182,19 +216,22 @@ static mr_status run_vi(const mr_command_line *line, int *exit_code) {
     mr_target *target = NULL;
     mr_density *density = NULL;
     mr_vi_result result;
+    files f = {0};
 
     MR_TRY(mr_command_line_store(&mr_command_flow_vi, line, &chosen));
     MR_TRY(mr_target_new(line->arguments[0], &target));
     MR_TRY(mr_density_new(chosen.flow, MR_FLOW_TO_SAMPLE, target->dim, chosen.seed, &density));
-    MR_TRY(mr_make_directories(chosen.out));
+    MR_TRY(files_prepare(chosen.out, &f));
     MR_TRY(fit(&chosen, density, target, &result));
-    MR_TRY(write_files(&chosen, density, target, &result));
+    MR_TRY(write_files(&chosen, density, target, &result, &f));
+    note_doubt(&result);
     if (chosen.json)
         status = print_json(&chosen, density, target, &result);
     else
         print_text(&chosen, density, target, &result);
     *exit_code = mr_stop_exit_code();
 done:
+    files_free(&f);
     mr_density_free(density);
     mr_target_free(target);
     return status;

@@ -30,7 +30,7 @@ typedef struct {
 #define AT(field) offsetof(plot_options, field)
 
 static const mr_setting options[] = {
-    {"out", MR_SETTING_TEXT, AT(out), "curve.png", 0, 0, "FILE.png", "where the picture goes",
+    {"out", MR_SETTING_OUT_FILE, AT(out), "curve.png", 0, 0, "FILE.png", "where the picture goes",
      false},
     {"density", MR_SETTING_SWITCH, AT(density), "false", 0, 0, NULL,
      "draw how the state density of a run with --bonus density went, instead", false},

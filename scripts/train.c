@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nn/file.h"
 #include "nn/number.h"
 #include "nn/path.h"
 #include "scripts/command.h"
@@ -316,6 +317,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_name_choose(&settings, &s.name_lock));
+    if (access(settings.out, F_OK) != 0) // what is there already is refused for that
+        MR_TRY(mr_directory_check_writable(settings.out));
     s.until_return = own.until_return;
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
     signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress

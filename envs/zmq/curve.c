@@ -110,6 +110,7 @@ mr_status mr_curve_make_pair(const char *name) {
                        zmq_strerror(zmq_errno()));
     snprintf(path, sizeof path, "%s.key", name);
     snprintf(secret_path, sizeof secret_path, "%s.key_secret", name);
+    MR_TRY(mr_file_check_writable(secret_path));
     if (access(path, F_OK) == 0)
         return mr_fail(MR_ERR_USAGE, "%s exists already; give another name, so that no key is lost",
                        path);

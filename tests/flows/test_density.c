@@ -3,6 +3,7 @@
 #include "flows/density.h"
 
 #include <math.h>
+#include <sys/resource.h>
 
 #include "nn/tensors.h"
 #include "tests/scratch.h"
@@ -41,7 +42,7 @@ Test(density, a_new_one_is_the_normal_of_the_data_it_starts_from) {
     static double x[N * DIM], log_prob[N];
     draw_data(x);
     mr_density *density = density_of("real_nvp");
-    cr_assert_eq(mr_density_start(density, N, x), MR_OK);
+    cr_assert_eq(mr_density_start(density, N, x, NULL), MR_OK);
     cr_assert_eq(mr_density_log_prob(density, 2, N, x, log_prob), MR_OK);
     const double *shift = mr_density_shift(density), *scale = mr_density_scale(density);
     for (size_t j = 0; j < DIM; j++) {
@@ -63,7 +64,7 @@ Test(density, a_new_one_is_the_normal_of_the_data_it_starts_from) {
 Test(density, constant_columns_keep_their_scale) {
     const double x[] = {5, 1, 1e-3, 5, 2, -1e-3};
     mr_density *density = density_of("gaussian");
-    cr_assert_eq(mr_density_start(density, 2, x), MR_OK);
+    cr_assert_eq(mr_density_start(density, 2, x, NULL), MR_OK);
     cr_expect_eq(mr_density_shift(density)[0], 5);
     cr_expect_eq(mr_density_scale(density)[0], 1);
     cr_expect_float_eq(mr_density_scale(density)[1], 0.5, 1e-15);
@@ -77,10 +78,10 @@ Test(density, columns_of_any_size_are_standardised_or_refused) {
                              2,       -1.7e308, 3, 3}; // their spread overflows
     double log_prob[2];
     mr_density *density = density_of("gaussian");
-    cr_assert_eq(mr_density_start(density, 2, large), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_start(density, 2, large, NULL), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_density_log_prob(density, 1, 2, large, log_prob), MR_OK);
     cr_expect_float_eq(log_prob[0], -1.5 - 1.5 * log_2_pi - log(0.5), 1e-5);
-    cr_expect_eq(mr_density_start(density, 3, larger), MR_ERR_INPUT);
+    cr_expect_eq(mr_density_start(density, 3, larger, NULL), MR_ERR_INPUT);
     scratch_expect_message("column 1");
     mr_density_free(density);
 }
@@ -91,7 +92,7 @@ Test(density, samples_carry_the_log_density_that_scoring_finds) {
     draw_data(data);
     for (size_t k = 0; k < MR_COUNT(flows); k++) {
         mr_density *density = density_of(flows[k]);
-        cr_assert_eq(mr_density_start(density, N, data), MR_OK);
+        cr_assert_eq(mr_density_start(density, N, data, NULL), MR_OK);
         disturb(density);
         cr_assert_eq(mr_density_sample(density, 1, 9, N, x, from_sampling), MR_OK);
         cr_assert_eq(mr_density_log_prob(density, 1, N, x, from_scoring), MR_OK);
@@ -134,7 +135,7 @@ Test(density, a_file_brings_back_the_same_bits) {
     static double data[N * DIM], before[N], after[N];
     draw_data(data);
     mr_density *density = density_of("real_nvp:layers=3,hidden=8"), *loaded = NULL;
-    cr_assert_eq(mr_density_start(density, N, data), MR_OK);
+    cr_assert_eq(mr_density_start(density, N, data, NULL), MR_OK);
     disturb(density);
     cr_assert_eq(mr_density_save(density, "a.safetensors"), MR_OK);
     cr_assert_eq(mr_density_load("a.safetensors", &loaded), MR_OK, "%s", mr_error_message());
@@ -161,14 +162,15 @@ Test(density, a_file_brings_back_the_same_bits) {
 static void write_altered(const char *key, const char *value) {
     mr_tensors *file = NULL;
     mr_tensors_writer *writer = NULL;
-    static const char *const keys[] = {"format", "format_version", "flow", "use", "dim"};
+    static const char *const keys[] = {"format",  "format_version", "flow",      "use",      "dim",
+                                       "columns", "column_names",   "constants", "n_columns"};
     cr_assert_eq(mr_tensors_open("good.safetensors", &file), MR_OK);
     cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
     for (size_t i = 0; i < MR_COUNT(keys); i++)
-        if (strcmp(keys[i], key) != 0)
-            mr_tensors_writer_note(writer, keys[i], mr_tensors_note(file, keys[i]));
-        else if (value != NULL)
+        if (strcmp(keys[i], key) == 0 && value != NULL)
             mr_tensors_writer_note(writer, key, value);
+        else if (strcmp(keys[i], key) != 0 && mr_tensors_note(file, keys[i]) != NULL)
+            mr_tensors_writer_note(writer, keys[i], mr_tensors_note(file, keys[i]));
     for (size_t i = 0; i < mr_tensors_count(file); i++) {
         const mr_tensor t = mr_tensors_at(file, i);
         mr_tensors_writer_add(writer, t.name, t.dtype, t.n_dims, t.shape, t.data);
@@ -205,6 +207,91 @@ Test(density, refuses_files_that_are_no_whole_model) {
     cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_NUMERIC);
     scratch_expect_message("not finite");
     cr_expect_null(loaded);
+    mr_density_free(density);
+}
+
+Test(density, scoring_goes_past_impossible_points) {
+    const double x[] = {0, 0, 0, 0, NAN, 0, 1, 1e30, 2, INFINITY, 0, 0, 1, 1, 1};
+    double log_prob[5];
+    size_t n_impossible = 77;
+    mr_density *density = density_of("real_nvp");
+    cr_assert_eq(mr_density_score(density, 1, 5, x, log_prob, &n_impossible), MR_OK);
+    cr_expect_eq(n_impossible, 3);
+    for (size_t i = 1; i < 4; i++)
+        cr_expect_eq(log_prob[i], -INFINITY);
+    cr_expect_float_eq(log_prob[0], -1.5 * log_2_pi, 1e-5);
+    cr_expect_float_eq(log_prob[4], -1.5 * log_2_pi - 1.5, 1e-5);
+    mr_density_free(density);
+}
+
+static const mr_layout wide = {
+    .n_columns = 5,
+    .columns = (size_t[]){1, 2, 4},
+    .names = (char *[]){"id", "a \"quoted\", name", "b", "2019", "Größe"},
+    .n_constants = 1,
+    .constants = (mr_constant[]){{3, 1.0 / 3}},
+};
+
+Test(density, a_file_brings_back_the_layout_of_its_table) {
+    mr_density *density = density_of("gaussian"), *loaded = NULL;
+    cr_assert_eq(mr_density_set_layout(density, &wide), MR_OK);
+    cr_assert_eq(mr_density_save(density, "a.safetensors"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_load("a.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    const mr_layout *found = mr_density_layout(loaded);
+    cr_assert_eq(found->n_columns, 5);
+    for (size_t j = 0; j < 5; j++)
+        cr_expect_str_eq(found->names[j], wide.names[j]);
+    cr_expect_arr_eq(found->columns, wide.columns, 3 * sizeof *wide.columns);
+    cr_assert_eq(found->n_constants, 1);
+    cr_expect_eq(found->constants[0].column, 3);
+    cr_expect_eq(found->constants[0].value, 1.0 / 3);
+    mr_density_free(density);
+    mr_density_free(loaded);
+}
+
+Test(density, refuses_layouts_that_make_no_sense) {
+    static const struct {
+        const char *key, *value;
+    } cases[] = {
+        {"columns", "0,1,5"},
+        {"columns", "2,1,0"},
+        {"column_names", "[]"},
+        {"column_names", "[1,2,3,4,5]"},
+        {"column_names", "{"},
+        {"constants", "[[1, 0.5]]"},
+        {"constants", "[[5, 0.5]]"},
+        {"constants", "[[-1, 0.5]]"},
+        {"constants", "[[3, \"x\"]]"},
+        {"constants", "[3]"},
+        {"constants", "7"},
+        {"constants", "[[3,1],[3,1]]"},
+    };
+    mr_density *density = density_of("gaussian"), *loaded = NULL;
+    cr_assert_eq(mr_density_set_layout(density, &wide), MR_OK);
+    cr_assert_eq(mr_density_save(density, "good.safetensors"), MR_OK);
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        write_altered(cases[i].key, cases[i].value);
+        cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_INPUT, "%s is %s",
+                     cases[i].key, cases[i].value);
+        scratch_expect_message(cases[i].key);
+    }
+    cr_expect_null(loaded);
+    mr_density_free(density);
+}
+
+// A few hundred bytes that say they are a net of 65536 x 65536 units: 16 GB, or their masks.
+Test(density, a_file_that_claims_a_huge_net_is_refused_before_it_is_built) {
+    static const char *const flows[] = {
+        "real_nvp:layers=64,hidden=65536x65536x65536x65536", "maf:layers=64,hidden=65536x65536",
+        "nsf_ar:layers=1,hidden=65536x65536,bins=8,bound=6", "iaf:layers=64,hidden=65536"};
+    mr_density *density = density_of("real_nvp:layers=1,hidden=4"), *loaded = NULL;
+    cr_assert_eq(mr_density_save(density, "good.safetensors"), MR_OK);
+    setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)1 << 32, RLIM_INFINITY});
+    for (size_t i = 0; i < MR_COUNT(flows); i++) {
+        write_altered("flow", flows[i]);
+        cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_INPUT, "%s", flows[i]);
+        scratch_expect_message("bad.safetensors: its metadata's 'flow' is");
+    }
     mr_density_free(density);
 }
 

@@ -2,6 +2,7 @@
 
 #include "flows/fit.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "tests/scratch.h"
@@ -217,9 +218,150 @@ Test(fit, refuses_data_that_has_no_density) {
     const mr_fit_options options = mr_fit_defaults();
     mr_density *density = density_of("gaussian");
     cr_expect_eq(mr_fit(density, 3, constant, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
-    scratch_expect_message("column 2 is 7 in every row");
+    scratch_expect_message(
+        "1 of 2 columns are the same in every row, so they have no density: 2 (7)");
     cr_expect_eq(mr_fit(density, 1, constant, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
     scratch_expect_message("a fit needs two");
+    mr_density_free(density);
+}
+
+Test(fit, names_all_constant_columns_at_once) {
+    const double x[] = {7, -2, 7, -2, 7, -2};
+    mr_fit_progress result;
+    const mr_fit_options options = mr_fit_defaults();
+    mr_density *density = density_of("gaussian");
+    cr_expect_eq(mr_fit(density, 3, x, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
+    scratch_expect_message("1 (7), 2 (-2)");
+    mr_density_free(density);
+}
+
+// ---- Weights
+
+enum { N_WEIGHED = 20 };
+
+// Rows with weights of 1, 2 and 3, and the same with so many copies instead.
+static size_t repeat_rows(const double *x, const double *weights, double *repeated) {
+    size_t n = 0;
+    for (size_t i = 0; i < N_WEIGHED; i++)
+        for (size_t k = 0; k < (size_t)weights[i]; k++, n++)
+            memcpy(repeated + n * DIM, x + i * DIM, DIM * sizeof *x);
+    return n;
+}
+
+/// What is left of a short fit of all but one row in full batches.
+typedef struct {
+    mr_density *density;
+    mr_fit_progress result;
+} short_fit;
+
+static short_fit fit_all_but_one(size_t n, const double *x, const double *weights, uint64_t seed) {
+    mr_fit_options options = mr_fit_defaults();
+    options.max_epochs = 1;
+    options.held_out = 1e-3; // one row
+    options.weights = weights;
+    options.seed = seed;
+    short_fit f = {.density = density_of("nsf:layers=2,hidden=8")};
+    cr_assert_eq(mr_fit(f.density, n, x, &options, NULL, NULL, NULL, &f.result), MR_OK, "%s",
+                 mr_error_message());
+    return f;
+}
+
+// Which row is held out is known by the shift: the (weighted) mean of the others. Where both fits
+// hold out the same row, of weight 1, they are trained on the same distribution, with the same
+// loss.
+Test(fit, integer_weights_are_repeated_rows) {
+    static double x[N * DIM], repeated[3 * N_WEIGHED * DIM], weights[N_WEIGHED];
+    double exact;
+    draw_data(0, 1, x, &exact);
+    for (size_t i = 0; i < N_WEIGHED; i++)
+        weights[i] = (double)(i % 3 + 1);
+    const size_t n = repeat_rows(x, weights, repeated);
+    cr_assert_eq(n, 7 + 2 * 7 + 3 * 6);
+    size_t n_compared = 0;
+    for (uint64_t a = 1; a <= 6; a++) {
+        short_fit weighed = fit_all_but_one(N_WEIGHED, x, weights, a);
+        for (uint64_t b = 1; b <= 40 && n_compared < 2; b++) {
+            short_fit copied = fit_all_but_one(n, repeated, NULL, b);
+            const double *p = mr_density_shift(weighed.density),
+                         *q = mr_density_shift(copied.density);
+            if (fabs(p[0] - q[0]) < 1e-12 && fabs(p[1] - q[1]) < 1e-12) {
+                n_compared++;
+                cr_expect_float_eq(mr_density_scale(weighed.density)[0],
+                                   mr_density_scale(copied.density)[0], 1e-12);
+                // The loss of the first step: mean log-densities of size 4 in float32, each of some
+                // hundred roundings.
+                cr_expect_float_eq(weighed.result.train_log_prob, copied.result.train_log_prob,
+                                   4 * 100 * FLT_EPSILON);
+                // After it: where a gradient is 0, rounding decides which way Adam goes by its
+                // rate, 0.004, on a row some two deviations out in each of two features.
+                cr_expect_float_eq(weighed.result.held_out_log_prob,
+                                   copied.result.held_out_log_prob, 0.004 * 2 * 2 * 2);
+            }
+            mr_density_free(copied.density);
+        }
+        mr_density_free(weighed.density);
+    }
+    cr_expect_eq(n_compared, 2, "no two fits held out the same row");
+}
+
+Test(fit, equal_weights_are_none) {
+    static double x[N * DIM], weights[N];
+    double exact;
+    mr_fit_options options = mr_fit_defaults();
+    options.max_epochs = 2;
+    draw_data(0, 1, x, &exact);
+    for (size_t i = 0; i < N; i++)
+        weights[i] = 0.25;
+    mr_density *plain = density_of("real_nvp"), *weighed = density_of("real_nvp");
+    const mr_fit_progress expected = fit(plain, x, &options);
+    options.weights = weights;
+    const mr_fit_progress found = fit(weighed, x, &options);
+    cr_expect_float_eq(found.held_out_log_prob, expected.held_out_log_prob, 1e-4);
+    cr_expect_float_eq(found.train_log_prob, expected.train_log_prob, 1e-4);
+    mr_density_free(plain);
+    mr_density_free(weighed);
+}
+
+// The best Gaussian for weighted data has their weighted mean and deviation; rows without weight
+// have no say, wherever they are. Here 0 and 1 with weights 3 to 1: mean 1/4, variance 3/16.
+Test(fit, rows_without_weight_have_no_say) {
+    enum { M = 400 };
+    static double x[M], weights[M];
+    mr_fit_options options = mr_fit_defaults();
+    mr_fit_progress result;
+    mr_density *density = NULL;
+    for (size_t i = 0; i < M; i++) {
+        x[i] = i % 4 == 3 ? 1e3 : (double)(i % 2);
+        weights[i] = i % 4 == 3 ? 0 : i % 2 == 0 ? 1.5 : 1;
+    }
+    options.weights = weights;
+    options.max_epochs = 1;
+    cr_assert_eq(mr_density_new("gaussian", MR_FLOW_TO_SCORE, 1, 1, &density), MR_OK);
+    cr_assert_eq(mr_fit(density, M, x, &options, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
+    // Of 360 rows 270 are left, with what chance took away: a share's deviation is sqrt(p(1-p)/n).
+    cr_expect_float_eq(mr_density_shift(density)[0], 0.25, 4 * sqrt(0.1875 / 270));
+    cr_expect_float_eq(mr_density_scale(density)[0], sqrt(0.1875), 0.1);
+    mr_density_free(density);
+}
+
+Test(fit, refuses_weights_that_are_none) {
+    static double x[N * DIM];
+    double exact;
+    static const double bad[][4] = {{1, -1, 1, 1}, {1, NAN, 1, 1}, {1, INFINITY, 1, 1}};
+    static const double zeros[4] = {0};
+    mr_fit_progress result;
+    mr_fit_options options = mr_fit_defaults();
+    draw_data(0, 1, x, &exact);
+    mr_density *density = density_of("gaussian");
+    for (size_t i = 0; i < MR_COUNT(bad); i++) {
+        options.weights = bad[i];
+        cr_expect_eq(mr_fit(density, 4, x, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
+        scratch_expect_message("the weight of row 2 is");
+    }
+    options.weights = zeros;
+    cr_expect_eq(mr_fit(density, 4, x, &options, NULL, NULL, NULL, &result), MR_ERR_INPUT);
+    scratch_expect_message("sum is 0");
     mr_density_free(density);
 }
 

@@ -161,6 +161,67 @@ Test(vi, starts_where_the_target_says) {
     cr_expect_float_eq(result.elbo, 0, 1e-4, "ELBO %g", result.elbo);
 }
 
+// ---- Whether the estimate of log Z can be trusted
+
+// 0.9 N(0, 1) + 0.1 N((6.6, 6.6), 1): none of a standard normal's 50,000 samples falls where the
+// second outweighs the first, x + y > 6.6, 4.7 deviations from the middle.
+static mr_node *two_hills_build(const mr_target *target, mr_node *x) {
+    (void)target;
+    mr_node *near = mr_row_sum(mr_affine(mr_square(x), -0.5, log_norm_1));
+    mr_node *far = mr_row_sum(mr_affine(mr_square(mr_affine(x, 1, -6.6)), -0.5, log_norm_1));
+    mr_node *both = mr_add(mr_affine(mr_exp(near), 0.9, 0), mr_affine(mr_exp(far), 0.1, 0));
+    return mr_log(both);
+}
+
+// As good as no fit: q stays the standard normal.
+static mr_vi_result measure(const mr_target *target) {
+    mr_vi_options options = short_fit;
+    options.n_steps = 1;
+    options.lr = 1e-9;
+    return fit("gaussian", target, &options);
+}
+
+Test(vi, mass_where_the_flow_has_none_is_noticed) {
+    const mr_target two_hills = {.name = "two hills", .dim = DIM, .build = two_hills_build};
+    const mr_vi_result result = measure(&two_hills);
+    // By q's own samples all is well, and log Z is log 0.9 instead of log 1.
+    cr_expect_float_eq(result.log_z, log(0.9), 0.001);
+    cr_expect_lt(result.log_z_stderr, 0.001);
+    cr_expect_gt(result.n_effective, 49000);
+    cr_expect_float_eq(result.wide_log_z, 0, 4 * result.wide_log_z_stderr);
+    cr_expect_not_null(mr_vi_doubt(&result));
+}
+
+static mr_node *wide_build(const mr_target *target, mr_node *x) {
+    (void)target;
+    return mr_row_sum(mr_affine(mr_square(x), -1.0 / 32, log_norm_1 - log(4)));
+}
+
+// p/q of a normal four times as wide is exp(15/16 |z|^2 / 2) / 16: its tail has k = 15/16, which
+// samples of finite number underestimate; the variance is infinite from k = 1/2 on.
+Test(vi, a_heavy_tail_of_the_ratios_is_noticed) {
+    const mr_target wide = {.name = "wide", .dim = DIM, .build = wide_build};
+    const mr_vi_result result = measure(&wide);
+    cr_expect_float_eq(result.pareto_k, 15.0 / 16, 4 * (1 + 15.0 / 16) / sqrt(671) + 0.01, "k %g",
+                       result.pareto_k);
+    cr_assert_not_null(mr_vi_doubt(&result));
+    scratch_expect_part(mr_vi_doubt(&result), "Pareto k above 0.7");
+}
+
+static mr_node *normal_build(const mr_target *target, mr_node *x) {
+    (void)target;
+    return mr_row_sum(mr_affine(mr_square(x), -0.5, log_norm_1));
+}
+
+Test(vi, a_flow_that_is_its_target_is_trusted) {
+    const mr_target normal = {.name = "normal", .dim = DIM, .build = normal_build};
+    const mr_vi_result result = measure(&normal);
+    cr_expect_null(mr_vi_doubt(&result));
+    cr_expect_float_eq(result.n_effective, 50000, 1e-3); // ratios are 1 but for rounding
+    cr_expect_float_eq(result.log_z, 0, 1e-6);
+    cr_expect_float_eq(result.wide_log_z, 0, 4 * result.wide_log_z_stderr);
+}
+
 // ---- What is promised besides
 
 Test(vi, same_seed_gives_the_same_bits) {

@@ -139,6 +139,39 @@ Test(file, names_a_folder_that_cannot_be_written_to) {
     expect_text("locked/a.txt", "old");
 }
 
+static void expect_unwritable(mr_status (*check)(const char *path), const char *path,
+                              const char *message) {
+    cr_expect_eq(check(path), MR_ERR_IO, "%s", path);
+    expect_message(message);
+}
+
+Test(file, tells_whether_a_file_could_be_written_and_leaves_nothing) {
+    cr_assert_eq(mr_make_directories("folder/forbidden"), MR_OK);
+    cr_assert_eq(replace("a.txt", "text"), MR_OK);
+    cr_expect_eq(mr_file_check_writable("a.txt"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_file_check_writable("folder/b.txt"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_directory_check_writable("folder/new/newer"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_directory_check_writable("."), MR_OK, "%s", mr_error_message());
+    expect_text("a.txt", "text");
+    expect_unwritable(mr_file_check_writable, "folder", "it is a directory");
+    expect_unwritable(mr_file_check_writable, "none/", "no name of a file");
+    expect_unwritable(mr_file_check_writable, "", "no name of a file");
+    expect_unwritable(mr_file_check_writable, "none/a.txt", "No such file");
+    expect_unwritable(mr_file_check_writable, "a.txt/b", "Not a directory");
+    expect_unwritable(mr_directory_check_writable, "a.txt", "Not a directory");
+    expect_unwritable(mr_directory_check_writable, "", "no name of a directory");
+    cr_assert_eq(chmod("folder/forbidden", 0555), 0);
+    const uid_t user = geteuid();
+    if (user == 0)
+        become(65534);
+    expect_unwritable(mr_file_check_writable, "folder/forbidden/a.txt", "Permission denied");
+    expect_unwritable(mr_directory_check_writable, "folder/forbidden/a/b", "Permission denied");
+    if (user == 0)
+        become(0);
+    cr_expect_eq(rmdir("folder/forbidden"), 0, "something was left");
+    cr_expect_eq(rmdir("folder"), 0, "something was left");
+}
+
 Test(file, names_a_folder_that_is_missing) {
     cr_expect_eq(replace("none/a.txt", "new"), MR_ERR_IO);
     expect_message("cannot write none/a.txt: No such file or directory; ");

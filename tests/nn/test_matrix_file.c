@@ -67,15 +67,19 @@ Test(matrix_file, refuses_npy_that_is_no_table_of_numbers) {
         const char *header;
         const char *message;
     } cases[] = {
-        {"{'descr': '<i8', 'fortran_order': False, 'shape': (2, 2), }", "type '<i8'"},
-        {"{'descr': '>f8', 'fortran_order': False, 'shape': (2, 2), }", "type '>f8'"},
+        {"{'descr': '<c16', 'fortran_order': False, 'shape': (2, 2), }", "type '<c16'"},
+        {"{'descr': '<f16', 'fortran_order': False, 'shape': (2, 2), }", "type '<f16'"},
+        {"{'descr': '<U1', 'fortran_order': False, 'shape': (2, 2), }", "type '<U1'"},
+        {"{'descr': '?', 'fortran_order': False, 'shape': (2, 2), }", "type '?'"},
         {"{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (4,), }", "header"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2, 2), }", "3 dimensions"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "0 dimensions"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", "ends before its last"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", "goes on after"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }",
+         "ends before its last number, after 32 of 48 bytes of numbers (in row 3 of 3)"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }",
+         "goes on for 16 bytes after"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999, 99999999999), }",
-         "ends before its last"},
+         "more numbers than a file can hold"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 2), }",
          "header"},
         {"{'descr': '<f8', 'fortran_order': Maybe, 'shape': (2, 2), }", "header"},
@@ -132,9 +136,9 @@ Test(matrix_file, refuses_csv_with_row_and_column) {
         const char *text, *message;
     } cases[] = {
         {"1,2\n3,x\n", "x.csv: row 2, column 2 is 'x', not a number"},
-        {"a,b\n1,2\n3,x\n", "row 2, column 2 is 'x'"},
+        {"a,b\n1,2\n3,x\n", "row 2, column 2 (b) is 'x'"},
         {"1,b\n2,3\n", "row 1, column 2 is 'b'"},
-        {"a,b\n1,\n", "row 1, column 2 is empty"},
+        {"a,b\n1,\n", "row 1, column 2 (b) is empty"},
         {",\n1,2\n", "row 1, column 1 is empty"},
         {"1,2\n3\n", "row 2 has 1 columns, but the first line has 2"},
         {"a,b\n1,2,3\n", "row 1 has 3 columns, but the first line has 2"},
@@ -151,7 +155,8 @@ Test(matrix_file, refuses_csv_with_row_and_column) {
 }
 
 Test(matrix_file, refuses_other_names_and_missing_files) {
-    expect_failure("x.txt", MR_ERR_USAGE, "x.txt: the name of a table must end in .npy or .csv");
+    expect_failure("x.txt", MR_ERR_USAGE,
+                   "x.txt: the name of a table must end in .npy, .npz or .csv");
     expect_failure("npy", MR_ERR_USAGE, "must end in");
     expect_failure("none.npy", MR_ERR_IO, "none.npy");
     cr_expect_eq(mr_matrix_write("x.parquet", 1, 1, &(double){1}), MR_ERR_USAGE);

@@ -23,6 +23,7 @@ typedef struct {
     const char *stdout_file;
     rlim_t max_file_size;
     rlim_t max_open_files;
+    uid_t user;
 } circumstances;
 
 enum { MAX_ARGUMENTS = 40 };
@@ -44,6 +45,8 @@ static inline void become_program(const circumstances *how, const char *const *a
     const int err_file = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     dup2(out_file, STDOUT_FILENO);
     dup2(err_file, STDERR_FILENO);
+    if (how->user != 0 && how->user != geteuid() && setuid(how->user) != 0)
+        _exit(127);
     execv(argv[0], (char *const *)argv);
     _exit(127);
 }

@@ -1,0 +1,112 @@
+// Outputs that cannot be written are refused before the work: here before the inputs, none of which
+// is there, are looked at.
+
+#include "tests/scripts/command_runner.h"
+
+static void enter(void) {
+    scratch_enter();
+    cr_assert_eq(mkdir("folder", 0777), 0);
+    cr_assert_eq(mkdir("forbidden", 0555), 0);
+    scratch_write("file", "text");
+}
+
+TestSuite(outputs, .init = enter, .fini = scratch_leave);
+
+enum { MAX_WORDS = 6 };
+
+/// A command without its output, and the name that its output must have.
+typedef struct {
+    const char *words[MAX_WORDS];
+    const char *name;
+} writer;
+
+static const writer file_writers[] = {
+    {{"flow", "fit", "none.npy", "--out"}, "m.safetensors"},
+    {{"flow", "score", "none", "none.npy", "--out"}, "s.npy"},
+    {{"flow", "sample", "none", "--out"}, "s.npy"},
+    {{"flow", "plot", "none", "--out"}, "p.png"},
+    {{"plot", "none", "--out"}, "p.png"},
+    {{"eval", "none", "--video"}, "v.mp4"},
+};
+
+static const writer folder_writers[] = {
+    {{"flow", "vi", "none", "--out"}, "vi"},
+    {{"train", "Pendulum-v1", "--steps", "1000000000", "--out"}, "run"},
+};
+
+static outcome write_to(const writer *w, const char *path, uid_t user) {
+    const char *arguments[MAX_WORDS + 2] = {NULL};
+    size_t n = 0;
+    while (n < MAX_WORDS && w->words[n] != NULL) {
+        arguments[n] = w->words[n];
+        n++;
+    }
+    arguments[n] = path;
+    return run_under(&(circumstances){.user = user}, arguments);
+}
+
+static void expect_refused(const writer *w, const char *folder, const char *name, uid_t user,
+                           const char *message) {
+    char path[64];
+    snprintf(path, sizeof path, "%s%s", folder, name);
+    outcome o = write_to(w, path, user);
+    scratch_expect_part(o.err, path);
+    expect_refusal(&o, 1, message);
+}
+
+// Root may write anywhere; what it may not, nobody (65534) may not either.
+static uid_t somebody(void) {
+    return geteuid() == 0 ? 65534 : geteuid();
+}
+
+Test(outputs, a_file_that_cannot_be_written_is_refused_before_the_work) {
+    for (size_t i = 0; i < MR_COUNT(file_writers); i++) {
+        const writer *w = &file_writers[i];
+        expect_refused(w, "missing/", w->name, 0, "No such file or directory; is the path right");
+        expect_refused(w, "file/", w->name, 0, "a part of the path is a file");
+        expect_refused(w, "forbidden/", w->name, somebody(), "Permission denied; change the perm");
+        expect_refused(w, "folder", "", 0, "it is a directory; give the name of a file");
+        expect_refused(w, "folder/", "", 0, "it is a directory; give the name of a file");
+        expect_refused(w, "missing/", "", 0, "that is no name of a file");
+        expect_refused(w, "/dev/null", "", 0, "a pipe, socket or device");
+    }
+}
+
+Test(outputs, a_directory_that_cannot_be_written_to_is_refused_before_the_work) {
+    for (size_t i = 0; i < MR_COUNT(folder_writers); i++) {
+        const writer *w = &folder_writers[i];
+        expect_refused(w, "file/", w->name, 0, "a part of the path is a file");
+        expect_refused(w, "forbidden/", w->name, somebody(), "Permission denied; change the perm");
+        expect_refused(w, "forbidden/deep/", w->name, somebody(), "Permission denied");
+    }
+}
+
+Test(outputs, a_file_is_no_directory) {
+    expect_refused(&folder_writers[0], "file", "", 0, "a part of the path is a file");
+    outcome o = write_to(&folder_writers[1], "file", 0);
+    expect_refusal(&o, 2, "file exists already");
+}
+
+Test(outputs, keys_need_a_folder_that_is_there) {
+    outcome o = RUN("keygen", "missing/me");
+    expect_refusal(&o, 1, "cannot write missing/me.key_secret: No such file or directory; is the");
+}
+
+// Neither made nor cut short by the look at it; the data is not there, so that nothing follows.
+Test(outputs, looking_leaves_what_is_there_as_it_was) {
+    scratch_write("m.safetensors", "old");
+    outcome o = RUN("flow", "fit", "none.npy", "--out", "m.safetensors");
+    expect_refusal(&o, 1, "cannot read none.npy");
+    char *text = scratch_read("m.safetensors");
+    cr_expect_str_eq(text, "old");
+    free(text);
+    o = RUN("flow", "fit", "none.npy", "--out", "folder/m");
+    expect_refusal(&o, 1, "cannot read none.npy");
+    cr_expect_eq(rmdir("folder"), 0, "something was left");
+}
+
+Test(outputs, results_of_inference_do_not_take_the_place_of_directories) {
+    cr_assert_eq(mkdir("folder/samples.npy", 0777), 0);
+    outcome o = RUN("flow", "vi", "u1", "--steps", "1000000000", "--out", "folder");
+    expect_refusal(&o, 1, "cannot write folder/samples.npy: it is a directory");
+}
