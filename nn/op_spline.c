@@ -170,7 +170,6 @@ static size_t slope_column(const mr_node *node, const piece *at, const block *b,
 static void read_slopes(const mr_node *node, const piece *at, block *b) {
     const mr_node *raw = node->input[1];
     const size_t n = b->n;
-    mr_real power[LANES], log1p_power[LANES];
     for (size_t i = 0; i < n; i++) {
         const mr_real *row = mr_row(raw->value, raw, at->row + i / at->n_cols);
         const size_t k = (size_t)b->bin[i];
@@ -179,16 +178,16 @@ static void read_slopes(const mr_node *node, const piece *at, block *b) {
     }
     for (int side = LEFT; side <= RIGHT; side++) {
         const mr_real end = side == LEFT ? 0 : (mr_real)(b->n_bins - 1);
-        mr_real *logit = b->logit[side];
+        mr_real *logit = b->logit[side], *slope = b->slope[side];
         for (size_t i = 0; i < n; i++) {
             logit[i] += (mr_real)slope_shift;
-            power[i] = logit[i] < 0 ? logit[i] : -logit[i];
+            slope[i] = logit[i] < 0 ? logit[i] : -logit[i];
         }
-        mr_vexp(n, power, power);
-        mr_vlog1p(n, power, log1p_power);
+        mr_vexp(n, slope, slope);
+        mr_vlog1p(n, slope, slope); // log(1 + exp(-|logit|))
         for (size_t i = 0; i < n; i++) {
-            const mr_real softplus = log1p_power[i] + (logit[i] > 0 ? logit[i] : 0);
-            b->slope[side][i] = b->bin[i] == end ? 1 : (mr_real)min_slope + softplus;
+            const mr_real softplus = slope[i] + (logit[i] > 0 ? logit[i] : 0);
+            slope[i] = b->bin[i] == end ? 1 : (mr_real)min_slope + softplus;
         }
     }
 }

@@ -17,7 +17,7 @@ configure_package_config_file(scripts/install/millraceConfig.cmake.in millraceCo
 write_basic_package_version_file(millraceConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millraceConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/millraceConfigVersion.cmake
-              envs/mujoco/FindMuJoCo.cmake
+              envs/mujoco/FindMuJoCo.cmake scripts/install/packages.cmake
         DESTINATION ${package_dir})
 
 # The prefix may be given as late as `cmake --install --prefix DIR`: the file finds it from where it is.

@@ -41,7 +41,6 @@ static void check_following(const char *flow, double most) {
         double nats;
         go(bonus, t - 500, t);
         cr_assert_eq(mixture_error(bonus, t, &nats), MR_OK, "%s", mr_error_message());
-        cr_log_info("%s: %.3f nats off the truth after %d steps", flow, nats, (int)t);
         cr_expect_gt(nats, -0.05, "better than the truth: %g", nats); // its error over 2,000 points
         sum += t > 1000 ? nats : 0;
     }
