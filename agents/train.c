@@ -8,6 +8,14 @@
 
 enum { LOG_EVERY = 1000 }; // environment steps between rows of progress.csv
 
+static void tell_warning(mr_trainer *t, const char *warning) {
+    if (warning == NULL || t->has_told_warning)
+        return;
+    t->has_told_warning = true;
+    if (t->watcher && t->watcher->warned)
+        t->watcher->warned(t->watcher->self, warning);
+}
+
 // ---- Evaluating
 
 static mr_status evaluate(mr_trainer *t) {
@@ -16,6 +24,7 @@ static mr_status evaluate(mr_trainer *t) {
     const uint64_t step = (uint64_t)t->loop.now.total_timesteps;
     mr_random seeds = mr_random_stream(t->settings->seed, MR_STREAM_EVAL, step);
     MR_TRY(mr_evaluate(t->policy, t->eval_envs, mr_random_u32(&seeds), true, NULL, t->evaluation));
+    tell_warning(t, mr_vec_env_warning(t->eval_envs));
     t->loop.now.eval_mean_reward = e->mean_return;
     t->loop.now.eval_std_reward = e->std_return;
     t->loop.now.eval_mean_ep_length = e->mean_length;
@@ -76,6 +85,8 @@ static mr_status remember(mr_trainer *t, size_t i) {
     r->episode_return += step->reward;
     r->episode_length++;
     t->loop.now.n_diverged += step->diverged;
+    t->loop.now.n_warnings += step->warning != NULL;
+    tell_warning(t, step->warning);
     if (!step->terminated && !step->truncated)
         return MR_OK;
     mr_trainer_note_episode(t, r);

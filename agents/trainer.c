@@ -136,6 +136,7 @@ static void clear_metrics(mr_metrics *metrics) {
     metrics->total_timesteps = 0;
     metrics->episodes = 0;
     metrics->n_diverged = 0;
+    metrics->n_warnings = 0;
     metrics->n_updates = 0;
 }
 

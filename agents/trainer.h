@@ -38,9 +38,10 @@ typedef struct {
     bool is_between_steps;   // all of the above belongs to the same moment
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
-    double time_before; // s, that a resumed run had taken already
-    double begun_s;     // mr_clock_s, when this process began
-    bool has_told_note; // of the bonus
+    double time_before;    // s, that a resumed run had taken already
+    double begun_s;        // mr_clock_s, when this process began
+    bool has_told_note;    // of the bonus
+    bool has_told_warning; // of the simulation
 } mr_trainer;
 
 // ---- Setting up (trainer.c)

@@ -46,8 +46,10 @@ typedef struct {
     bool truncated;
     bool diverged; // the simulation broke down, so that the episode was truncated: the observation
                    // is the last good one, the reward 0
-    bool lost;     // it is elsewhere and was begun afresh there, so that the episode was truncated,
-                   // before this step: there is no observation and no reward
+    const char *warning; // what makes the physics of this step another one than the model's, with
+                         // the remedy, in one line, a static text; NULL: nothing
+    bool lost; // it is elsewhere and was begun afresh there, so that the episode was truncated,
+               // before this step: there is no observation and no reward
 } mr_step;
 
 /// How environments that are elsewhere are reached.
@@ -124,6 +126,12 @@ const double *mr_env_info(const mr_env *env);
 /// How many episodes ended because the simulation broke down (mr_step.diverged), since the
 /// environment was opened.
 size_t mr_env_n_diverged(const mr_env *env);
+
+/// How many steps came with a warning (mr_step.warning), since the environment was opened.
+size_t mr_env_n_warned(const mr_env *env);
+
+/// The first of these warnings; NULL: none yet.
+const char *mr_env_warning(const mr_env *env);
 
 /// What there is to open: one row for each built-in environment.
 typedef struct {

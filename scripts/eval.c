@@ -9,6 +9,7 @@
 #include "agents/policy.h"
 #include "envs/vec_env.h"
 #include "scripts/command.h"
+#include "scripts/engine_notes.h"
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/print_json.h"
@@ -294,6 +295,8 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
         fprintf(stderr,
                 "warning: the simulation broke down in %zu of the episodes, which ended there\n",
                 mr_vec_env_n_diverged(envs));
+    if (mr_vec_env_warning(envs) != NULL)
+        mr_warning_tell(spec->env, mr_vec_env_warning(envs));
     if (chosen.json)
         status = print_json(spec, &chosen, evaluation, &summary);
     else

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "scripts/command.h"
+#include "scripts/engine_notes.h"
 #include "scripts/progress.h"
 #include "scripts/run_name.h"
 #include "scripts/stopping.h"
@@ -122,6 +123,13 @@ static void noted(void *self, const char *text) {
     fprintf(stderr, "note: %s\n", text);
 }
 
+static void warned(void *self, const char *text) {
+    session *s = self;
+    begin(s);
+    mr_progress_clear(&s->progress);
+    mr_warning_tell(s->settings->env, text);
+}
+
 static mr_status store_pair(mr_settings *settings, const char *pair) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
     const char *equals = strchr(pair, '=');
@@ -220,7 +228,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
                                       .evaluated = evaluated,
                                       .resumed = resumed,
                                       .waiting = waiting,
-                                      .noted = noted};
+                                      .noted = noted,
+                                      .warned = warned};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')

@@ -7,6 +7,7 @@
 #include "nn/clock.h"
 #include "nn/random.h"
 #include "scripts/command.h"
+#include "scripts/engine_notes.h"
 #include "scripts/saved_policy.h"
 #include "scripts/window.h"
 
@@ -95,6 +96,8 @@ static mr_status step(player *p) {
         mr_policy_sample(p->policy, 1, p->obs, p->is_stochastic ? p->noise : NULL, p->act, NULL));
     mr_policy_scale(p->policy, 1, p->act, p->action);
     MR_TRY(mr_env_step(p->env, p->action, p->obs, &result));
+    if (result.warning != NULL && mr_env_n_warned(p->env) == 1)
+        mr_warning_tell(mr_env_get_spec(p->env)->name, result.warning);
     p->n_steps++;
     p->sum += result.reward;
     if (result.terminated || result.truncated)

@@ -16,6 +16,7 @@
 #include "envs/mujoco/compat.h"
 #include "envs/mujoco/model.h"
 #include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/warnings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -182,6 +183,7 @@ static void settle(void *self) {
 static mr_status begin(mr_mujoco *mujoco) {
     mr_status status;
 
+    memset(mujoco->n_warnings, 0, sizeof mujoco->n_warnings); // as mj_resetData did
     MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
     mujoco->healthy = is_healthy(mujoco);
     memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
@@ -264,6 +266,7 @@ static mr_status task_step(void *self, const double *action, double *obs, mr_ste
         memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
         *result = (mr_step){.truncated = true, .diverged = true};
     }
+    result->warning = mr_warnings_count(mujoco->data, mujoco->n_warnings);
     memcpy(mujoco->last_obs, obs, obs_size);
 done:
     return status;

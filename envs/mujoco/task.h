@@ -190,9 +190,10 @@ struct mr_mujoco {
     mjModel *model; // owned
     mjData *data;   // owned
     mr_random random;
-    double dt;             // seconds that a step of the environment takes
-    bool healthy;          // after the last step or reset
-    bool reads_after_step; // a field that mj_rnePostConstraint fills
+    double dt;                  // seconds that a step of the environment takes
+    bool healthy;               // after the last step or reset
+    int n_warnings[mjNWARNING]; // of each kind, since the last reset
+    bool reads_after_step;      // a field that mj_rnePostConstraint fills
     size_t n_obs, n_rewards, n_infos, n_ranges;
     double before[MR_MAX_REWARDS + MR_MAX_INFOS]; // what each term kept (mr_quantity.before)
     size_t obs_dim, n_info_values;

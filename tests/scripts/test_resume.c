@@ -240,7 +240,7 @@ Test(resume_command, says_what_it_cannot_resume) {
     o = RUN("train", "--resume", "a");
     expect_refusal(&o, 1, "a/checkpoint.safetensors");
 
-    char *version = memmem(text, n_bytes, "\"format_version\":\"2\"", 20);
+    char *version = memmem(text, n_bytes, "\"format_version\":\"3\"", 20);
     cr_assert_not_null(version);
     version[18] = '7';
     cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){text, n_bytes}), MR_OK);
