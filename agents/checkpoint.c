@@ -111,6 +111,8 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
     MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
     MR_TRY(note_settings(c->settings, writer));
+    MR_TRY(mr_tensors_writer_note(writer, "engine", c->engine->name));
+    MR_TRY(mr_tensors_writer_note(writer, "engine_version", c->engine->version));
     MR_TRY(mr_sac_write(c->sac, writer));
     MR_TRY(mr_params_write(c->best, mr_params_read(c->best), "best.", writer));
     MR_TRY(mr_replay_write(c->replay, writer));
@@ -251,6 +253,13 @@ done:
     return status;
 }
 
+static void read_engine(const mr_tensors *file, mr_engine *engine) {
+    const char *name = mr_tensors_note(file, "engine");
+    const char *version = mr_tensors_note(file, "engine_version");
+    snprintf(engine->name, sizeof engine->name, "%s", name ? name : "");
+    snprintf(engine->version, sizeof engine->version, "%s", version ? version : "");
+}
+
 mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     mr_status status;
     mr_tensors *file = NULL;
@@ -263,6 +272,7 @@ mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     MR_TRY(mr_replay_read(c->replay, file));
     if (c->bonus)
         MR_TRY(mr_bonus_read(c->bonus, file));
+    read_engine(file, c->engine);
     MR_TRY(read_loop(file, c->loop));
     MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
     MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));

@@ -53,6 +53,11 @@ typedef struct {
 /// Makes room for `n` actions and leaves what is there.
 mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim);
 
+/// What simulates a task, and which version: texts of mr_env_spec; "": not known.
+typedef struct {
+    char name[128], version[128];
+} mr_engine;
+
 /// A run between two steps. All of it is borrowed.
 typedef struct {
     const mr_settings *settings; // as used
@@ -61,6 +66,7 @@ typedef struct {
     mr_replay *replay;
     mr_bonus *bonus; // NULL: none
     size_t n_envs, obs_dim, act_dim;
+    mr_engine *engine; // that simulates the task; after reading, that it was simulated by
     mr_loop *loop;
     mr_rollout *rollouts; // [n_envs]
     mr_actions *actions;  // [n_envs], each of its rollout's episode_length

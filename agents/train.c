@@ -4,6 +4,7 @@
 
 #include "agents/trainer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LOG_EVERY = 1000 }; // environment steps between rows of progress.csv
@@ -230,6 +231,21 @@ done:
 
 // ---- Resuming
 
+static void tell_engine(mr_trainer *t) {
+    char note[512];
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_engine *before = &t->engine;
+    if (mr_env_is_other_engine(env, before->name, before->version) && t->watcher &&
+        t->watcher->noted) {
+        snprintf(note, sizeof note,
+                 "the run was on %s %s and goes on on %s %s: simulations differ a little, so that "
+                 "it is not the run that it would have been",
+                 before->name, before->version, env->engine, env->engine_version);
+        t->watcher->noted(t->watcher->self, note);
+    }
+    mr_trainer_note_engine(t);
+}
+
 static mr_status resume(mr_trainer *t) {
     mr_status status;
     size_t n_lost = 0;
@@ -243,6 +259,7 @@ static mr_status resume(mr_trainer *t) {
     MR_TRY(mr_trainer_resume_episodes(t, &n_lost));
     if (t->watcher && t->watcher->resumed)
         t->watcher->resumed(t->watcher->self, &t->loop.now, n_lost);
+    tell_engine(t);
     const size_t last_step = (size_t)t->loop.now.total_timesteps - t->n_envs;
     if (t->loop.step_part == MR_STEP_TAKEN || t->loop.step_part == MR_STEP_UPDATED)
         MR_TRY(complete(t, last_step));

@@ -23,7 +23,7 @@ typedef struct {
     void (*waiting)(void *self, const char *endpoint, size_t n_asked);
     /// At most once: a warning of the environments (mr_step.warning).
     void (*warned)(void *self, const char *text);
-    /// At most once: something about the run that users should know, in one line.
+    /// Something about the run that users should know, in one line; each at most once.
     void (*noted)(void *self, const char *text);
 } mr_train_watcher;
 

@@ -33,6 +33,7 @@ typedef struct {
     double *first_obs;      // [n_envs x obs_dim] of the episodes, as far as has_first_obs
     bool *has_first_obs;    // [n_envs]
     bool *active;           // [n_envs]
+    mr_engine engine; // that simulates the task; in a resumed run, that it was simulated by before
     mr_loop loop;
     double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
     bool is_between_steps;   // all of the above belongs to the same moment
@@ -54,6 +55,9 @@ void mr_trainer_close(mr_trainer *t);
 
 /// The settings with what they left open filled in.
 mr_settings mr_trainer_used_settings(const mr_trainer *t);
+
+/// Makes `t->engine` the one that simulates the task now.
+void mr_trainer_note_engine(mr_trainer *t);
 
 // ---- Figures (trainer_figures.c)
 
@@ -83,7 +87,8 @@ mr_status mr_trainer_save_checkpoint(mr_trainer *t);
 /// where things are.
 mr_status mr_trainer_save_after(mr_trainer *t, mr_status status);
 
-/// Reads the checkpoint back into what was built from the same settings.
+/// Reads the checkpoint back into what was built from the same settings. `t->engine` is then the
+/// one that the run was on.
 mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used);
 
 /// Makes best_policy.safetensors that of the checkpoint.

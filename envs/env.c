@@ -75,6 +75,17 @@ const mr_env_spec *mr_env_get_spec(const mr_env *env) {
     return &env->spec;
 }
 
+static bool is_known(const char *text) {
+    return text != NULL && text[0] != '\0';
+}
+
+bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const char *version) {
+    if (!is_known(spec->engine) || !is_known(spec->engine_version) || !is_known(engine) ||
+        !is_known(version))
+        return false;
+    return strcmp(spec->engine, engine) != 0 || strcmp(spec->engine_version, version) != 0;
+}
+
 size_t mr_env_info_count(const mr_env *env) {
     return env->spec.n_info;
 }

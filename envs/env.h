@@ -92,6 +92,10 @@ bool mr_env_is_remote(const char *name);
 
 const mr_env_spec *mr_env_get_spec(const mr_env *env);
 
+/// Whether this engine, in this version, is another one than simulates the environment. Not where
+/// one of them is not known (NULL or "").
+bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const char *version);
+
 /// Begins an episode.
 ///
 ///   seed  restarts the environment's own random numbers; NULL: they go on where they are

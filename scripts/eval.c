@@ -284,6 +284,7 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     MR_TRY(open_envs(line->arguments[0], spec, &chosen, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
+    mr_engine_tell(spec, mr_vec_env_get_spec(envs));
     if (chosen.coverage)
         MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
     MR_TRY(mr_policy_prepare(policy, mr_vec_env_n(envs)));

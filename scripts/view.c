@@ -165,6 +165,7 @@ static mr_status run_view(const mr_command_line *line, int *exit_code) {
     p.is_stochastic = chosen.stochastic;
     MR_TRY(open_env(mr_policy_get_spec(p.policy), &chosen, &p.env));
     MR_TRY(mr_policy_check_env(p.policy, mr_env_get_spec(p.env)));
+    mr_engine_tell(mr_policy_get_spec(p.policy), mr_env_get_spec(p.env));
     MR_TRY(mr_render_step_time(p.env, &step_time));
     MR_TRY(mr_policy_prepare(p.policy, 1));
     MR_TRY(player_init(&p));

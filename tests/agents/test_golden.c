@@ -3,6 +3,7 @@
 // products per unit, five layers deep, errs by some 5 x 64 x 2^-24 = 2e-5 of its size.
 
 #include "agents/policy.h"
+#include "envs/mujoco/mujoco.h"
 
 #include <math.h>
 
@@ -120,6 +121,15 @@ Test(golden, runs_go_on_from_their_checkpoints) {
     expect_success(&with_bonus);
     outcome_free(&plain);
     outcome_free(&with_bonus);
+}
+
+// Recorded on MuJoCo 2.2.2.
+Test(golden, policies_of_another_mujoco_say_so_where_they_play) {
+    outcome o = RUN("eval", GOLDEN "/policies/gaussian.safetensors", "--episodes", "1");
+    expect_success(&o);
+    const char *note = strstr(o.err, "note: the policy was trained on MuJoCo 2.2.2 and plays on ");
+    cr_expect_eq(note != NULL, strcmp(mr_mujoco_version(), "2.2.2") != 0, "%s", o.err);
+    outcome_free(&o);
 }
 
 Test(golden, settings_are_read) {
