@@ -9,7 +9,20 @@
 #include <string.h>
 
 static const char format_name[] = "millrace.checkpoint";
-static const char format_version[] = "2";
+static const char format_version[] = "3";
+
+// Version 2, of millrace 0.1, has the loop's numbers in one array, which begins with these metrics.
+static const char old_version[] = "2";
+static const char *const old_metrics[] = {
+    "time/total_timesteps", "time/time_elapsed",   "time/fps",
+    "time/episodes",        "rollout/ep_rew_mean", "rollout/ep_len_mean",
+    "rollout/ep_rew_last",  "rollout/n_diverged",  "train/n_updates",
+    "train/actor_loss",     "train/critic_loss",   "train/ent_coef",
+    "train/ent_coef_loss",  "train/entropy",       "train/q_mean",
+    "eval/mean_reward",     "eval/std_reward",     "eval/mean_ep_length",
+    "bonus/state_log_prob", "bonus/mean",          "bonus/std",
+    "bonus/beta",           "bonus/coverage",      "bonus/restarts",
+};
 
 enum { NAME_SIZE = 64, KEY_SIZE = 80 };
 
@@ -21,10 +34,9 @@ static const struct {
 } more_numbers[] = {{"loop.longest_episode", offsetof(mr_loop_more, longest_episode)},
                     {"loop.n_step_updates", offsetof(mr_loop_more, n_step_updates)}};
 
-static const size_t one = 1;
-
 static const size_t n_rollout = sizeof(mr_rollout) / sizeof(double);
-static const size_t n_loop = sizeof(mr_loop) / sizeof(double);
+static const size_t n_loop = (sizeof(mr_loop) - sizeof(mr_metrics)) / sizeof(double);
+static const size_t one = 1;
 
 mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim) {
     if (n <= actions->capacity)
@@ -58,6 +70,32 @@ static mr_status note_settings(const mr_settings *settings, mr_tensors_writer *w
         if (!mr_setting_at(i)->own_to_run)
             MR_TRY(mr_tensors_writer_note(writer, key, text));
     }
+done:
+    return status;
+}
+
+static double *value_of(mr_loop *loop, const mr_metric *metric) {
+    return (double *)(void *)((char *)&loop->now + metric->offset);
+}
+
+// The loop's numbers after the metrics.
+static double *rest_of(mr_loop *loop) {
+    return (double *)(void *)((char *)loop + sizeof loop->now);
+}
+
+static void name_metric(const mr_metric *metric, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "metrics.%s", metric->name);
+}
+
+static mr_status add_loop(const mr_checkpoint *c, mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < mr_metric_count(); i++) {
+        char name[NAME_SIZE];
+        name_metric(mr_metric_at(i), name);
+        MR_TRY(mr_tensors_writer_add(writer, name, MR_F64, 1, &one,
+                                     value_of(c->loop, mr_metric_at(i))));
+    }
+    status = mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, rest_of(c->loop));
 done:
     return status;
 }
@@ -99,12 +137,14 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
     MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
     MR_TRY(note_settings(c->settings, writer));
+    MR_TRY(mr_tensors_writer_note(writer, "engine", c->engine->name));
+    MR_TRY(mr_tensors_writer_note(writer, "engine_version", c->engine->version));
     MR_TRY(mr_sac_write(c->sac, writer));
     MR_TRY(mr_params_write(c->best, mr_params_read(c->best), "best.", writer));
     MR_TRY(mr_replay_write(c->replay, writer));
     if (c->bonus)
         MR_TRY(mr_bonus_write(c->bonus, writer));
-    MR_TRY(mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, c->loop));
+    MR_TRY(add_loop(c, writer));
     MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, rollouts_shape, c->rollouts));
     MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs_shape, c->obs));
     MR_TRY(add_more(c, writer));
@@ -129,7 +169,7 @@ static mr_status check_format(const mr_tensors *file) {
         return mr_fail(MR_ERR_INPUT,
                        "%s is not a checkpoint that training can go on from; begin a new run",
                        mr_tensors_path(file));
-    if (strcmp(version, format_version) != 0)
+    if (strcmp(version, format_version) != 0 && strcmp(version, old_version) != 0)
         return mr_fail(
             MR_ERR_INPUT,
             "%s is a checkpoint of version %.20s, and this millrace reads version %s; go "
@@ -204,6 +244,46 @@ static bool find(const mr_tensors *file, const char *name, mr_tensor *out) {
     return false;
 }
 
+static mr_status read_old_loop(const mr_tensors *file, mr_loop *loop) {
+    const void *data;
+    const size_t n = MR_COUNT(old_metrics) + n_loop;
+    const mr_status status = mr_tensors_get(file, "loop", MR_F64, 1, &n, &data);
+    if (status != MR_OK)
+        return status;
+    const double *numbers = data;
+    for (size_t i = 0; i < MR_COUNT(old_metrics); i++) {
+        const mr_metric *metric = mr_metric_find(old_metrics[i]);
+        if (metric != NULL)
+            *value_of(loop, metric) = numbers[i];
+    }
+    memcpy(rest_of(loop), numbers + MR_COUNT(old_metrics), n_loop * sizeof *numbers);
+    return MR_OK;
+}
+
+static bool is_old(const mr_metric *metric) {
+    for (size_t i = 0; i < MR_COUNT(old_metrics); i++)
+        if (strcmp(old_metrics[i], metric->name) == 0)
+            return true;
+    return false;
+}
+
+// A later metric, which the file may not know, then stays as a new run has it.
+static mr_status read_loop(const mr_tensors *file, mr_loop *loop) {
+    mr_status status = MR_OK;
+    if (strcmp(mr_tensors_note(file, "format_version"), old_version) == 0)
+        return read_old_loop(file, loop);
+    for (size_t i = 0; i < mr_metric_count(); i++) {
+        char name[NAME_SIZE];
+        mr_tensor unused;
+        name_metric(mr_metric_at(i), name);
+        if (is_old(mr_metric_at(i)) || find(file, name, &unused))
+            MR_TRY(read_reals(file, name, 1, &one, value_of(loop, mr_metric_at(i))));
+    }
+    status = read_reals(file, "loop", 1, &n_loop, rest_of(loop));
+done:
+    return status;
+}
+
 // All of the episode's, or none.
 static mr_status read_actions(const mr_tensors *file, mr_checkpoint *c, size_t env) {
     mr_status status;
@@ -234,6 +314,13 @@ done:
     return status;
 }
 
+static void read_engine(const mr_tensors *file, mr_engine *engine) {
+    const char *name = mr_tensors_note(file, "engine");
+    const char *version = mr_tensors_note(file, "engine_version");
+    snprintf(engine->name, sizeof engine->name, "%s", name ? name : "");
+    snprintf(engine->version, sizeof engine->version, "%s", version ? version : "");
+}
+
 mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     mr_status status;
     mr_tensors *file = NULL;
@@ -246,7 +333,8 @@ mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     MR_TRY(mr_replay_read(c->replay, file));
     if (c->bonus)
         MR_TRY(mr_bonus_read(c->bonus, file));
-    MR_TRY(read_reals(file, "loop", 1, &n_loop, (double *)c->loop));
+    read_engine(file, c->engine);
+    MR_TRY(read_loop(file, c->loop));
     MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
     MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));
     MR_TRY(read_more(file, c));

@@ -64,6 +64,11 @@ mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim);
 /// Lets go of them and of their memory.
 void mr_actions_drop(mr_actions *actions);
 
+/// What simulates a task, and which version: texts of mr_env_spec; "": not known.
+typedef struct {
+    char name[128], version[128];
+} mr_engine;
+
 /// A run between two steps. All of it is borrowed.
 typedef struct {
     const mr_settings *settings; // as used
@@ -72,6 +77,7 @@ typedef struct {
     mr_replay *replay;
     mr_bonus *bonus; // NULL: none
     size_t n_envs, obs_dim, act_dim;
+    mr_engine *engine; // that simulates the task; after reading, that it was simulated by
     mr_loop *loop;
     mr_loop_more *more;
     mr_rollout *rollouts; // [n_envs]

@@ -4,6 +4,8 @@
 
 #include "nn/status.h"
 
+#include <string.h>
+
 #define AT(field) offsetof(mr_metrics, field)
 
 static const mr_metric table[] = {
@@ -15,6 +17,7 @@ static const mr_metric table[] = {
     {"rollout/ep_len_mean", AT(ep_len_mean), false},
     {"rollout/ep_rew_last", AT(ep_rew_last), false},
     {"rollout/n_diverged", AT(n_diverged), false},
+    {"rollout/n_warnings", AT(n_warnings), false},
     {"train/n_updates", AT(n_updates), false},
     {"train/actor_loss", AT(actor_loss), false},
     {"train/critic_loss", AT(critic_loss), false},
@@ -39,4 +42,11 @@ size_t mr_metric_count(void) {
 
 const mr_metric *mr_metric_at(size_t i) {
     return &table[i];
+}
+
+const mr_metric *mr_metric_find(const char *name) {
+    for (size_t i = 0; i < MR_COUNT(table); i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
 }

@@ -16,6 +16,7 @@ typedef struct {
     double ep_len_mean;
     double ep_rew_last;
     double n_diverged; // training episodes that ended because the simulation broke down
+    double n_warnings; // training steps whose physics was not the model's (mr_step.warning)
     double n_updates;
     double actor_loss; // this and what follows: means since the last row
     double critic_loss;
@@ -42,3 +43,6 @@ typedef struct {
 
 size_t mr_metric_count(void);
 const mr_metric *mr_metric_at(size_t i);
+
+/// The one of that name; NULL: there is none.
+const mr_metric *mr_metric_find(const char *name);

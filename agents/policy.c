@@ -42,10 +42,14 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     own->env = mr_arena_text(policy->arena, spec->env);
     own->env_set = mr_arena_text(policy->arena, spec->env_set ? spec->env_set : "");
     own->task = mr_arena_text(policy->arena, spec->task ? spec->task : "");
+    own->engine = mr_arena_text(policy->arena, spec->engine ? spec->engine : "");
+    own->engine_version =
+        mr_arena_text(policy->arena, spec->engine_version ? spec->engine_version : "");
     own->act_low = copy_bytes(policy->arena, spec->act_low, spec->act_dim * sizeof *spec->act_low);
     own->act_high =
         copy_bytes(policy->arena, spec->act_high, spec->act_dim * sizeof *spec->act_high);
-    const bool whole = own->env && own->env_set && own->task && own->act_low && own->act_high;
+    const bool whole = own->env && own->env_set && own->task && own->engine &&
+                       own->engine_version && own->act_low && own->act_high;
     return whole ? MR_OK : mr_fail_memory("a policy");
 }
 

@@ -16,6 +16,8 @@ typedef struct {
     const char *env;     // name of the task
     const char *env_set; // how it is opened (mr_env_options); NULL or "": as it is by default
     const char *task;
+    const char *engine; // what simulated it in training, and which version; NULL or "": not known
+    const char *engine_version;
     const char *flow; // text of the flow: "gaussian", "real_nvp:layers=4"
     size_t obs_dim;
     size_t act_dim;

@@ -46,6 +46,10 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
         MR_TRY(mr_tensors_writer_note(writer, "env_set", spec->env_set));
     if (spec->task[0] != '\0')
         MR_TRY(mr_tensors_writer_note(writer, "task", spec->task));
+    if (spec->engine[0] != '\0')
+        MR_TRY(mr_tensors_writer_note(writer, "engine", spec->engine));
+    if (spec->engine_version[0] != '\0')
+        MR_TRY(mr_tensors_writer_note(writer, "engine_version", spec->engine_version));
     MR_TRY(mr_tensors_writer_note(writer, "policy", spec->flow));
     MR_TRY(mr_tensors_writer_note(writer, "hidden", hidden));
     MR_TRY(mr_model_note_size(writer, "obs_dim", spec->obs_dim));
@@ -138,6 +142,8 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     MR_TRY(mr_model_text(file, "env", &f->spec.env));
     f->spec.env_set = mr_tensors_note(file, "env_set"); // NULL where the task is as by default
     f->spec.task = mr_tensors_note(file, "task");
+    f->spec.engine = mr_tensors_note(file, "engine");
+    f->spec.engine_version = mr_tensors_note(file, "engine_version");
     MR_TRY(mr_model_text(file, "policy", &f->spec.flow));
     MR_TRY(mr_model_text(file, "hidden", &hidden));
     if (!mr_widths_parse(hidden, &f->spec.hidden)) {

@@ -20,12 +20,14 @@ static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";
 static const char evaluations_name[] = "evaluations.csv";
 
-enum { MAX_SCALARS = sizeof(mr_metrics) / sizeof(double) };
+enum { MAX_SCALARS = sizeof(mr_metrics) / sizeof(double), MAX_COLUMNS = 256 };
 
 struct mr_run {
     char *dir;
     char *path;                              // what mr_run_path returned last
     mr_growing_file *progress, *evaluations; // the tables
+    size_t n_columns;                        // of progress.csv
+    const mr_metric *columns[MAX_COLUMNS];   // NULL: a figure that is not known here
     mr_events *events;
 };
 
@@ -90,10 +92,27 @@ static mr_status begin_progress(mr_run *run) {
     MR_TRY(mr_growing_file_create(mr_run_path(run, progress_name), &run->progress));
     MR_TRY(lock(run));
     MR_TRY(row_begin(&r));
-    for (size_t i = 0; i < mr_metric_count(); i++)
+    for (size_t i = 0; i < mr_metric_count(); i++) {
         fprintf(r.stream, "%s%s", i > 0 ? "," : "", mr_metric_at(i)->name);
+        run->columns[run->n_columns++] = mr_metric_at(i);
+    }
     status = row_append(&r, run->progress);
 done:
+    return status;
+}
+
+// A run that another version began keeps the columns that it has.
+static mr_status read_columns(mr_run *run) {
+    mr_status status;
+    char *text = NULL, *rest = NULL;
+    size_t n_bytes;
+    MR_TRY(mr_file_read(mr_run_path(run, progress_name), &text, &n_bytes));
+    text[strcspn(text, "\r\n")] = '\0';
+    for (const char *name = strtok_r(text, ",", &rest);
+         name != NULL && run->n_columns < MAX_COLUMNS; name = strtok_r(NULL, ",", &rest))
+        run->columns[run->n_columns++] = mr_metric_find(name);
+done:
+    free(text);
     return status;
 }
 
@@ -186,6 +205,7 @@ mr_status mr_run_open(const char *dir, mr_run **out) {
     MR_TRY(mr_growing_file_open(mr_run_path(run, progress_name), &run->progress));
     MR_TRY(mr_growing_file_open(mr_run_path(run, evaluations_name), &run->evaluations));
     MR_TRY(lock(run));
+    MR_TRY(read_columns(run));
     MR_TRY(mr_events_open(run->dir, &run->events));
     *out = run;
     run = NULL;
@@ -254,10 +274,10 @@ mr_status mr_run_log(mr_run *run, const mr_metrics *metrics) {
     mr_scalar scalars[MAX_SCALARS];
     const size_t n = scalars_of(metrics, scalars);
     MR_TRY(row_begin(&r));
-    for (size_t i = 0; i < mr_metric_count(); i++) {
+    for (size_t i = 0; i < run->n_columns; i++) {
         if (i > 0)
             fputc(',', r.stream);
-        row_number(&r, value_of(mr_metric_at(i), metrics));
+        row_number(&r, run->columns[i] != NULL ? value_of(run->columns[i], metrics) : NAN);
     }
     status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
 done:

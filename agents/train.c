@@ -9,6 +9,14 @@
 
 enum { LOG_EVERY = 1000 }; // environment steps between rows of progress.csv
 
+static void tell_warning(mr_trainer *t, const char *warning) {
+    if (warning == NULL || t->has_told_warning)
+        return;
+    t->has_told_warning = true;
+    if (t->watcher && t->watcher->warned)
+        t->watcher->warned(t->watcher->self, warning);
+}
+
 // ---- Evaluating
 
 // An evaluation must end: an episode that the task itself doesn't end is cut off.
@@ -46,6 +54,7 @@ static mr_status evaluate(mr_trainer *t) {
                                      .stop = t->stop};
     MR_TRY(mr_evaluate(t->policy, t->eval_envs, &options, t->evaluation));
     tell_cut(t, options.max_steps);
+    tell_warning(t, mr_vec_env_warning(t->eval_envs));
     t->loop.now.eval_mean_reward = e->mean_return;
     t->loop.now.eval_std_reward = e->std_return;
     t->loop.now.eval_mean_ep_length = e->mean_length;
@@ -105,6 +114,8 @@ static mr_status remember(mr_trainer *t, size_t i) {
     r->episode_return += step->reward;
     r->episode_length++;
     t->loop.now.n_diverged += step->diverged;
+    t->loop.now.n_warnings += step->warning != NULL;
+    tell_warning(t, step->warning);
     if (!step->terminated && !step->truncated)
         return MR_OK;
     if (r->episode_length > t->more.longest_episode)
@@ -299,6 +310,21 @@ done:
     return status;
 }
 
+static void tell_engine(mr_trainer *t) {
+    char note[512];
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_engine *before = &t->engine;
+    if (mr_env_is_other_engine(env, before->name, before->version) && t->watcher &&
+        t->watcher->noted) {
+        snprintf(note, sizeof note,
+                 "the run was on %s %s and goes on on %s %s: simulations differ a little, so that "
+                 "it is not the run that it would have been",
+                 before->name, before->version, env->engine, env->engine_version);
+        t->watcher->noted(t->watcher->self, note);
+    }
+    mr_trainer_note_engine(t);
+}
+
 static mr_status resume(mr_trainer *t) {
     mr_status status;
     size_t n_lost = 0;
@@ -313,6 +339,7 @@ static mr_status resume(mr_trainer *t) {
     MR_TRY(mr_trainer_resume_episodes(t, &n_lost));
     if (t->watcher && t->watcher->resumed)
         t->watcher->resumed(t->watcher->self, &t->loop.now, n_lost);
+    tell_engine(t);
     const size_t last_step = (size_t)t->loop.now.total_timesteps - t->n_envs;
     if (t->loop.step_part == MR_STEP_TAKEN || t->loop.step_part == MR_STEP_UPDATED)
         MR_TRY(complete(t, last_step));

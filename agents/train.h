@@ -24,6 +24,8 @@ typedef struct {
     void (*resumed)(void *self, const mr_metrics *now, size_t n_lost);
     /// Where environments elsewhere do not answer (mr_env_link.waiting).
     void (*waiting)(void *self, const char *endpoint, size_t n_asked);
+    /// At most once: a warning of the environments (mr_step.warning).
+    void (*warned)(void *self, const char *text);
     /// Something about the task or the run that users should know, in one line. Each once.
     void (*noted)(void *self, const char *text);
 } mr_train_watcher;

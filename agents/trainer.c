@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,8 @@ static mr_status make_policy(mr_trainer *t) {
     const mr_policy_spec spec = {.env = mr_env_is_remote(s->env) ? env->name : s->env,
                                  .env_set = s->env_set,
                                  .task = s->task,
+                                 .engine = env->engine,
+                                 .engine_version = env->engine_version,
                                  .flow = s->policy,
                                  .obs_dim = env->obs_dim,
                                  .act_dim = env->act_dim,
@@ -158,6 +161,7 @@ static void clear_metrics(mr_metrics *metrics) {
     metrics->total_timesteps = 0;
     metrics->episodes = 0;
     metrics->n_diverged = 0;
+    metrics->n_warnings = 0;
     metrics->n_updates = 0;
 }
 
@@ -166,6 +170,13 @@ mr_settings mr_trainer_used_settings(const mr_trainer *t) {
     used.threads = (size_t)t->n_threads;
     used.num_envs = t->n_envs;
     return used;
+}
+
+void mr_trainer_note_engine(mr_trainer *t) {
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    snprintf(t->engine.name, sizeof t->engine.name, "%s", env->engine ? env->engine : "");
+    snprintf(t->engine.version, sizeof t->engine.version, "%s",
+             env->engine_version ? env->engine_version : "");
 }
 
 // All but the run directory: nothing is left behind by settings that do not work.
@@ -177,6 +188,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     MR_TRY(mr_trainer_find_files(t));
     MR_TRY(open_envs(t));
     t->n_envs = mr_vec_env_n(t->envs);
+    mr_trainer_note_engine(t);
     t->obs_dim = mr_vec_env_get_spec(t->envs)->obs_dim;
     t->act_dim = mr_vec_env_get_spec(t->envs)->act_dim;
     const mr_settings used =

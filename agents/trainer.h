@@ -36,6 +36,7 @@ typedef struct {
     double *first_obs;       // [n_envs x obs_dim] of the episodes, as far as has_first_obs
     bool *has_first_obs;     // [n_envs]
     bool *active;            // [n_envs]
+    mr_engine engine; // that simulates the task; in a resumed run, that it was simulated by before
     mr_loop loop;
     mr_loop_more more;
     double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
@@ -48,6 +49,7 @@ typedef struct {
     bool has_told_note;     // of the bonus
     bool has_told_cut;      // that evaluation episodes were cut off
     bool has_told_long;     // that an episode was too long to be played again
+    bool has_told_warning;  // of the simulation
 } mr_trainer;
 
 /// Whether `stop` asked for the end.
@@ -63,6 +65,9 @@ void mr_trainer_close(mr_trainer *t);
 
 /// The settings with what they left open filled in.
 mr_settings mr_trainer_used_settings(const mr_trainer *t);
+
+/// Makes `t->engine` the one that simulates the task now.
+void mr_trainer_note_engine(mr_trainer *t);
 
 // ---- Figures (trainer_figures.c)
 
@@ -92,7 +97,8 @@ mr_status mr_trainer_save_checkpoint(mr_trainer *t);
 /// where things are.
 mr_status mr_trainer_save_after(mr_trainer *t, mr_status status);
 
-/// Reads the checkpoint back into what was built from the same settings.
+/// Reads the checkpoint back into what was built from the same settings. `t->engine` is then the
+/// one that the run was on.
 mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used);
 
 /// Where model or task have changed since the best policy was evaluated, that is kept under another

@@ -16,11 +16,7 @@
 mr_status mr_trainer_save_policy(mr_trainer *t, const char *name, double n_steps) {
     char steps[32];
     snprintf(steps, sizeof steps, "%.0f", n_steps);
-    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
-    const mr_note notes[] = {{"steps", steps},
-                             {"millrace", MR_VERSION},
-                             {"engine", env->engine},
-                             {"engine_version", env->engine_version}};
+    const mr_note notes[] = {{"steps", steps}, {"millrace", MR_VERSION}};
     return mr_policy_save(t->policy, mr_run_path(t->run, name), MR_COUNT(notes), notes);
 }
 
@@ -55,6 +51,7 @@ static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
                            .n_envs = t->n_envs,
                            .obs_dim = t->obs_dim,
                            .act_dim = t->act_dim,
+                           .engine = &t->engine,
                            .loop = &t->loop,
                            .rollouts = t->rollout,
                            .actions = t->actions,
@@ -179,6 +176,19 @@ mr_status mr_trainer_find_files(mr_trainer *t) {
     return status;
 }
 
+// Checkpoints of version 0.1 do not tell the engine; the policy beside them does, where there is
+// one.
+static void find_engine(mr_trainer *t) {
+    mr_policy *policy;
+    if (t->engine.name[0] != '\0' ||
+        mr_policy_load(mr_run_path(t->run, "policy.safetensors"), &policy) != MR_OK)
+        return;
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    snprintf(t->engine.name, sizeof t->engine.name, "%s", spec->engine);
+    snprintf(t->engine.version, sizeof t->engine.version, "%s", spec->engine_version);
+    mr_policy_free(policy);
+}
+
 mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used) {
     mr_checkpoint checkpoint = checkpoint_of(t, used);
     const char *path = mr_run_path(t->run, "checkpoint.safetensors");
@@ -190,6 +200,8 @@ mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used) {
     const mr_status status = mr_checkpoint_load(&checkpoint, path);
     const double steps = t->loop.now.total_timesteps;
     t->checkpoint_step = steps;
+    if (status == MR_OK)
+        find_engine(t);
     if (status == MR_OK && steps > (double)used->steps)
         return mr_fail(MR_ERR_USAGE, "%s is at step %.0f already; give more --steps than %zu",
                        used->out, steps, used->steps);

@@ -14,7 +14,8 @@ struct mr_env {
     double *obs; // [obs_dim] owned; a failed call must leave the caller's untouched
     size_t n_steps;
     bool in_episode;
-    size_t n_diverged;
+    size_t n_diverged, n_warned;
+    const char *warning; // the first
 };
 
 static mr_status check_finite(const mr_env *env, const char *what, size_t n, const double *values,
@@ -74,6 +75,17 @@ const mr_env_spec *mr_env_get_spec(const mr_env *env) {
     return &env->spec;
 }
 
+static bool is_known(const char *text) {
+    return text != NULL && text[0] != '\0';
+}
+
+bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const char *version) {
+    if (!is_known(spec->engine) || !is_known(spec->engine_version) || !is_known(engine) ||
+        !is_known(version))
+        return false;
+    return strcmp(spec->engine, engine) != 0 || strcmp(spec->engine_version, version) != 0;
+}
+
 size_t mr_env_info_count(const mr_env *env) {
     return env->spec.n_info;
 }
@@ -88,6 +100,14 @@ const double *mr_env_info(const mr_env *env) {
 
 size_t mr_env_n_diverged(const mr_env *env) {
     return env->n_diverged;
+}
+
+size_t mr_env_n_warned(const mr_env *env) {
+    return env->n_warned;
+}
+
+const char *mr_env_warning(const mr_env *env) {
+    return env->warning;
 }
 
 mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs) {
@@ -130,6 +150,9 @@ mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *r
     if (status != MR_OK)
         goto done;
     env->n_diverged += step.diverged;
+    env->n_warned += step.warning != NULL;
+    if (env->warning == NULL)
+        env->warning = step.warning;
     memcpy(obs, env->obs, env->spec.obs_dim * sizeof *obs);
     *result = step;
 done:

@@ -48,8 +48,10 @@ typedef struct {
     bool truncated;
     bool diverged; // the simulation broke down, so that the episode was truncated: the observation
                    // is the last good one, the reward 0
-    bool lost;     // it is elsewhere and was begun afresh there, so that the episode was truncated,
-                   // before this step: there is no observation and no reward
+    const char *warning; // what makes the physics of this step another one than the model's, with
+                         // the remedy, in one line, a static text; NULL: nothing
+    bool lost; // it is elsewhere and was begun afresh there, so that the episode was truncated,
+               // before this step: there is no observation and no reward
 } mr_step;
 
 /// How environments that are elsewhere are reached.
@@ -92,6 +94,10 @@ bool mr_env_is_remote(const char *name);
 
 const mr_env_spec *mr_env_get_spec(const mr_env *env);
 
+/// Whether this engine, in this version, is another one than simulates the environment. Not where
+/// one of them is not known (NULL or "").
+bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const char *version);
+
 /// Begins an episode.
 ///
 ///   seed  restarts the environment's own random numbers; NULL: they go on where they are
@@ -126,6 +132,12 @@ const double *mr_env_info(const mr_env *env);
 /// How many episodes ended because the simulation broke down (mr_step.diverged), since the
 /// environment was opened.
 size_t mr_env_n_diverged(const mr_env *env);
+
+/// How many steps came with a warning (mr_step.warning), since the environment was opened.
+size_t mr_env_n_warned(const mr_env *env);
+
+/// The first of these warnings; NULL: none yet.
+const char *mr_env_warning(const mr_env *env);
 
 /// What there is to open: one row for each built-in environment.
 typedef struct {

@@ -52,6 +52,24 @@ size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
     return vec->kind->n_diverged(vec->self);
 }
 
+size_t mr_vec_env_n_warned(const mr_vec_env *vec) {
+    size_t n = 0;
+    for (size_t i = 0; i < vec->n; i++) {
+        const mr_env *env = mr_vec_env_at(vec, i);
+        n += env != NULL ? mr_env_n_warned(env) : 0;
+    }
+    return n;
+}
+
+const char *mr_vec_env_warning(const mr_vec_env *vec) {
+    const char *warning = NULL;
+    for (size_t i = 0; i < vec->n && warning == NULL; i++) {
+        const mr_env *env = mr_vec_env_at(vec, i);
+        warning = env != NULL ? mr_env_warning(env) : NULL;
+    }
+    return warning;
+}
+
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
     return vec->kind->at(vec->self, i);
 }

@@ -21,6 +21,11 @@ size_t mr_vec_env_n(const mr_vec_env *vec);
 /// mr_env_n_diverged of all copies together.
 size_t mr_vec_env_n_diverged(const mr_vec_env *vec);
 
+/// mr_env_n_warned of all copies together, and the first warning that one of them has. Of those
+/// elsewhere, nothing is known here.
+size_t mr_vec_env_n_warned(const mr_vec_env *vec);
+const char *mr_vec_env_warning(const mr_vec_env *vec);
+
 /// Copy `i`, owned by `vec`; to look at, not to step. NULL where it is elsewhere.
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i);
 

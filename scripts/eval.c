@@ -9,6 +9,7 @@
 #include "envs/vec_env.h"
 #include "scripts/command.h"
 #include "scripts/env_notes.h"
+#include "scripts/engine_notes.h"
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/open_key.h"
@@ -306,13 +307,15 @@ static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *c
 }
 
 // What the report doesn't say.
-static void warn(const mr_vec_env *envs, const eval_options *chosen,
+static void warn(const mr_vec_env *envs, const mr_policy_spec *spec, const eval_options *chosen,
                  const mr_evaluation *evaluation) {
     const size_t n_diverged = mr_vec_env_n_diverged(envs);
     if (n_diverged > 0)
         fprintf(stderr,
                 "warning: the simulation broke down in %zu of the episodes, which ended there\n",
                 n_diverged);
+    if (mr_vec_env_warning(envs) != NULL)
+        mr_warning_tell(spec->env, mr_vec_env_warning(envs));
     if (evaluation->n_cut > 0 && chosen->max_steps == 0)
         fprintf(stderr,
                 "note: %zu of the episodes had not ended after %zu steps and were cut off there; "
@@ -358,13 +361,14 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
     MR_TRY(open_envs(line->arguments[0], spec, &chosen, stop, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
     mr_env_notes_tell(mr_vec_env_get_spec(envs));
+    mr_engine_tell(spec, mr_vec_env_get_spec(envs));
     if (chosen.coverage)
         MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
     MR_TRY(mr_policy_prepare(policy, 1));
     MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
     status = play(policy, envs, &chosen, stop, visited, evaluation);
     if (status == MR_OK || status == MR_STOPPED)
-        warn(envs, &chosen, evaluation);
+        warn(envs, spec, &chosen, evaluation);
     if (status == MR_OK) {
         status = report(spec, &chosen, visited, evaluation);
     } else if (status == MR_STOPPED) {

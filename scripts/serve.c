@@ -42,6 +42,10 @@ static void figure(void *self, char *line, size_t size) {
              f.n_sessions, f.n_sessions == 1 ? "" : "s", f.is_held ? ", one at work" : "");
 }
 
+static const char *warning(void *self) {
+    return mr_responder_get_figures(self).warning;
+}
+
 static mr_status open_envs(const char *name, const serve_options *chosen, mr_vec_env **out) {
     const mr_env_options opened = {.set = chosen->env_set, .task = chosen->task};
     const int n_cores = omp_get_max_threads();
@@ -69,7 +73,7 @@ static mr_status run_serve(const mr_command_line *line, int *exit_code) {
                  mr_vec_env_get_spec(envs)->name);
     const mr_answerer answerer = {
         .self = responder, .answer = answer, .max_bytes = mr_responder_max_bytes(responder)};
-    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure));
+    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure, warning));
 done:
     mr_responder_free(responder);
     mr_vec_env_close(envs);

@@ -42,7 +42,7 @@ static mr_status run_serve_policy(const mr_command_line *line, int *exit_code) {
     snprintf(what, sizeof what, "a policy (%.100s) for %.100s", spec->flow, spec->env);
     const mr_answerer answerer = {
         .self = responder, .answer = answer, .max_bytes = mr_policy_responder_max_bytes(responder)};
-    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure));
+    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure, NULL));
 done:
     mr_policy_responder_free(responder);
     mr_policy_free(policy);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scripts/engine_notes.h"
 #include "scripts/live_line.h"
 #include "scripts/open_key.h"
 #include "scripts/stopping.h"
@@ -35,11 +36,21 @@ static void tell(mr_live_line *line, const char *what, const char *news, char *t
     snprintf(told, LINE_SIZE, "%s", news);
 }
 
+static bool warn(const mr_live_line *line, const char *what, const char *warning) {
+    if (warning == NULL)
+        return false;
+    mr_live_line_clear(line);
+    mr_warning_tell(what, warning);
+    return true;
+}
+
 mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *what,
-                   void (*figure)(void *self, char *line, size_t size)) {
+                   void (*figure)(void *self, char *line, size_t size),
+                   const char *(*warning)(void *self)) {
     mr_status status;
     mr_service *service = NULL;
     mr_live_line line;
+    bool has_warned = false;
     char news[LINE_SIZE] = "", told[LINE_SIZE] = "";
     const mr_service_options options = {.bind = serving->bind,
                                         .curve_secret_key = serving->curve_secret_key,
@@ -55,6 +66,8 @@ mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *
     figure(answerer.self, told, sizeof told);
     while (*stop == 0 && status == MR_OK) {
         status = mr_service_run(service, RUN_MS);
+        if (warning != NULL && !has_warned)
+            has_warned = warn(&line, what, warning(answerer.self));
         figure(answerer.self, news, sizeof news);
         tell(&line, what, news, told);
     }

@@ -13,6 +13,7 @@
 #include "nn/number.h"
 #include "nn/path.h"
 #include "scripts/command.h"
+#include "scripts/engine_notes.h"
 #include "scripts/given_once.h"
 #include "scripts/open_key.h"
 #include "scripts/progress.h"
@@ -133,6 +134,13 @@ static void noted(void *self, const char *text) {
     begin(s);
     mr_progress_clear(&s->progress);
     fprintf(stderr, "note: %s\n", text);
+}
+
+static void warned(void *self, const char *text) {
+    session *s = self;
+    begin(s);
+    mr_progress_clear(&s->progress);
+    mr_warning_tell(s->settings->env, text);
 }
 
 // Cuts KEY=VALUE up. `where` is what messages call the key.
@@ -312,7 +320,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
                                       .evaluated = evaluated,
                                       .resumed = resumed,
                                       .waiting = waiting,
-                                      .noted = noted};
+                                      .noted = noted,
+                                      .warned = warned};
 
     MR_TRY(read_settings(line, &settings, &own));
     if (settings.out[0] == '\0')

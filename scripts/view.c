@@ -7,6 +7,7 @@
 #include "nn/clock.h"
 #include "nn/random.h"
 #include "scripts/command.h"
+#include "scripts/engine_notes.h"
 #include "scripts/env_notes.h"
 #include "scripts/saved_policy.h"
 #include "scripts/window.h"
@@ -101,6 +102,8 @@ static mr_status step(player *p) {
     MR_TRY(mr_policy_act(p->policy, p->obs, p->is_stochastic ? p->noise : NULL, p->act));
     mr_policy_scale(p->policy, 1, p->act, p->action);
     MR_TRY(mr_env_step(p->env, p->action, p->obs, &result));
+    if (result.warning != NULL && mr_env_n_warned(p->env) == 1)
+        mr_warning_tell(mr_env_get_spec(p->env)->name, result.warning);
     p->n_steps++;
     p->sum += result.reward;
     if (result.terminated || result.truncated)
@@ -175,6 +178,7 @@ static mr_status run_view(const mr_command_line *line, int *exit_code) {
     MR_TRY(open_env(line->arguments[0], mr_policy_get_spec(p.policy), &chosen, &p.env));
     MR_TRY(mr_policy_check_env(p.policy, mr_env_get_spec(p.env)));
     mr_env_notes_tell(mr_env_get_spec(p.env));
+    mr_engine_tell(mr_policy_get_spec(p.policy), mr_env_get_spec(p.env));
     MR_TRY(mr_render_step_time(p.env, &step_time));
     MR_TRY(mr_policy_prepare(p.policy, 1));
     MR_TRY(player_init(&p));

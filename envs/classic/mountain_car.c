@@ -115,7 +115,7 @@ static mr_status open_car(const mr_env_builtin *builtin, const mr_env_options *o
         .act_high = force_high,
         .max_episode_steps = MAX_STEPS,
         .engine = "millrace",
-        .engine_version = MR_VERSION,
+        .engine_version = "", // the same in every version
         .obs_names = obs_names,
     };
     car *c = calloc(1, sizeof *c);

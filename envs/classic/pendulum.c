@@ -93,7 +93,7 @@ static mr_status open_pendulum(const mr_env_builtin *builtin, const mr_env_optio
         .act_high = torque_high,
         .max_episode_steps = MAX_STEPS,
         .engine = "millrace",
-        .engine_version = MR_VERSION,
+        .engine_version = "", // the same in every version
         .obs_names = obs_names,
     };
     pendulum *p = calloc(1, sizeof *p);

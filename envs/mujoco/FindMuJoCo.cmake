@@ -2,13 +2,22 @@
 #
 #   MUJOCO_ROOT  a MuJoCo release to use instead of the system's: MuJoCo's own archive (include/mujoco/mujoco.h,
 #                lib/libmujoco.so) or the package folder of a Python wheel (include/mujoco/mujoco.h,
-#                libmujoco.so.X.Y.Z, of which there is no plain libmujoco.so)
+#                libmujoco.so.X.Y.Z, of which there is no plain libmujoco.so). /usr, or a link to it: the system's
 #
-# Sets MuJoCo_FOUND, MuJoCo_VERSION, MuJoCo_INCLUDE_DIR and MuJoCo_LIBRARY.
+# Sets MuJoCo_FOUND, MuJoCo_VERSION, MuJoCo_INCLUDE_DIR and MuJoCo_LIBRARY; MuJoCo_IS_SYSTEM, where programs find it
+# by themselves.
 
 set(root "")
 if(MUJOCO_ROOT)
     get_filename_component(root "${MUJOCO_ROOT}" REALPATH) # a link may point to another release by now
+endif()
+if(root STREQUAL "/usr")
+    set(root "")
+endif()
+if(root)
+    set(MuJoCo_IS_SYSTEM FALSE)
+else()
+    set(MuJoCo_IS_SYSTEM TRUE)
 endif()
 if(NOT "${root}" STREQUAL "${MuJoCo_ROOT_USED}") # another release: forget what was found
     unset(MuJoCo_INCLUDE_DIR CACHE)
@@ -48,7 +57,7 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(MuJoCo
     REQUIRED_VARS MuJoCo_LIBRARY MuJoCo_INCLUDE_DIR VERSION_VAR MuJoCo_VERSION
-    REASON_FAILURE_MESSAGE "install libmujoco-dev, or give a release's folder by -DMUJOCO_ROOT=DIR")
+    REASON_FAILURE_MESSAGE "run scripts/setup, install libmujoco-dev, or give a release's folder by -DMUJOCO_ROOT=DIR")
 mark_as_advanced(MuJoCo_INCLUDE_DIR MuJoCo_LIBRARY)
 
 if(MuJoCo_FOUND AND NOT TARGET MuJoCo::MuJoCo)

@@ -13,6 +13,15 @@
 
 enum { ERROR_SIZE = 512 };
 
+// What ends the message about a model that an old MuJoCo refuses: it may be of a newer one's.
+#ifdef MR_NEWER_MUJOCO // what scripts/setup brings, defined where that is newer than this one
+static const char newer_remedy[] =
+    "; if it is written for a newer MuJoCo, build with " MR_NEWER_MUJOCO
+    ": scripts/setup (without --mujoco debian), then scripts/build";
+#else
+static const char newer_remedy[] = "";
+#endif
+
 // Where a fatal error of this thread lands; NULL outside of mr_mujoco_run.
 static _Thread_local jmp_buf *landing;
 static _Thread_local char fatal_text[ERROR_SIZE];
@@ -161,8 +170,8 @@ static mr_status run_compilation(compilation *job) {
     MR_TRY(mr_mujoco_run(job->name, compile, job));
     if (job->model == NULL) {
         make_one_line(job->error);
-        status = mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s", job->name,
-                         mj_versionString(), job->error);
+        status = mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s%s", job->name,
+                         mj_versionString(), job->error, newer_remedy);
     }
 done:
     return status;

@@ -1,8 +1,8 @@
 /// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
 ///
 /// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
-/// process, nor writes MUJOCO_LOG.TXT. Its warnings are dropped: they are counted in
-/// mjData.warning.
+/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: they are counted in
+/// mjData.warning, from where warnings.h takes them.
 #pragma once
 
 #include "nn/status.h"

@@ -18,6 +18,7 @@
 #include "envs/mujoco/mujoco.h"
 #include "envs/mujoco/notes.h"
 #include "envs/mujoco/start.h"
+#include "envs/mujoco/warnings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -157,6 +158,7 @@ static void settle(void *self) {
 static mr_status forward_start(mr_mujoco *mujoco) {
     mr_status status;
 
+    memset(mujoco->n_warnings, 0, sizeof mujoco->n_warnings); // as mj_resetData did
     MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
     mujoco->healthy = is_healthy(mujoco);
     memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
@@ -236,6 +238,7 @@ static mr_status task_step(void *self, const double *action, double *obs, mr_ste
         memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
         *result = (mr_step){.truncated = true, .diverged = true};
     }
+    result->warning = mr_warnings_count(mujoco->data, mujoco->n_warnings);
     memcpy(mujoco->last_obs, obs, obs_size);
 done:
     return status;

@@ -144,6 +144,7 @@ void mr_responder_free(mr_responder *r) {
 mr_responder_figures mr_responder_get_figures(const mr_responder *r) {
     mr_responder_figures figures = r->figures;
     figures.is_held = r->holder.exists;
+    figures.warning = mr_vec_env_warning(r->envs);
     return figures;
 }
 

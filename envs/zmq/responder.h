@@ -25,9 +25,10 @@ mr_bytes mr_responder_answer(mr_responder *responder, mr_bytes request, double n
 /// What it has done so far.
 typedef struct {
     size_t n_sessions;
-    size_t n_steps;    // of all environments
-    size_t n_episodes; // begun
-    bool is_held;      // by a session
+    size_t n_steps;      // of all environments
+    size_t n_episodes;   // begun
+    bool is_held;        // by a session
+    const char *warning; // mr_vec_env_warning
 } mr_responder_figures;
 
 mr_responder_figures mr_responder_get_figures(const mr_responder *responder);

@@ -5,7 +5,22 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
 set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/millrace)
 
-set_target_properties(millrace_command PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON) # for MUJOCO_ROOT
+# A MuJoCo that isn't the system's is installed as well, into a folder that FindMuJoCo.cmake takes for a release.
+set(mujoco_dir ${CMAKE_INSTALL_LIBDIR}/millrace/mujoco)
+if(MuJoCo_IS_SYSTEM)
+    set(mujoco_libs ${MuJoCo_LIBRARY})
+else()
+    get_filename_component(mujoco_file ${MuJoCo_LIBRARY} REALPATH)
+    get_filename_component(mujoco_name ${mujoco_file} NAME)
+    file(RELATIVE_PATH mujoco_from_bin /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${mujoco_dir})
+    file(GLOB mujoco_licenses ${MuJoCo_INCLUDE_DIR}/../LICENSE*)
+    install(FILES ${mujoco_file} ${mujoco_licenses} DESTINATION ${mujoco_dir})
+    install(DIRECTORY ${MuJoCo_INCLUDE_DIR}/mujoco DESTINATION ${mujoco_dir}/include FILES_MATCHING PATTERN "*.h")
+    set_target_properties(millrace_command PROPERTIES INSTALL_RPATH "$ORIGIN/${mujoco_from_bin}")
+    set(mujoco_cflags "-I\${prefix}/${mujoco_dir}/include")
+    set(mujoco_libs "\${prefix}/${mujoco_dir}/${mujoco_name} -Wl,-rpath,\${prefix}/${mujoco_dir}")
+endif()
+
 install(TARGETS millrace_command)
 install(TARGETS millrace EXPORT millrace INCLUDES DESTINATION ${header_dir})
 install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})

@@ -3,6 +3,7 @@
 // products per unit, five layers deep, errs by some 5 x 64 x 2^-24 = 2e-5 of its size.
 
 #include "agents/policy.h"
+#include "envs/mujoco/mujoco.h"
 
 #include <math.h>
 
@@ -88,6 +89,25 @@ Test(golden, state_densities_score_as_they_did) {
     expect_scores(GOLDEN "/run/density.safetensors", GOLDEN "/run_density.csv");
 }
 
+// Its header is version 0.1's: the rows of this version keep to it.
+static void expect_table(const char *path, const char *last_steps) {
+    char line[1024], steps[32] = "";
+    size_t n_columns = 0;
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    while (fgets(line, sizeof line, file) != NULL) {
+        size_t n = 1;
+        for (const char *c = line; *c != '\0'; c++)
+            n += *c == ',';
+        n_columns = n_columns == 0 ? n : n_columns;
+        cr_expect_eq(n, n_columns, "%s: %s", path, line);
+        snprintf(steps, sizeof steps, "%.*s", (int)strcspn(line, ","), line);
+    }
+    fclose(file);
+    cr_expect_eq(n_columns, 24);
+    cr_expect_str_eq(steps, last_steps);
+}
+
 // Ten updates further. Adam makes a step of up to the learning rate of the smallest difference in a
 // gradient's sign, so that other kernels may differ by 10 x 3e-4 in a weight.
 Test(golden, runs_go_on_from_their_checkpoints) {
@@ -96,10 +116,20 @@ Test(golden, runs_go_on_from_their_checkpoints) {
     outcome plain = RUN("train", "--resume", "plain_run", "--steps", "310");
     expect_success(&plain);
     expect_policy("plain_run/policy.safetensors", GOLDEN "/plain_run_310.csv", 1e-3);
+    expect_table("plain_run/progress.csv", "310");
     outcome with_bonus = RUN("train", "--resume", "run");
     expect_success(&with_bonus);
     outcome_free(&plain);
     outcome_free(&with_bonus);
+}
+
+// Recorded on MuJoCo 2.2.2.
+Test(golden, policies_of_another_mujoco_say_so_where_they_play) {
+    outcome o = RUN("eval", GOLDEN "/policies/gaussian.safetensors", "--episodes", "1");
+    expect_success(&o);
+    const char *note = strstr(o.err, "note: the policy was trained on MuJoCo 2.2.2 and plays on ");
+    cr_expect_eq(note != NULL, strcmp(mr_mujoco_version(), "2.2.2") != 0, "%s", o.err);
+    outcome_free(&o);
 }
 
 Test(golden, settings_are_read) {

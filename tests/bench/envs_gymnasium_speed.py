@@ -3,8 +3,8 @@
 
     envs_gymnasium_speed.py BENCH [--envs N] [--rounds N] [TASK ...]
 
-BENCH is the program bench_envs; build/mujoco-latest/bin/bench_envs runs the MuJoCo that the Python package mujoco has,
-if both are the newest. Our copies by one thread and Gymnasium's synchronous vector environment of the same size take
+BENCH is the program bench_envs; build/release/bin/bench_envs runs the MuJoCo that scripts/setup chose,
+which should be the Python package's. Our copies by one thread and Gymnasium's synchronous vector environment of the same size take
 turns in short rounds, with random actions; episodes that end begin anew at once on both sides. Prints one JSON object a
 task, with medians over the rounds. Needs gymnasium[mujoco].
 """

@@ -41,6 +41,23 @@ Test(compat, refuses_what_is_no_model_in_one_line) {
     expect_refused("<mujoco><worldbody><body><joint/></body></worldbody></mujoco>", "mass");
 }
 
+// The sensor came with MuJoCo 3.2.
+Test(compat, names_the_remedy_where_a_model_is_too_new_for_it) {
+    static const char xml[] =
+        "<mujoco><worldbody><body><joint name=\"j\"/><geom size=\"1\"/></body></worldbody>"
+        "<sensor><jointactuatorfrc joint=\"j\"/></sensor></mujoco>";
+    mjModel *model = NULL;
+    if (mj_version() == 222) {
+        expect_refused(xml, "jointactuatorfrc");
+        expect_refused(xml, "scripts/setup (without --mujoco debian), then scripts/build");
+    } else {
+        cr_expect_eq(load(xml, &model), MR_OK, "%s", mr_error_message());
+        expect_refused("<mujoco><worldbody><jelly/></worldbody></mujoco>", "jelly");
+        cr_expect_null(strstr(mr_error_message(), "scripts/setup"));
+    }
+    mj_deleteModel(model);
+}
+
 static void fail_fatally(void *argument) {
     mju_error(argument);
 }

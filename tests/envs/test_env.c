@@ -93,6 +93,18 @@ Test(env, hands_on_observation_reward_and_seed) {
     mr_env_close(env);
 }
 
+Test(env, knows_another_engine_or_version_from_its_own_and_from_none) {
+    puppet p = {0};
+    mr_env *env = wrap(&p, 0);
+    const mr_env_spec *spec = mr_env_get_spec(env);
+    cr_expect_not(mr_env_is_other_engine(spec, "puppet", "1"));
+    cr_expect(mr_env_is_other_engine(spec, "puppet", "2"));
+    cr_expect(mr_env_is_other_engine(spec, "marionette", "1"));
+    cr_expect_not(mr_env_is_other_engine(spec, "puppet", ""));
+    cr_expect_not(mr_env_is_other_engine(spec, NULL, NULL));
+    mr_env_close(env);
+}
+
 Test(env, truncates_at_the_episode_limit) {
     puppet p = {0};
     mr_env *env = wrap(&p, 3);

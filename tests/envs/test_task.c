@@ -2,7 +2,7 @@
 
 #include "envs/mujoco/task.h"
 
-#include "csv.h"
+#include "rollout.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -43,7 +43,7 @@ static mr_step step_from(const char *name, size_t coordinate, double value, doub
     return result;
 }
 
-// Rollouts: 100 steps of the reference model under libmujoco 2.2.2, the warm start carried along.
+// Rollouts: 100 steps of the reference model (rollout.h).
 
 typedef struct {
     char name[32];
@@ -73,13 +73,6 @@ static bool is_close(double value, double expected, double tolerance) {
 
 static const double rollout_tolerance = 1e-9; // absolute, or relative above 1
 
-// Newer releases solve constraints to other last digits and add up the margins of geoms that touch,
-// so that their rollouts part from 2.2.2's at the first limit or contact. What comes after is
-// compared with Gymnasium under the same release by tests/oracle/envs_gymnasium.py.
-static bool is_comparable(const mjData *data) {
-    return mj_version() == 222 || data->nefc == 0;
-}
-
 static void expect_state(const mjModel *model, const mjData *data, const csv_table *table,
                          size_t t) {
     const double *qpos = &table->rows[t][csv_column(table, "qpos0")];
@@ -104,9 +97,8 @@ static void expect_contacts(const mjModel *model, mjData *data, const csv_table 
 }
 
 ParameterizedTest(task_case *which, task, follows_the_reference_rollout) {
-    char path[64];
-    snprintf(path, sizeof path, "envs/rollouts/%s.csv", which->name);
-    csv_table *table = csv_load(path);
+    const rollout recorded = rollout_load(which->name);
+    csv_table *table = recorded.table;
     mr_env *env = open_env(which->name);
     mr_mujoco *mujoco = mr_mujoco_of(env);
     const size_t qpos = csv_column(table, "qpos0"), qvel = csv_column(table, "qvel0");
@@ -116,7 +108,7 @@ ParameterizedTest(task_case *which, task, follows_the_reference_rollout) {
     for (size_t t = 1; t < table->n_rows; t++) {
         const double *action = &table->rows[t][csv_column(table, "ctrl0")];
         cr_assert_eq(mr_mujoco_simulate(mujoco, action), MR_OK); // goes on where the task would end
-        if (!is_comparable(mujoco->data))
+        if (!rollout_is_comparable(&recorded, mujoco->data))
             break;
         expect_state(mujoco->model, mujoco->data, table, t);
         expect_contacts(mujoco->model, mujoco->data, table, t);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "agents/policy.h"
+#include "envs/mujoco/mujoco.h"
 #include "nn/tensors.h"
 #include "tests/event_reader.h"
 #include "tests/scripts/command_runner.h"
@@ -240,13 +241,57 @@ Test(resume_command, says_what_it_cannot_resume) {
     o = RUN("train", "--resume", "a");
     expect_refusal(&o, 1, "a/checkpoint.safetensors");
 
-    char *version = memmem(text, n_bytes, "\"format_version\":\"2\"", 20);
+    char *version = memmem(text, n_bytes, "\"format_version\":\"3\"", 20);
     cr_assert_not_null(version);
     version[18] = '7';
     cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){text, n_bytes}), MR_OK);
     o = RUN("train", "--resume", "a");
     expect_refusal(&o, 1, "is a checkpoint of version 7");
     free(text);
+}
+
+// Puts `with` in the place of what is as long and stands in the file once.
+static void replace_in(const char *path, const char *what, const char *with) {
+    char *text;
+    size_t n_bytes;
+    cr_assert_eq(strlen(what), strlen(with));
+    cr_assert_eq(mr_file_read(path, &text, &n_bytes), MR_OK, "%s", mr_error_message());
+    char *found = memmem(text, n_bytes, what, strlen(what));
+    cr_assert_not_null(found, "%s has no %s", path, what);
+    memcpy(found, with, strlen(with));
+    cr_assert_eq(mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}), MR_OK);
+    free(text);
+}
+
+static void expect_engine_note(const char *steps, const char *note) {
+    outcome o = RUN("train", "--resume", "a", "--steps", steps);
+    expect_success(&o);
+    if (note != NULL)
+        scratch_expect_part(o.err, note);
+    else
+        cr_expect_null(strstr(o.err, "note: "), "%s", o.err);
+    outcome_free(&o);
+}
+
+// Checkpoints of version 0.1 do not name the engine; the policy beside them does.
+Test(resume_command, says_that_a_run_was_on_another_engine) {
+    const char *now = mr_mujoco_version();
+    char is[64], was[64], note[128];
+    cr_assert_eq(strlen(now), strlen("9.8.7"));
+    snprintf(is, sizeof is, "\"engine_version\":\"%s\"", now);
+    snprintf(was, sizeof was, "\"engine_version\":\"9.8.7\"");
+    snprintf(note, sizeof note,
+             "note: the run was on MuJoCo 9.8.7 and goes on on MuJoCo %s: ", now);
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    expect_engine_note("210", NULL);
+    replace_in("a/checkpoint.safetensors", is, was);
+    expect_engine_note("220", note);
+    expect_engine_note("230", NULL); // it is on this one now
+    replace_in("a/checkpoint.safetensors", "\"engine\":", "\"ingine\":");
+    expect_engine_note("240", NULL);
+    replace_in("a/checkpoint.safetensors", "\"engine\":", "\"ingine\":");
+    replace_in("a/policy.safetensors", is, was);
+    expect_engine_note("250", note);
 }
 
 // The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files

@@ -557,6 +557,40 @@ Test(train_command, trains_a_robot_of_ones_own_and_evaluates_it) {
 
 // A mass on a spring that pushes instead of pulling, stepped too coarsely: beyond mjMAXVAL within
 // some 30 steps.
+// MuJoCo takes controls beyond 1e10 for a mistake, and 0 in their place; nearly all of these are.
+Test(train_command, says_once_what_the_simulation_warns_of_and_counts_it) {
+    scratch_write("robot.xml",
+                  "<mujoco><worldbody><body><joint name=\"j\" type=\"slide\"/><geom size=\"0.1\"/>"
+                  "</body></worldbody><actuator><motor joint=\"j\" ctrllimited=\"true\" "
+                  "ctrlrange=\"-1e15 1e15\"/></actuator></mujoco>");
+    scratch_write("task.yaml", "observation: [{field: qpos}, {field: qvel}]\n"
+                               "reward: [{term: constant}]\nmax_episode_steps: 20\n");
+    outcome trained =
+        RUN("train", "mjcf:robot.xml", "--task", "task.yaml", "--steps", "60", "--threads", "1",
+            "--hidden", "8", "--policy", "gaussian", "--batch-size", "4", "--learning-starts", "50",
+            "--eval-every", "0", "--eval-episodes", "1", "--out", "a");
+    expect_success(&trained);
+    const char *warning = strstr(trained.err, "warning: mjcf:robot.xml: an action is beyond 1e10");
+    cr_assert_not_null(warning, "%s", trained.err);
+    cr_expect_null(strstr(warning + 1, "warning: "), "%s", trained.err);
+    outcome played = RUN("eval", "a", "--stochastic", "--episodes", "2");
+    expect_success(&played);
+    warning = strstr(played.err, "warning: mjcf:robot.xml: an action is beyond 1e10");
+    cr_assert_not_null(warning, "%s", played.err);
+    cr_expect_null(strstr(warning + 1, "warning: "), "%s", played.err);
+
+    char *table = scratch_read("a/progress.csv");
+    double n_warnings = -1;
+    scratch_expect_part(table, ",rollout/n_diverged,rollout/n_warnings,");
+    cr_expect_eq(sscanf(strchr(table, '\n') + 1,
+                        "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf", &n_warnings),
+                 1);
+    cr_expect_eq(n_warnings, 60, "%s", table);
+    free(table);
+    outcome_free(&trained);
+    outcome_free(&played);
+}
+
 Test(train_command, goes_on_where_a_simulation_breaks_down_and_warns) {
     scratch_write("robot.xml",
                   "<mujoco><option timestep=\"0.1\" integrator=\"RK4\"/><worldbody><body>"
