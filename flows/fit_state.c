@@ -22,11 +22,13 @@ static void describe(const mr_fit_state *state, const mr_fit_options *options, s
     mr_number_write_digits(lr, sizeof lr, 17, options->lr);
     mr_number_write_digits(held_out, sizeof held_out, 17, options->held_out);
     mr_number_write_digits(clip_norm, sizeof clip_norm, 17, options->clip_norm);
-    snprintf(text, TEXT_SIZE,
-             "%s, %zu%s rows of %zu, lr %s, batch size %zu, patience %zu, held out %s, clip norm %s, "
-             "seed %" PRIu64,
-             mr_density_flow(state->density), n_rows, options->weights ? " weighted" : "", mr_density_dim(state->density), lr,
-             options->batch_size, options->patience, held_out, clip_norm, options->seed);
+    snprintf(
+        text, TEXT_SIZE,
+        "%s, %zu%s rows of %zu, lr %s, batch size %zu, patience %zu, held out %s, clip norm %s, "
+        "seed %" PRIu64,
+        mr_density_flow(state->density), n_rows, options->weights ? " weighted" : "",
+        mr_density_dim(state->density), lr, options->batch_size, options->patience, held_out,
+        clip_norm, options->seed);
 }
 
 /// The arrays of numbers besides the parameters.

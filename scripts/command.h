@@ -99,9 +99,9 @@ void mr_command_line_free(mr_command_line *line);
 mr_status mr_given_store(const mr_given *given, void *fields);
 
 /// For commands without settings: stores in `fields` the defaults of its options, then what was
-/// given. Fails with MR_ERR_USAGE where an option is given twice with different values too, and with
-/// MR_ERR_IO where an output (MR_SETTING_OUT_FILE, MR_SETTING_OUT_DIR) could not be written: that is
-/// known before the work.
+/// given. Fails with MR_ERR_USAGE where an option is given twice with different values too, and
+/// with MR_ERR_IO where an output (MR_SETTING_OUT_FILE, MR_SETTING_OUT_DIR) could not be written:
+/// that is known before the work.
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields);
 

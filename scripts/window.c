@@ -134,7 +134,8 @@ static mr_status fail_window(void) {
 static mr_status open_window(const mr_window_options *options, GLFWwindow **out) {
     glfwSetErrorCallback(keep_complaint);
 #ifdef GLFW_PLATFORM
-    // From 3.4 on GLFW also tries a Wayland that nobody named, and libwayland then writes to stderr.
+    // From 3.4 on GLFW also tries a Wayland that nobody named, and libwayland then writes to
+    // stderr.
     if (getenv("WAYLAND_DISPLAY") == NULL)
         glfwInitHint(GLFW_PLATFORM, GLFW_PLATFORM_X11);
 #endif

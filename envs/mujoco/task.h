@@ -278,10 +278,10 @@ struct mr_mujoco {
     mjModel *model; // owned
     mjData *data;   // owned
     mr_random random;
-    double dt;             // seconds that a step of the environment takes
-    bool healthy;          // after the last step or reset
-    bool reads_after_step; // a field that mj_rnePostConstraint fills
-    int keyframe;          // -1: none
+    double dt;                  // seconds that a step of the environment takes
+    bool healthy;               // after the last step or reset
+    bool reads_after_step;      // a field that mj_rnePostConstraint fills
+    int keyframe;               // -1: none
     int n_warnings[mjNWARNING]; // of each kind, since the last reset
     size_t obs_dim, n_info_values;
     char (*info_texts)[MR_NAME_SIZE + 24]; // [n_info_values] owned
