@@ -177,13 +177,15 @@ static void write_row(FILE *script, const run *first, const run *end, double ste
 // Rows at every step at which one of the curve's runs was evaluated, as far as all go, ascending.
 static void write_rows(FILE *script, const run *first, const run *end, double unit) {
     const extent e = extent_of(first, end);
-    for (double step = e.first, next; step <= e.last; step = next) {
+    double step = e.first;
+    while (step <= e.last) {
+        double next = INFINITY;
         write_row(script, first, end, step, unit);
-        next = INFINITY;
         for (const run *r = first; r < end; r++)
             for (size_t i = 0; i < r->n_points && same_curve(first, r); i++)
                 if (r->points[i].step > step)
                     next = fmin(next, r->points[i].step);
+        step = next;
     }
 }
 

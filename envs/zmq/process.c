@@ -23,16 +23,16 @@ enum {
 // another place, a container say, are others' pids.
 static void describe_place(char out[PLACE_SIZE]) {
     char boot[BOOT_SIZE] = "0";
-    struct stat namespace = {0};
+    struct stat pid_namespace = {0};
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     if (file != NULL) {
         if (fscanf(file, "%36s", boot) != 1)
             snprintf(boot, sizeof boot, "0");
         fclose(file);
     }
-    if (stat("/proc/self/ns/pid", &namespace) != 0)
-    namespace.st_ino = 0;
-    snprintf(out, PLACE_SIZE, "%s:%llu", boot, (unsigned long long)namespace.st_ino);
+    if (stat("/proc/self/ns/pid", &pid_namespace) != 0)
+        pid_namespace.st_ino = 0;
+    snprintf(out, PLACE_SIZE, "%s:%llu", boot, (unsigned long long)pid_namespace.st_ino);
 }
 
 typedef struct {

@@ -250,8 +250,8 @@ Test(events, hold_what_the_tables_of_a_run_hold_and_nothing_twice) {
     cr_expect_str_eq(list.version, "brain.Event:2");
     const size_t n_rows = expect_table(&list, "a/progress.csv", false, mr_metric_count());
     const size_t n_evaluations = expect_table(&list, "a/evaluations.csv", true, 4);
-    // Of the 15 figures of a row that are no evaluation's, 6 are known only when it learns.
-    cr_expect_eq(n_rows, 9 + 15 + 15);
+    // Of the 16 metrics of a row that are no evaluation's, 6 are known only when it learns.
+    cr_expect_eq(n_rows, 10 + 16 + 16);
     cr_expect_eq(n_evaluations, 5 * 3);
     cr_expect_eq(list.n, n_rows + n_evaluations);
     free(list.points);

@@ -59,7 +59,7 @@ Test(compat, names_the_remedy_where_a_model_is_too_new_for_it) {
 }
 
 static void fail_fatally(void *argument) {
-    mju_error(argument);
+    mju_error("%s", (const char *)argument);
 }
 
 static void nothing(void *argument) {

@@ -46,7 +46,7 @@ static mjtWarning raised;
 
 static void raise_warning(const mjModel *model, mjData *data) {
     (void)model;
-    mj_warning(data, raised, 0);
+    mj_warning(data, (int)raised, 0);
 }
 
 Test(warnings, come_with_each_step_and_are_counted_over_resets) {
