@@ -197,7 +197,7 @@ Test(bridge, resumes_at_once_after_it_was_stopped_in_the_middle_of_a_step) {
     kill(trainer, SIGINT);
     outcome o = finish(trainer, "trainer");
     cr_expect_eq(o.code, 130); // stopped in good order, as anywhere else
-    scratch_expect_part(o.err, "--resume there");
+    scratch_expect_part(o.out, "--resume there");
     outcome_free(&o);
     kill(a, SIGCONT);
     o = run(ARGUMENTS("train", "--resume", "there"));
