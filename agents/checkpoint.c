@@ -235,15 +235,6 @@ static mr_status read_reals(const mr_tensors *file, const char *name, size_t n_d
     return status;
 }
 
-static bool find(const mr_tensors *file, const char *name, mr_tensor *out) {
-    for (size_t i = 0; i < mr_tensors_count(file); i++) {
-        *out = mr_tensors_at(file, i);
-        if (strcmp(out->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static mr_status read_old_loop(const mr_tensors *file, mr_loop *loop) {
     const void *data;
     const size_t n = MR_COUNT(old_metrics) + n_loop;
@@ -276,7 +267,7 @@ static mr_status read_loop(const mr_tensors *file, mr_loop *loop) {
         char name[NAME_SIZE];
         mr_tensor unused;
         name_metric(mr_metric_at(i), name);
-        if (is_old(mr_metric_at(i)) || find(file, name, &unused))
+        if (is_old(mr_metric_at(i)) || mr_tensors_find(file, name, &unused))
             MR_TRY(read_reals(file, name, 1, &one, value_of(loop, mr_metric_at(i))));
     }
     status = read_reals(file, "loop", 1, &n_loop, rest_of(loop));
@@ -291,7 +282,8 @@ static mr_status read_actions(const mr_tensors *file, mr_checkpoint *c, size_t e
     const void *data;
     mr_tensor found;
     name_actions(env, name);
-    const bool has_none = find(file, name, &found) && found.n_dims == 2 && found.shape[0] == 0;
+    const bool has_none =
+        mr_tensors_find(file, name, &found) && found.n_dims == 2 && found.shape[0] == 0;
     const size_t n = has_none ? 0 : (size_t)c->rollouts[env].episode_length;
     const size_t shape[] = {n, c->act_dim};
     MR_TRY(mr_tensors_get(file, name, MR_F64, 2, shape, &data)); // so there are as many as it says
@@ -308,7 +300,7 @@ static mr_status read_more(const mr_tensors *file, mr_checkpoint *c) {
     mr_tensor found;
     *c->more = (mr_loop_more){0};
     for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
-        if (find(file, more_numbers[i].name, &found))
+        if (mr_tensors_find(file, more_numbers[i].name, &found))
             MR_TRY(read_reals(file, more_numbers[i].name, 1, &one, more_number(c, i)));
 done:
     return status;

@@ -251,12 +251,8 @@ static bool is_sound(const mr_replay *replay, const ring *r) {
 
 // How many slots of each ring a file holds.
 static size_t find_n_used(const mr_tensors *file) {
-    for (size_t i = 0; i < mr_tensors_count(file); i++) {
-        const mr_tensor found = mr_tensors_at(file, i);
-        if (strcmp(found.name, "replay.0.kind") == 0 && found.n_dims == 1)
-            return found.shape[0];
-    }
-    return 0;
+    mr_tensor found;
+    return mr_tensors_find(file, "replay.0.kind", &found) && found.n_dims == 1 ? found.shape[0] : 0;
 }
 
 static mr_status fail_damaged(const mr_tensors *file) {

@@ -55,11 +55,6 @@ static void hash_of(const char *bytes, size_t n_bytes, char text[HASH_SIZE]) {
     sodium_bin2hex(text, HASH_SIZE, hash, sizeof hash);
 }
 
-static bool exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
 // ---- Keeping
 
 // Hashes the file at `from` and, unless `to` is NULL, copies it there.
@@ -316,7 +311,7 @@ static mr_status compare(const kept_file *file, const char *path, finder *f, boo
         const bool is_kept = whole != NULL && hash != NULL && is_same(whole, hash);
         *is_whole = *is_whole && is_kept;
         if (!is_kept && f != NULL && whole != NULL)
-            name_differing(f, whole, !exists(whole));
+            name_differing(f, whole, !mr_file_is_there(whole));
         free(whole);
     }
     free(folder);
@@ -351,7 +346,7 @@ static mr_status look_for(const kept_file *file, const char **same, const char *
     const char *const places[] = {file->given, file->found};
     for (size_t i = 0; i < MR_COUNT(places) && *same == NULL; i++) {
         bool is_whole = false;
-        if (!exists(places[i]))
+        if (!mr_file_is_there(places[i]))
             continue;
         const mr_status status = compare(file, places[i], NULL, &is_whole);
         if (status != MR_OK)
@@ -368,7 +363,7 @@ static mr_status find_file(finder *f, const kept_file *file, char **out) {
     const char *same = NULL, *seen = NULL;
     bool is_whole;
     MR_TRY(look_for(file, &same, &seen));
-    if (same == file->found && strcmp(same, file->given) != 0 && exists(file->given))
+    if (same == file->found && strcmp(same, file->given) != 0 && mr_file_is_there(file->given))
         add_note(f, "%s here is another file, the run's is taken, %s", file->given, same);
     else if (same == file->found && strcmp(same, file->given) != 0)
         add_note(f, "%s is not here, it is taken from %s", file->given, same);
@@ -440,7 +435,7 @@ static void find_key(finder *f, const json_t *object, const char *key, char *pat
     const json_t *file = json_object_get(object, key);
     const char *given = text_of(file, "given"), *found = text_of(file, "found");
     if (path[0] == '\0' || given == NULL || found == NULL || strcmp(given, path) != 0 ||
-        exists(path) || !exists(found))
+        mr_file_is_there(path) || !mr_file_is_there(found))
         return;
     copy_text(path, found);
     add_note(f, "%s is not here, it is taken from %s", given, found);
@@ -484,7 +479,7 @@ mr_status mr_run_files_find(const char *dir, mr_changed_files changed, mr_run_pl
     finder f = {.dir = dir, .changed = changed, .place = place};
     char *path = mr_path_join(dir, list_name);
     MR_TRY(path != NULL ? MR_OK : fail_memory());
-    if (!exists(path))
+    if (!mr_file_is_there(path))
         goto done;
     MR_TRY(mr_file_read(path, &text, &n_bytes));
     object = json_loadb(text, n_bytes, 0, NULL);

@@ -39,8 +39,7 @@ static void tell_cut(mr_trainer *t, size_t max_steps) {
              "%zu of %zu evaluation episodes had not ended after %zu steps and were cut off there; "
              "--eval-max-steps sets how many are played",
              t->evaluation->n_cut, t->evaluation->n, max_steps);
-    if (t->watcher && t->watcher->noted)
-        t->watcher->noted(t->watcher->self, text);
+    mr_trainer_tell(t, text);
 }
 
 static mr_status evaluate(mr_trainer *t) {
@@ -149,8 +148,7 @@ done:
 static void tell_task_notes(mr_trainer *t) {
     const mr_env_spec *spec = mr_vec_env_get_spec(t->envs);
     for (size_t i = 0; i < spec->n_notes; i++)
-        if (t->watcher && t->watcher->noted)
-            t->watcher->noted(t->watcher->self, spec->notes[i]);
+        mr_trainer_tell(t, spec->notes[i]);
 }
 
 static void tell_note(mr_trainer *t) {
@@ -158,8 +156,7 @@ static void tell_note(mr_trainer *t) {
     if (!note || t->has_told_note)
         return;
     t->has_told_note = true;
-    if (t->watcher && t->watcher->noted)
-        t->watcher->noted(t->watcher->self, note);
+    mr_trainer_tell(t, note);
 }
 
 // As many updates for each step of an environment, however many environments are stepped at a time.
@@ -314,13 +311,12 @@ static void tell_engine(mr_trainer *t) {
     char note[512];
     const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
     const mr_engine *before = &t->engine;
-    if (mr_env_is_other_engine(env, before->name, before->version) && t->watcher &&
-        t->watcher->noted) {
+    if (mr_env_is_other_engine(env, before->name, before->version)) {
         snprintf(note, sizeof note,
                  "the run was on %s %s and goes on on %s %s: simulations differ a little, so that "
                  "it is not the run that it would have been",
                  before->name, before->version, env->engine, env->engine_version);
-        t->watcher->noted(t->watcher->self, note);
+        mr_trainer_tell(t, note);
     }
     mr_trainer_note_engine(t);
 }

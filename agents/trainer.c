@@ -25,6 +25,11 @@ static int choose_threads(const mr_settings *settings) {
     return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
 }
 
+void mr_trainer_tell(const mr_trainer *t, const char *note) {
+    if (t->watcher && t->watcher->noted)
+        t->watcher->noted(t->watcher->self, note);
+}
+
 bool mr_trainer_is_stopped(const mr_trainer *t) {
     return t->stop && *t->stop;
 }

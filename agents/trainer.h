@@ -52,6 +52,9 @@ typedef struct {
     bool has_told_warning;  // of the simulation
 } mr_trainer;
 
+/// Tells whoever watches something about the run, in one line.
+void mr_trainer_tell(const mr_trainer *t, const char *note);
+
 /// Whether `stop` asked for the end.
 bool mr_trainer_is_stopped(const mr_trainer *t);
 

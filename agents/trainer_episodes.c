@@ -106,14 +106,14 @@ static mr_status replay_episode(mr_trainer *t, size_t i, replay_end *end) {
 
 static void tell_too_long(mr_trainer *t, size_t n_steps) {
     char text[256];
-    if (t->has_told_long || !t->watcher || !t->watcher->noted)
+    if (t->has_told_long)
         return;
     t->has_told_long = true;
     snprintf(text, sizeof text,
              "an episode of %.100s has gone on for %zu steps, more than the %zu that can be played "
              "again, and ended here as truncated",
              t->settings->env, n_steps, t->max_kept_actions);
-    t->watcher->noted(t->watcher->self, text);
+    mr_trainer_tell(t, text);
 }
 
 // An episode that cannot go on ends here, as truncated.

@@ -116,11 +116,6 @@ mr_status mr_trainer_restore_best(mr_trainer *t) {
     return status;
 }
 
-static void tell(const mr_trainer *t, const char *note) {
-    if (t->watcher && t->watcher->noted)
-        t->watcher->noted(t->watcher->self, note);
-}
-
 // The policy that was best until the files changed: the file's, which may be of an evaluation after
 // the checkpoint, or else, where a run was killed meanwhile, the checkpoint's.
 static mr_status keep_former_best(mr_trainer *t, const char *name) {
@@ -159,7 +154,7 @@ mr_status mr_trainer_part_from_best(mr_trainer *t) {
              "then is kept as %s",
              changed_at, name);
     if (t->place.is_changed && access(mr_run_path(t->run, name), F_OK) == 0)
-        tell(t, note);
+        mr_trainer_tell(t, note);
     return MR_OK;
 }
 
@@ -172,7 +167,7 @@ mr_status mr_trainer_find_files(mr_trainer *t) {
     const mr_status status =
         mr_run_files_find(s->out, mr_changed_files_of(s->changed_files), &t->place);
     if (status == MR_OK && t->place.note[0] != '\0')
-        tell(t, t->place.note);
+        mr_trainer_tell(t, t->place.note);
     return status;
 }
 

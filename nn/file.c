@@ -313,6 +313,11 @@ static mr_status make_directory(const char *path) {
     return fail_system("make the directory", path);
 }
 
+bool mr_file_is_there(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 mr_status mr_make_directories(const char *path) {
     mr_status status;
     char *part = strdup(path);

@@ -3,6 +3,7 @@
 
 #include "nn/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /// A range of bytes. Borrowed.
@@ -53,6 +54,9 @@ void mr_new_file_close(mr_new_file *new_file);
 /// frees it. Fails with MR_ERR_IO, the path and the reason; directories, pipes and devices are
 /// refused.
 mr_status mr_file_read(const char *path, char **out, size_t *n_bytes);
+
+/// Whether a path leads to a regular file.
+bool mr_file_is_there(const char *path);
 
 /// Makes the directory and those above it that are missing; fine where it exists already. Fails
 /// with MR_ERR_IO and names the part of the path that could not be made.

@@ -5,6 +5,7 @@
 
 #include "nn/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,9 @@ void mr_tensors_close(mr_tensors *tensors);
 const char *mr_tensors_path(const mr_tensors *tensors);
 size_t mr_tensors_count(const mr_tensors *tensors);
 mr_tensor mr_tensors_at(const mr_tensors *tensors, size_t i); // in the order of the header
+
+/// Looks an array up by name. False, and `out` untouched, if there is none of that name.
+bool mr_tensors_find(const mr_tensors *tensors, const char *name, mr_tensor *out);
 
 /// Looks an array up by name and checks its type and shape. Fails with MR_ERR_INPUT naming file,
 /// array, what was found and what was expected. `data` is borrowed and aligned for its type.

@@ -288,21 +288,28 @@ static mr_status fail_mismatch(const mr_tensors *tensors, const mr_tensor *found
                    tensors->path, found->name, description, expected);
 }
 
+bool mr_tensors_find(const mr_tensors *tensors, const char *name, mr_tensor *out) {
+    for (size_t i = 0; i < tensors->n; i++)
+        if (strcmp(tensors->arrays[i].tensor.name, name) == 0) {
+            *out = tensors->arrays[i].tensor;
+            return true;
+        }
+    return false;
+}
+
 mr_status mr_tensors_get(const mr_tensors *tensors, const char *name, mr_dtype dtype, size_t n_dims,
                          const size_t *shape, const void **data) {
     char expected[DESCRIPTION_SIZE];
+    mr_tensor found;
     describe(dtype, n_dims, shape, expected);
-    for (size_t i = 0; i < tensors->n; i++) {
-        const mr_tensor *found = &tensors->arrays[i].tensor;
-        if (strcmp(found->name, name) != 0)
-            continue;
-        if (found->dtype != dtype || !same_shape(found, n_dims, shape))
-            return fail_mismatch(tensors, found, expected);
-        *data = found->data;
-        return MR_OK;
-    }
-    return mr_fail(MR_ERR_INPUT, "%s: no array '%s', %s is needed; was it saved by another model?",
-                   tensors->path, name, expected);
+    if (!mr_tensors_find(tensors, name, &found))
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: no array '%s', %s is needed; was it saved by another model?",
+                       tensors->path, name, expected);
+    if (found.dtype != dtype || !same_shape(&found, n_dims, shape))
+        return fail_mismatch(tensors, &found, expected);
+    *data = found.data;
+    return MR_OK;
 }
 
 const char *mr_tensors_note(const mr_tensors *tensors, const char *key) {

@@ -10,15 +10,19 @@
 
 #include "nn/path.h"
 
+static bool is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 // A run stands for the policy that it ended with. The caller frees the path.
 static mr_status policy_path(const char *given, char **out) {
-    struct stat info;
-    const bool is_run = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
+    const bool is_run = is_directory(given);
     if (asprintf(out, "%s%s", given, is_run ? "/policy.safetensors" : "") < 0) {
         *out = NULL;
         return mr_fail_memory("a file name");
     }
-    if (is_run && stat(*out, &info) != 0)
+    if (is_run && access(*out, F_OK) != 0)
         return mr_fail(MR_ERR_IO, "%s holds no policy.safetensors; is it the directory of a run?",
                        given);
     return MR_OK;
@@ -40,8 +44,7 @@ static const char *either(const char *given, const char *otherwise) {
 
 // The directory of the run that a policy is of, if it is of one; to be freed.
 static char *run_of(const char *run_or_file) {
-    struct stat info;
-    if (stat(run_or_file, &info) == 0 && S_ISDIR(info.st_mode))
+    if (is_directory(run_or_file))
         return strdup(run_or_file);
     char *folder = mr_path_folder(run_or_file);
     if (folder == NULL || folder[0] != '\0')
@@ -67,8 +70,7 @@ mr_status mr_saved_files_find(const char *run_or_file, const mr_policy_spec *spe
                               const char *task, const char *changed, mr_run_place *out) {
     mr_status status;
     mr_settings run;
-    struct stat info;
-    const bool is_run = stat(run_or_file, &info) == 0 && S_ISDIR(info.st_mode);
+    const bool is_run = is_directory(run_or_file);
     char *dir = run_of(run_or_file);
     if (dir == NULL)
         return mr_fail_memory("a file name");

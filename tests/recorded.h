@@ -19,15 +19,10 @@ static inline mr_tensors *recorded_open(const char *name) {
 
 /// A recorded array.
 static inline const double *recorded_array(const mr_tensors *file, const char *name, size_t n) {
-    for (size_t i = 0; i < mr_tensors_count(file); i++) {
-        const mr_tensor tensor = mr_tensors_at(file, i);
-        if (strcmp(tensor.name, name) != 0)
-            continue;
-        cr_assert(tensor.dtype == MR_F64 && tensor.n_bytes == n * sizeof(double), "%s", name);
-        return tensor.data;
-    }
-    cr_assert_fail("no array %s", name);
-    return NULL;
+    mr_tensor tensor;
+    cr_assert(mr_tensors_find(file, name, &tensor), "no array %s", name);
+    cr_assert(tensor.dtype == MR_F64 && tensor.n_bytes == n * sizeof(double), "%s", name);
+    return tensor.data;
 }
 
 static inline void recorded_copy(const mr_tensors *file, const char *name, size_t n, mr_real *out) {

@@ -188,45 +188,45 @@ static mr_status read_max_episode_steps(mr_yaml_reader *r, const yaml_node_t *no
     return mr_yaml_count(r, node, 0.0, &r->task->max_episode_steps);
 }
 
+// Room for a row of `size` bytes for each entry of a list, in a task that is new; NULL: no memory.
+static void *new_rows(const yaml_node_t *node, size_t size, size_t *n) {
+    *n = mr_yaml_length(node);
+    return calloc(*n + 1, size);
+}
+
 static mr_status read_observation(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_obs_parts *list = &r->task->obs;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_OBSERVATION, list->rows, add_observation);
 }
 
 static mr_status read_reward(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_reward_terms *list = &r->task->rewards;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_REWARD, list->rows, add_reward);
 }
 
 static mr_status read_info(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_info_terms *list = &r->task->infos;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_INFO, list->rows, add_info);
 }
 
 static mr_status read_healthy(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_healthy_ranges *list = &r->task->healthy;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_HEALTHY, list->rows, add_healthy);
 }
 
 static mr_status read_goals(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_goals *list = &r->task->goals;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_GOALS, list->rows, add_goal);
 }
 
 static mr_status read_joints(mr_yaml_reader *r, const yaml_node_t *node) {
     mr_joint_noises *list = &r->task->joint_noises;
-    list->n = mr_yaml_length(node);
-    list->rows = calloc(list->n + 1, sizeof *list->rows);
+    list->rows = new_rows(node, sizeof *list->rows, &list->n);
     return read_list(r, node, MR_IN_JOINTS, list->rows, add_joint_noise);
 }
 
