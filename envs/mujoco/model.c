@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static const char builtin_prefix[] = "builtin:";
+enum { PREFIX_LENGTH = sizeof builtin_prefix - 1 };
 
 static const char *name_at(const void *table, size_t i) {
     (void)table;
@@ -25,6 +26,14 @@ static const mr_model_file *find_builtin(const char *name) {
         if (strcmp(mr_model_files[i].name, name) == 0)
             return &mr_model_files[i];
     return NULL;
+}
+
+static bool has_prefix(const char *name) {
+    return strncmp(name, builtin_prefix, PREFIX_LENGTH) == 0;
+}
+
+bool mr_model_is_builtin(const char *name) {
+    return has_prefix(name) || find_builtin(name) != NULL;
 }
 
 mr_status mr_model_open_file(const char *path, mjModel **out) {
@@ -50,9 +59,8 @@ static mr_status open_builtin(const char *name, mjModel **out) {
 }
 
 mr_status mr_model_open(const char *name, mjModel **out) {
-    const size_t n_prefix = sizeof builtin_prefix - 1;
-    if (strncmp(name, builtin_prefix, n_prefix) == 0)
-        return open_builtin(name + n_prefix, out);
+    if (has_prefix(name))
+        return open_builtin(name + PREFIX_LENGTH, out);
     if (find_builtin(name) == NULL)
         return mr_model_open_file(name, out);
     if (access(name, F_OK) == 0)

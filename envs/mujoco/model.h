@@ -4,6 +4,8 @@
 #include "envs/options.h"
 #include "nn/status.h"
 
+#include <stdbool.h>
+
 #include <mujoco/mujoco.h>
 
 typedef struct {
@@ -21,6 +23,10 @@ extern const size_t mr_n_model_files;
 /// mj_deleteModel. Fails with MR_ERR_USAGE when a NAME is both, with MR_ERR_IO when there is
 /// neither, and with MR_ERR_INPUT and MuJoCo's reason when it is no model.
 mr_status mr_model_open(const char *name, mjModel **out);
+
+/// Whether mr_model_open takes a name for that of a built-in model (or refuses it, because it is a
+/// file's too).
+bool mr_model_is_builtin(const char *name);
 
 /// Compiles the model in a file, whatever built-in ones there are.
 mr_status mr_model_open_file(const char *path, mjModel **out);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "nn/file.h"
 #include "nn/path.h"
@@ -98,9 +97,8 @@ done:
 // ---- Where it is
 
 static bool is_file(const char *folder, const char *path) {
-    struct stat info;
     char *whole = mr_path_join(folder, path);
-    const bool is = whole != NULL && stat(whole, &info) == 0 && S_ISREG(info.st_mode);
+    const bool is = whole != NULL && mr_file_is_there(whole);
     free(whole);
     return is;
 }
@@ -184,13 +182,6 @@ done:
 
 // ---- Where the model is named
 
-static bool is_built_in(const char *model) {
-    for (size_t i = 0; i < mr_n_model_files; i++)
-        if (strcmp(mr_model_files[i].name, model) == 0)
-            return true;
-    return false;
-}
-
 // The last value of xml_file in "key=value,..."; NULL: none. `*length`: of the value.
 static const char *find_option(const char *set, size_t *length) {
     const char *found = NULL;
@@ -217,7 +208,7 @@ bool mr_env_model_path(const char *name, const char *set, char *path, size_t siz
     if (value == NULL)
         return false;
     snprintf(path, size, "%.*s", (int)length, value);
-    return !is_built_in(path);
+    return !mr_model_is_builtin(path);
 }
 
 mr_status mr_env_move_model(const char *name, const char *set, const char *path, size_t size,

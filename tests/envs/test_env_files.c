@@ -95,6 +95,8 @@ Test(env_files, are_asked_for_by_the_environments_name_or_its_option) {
     cr_expect_str_eq(path, "d.xml");
     cr_expect(!mr_env_model_path("Ant-v5", "frame_skip=2", path, sizeof path));
     cr_expect(!mr_env_model_path("Ant-v5", "xml_file=hopper.xml", path, sizeof path));
+    cr_expect(!mr_env_model_path("Ant-v5", "xml_file=builtin:hopper.xml", path, sizeof path));
+    cr_expect(mr_env_model_path("Ant-v5", "xml_file=./hopper.xml", path, sizeof path));
     cr_expect(!mr_env_model_path("Ant-v5", "my_xml_file=d.xml", path, sizeof path));
 
     cr_expect_eq(mr_env_move_model("mjcf:a/b.xml", "x=1", "/c.xml", 64, name, set), MR_OK);

@@ -223,3 +223,20 @@ Test(changed_files, a_model_that_is_an_option_is_kept_too) {
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "copy");
     expect_output(&o, "task         InvertedPendulum-v5", "r/model/pole.xml");
 }
+
+// Which model xml_file=NAME means is decided where models are opened (envs/mujoco/model.h).
+Test(changed_files, a_built_in_model_that_is_an_option_has_none) {
+    static const char *const sets[] = {"xml_file=builtin:inverted_pendulum.xml",
+                                       "xml_file=inverted_pendulum.xml"};
+    for (size_t i = 0; i < MR_COUNT(sets); i++) {
+        const char *const dir = i == 0 ? "a" : "b";
+        outcome o = RUN("train", "InvertedPendulum-v5", "--env-set", sets[i], "--steps", "20",
+                        "--threads", "1", "--hidden", "8", "--eval-episodes", "1", "--out", dir);
+        expect_success(&o);
+        outcome_free(&o);
+        o = RUN("eval", dir, "--episodes", "1");
+        expect_success(&o);
+        outcome_free(&o);
+    }
+    cr_expect(!exists("a/files.json") && !exists("b/files.json"));
+}
