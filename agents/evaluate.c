@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { MIN_MAX_STEPS = 1000 };
+
 mr_status mr_evaluation_new(size_t n, mr_evaluation **out) {
     mr_evaluation *evaluation = calloc(1, sizeof *evaluation);
     if (evaluation) {
@@ -202,6 +204,13 @@ static void summarise(mr_evaluation *e) {
     for (size_t i = 0; i < e->n_ended; i++)
         sum_of_squares += (e->returns[i] - e->mean_return) * (e->returns[i] - e->mean_return);
     e->std_return = sqrt(sum_of_squares / (double)e->n_ended);
+}
+
+size_t mr_eval_max_steps(const mr_env_spec *env, size_t given, size_t longest) {
+    if (given > 0)
+        return given;
+    const size_t n = env->max_episode_steps > longest ? env->max_episode_steps : longest;
+    return n > MIN_MAX_STEPS ? n : MIN_MAX_STEPS;
 }
 
 mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,

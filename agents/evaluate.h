@@ -6,10 +6,6 @@
 
 #include <signal.h>
 
-/// Where no time limit of the task ends an episode and nobody says otherwise, an evaluation cuts it
-/// off after so many steps: the limit of Gymnasium's MuJoCo tasks.
-enum { MR_EVAL_MAX_STEPS = 1000 };
-
 /// The episodes, one by one, and their mean and deviation.
 typedef struct {
     size_t n;        // to be played
@@ -45,6 +41,11 @@ typedef struct {
     const volatile sig_atomic_t *stop; // becomes non-zero: plays no further; may be NULL
     const mr_eval_watcher *watcher;    // NULL: nobody
 } mr_eval_options;
+
+/// After how many steps an evaluation, which must end, cuts an episode off: `given`; if that is 0,
+/// the largest of the task's own limit, the longest episode seen (0: none) and 1,000, the limit of
+/// Gymnasium's MuJoCo tasks.
+size_t mr_eval_max_steps(const mr_env_spec *env, size_t given, size_t longest);
 
 /// Plays evaluation->n episodes, as many at a time as `envs` has copies. One that is lost
 /// (mr_step.lost) is played again. The policy must be prepared.

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "agents/run_files.h"
 #include "nn/nearest.h"
 #include "nn/number.h"
+
+enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
@@ -412,6 +415,13 @@ bool mr_setting_may_change(const mr_setting *setting, const mr_settings *setting
         if (changeable[i] == setting->offset)
             return true;
     return false;
+}
+
+int mr_settings_threads(size_t threads) {
+    if (threads > 0)
+        return (int)threads;
+    const int n_cores = omp_get_num_procs();
+    return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
 }
 
 void mr_settings_init(mr_settings *settings) {

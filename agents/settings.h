@@ -114,6 +114,9 @@ const mr_setting *mr_setting_find(const char *name);
 /// with: whether all that has happened would have happened with the new one too.
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings);
 
+/// How many threads a setting `threads` stands for; 0: one a core, at most 4.
+int mr_settings_threads(size_t threads);
+
 /// The defaults.
 void mr_settings_init(mr_settings *settings);
 

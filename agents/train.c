@@ -19,17 +19,6 @@ static void tell_warning(mr_trainer *t, const char *warning) {
 
 // ---- Evaluating
 
-// An evaluation must end: an episode that the task itself doesn't end is cut off.
-static size_t eval_max_steps(const mr_trainer *t) {
-    const size_t limit = mr_vec_env_get_spec(t->eval_envs)->max_episode_steps;
-    const size_t longest = (size_t)t->more.longest_episode;
-    size_t n = t->settings->eval_max_steps;
-    if (n > 0)
-        return n;
-    n = limit > longest ? limit : longest;
-    return n > MR_EVAL_MAX_STEPS ? n : MR_EVAL_MAX_STEPS;
-}
-
 static void tell_cut(mr_trainer *t, size_t max_steps) {
     char text[256];
     if (t->evaluation->n_cut == 0 || t->settings->eval_max_steps > 0 || t->has_told_cut)
@@ -49,7 +38,10 @@ static mr_status evaluate(mr_trainer *t) {
     mr_random seeds = mr_random_stream(t->settings->seed, MR_STREAM_EVAL, step);
     const mr_eval_options options = {.seed = mr_random_u32(&seeds),
                                      .deterministic = true,
-                                     .max_steps = eval_max_steps(t),
+                                     .max_steps =
+                                         mr_eval_max_steps(mr_vec_env_get_spec(t->eval_envs),
+                                                           t->settings->eval_max_steps,
+                                                           (size_t)t->more.longest_episode),
                                      .stop = t->stop};
     MR_TRY(mr_evaluate(t->policy, t->eval_envs, &options, t->evaluation));
     tell_cut(t, options.max_steps);

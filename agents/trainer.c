@@ -3,27 +3,17 @@
 #include "agents/trainer.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nn/clock.h"
 
-enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
-
 // Of an episode, as far as its task has no limit: what can be played again within a minute or two,
 // and no more than the replay buffer holds, so that many copies don't outgrow it.
 enum { MIN_KEPT_ACTIONS = 1000, MAX_KEPT_ACTIONS = 100000 };
 
 static const double last_share = 0.001; // of a bonus that falls at the automatic rate
-
-static int choose_threads(const mr_settings *settings) {
-    if (settings->threads > 0)
-        return (int)settings->threads;
-    const int n_cores = omp_get_num_procs();
-    return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
-}
 
 void mr_trainer_tell(const mr_trainer *t, const char *note) {
     if (t->watcher && t->watcher->noted)
@@ -188,7 +178,7 @@ void mr_trainer_note_engine(mr_trainer *t) {
 mr_status mr_trainer_build(mr_trainer *t) {
     mr_status status;
     const mr_settings *s = t->settings;
-    t->n_threads = choose_threads(s);
+    t->n_threads = mr_settings_threads(s->threads);
     MR_TRY(mr_settings_check(s));
     MR_TRY(mr_trainer_find_files(t));
     MR_TRY(open_envs(t));

@@ -1,7 +1,6 @@
 // `millrace eval`: how good a saved policy is.
 
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 
 #include "agents/evaluate.h"
@@ -9,7 +8,6 @@
 #include "envs/vec_env.h"
 #include "scripts/command.h"
 #include "scripts/env_notes.h"
-#include "scripts/engine_notes.h"
 #include "scripts/film.h"
 #include "scripts/live_line.h"
 #include "scripts/open_key.h"
@@ -20,7 +18,7 @@
 #include "scripts/waiting.h"
 
 // Episodes that are played side by side, and the threads for them.
-enum { MAX_ENVS = 10, MAX_DEFAULT_THREADS = 4 };
+enum { MAX_ENVS = 10 };
 
 typedef struct {
     size_t episodes;
@@ -83,8 +81,7 @@ static const mr_setting options[] = {
      "description of the task, instead of the one that the policy was trained with", false},
     {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
      "where model or task are no more what the policy was trained with: refuse; accept them as "
-     "they "
-     "are; use the run's own copy",
+     "they are; use the run's own copy",
      false},
     {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
      "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
@@ -148,13 +145,6 @@ static mr_status print_json(const mr_policy_spec *spec, const eval_options *chos
     return mr_print_json(object);
 }
 
-static int n_threads(const eval_options *chosen) {
-    const int n_cores = omp_get_max_threads();
-    if (chosen->threads > 0)
-        return (int)chosen->threads;
-    return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
-}
-
 static bool is_filmed(const eval_options *chosen) {
     return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
 }
@@ -196,8 +186,8 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
     const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
     mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,
-                           chosen->episodes < most ? chosen->episodes : most, n_threads(chosen),
-                           out);
+                           chosen->episodes < most ? chosen->episodes : most,
+                           mr_settings_threads(chosen->threads), out);
 }
 
 // ---- Filming
@@ -283,12 +273,8 @@ done:
     return status;
 }
 
-// An evaluation must end: an episode that the task itself doesn't end is cut off.
-static size_t max_steps(const mr_vec_env *envs, const eval_options *chosen) {
-    const size_t limit = mr_vec_env_get_spec(envs)->max_episode_steps;
-    if (chosen->max_steps > 0)
-        return chosen->max_steps;
-    return limit > MR_EVAL_MAX_STEPS ? limit : MR_EVAL_MAX_STEPS;
+static size_t max_steps_of(const mr_vec_env *envs, const eval_options *chosen) {
+    return mr_eval_max_steps(mr_vec_env_get_spec(envs), chosen->max_steps, 0);
 }
 
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
@@ -298,7 +284,7 @@ static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *c
                                      .visitor = visited};
     const mr_eval_options how = {.seed = chosen->seed,
                                  .deterministic = !chosen->stochastic,
-                                 .max_steps = max_steps(envs, chosen),
+                                 .max_steps = max_steps_of(envs, chosen),
                                  .stop = stop,
                                  .watcher = &watcher};
     if (is_filmed(chosen))
@@ -320,7 +306,7 @@ static void warn(const mr_vec_env *envs, const mr_policy_spec *spec, const eval_
         fprintf(stderr,
                 "note: %zu of the episodes had not ended after %zu steps and were cut off there; "
                 "--max-steps sets how many are played\n",
-                evaluation->n_cut, max_steps(envs, chosen));
+                evaluation->n_cut, max_steps_of(envs, chosen));
 }
 
 static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
@@ -328,7 +314,7 @@ static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
     mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
     mr_status status = MR_OK;
     if (visited != NULL)
-        status = mr_visited_summarise(visited, n_threads(chosen), &summary);
+        status = mr_visited_summarise(visited, mr_settings_threads(chosen->threads), &summary);
     if (status == MR_OK && chosen->json)
         status = print_json(spec, chosen, evaluation, &summary);
     else if (status == MR_OK)

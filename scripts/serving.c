@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scripts/engine_notes.h"
+#include "scripts/env_notes.h"
 #include "scripts/live_line.h"
 #include "scripts/open_key.h"
 #include "scripts/stopping.h"

@@ -13,7 +13,7 @@
 #include "nn/number.h"
 #include "nn/path.h"
 #include "scripts/command.h"
-#include "scripts/engine_notes.h"
+#include "scripts/env_notes.h"
 #include "scripts/given_once.h"
 #include "scripts/open_key.h"
 #include "scripts/progress.h"

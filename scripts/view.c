@@ -7,7 +7,6 @@
 #include "nn/clock.h"
 #include "nn/random.h"
 #include "scripts/command.h"
-#include "scripts/engine_notes.h"
 #include "scripts/env_notes.h"
 #include "scripts/saved_policy.h"
 #include "scripts/window.h"
@@ -47,8 +46,7 @@ static const mr_setting options[] = {
      "description of the task, instead of the one that the policy was trained with", false},
     {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
      "where model or task are no more what the policy was trained with: refuse; accept them as "
-     "they "
-     "are; use the run's own copy",
+     "they are; use the run's own copy",
      false},
 };
 
