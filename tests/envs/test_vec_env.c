@@ -176,8 +176,9 @@ static void expect_same_episode(const char *name, mr_env *used, mr_env *fresh) {
         cr_assert_eq(mr_env_step(fresh, action, obs_b, &b), MR_OK);
         cr_assert_eq(a.reward, b.reward, "%s, step %d", name, t);
         cr_assert(a.terminated == b.terminated && a.truncated == b.truncated);
-        cr_assert_arr_eq(mr_env_info(used), mr_env_info(fresh),
-                         mr_env_info_count(used) * sizeof(double), "%s, step %d", name, t);
+        if (mr_env_info_count(used) > 0)
+            cr_assert_arr_eq(mr_env_info(used), mr_env_info(fresh),
+                             mr_env_info_count(used) * sizeof(double), "%s, step %d", name, t);
     }
     cr_assert_arr_eq(obs_a, obs_b, obs_size, "%s", name);
 }
