@@ -10,19 +10,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#if defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || !defined __GLIBC__
-#define SANITIZED
-#endif
+#include "tests/sanitized.h"
 
 static atomic_bool armed;
 static atomic_size_t n_calls;
 
-#ifndef SANITIZED
+#if !defined SANITIZED && defined __GLIBC__
 void *__libc_malloc(size_t n_bytes);
 void *__libc_calloc(size_t n, size_t n_bytes);
 void *__libc_realloc(void *memory, size_t n_bytes);
@@ -69,7 +62,7 @@ int posix_memalign(void **out, size_t alignment, size_t n_bytes) {
 #endif
 
 static void skip_where_sanitized(void) {
-#ifdef SANITIZED
+#if defined SANITIZED || !defined __GLIBC__
     cr_skip("a sanitizer has taken malloc's place");
 #endif
 }

@@ -9,14 +9,7 @@
 
 #include <criterion/criterion.h>
 
-#if defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED
-#endif
+#include "tests/sanitized.h"
 
 static const double gamma_used = 0.875; // a float32 number, so that it comes back as it is
 

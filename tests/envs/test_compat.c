@@ -58,8 +58,10 @@ Test(compat, names_the_remedy_where_a_model_is_too_new_for_it) {
     mj_deleteModel(model);
 }
 
+// A literal: 2.2.2 takes a text here, later releases a format.
 static void fail_fatally(void *argument) {
-    mju_error("%s", (const char *)argument);
+    (void)argument;
+    mju_error("first\nsecond\n");
 }
 
 static void nothing(void *argument) {
@@ -67,8 +69,7 @@ static void nothing(void *argument) {
 }
 
 Test(compat, returns_a_fatal_error_of_mujoco_in_one_line) {
-    char text[] = "first\nsecond\n";
-    cr_expect_eq(mr_mujoco_run("thing", fail_fatally, text), MR_ERR_INPUT);
+    cr_expect_eq(mr_mujoco_run("thing", fail_fatally, NULL), MR_ERR_INPUT);
     cr_expect_not_null(strstr(mr_error_message(), "thing: "));
     cr_expect_not_null(strstr(mr_error_message(), "first second"), "%s", mr_error_message());
     cr_expect_eq(mr_mujoco_run("thing", nothing, NULL), MR_OK);

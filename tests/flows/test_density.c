@@ -7,6 +7,7 @@
 
 #include "nn/tensors.h"
 #include "tests/scratch.h"
+#include "tests/sanitized.h"
 
 TestSuite(density, .init = scratch_enter, .fini = scratch_leave);
 
@@ -286,7 +287,7 @@ Test(density, a_file_that_claims_a_huge_net_is_refused_before_it_is_built) {
         "nsf_ar:layers=1,hidden=65536x65536,bins=8,bound=6", "iaf:layers=64,hidden=65536"};
     mr_density *density = density_of("real_nvp:layers=1,hidden=4"), *loaded = NULL;
     cr_assert_eq(mr_density_save(density, "good.safetensors"), MR_OK);
-#ifndef __SANITIZE_ADDRESS__ // whose shadow is larger than any limit
+#ifndef SANITIZED
     setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)1 << 32, RLIM_INFINITY});
 #endif
     for (size_t i = 0; i < MR_COUNT(flows); i++) {

@@ -2,12 +2,16 @@
 
 #include "scripts/stopping.h"
 
+#include "tests/sanitized.h"
 #include "tests/scripts/command_runner.h"
 
 TestSuite(stopping, .init = scratch_enter, .fini = scratch_leave);
 
 // Runs `body` in a process of its own; what it says on stderr goes to child.err.
 static outcome in_child(void (*body)(void)) {
+#ifdef SANITIZED_THREADS // and there is no second thread in these tests
+    cr_skip_test("the thread sanitizer calls no signal handler in a forked process");
+#endif
     const pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
