@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ERROR_SIZE = 512 };
-
 // What ends the message about a model that an old MuJoCo refuses: it may be of a newer one's.
 #ifdef MR_NEWER_MUJOCO // what scripts/setup brings, defined where that is newer than this one
 static const char newer_remedy[] =
@@ -24,7 +22,7 @@ static const char newer_remedy[] = "";
 
 // Where a fatal error of this thread lands; NULL outside of mr_mujoco_run.
 static _Thread_local jmp_buf *landing;
-static _Thread_local char fatal_text[ERROR_SIZE];
+static _Thread_local char fatal_text[MR_MUJOCO_TEXT_SIZE];
 
 static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
 static void (*previous_error)(const char *);
@@ -151,7 +149,7 @@ typedef struct {
     size_t size;
     mjVFS *vfs;
     mjModel *model;
-    char error[ERROR_SIZE];
+    char text[MR_MUJOCO_TEXT_SIZE]; // an error, or warnings
 } compilation;
 
 static void compile(void *argument) {
@@ -159,9 +157,9 @@ static void compile(void *argument) {
     if (job->xml == NULL || add_file(job->vfs, job->name, job->xml, job->size) == 0)
         // The analyzer does not see that a jump out of here lands where job->vfs is freed.
         // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-        job->model = mj_loadXML(job->name, job->vfs, job->error, ERROR_SIZE);
+        job->model = mj_loadXML(job->name, job->vfs, job->text, MR_MUJOCO_TEXT_SIZE);
     else
-        snprintf(job->error, ERROR_SIZE, "its text cannot be taken over");
+        snprintf(job->text, MR_MUJOCO_TEXT_SIZE, "its text cannot be taken over");
 }
 
 static mr_status run_compilation(compilation *job) {
@@ -169,15 +167,15 @@ static mr_status run_compilation(compilation *job) {
 
     MR_TRY(mr_mujoco_run(job->name, compile, job));
     if (job->model == NULL) {
-        make_one_line(job->error);
+        make_one_line(job->text);
         status = mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s%s", job->name,
-                         mj_versionString(), job->error, newer_remedy);
+                         mj_versionString(), job->text, newer_remedy);
     }
 done:
     return status;
 }
 
-static mr_status load(compilation job, mjModel **out) {
+static mr_status load(compilation job, char *warnings, mjModel **out) {
     mr_status status;
 
     MR_TRY(check_version());
@@ -189,6 +187,7 @@ static mr_status load(compilation job, mjModel **out) {
     mj_deleteVFS(job.vfs);
     if (status == MR_OK) {
         fit_room(job.model);
+        memcpy(warnings, job.text, sizeof job.text);
         *out = job.model;
     }
 done:
@@ -196,12 +195,13 @@ done:
     return status;
 }
 
-mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out) {
-    return load((compilation){.name = name, .xml = xml, .size = size}, out);
+mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, char *warnings,
+                         mjModel **out) {
+    return load((compilation){.name = name, .xml = xml, .size = size}, warnings, out);
 }
 
-mr_status mr_mujoco_load_file(const char *path, mjModel **out) {
-    return load((compilation){.name = path}, out);
+mr_status mr_mujoco_load_file(const char *path, char *warnings, mjModel **out) {
+    return load((compilation){.name = path}, warnings, out);
 }
 
 #if mjVERSION_HEADER >= 300

@@ -1,24 +1,30 @@
 /// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
 ///
 /// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
-/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: they are counted in
-/// mjData.warning, from where warnings.h takes them.
+/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: those of a model are handed on
+/// as it is compiled, those of a simulation are counted in mjData.warning, from where warnings.h
+/// takes them.
 #pragma once
 
 #include "nn/status.h"
 
 #include <mujoco/mujoco.h>
 
+enum { MR_MUJOCO_TEXT_SIZE = 512 };
+
 /// Compiles a model from MJCF text in memory.
 ///
-///   name  what messages call it, for example "hopper.xml"
-///   xml   [size] the text; need not end with a zero
+///   name      what messages call it, for example "hopper.xml"
+///   xml       [size] the text; need not end with a zero
+///   warnings  [MR_MUJOCO_TEXT_SIZE] out, what MuJoCo warns of in a model that it accepts, a line
+///             each; "": nothing
 ///
 /// Fails with MR_ERR_INPUT and MuJoCo's reason. The caller releases the model with mj_deleteModel.
-mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, mjModel **out);
+mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, char *warnings,
+                         mjModel **out);
 
 /// The same from a file, whose includes and meshes are found beside it.
-mr_status mr_mujoco_load_file(const char *path, mjModel **out);
+mr_status mr_mujoco_load_file(const char *path, char *warnings, mjModel **out);
 
 /// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is
 /// returned as MR_ERR_INPUT with MuJoCo's text; mjData that was worked on must then be reset before

@@ -42,15 +42,16 @@ static mr_status open_model(const char *name, const char *path, const mr_env_opt
     mr_status status;
     mjModel *model = NULL;
     mr_task task = {0};
+    char warnings[MR_MUJOCO_TEXT_SIZE];
 
     if (path[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "%s names no file; write it as in mjcf:robot.xml", name);
-    MR_TRY(mr_model_open_file(path, &model));
+    MR_TRY(mr_model_open_file(path, warnings, &model));
     MR_TRY(mr_model_check_actuators(path, model)); // before what the task says about them
     MR_TRY(read_task(name, options->task, model, initial, summary));
     MR_TRY(mr_task_copy(initial, &task));
     MR_TRY(mr_task_set(name, options->set, &task));
-    status = mr_mujoco_new(name, &task, model, out);
+    status = mr_mujoco_new(name, &task, model, warnings, out);
     model = NULL;
 done:
     mr_task_free(&task);

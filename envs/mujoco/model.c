@@ -2,8 +2,6 @@
 
 #include "envs/mujoco/model.h"
 
-#include "envs/mujoco/compat.h"
-
 #include "nn/nearest.h"
 
 #include <errno.h>
@@ -36,7 +34,7 @@ bool mr_model_is_builtin(const char *name) {
     return has_prefix(name) || find_builtin(name) != NULL;
 }
 
-mr_status mr_model_open_file(const char *path, mjModel **out) {
+mr_status mr_model_open_file(const char *path, char *warnings, mjModel **out) {
     FILE *file = fopen(path, "r");
     if (file == NULL && find_builtin(path) != NULL)
         return mr_fail(MR_ERR_IO,
@@ -46,29 +44,34 @@ mr_status mr_model_open_file(const char *path, mjModel **out) {
     if (file == NULL)
         return mr_fail(MR_ERR_IO, "cannot read the model %s: %s", path, strerror(errno));
     fclose(file);
-    return mr_mujoco_load_file(path, out);
+    return mr_mujoco_load_file(path, warnings, out);
 }
 
-static mr_status open_builtin(const char *name, mjModel **out) {
+// What MuJoCo says of a built-in model is for its developers: half_cheetah.xml is Gymnasium's,
+// whose settotalmass 4.0.0 calls deprecated.
+static mr_status open_builtin(const char *name, char *warnings, mjModel **out) {
     const mr_model_file *file = find_builtin(name);
     const char *nearest = mr_nearest(name, mr_n_model_files, name_at, NULL);
-    if (file != NULL)
-        return mr_mujoco_load(file->name, file->xml, file->size, out);
+    if (file != NULL) {
+        const mr_status status = mr_mujoco_load(file->name, file->xml, file->size, warnings, out);
+        warnings[0] = '\0';
+        return status;
+    }
     return mr_fail(MR_ERR_USAGE, "there is no built-in model \"%s\"; did you mean \"%s\"?", name,
                    nearest != NULL ? nearest : mr_model_files[0].name);
 }
 
-mr_status mr_model_open(const char *name, mjModel **out) {
+mr_status mr_model_open(const char *name, char *warnings, mjModel **out) {
     if (has_prefix(name))
-        return open_builtin(name + PREFIX_LENGTH, out);
+        return open_builtin(name + PREFIX_LENGTH, warnings, out);
     if (find_builtin(name) == NULL)
-        return mr_model_open_file(name, out);
+        return mr_model_open_file(name, warnings, out);
     if (access(name, F_OK) == 0)
         return mr_fail(MR_ERR_USAGE,
                        "%s is the name of a built-in model and of a file in this folder; write "
                        "xml_file=%s%s for the built-in model, xml_file=./%s for the file",
                        name, builtin_prefix, name, name);
-    return open_builtin(name, out);
+    return open_builtin(name, warnings, out);
 }
 
 // An actuator for messages: its name, or its number where it has none.

@@ -1,6 +1,7 @@
 /// Models: those that are compiled into the library (`models/*.xml`, by embed.cmake), and files.
 #pragma once
 
+#include "envs/mujoco/compat.h"
 #include "envs/options.h"
 #include "nn/status.h"
 
@@ -22,14 +23,17 @@ extern const size_t mr_n_model_files;
 /// name; a NAME without it the same, or else the file at that path. The caller releases it with
 /// mj_deleteModel. Fails with MR_ERR_USAGE when a NAME is both, with MR_ERR_IO when there is
 /// neither, and with MR_ERR_INPUT and MuJoCo's reason when it is no model.
-mr_status mr_model_open(const char *name, mjModel **out);
+///
+///   warnings  [MR_MUJOCO_TEXT_SIZE] out, what MuJoCo warns of in a file's model, a line each; "":
+///             nothing
+mr_status mr_model_open(const char *name, char *warnings, mjModel **out);
 
 /// Whether mr_model_open takes a name for that of a built-in model (or refuses it, because it is a
 /// file's too).
 bool mr_model_is_builtin(const char *name);
 
 /// Compiles the model in a file, whatever built-in ones there are.
-mr_status mr_model_open_file(const char *path, mjModel **out);
+mr_status mr_model_open_file(const char *path, char *warnings, mjModel **out);
 
 /// Refuses a model without actuators. `name` begins the message.
 mr_status mr_model_check_actuators(const char *name, const mjModel *model);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NOTE_SIZE = 1024, TEXT_SIZE = 256 };
 enum { N_STARTS = 5 }; // none of so many healthy: none is taken to be
@@ -23,6 +24,26 @@ __attribute__((format(printf, 2, 3))) static mr_status note(mr_mujoco *mujoco, c
     va_end(args);
     mujoco->notes[mujoco->n_notes++] = text;
     return MR_OK;
+}
+
+// ---- The model
+
+static size_t count_lines(const char *text) {
+    size_t n = text[0] != '\0';
+    for (const char *c = text; *c != '\0'; c++)
+        n += c[0] == '\n' && c[1] != '\0';
+    return n;
+}
+
+static mr_status note_warnings(mr_mujoco *mujoco, const char *warnings) {
+    mr_status status = MR_OK;
+    size_t length;
+    for (const char *line = warnings; *line != '\0'; line += length + (line[length] == '\n')) {
+        length = strcspn(line, "\n");
+        MR_TRY(note(mujoco, "MuJoCo warns of the model: %.*s", (int)length, line));
+    }
+done:
+    return status;
 }
 
 // ---- Effort
@@ -86,14 +107,15 @@ static mr_status note_start(mr_mujoco *mujoco) {
                 what, range, broken->option != NULL ? broken->option : "what is healthy");
 }
 
-mr_status mr_mujoco_note(mr_mujoco *mujoco) {
+mr_status mr_mujoco_note(mr_mujoco *mujoco, const char *warnings) {
     mr_status status = MR_OK;
     const mr_task *task = &mujoco->task;
     double *action = calloc((size_t)mujoco->model->nu + 1, sizeof *action);
 
-    mujoco->notes = calloc(task->rewards.n + 1, sizeof *mujoco->notes);
+    mujoco->notes = calloc(count_lines(warnings) + task->rewards.n + 1, sizeof *mujoco->notes);
     if (mujoco->notes == NULL || action == NULL)
         MR_TRY(mr_fail_memory(mujoco->name));
+    MR_TRY(note_warnings(mujoco, warnings));
     for (size_t i = 0; i < task->rewards.n; i++)
         MR_TRY(note_weight(mujoco, &task->rewards.rows[i]));
     if (task->healthy.n > 0 && task->terminate_when_unhealthy && ends_at_once(mujoco, action))

@@ -367,7 +367,8 @@ static void copy_bounds(mr_mujoco *mujoco) {
 }
 
 // Takes over `model`, also on failure.
-static mr_status build(const char *name, const mr_task *task, mjModel *model, mr_mujoco **out) {
+static mr_status build(const char *name, const mr_task *task, mjModel *model, const char *warnings,
+                       mr_mujoco **out) {
     mr_status status;
     mr_mujoco *mujoco = calloc(1, sizeof *mujoco);
 
@@ -396,7 +397,7 @@ static mr_status build(const char *name, const mr_task *task, mjModel *model, mr
     MR_TRY(mr_mujoco_run(name, make_data, mujoco));
     if (mujoco->data == NULL)
         MR_TRY(mr_fail_memory(name));
-    MR_TRY(mr_mujoco_note(mujoco));
+    MR_TRY(mr_mujoco_note(mujoco, warnings));
     *out = mujoco;
     mujoco = NULL;
 done:
@@ -425,13 +426,17 @@ static mr_env_spec make_spec(const mr_mujoco *mujoco) {
     };
 }
 
-mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, mr_env **out) {
+mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, const char *warnings,
+                        mr_env **out) {
     mr_status status;
+    char own_warnings[MR_MUJOCO_TEXT_SIZE];
     mr_mujoco *mujoco = NULL;
 
-    if (model == NULL)
-        MR_TRY(mr_model_open(task->model, &model));
-    MR_TRY(build(name, task, model, &mujoco));
+    if (model == NULL) {
+        MR_TRY(mr_model_open(task->model, own_warnings, &model));
+        warnings = own_warnings;
+    }
+    MR_TRY(build(name, task, model, warnings, &mujoco));
     const mr_env_spec spec = make_spec(mujoco);
     MR_TRY(mr_env_wrap(&task_kind, mujoco, &spec, out));
 done:
@@ -445,7 +450,7 @@ mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *op
 
     MR_TRY(mr_task_copy(builtin->task, &task));
     MR_TRY(mr_task_set(builtin->name, options->set, &task));
-    MR_TRY(mr_mujoco_new(builtin->name, &task, NULL, out));
+    MR_TRY(mr_mujoco_new(builtin->name, &task, NULL, NULL, out));
 done:
     mr_task_free(&task);
     return status;

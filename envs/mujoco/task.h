@@ -300,9 +300,11 @@ struct mr_mujoco {
     double *plugin_numbers;  // [task.n_plugin_numbers]
 };
 
-/// Opens a task, which is copied. Takes over `model`, also on failure; NULL: it is loaded as the
-/// task says. The task must already be as its options say.
-mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, mr_env **out);
+/// Opens a task, which is copied. Takes over `model`, also on failure, and notes what MuJoCo warned
+/// of in it (mr_model_open); NULL: it is loaded as the task says. The task must already be as its
+/// options say.
+mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, const char *warnings,
+                        mr_env **out);
 
 /// For the rows of built-in environments (mr_env_builtin), whose `task` is an mr_task.
 mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,

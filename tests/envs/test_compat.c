@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static mr_status load(const char *xml, mjModel **out) {
-    return mr_mujoco_load("test.xml", xml, strlen(xml), out);
+    char warnings[MR_MUJOCO_TEXT_SIZE];
+    return mr_mujoco_load("test.xml", xml, strlen(xml), warnings, out);
 }
 
 Test(compat, compiles_a_model_from_memory) {
@@ -138,7 +139,8 @@ static void shake(const mjModel *model, mjData *data) {
 Test(compat, leaves_room_for_all_constraints_and_not_much_more) {
     for (size_t i = 0; i < mr_n_model_files; i++) {
         mjModel *model;
-        cr_assert_eq(mr_model_open(mr_model_files[i].name, &model), MR_OK);
+        char warnings[MR_MUJOCO_TEXT_SIZE];
+        cr_assert_eq(mr_model_open(mr_model_files[i].name, warnings, &model), MR_OK);
         mjModel *roomy = mj_copyModel(NULL, model);
         roomy->njmax = 500;
         mjData *data = mj_makeData(model), *expected = mj_makeData(roomy);

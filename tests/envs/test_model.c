@@ -243,8 +243,9 @@ static void expect_sizes(const mjModel *model, const json_t *reference) {
 
 ParameterizedTest(model_case *which, model, equals_the_reference_field_by_field) {
     mjModel *model;
+    char warnings[MR_MUJOCO_TEXT_SIZE];
     json_t *reference = load_reference(which->reference);
-    cr_assert_eq(mr_model_open(which->model, &model), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_model_open(which->model, warnings, &model), MR_OK, "%s", mr_error_message());
 
     expect_sizes(model, reference);
     for (size_t i = 0; i < MR_COUNT(fields); i++)
@@ -297,11 +298,12 @@ static void begin_rollout(const mjModel *model, mjData *data, const csv_table *t
 
 ParameterizedTest(model_case *which, model, moves_as_the_reference_does) {
     mjModel *model;
+    char warnings[MR_MUJOCO_TEXT_SIZE];
     const rollout recorded = rollout_load(which->reference);
     csv_table *table = recorded.table;
     json_t *reference = load_reference(which->reference);
     const int frame_skip = (int)json_integer_value(json_object_get(reference, "frame_skip"));
-    cr_assert_eq(mr_model_open(which->model, &model), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_model_open(which->model, warnings, &model), MR_OK, "%s", mr_error_message());
     mjData *data = mj_makeData(model);
 
     begin_rollout(model, data, table);
@@ -320,7 +322,8 @@ ParameterizedTest(model_case *which, model, moves_as_the_reference_does) {
 
 Test(model, refuses_unknown_names) {
     mjModel *model = NULL;
-    cr_assert_eq(mr_model_open("unicycle.xml", &model), MR_ERR_IO);
+    char warnings[MR_MUJOCO_TEXT_SIZE];
+    cr_assert_eq(mr_model_open("unicycle.xml", warnings, &model), MR_ERR_IO);
     cr_assert_null(model);
     cr_assert_not_null(strstr(mr_error_message(), "unicycle.xml"));
 }
@@ -328,7 +331,8 @@ Test(model, refuses_unknown_names) {
 Test(model, holds_a_light_a_camera_and_materials_to_be_filmed_by) {
     for (size_t i = 0; i < mr_n_model_files; i++) {
         mjModel *model;
-        cr_assert_eq(mr_model_open(mr_model_files[i].name, &model), MR_OK);
+        char warnings[MR_MUJOCO_TEXT_SIZE];
+        cr_assert_eq(mr_model_open(mr_model_files[i].name, warnings, &model), MR_OK);
         cr_expect_geq((int)model->nlight, 1, "%s", mr_model_files[i].name);
         cr_expect_geq(mj_name2id(model, mjOBJ_CAMERA, "track"), 0, "%s", mr_model_files[i].name);
         cr_expect_geq((int)model->nmat, 1, "%s", mr_model_files[i].name);

@@ -56,6 +56,32 @@ Test(notes, are_silent_about_starts_that_do_not_end_at_once) {
         expect_notes(open_builtin(mr_env_at(i).name, NULL), 0, NULL);
 }
 
+// 4.0.0 has such warnings, and 2.2.2 none.
+Test(notes, tell_of_what_mujoco_warns_of_in_a_model) {
+    static const char xml[] =
+        "<mujoco><compiler settotalmass=\"5\"/><statistic meaninertia=\"3\"/><worldbody><body>"
+        "<joint name=\"slide\" type=\"slide\"/><geom size=\"0.1\"/></body></worldbody>"
+        "<actuator><motor joint=\"slide\"/></actuator></mujoco>\n";
+    const bool warns = mj_version() != 222;
+    mr_env *env = NULL;
+    const mr_env_options options = {.task = "task.yaml"};
+    scratch_write("robot.xml", xml);
+    scratch_write("task.yaml", HEAD ARM_REWARD);
+    cr_assert_eq(mr_env_open("mjcf:robot.xml", &options, &env), MR_OK, "%s", mr_error_message());
+    const mr_env_spec *spec = mr_env_get_spec(env);
+    cr_assert_eq(spec->n_notes, warns ? 2 : 0, "%zu", spec->n_notes);
+    for (size_t i = 0; i < spec->n_notes; i++)
+        scratch_expect_part(spec->notes[i], "MuJoCo warns of the model: ");
+    if (warns) {
+        scratch_expect_part(spec->notes[0], "'meaninertia' is deprecated");
+        scratch_expect_part(spec->notes[1], "'settotalmass' is deprecated");
+        cr_expect_null(strchr(spec->notes[0], '\n'));
+    }
+    mr_env_close(env);
+    // of the model alone that is a file's: half_cheetah.xml sets its total mass too
+    expect_notes(open_builtin("HalfCheetah-v5", "xml_file=builtin:half_cheetah.xml"), 0, NULL);
+}
+
 // Trying where episodes start takes nothing from the random numbers of the first one.
 Test(notes, leave_the_first_episode_as_it_would_be) {
     double first[ARM_NQ], again[ARM_NQ];
