@@ -23,7 +23,9 @@ static mr_node *funnel_build(const mr_target *target, mr_node *vx) {
     return mr_affine(mr_add(of_v, of_x), 1, -log(sigma) - (n + 1) / 2 * log_2_pi);
 }
 
-static mr_status funnel_open(mr_target *target, const char *text, const char *argument) {
+static mr_status funnel_open(mr_target *target, const char *text, const char *argument,
+                             mr_header header) {
+    (void)header;
     int n_read = 0;
     target->dim = DEFAULT_DIM;
     if (argument[0] == '\0')

@@ -15,7 +15,7 @@ typedef struct mr_target_kind {
 
     /// Reads what follows the colon of `text`, "" where nothing does, and sets what depends on it.
     /// `target` is zeroed but for the above. NULL: nothing may follow.
-    mr_status (*open)(mr_target *target, const char *text, const char *argument);
+    mr_status (*open)(mr_target *target, const char *text, const char *argument, mr_header header);
     /// Releases what `open` has set, also after it failed. NULL: there is nothing to release.
     void (*close)(mr_target *target);
 } mr_target_kind;

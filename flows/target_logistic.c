@@ -41,8 +41,11 @@ static mr_status check_labels(const char *path, const mr_matrix *table) {
     for (size_t i = 0; i < table->n_rows; i++) {
         const double y = table->values[i * n + n - 1];
         if (y != 0 && y != 1)
-            return mr_fail(MR_ERR_INPUT, "%s: row %zu, column %zu: the label is %g, not 0 or 1",
-                           path, i + 1, n, y);
+            return mr_fail(MR_ERR_INPUT, "%s: row %zu, column %zu: the label is %g, not 0 or 1%s",
+                           path, i + 1, n, y,
+                           i == 0 && table->names == NULL
+                               ? "; if row 1 is the columns' names, give --header yes"
+                               : "");
     }
     return MR_OK;
 }
@@ -74,7 +77,8 @@ static mr_status fill(data *d, const mr_matrix *table) {
     return MR_OK;
 }
 
-static mr_status logistic_open(mr_target *target, const char *text, const char *path) {
+static mr_status logistic_open(mr_target *target, const char *text, const char *path,
+                               mr_header header) {
     mr_status status;
     mr_matrix table = {0};
     data *d = calloc(1, sizeof *d);
@@ -83,7 +87,8 @@ static mr_status logistic_open(mr_target *target, const char *text, const char *
         return mr_fail_memory("a target");
     if (path[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "target '%s': name a file, as in logistic:data.csv", text);
-    MR_TRY(mr_matrix_read(path, &table));
+    MR_TRY(mr_matrix_read_cells(path, &(mr_matrix_options){.header = header}, &table));
+    MR_TRY(mr_matrix_check(path, &table, NULL, false));
     MR_TRY(check_labels(path, &table));
     d->shift = calloc(table.n_cols, sizeof *d->shift);
     d->scale = calloc(table.n_cols, sizeof *d->scale);
@@ -93,6 +98,8 @@ static mr_status logistic_open(mr_target *target, const char *text, const char *
     }
     MR_TRY(fill(d, &table));
     target->dim = table.n_cols;
+    target->has_data = true;
+    target->has_names = table.names != NULL;
     target->log_z = NAN;
     target->shift = d->shift;
     target->scale = d->scale;

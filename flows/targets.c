@@ -48,7 +48,7 @@ static mr_status fail_kind(const char *text) {
                    choices);
 }
 
-mr_status mr_target_new(const char *text, mr_target **out) {
+mr_status mr_target_new(const char *text, mr_header header, mr_target **out) {
     mr_status status = MR_OK;
     const mr_target_kind *kind = find_kind(text);
     if (!kind)
@@ -70,7 +70,7 @@ mr_status mr_target_new(const char *text, mr_target **out) {
     if (!owned->text)
         status = mr_fail_memory("a target");
     else if (kind->open)
-        status = kind->open(&owned->target, text, colon ? colon + 1 : "");
+        status = kind->open(&owned->target, text, colon ? colon + 1 : "", header);
     if (status == MR_OK)
         *out = &owned->target;
     else

@@ -120,14 +120,31 @@ static bool parse_value(const mr_flow_option *option, const char *value, mr_flow
     return types[option->type].parse(option, value, (char *)options + option->offset);
 }
 
-static mr_status read_option(const mr_flow_kind *kind, const char *text, char *item,
-                             mr_flow_options *options) {
+// The value that an option is given before `item`; NULL: none.
+static const char *value_before(const char *items, const char *item, const char *name) {
+    for (const char *at = items; at < item; at += strlen(at) + 1) {
+        const char *value = at + strlen(at) + 1;
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value;
+    }
+    return NULL;
+}
+
+// `items` are all of them, those before `item` as this leaves them: "name\0value".
+static mr_status read_option(const mr_flow_kind *kind, const char *text, const char *items,
+                             char *item, mr_flow_options *options) {
     char *equals = strchr(item, '=');
     if (equals)
         *equals = '\0';
     const mr_flow_option *option = find_option(kind, item);
     if (!option)
         return fail_option(kind, text, item);
+    const char *before = value_before(items, item, item);
+    if (equals && before && strcmp(before, equals + 1) != 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "flow '%s': %s is given twice, as %s and as %s; leave out one of them", text,
+                       item, before, equals + 1);
     if (equals && parse_value(option, equals + 1, options))
         return MR_OK;
     char expected[MAX_TEXT];
@@ -151,10 +168,11 @@ mr_status mr_flow_text_read(const char *text, const mr_flow_kind **kind_out, mr_
     mr_flow_options options = {0};
     for (size_t i = 0; i < kind->n_options; i++)
         parse_value(&kind->options[i], kind->options[i].initial, &options);
-    char *rest = copy + n_name + 1;
+    char *const items = copy + n_name + 1;
+    char *rest = items;
     while (has_options && rest) {
         char *item = strsep(&rest, ",");
-        const mr_status status = read_option(kind, text, item, &options);
+        const mr_status status = read_option(kind, text, items, item, &options);
         if (status != MR_OK)
             return status;
     }

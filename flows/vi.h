@@ -14,9 +14,11 @@ typedef struct mr_target mr_target;
 struct mr_target {
     const char *name;
     size_t dim;
-    double log_z; // log of its integral, NAN where not known
-    double view;  // a picture shows +-view in each direction; 0: as the samples lie
-    void *self;   // for `build`
+    double log_z;   // log of its integral, NAN where not known
+    bool has_data;  // it is made from a table...
+    bool has_names; // ...whose first row is names
+    double view;    // a picture shows +-view in each direction; 0: as the samples lie
+    void *self;     // for `build`
     /// Adds log p~ [rows x 1] of x [rows x dim] to x's graph.
     mr_node *(*build)(const mr_target *target, mr_node *x);
     /// [dim each] Where it lies and how wide it is, roughly: the density starts there. NULL: around

@@ -197,8 +197,9 @@ static void note_outliers(const char *path, const mr_fit_table *table, const mr_
             data->values[found->row * data->n_cols + found->column], found->distance);
     if (found->n_cells > 1)
         fprintf(stderr, " (and %zu more beyond %g)", found->n_cells - 1, far_out);
-    fprintf(stderr, "; the fit of all other rows suffers: check it, or give --clip-outliers %g\n",
-            clip_advice);
+    const bool may_be_name = found->row == 0 && table->is_csv && table->layout.names == NULL;
+    fprintf(stderr, "; the fit of all other rows suffers: check it%s, or give --clip-outliers %g\n",
+            may_be_name ? " (--header yes takes row 1 for the columns' names)" : "", clip_advice);
 }
 
 static mr_status look_for_outliers(const char *path, double clip, mr_fit_table *table) {

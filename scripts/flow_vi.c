@@ -10,6 +10,7 @@
 #include "nn/matrix_file.h"
 #include "scripts/command.h"
 #include "scripts/flow_picture.h"
+#include "scripts/flow_table.h"
 #include "scripts/live_line.h"
 #include "scripts/print_json.h"
 #include "scripts/stopping.h"
@@ -17,6 +18,7 @@
 typedef struct {
     char flow[MR_MAX_TEXT];
     char out[MR_MAX_TEXT];
+    char header[MR_MAX_CHOICE];
     size_t steps;
     size_t batch_size;
     double lr;
@@ -35,6 +37,8 @@ static const mr_setting options[] = {
      "the flow, as in planar:layers=16 (`millrace flow list`)", false},
     {"out", MR_SETTING_OUT_DIR, AT(out), "vi", 0, 0, "DIR",
      "where model.safetensors, samples.npy and density.png go", false},
+    {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
+     "whether the first row of a target's .csv is the columns' names", false},
     {"steps", MR_SETTING_COUNT, AT(steps), "10000", 1, 1e9, "N", "gradient steps", false},
     {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 1e6, "N", "samples in a step",
      false},
@@ -51,7 +55,8 @@ static const mr_setting options[] = {
      false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: target, flow, steps, seed, elbo, elbo_stderr, log_z and kl (null where not "
+     "print one object: target, header (whether the first row was names; null where the target has "
+     "no data), flow, steps, seed, elbo, elbo_stderr, log_z and kl (null where not "
      "known), log_z_estimate, log_z_estimate_stderr, n_effective, pareto_k, wide_log_z_estimate, "
      "wide_log_z_estimate_stderr, wide_pareto_k, is_reliable, out",
      false},
@@ -145,6 +150,9 @@ done:
 static void print_text(const vi_options *chosen, const mr_density *density, const mr_target *target,
                        const mr_vi_result *result) {
     printf("target          %s\n", target->name);
+    if (mr_is_csv(target->name))
+        printf("header          %s\n",
+               target->has_names ? "the first row is names" : "none: the first row is data");
     printf("flow            %s\n", mr_density_flow(density));
     printf("steps           %zu\n", result->n_steps);
     printf("ELBO            %.4f ± %.4f nats\n", result->elbo, result->elbo_stderr);
@@ -177,12 +185,14 @@ static json_t *number_or_null(double value) {
 static mr_status print_json(const vi_options *chosen, const mr_density *density,
                             const mr_target *target, const mr_vi_result *result) {
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, s:s}",
-        "target", target->name, "flow", mr_density_flow(density), "steps",
-        (json_int_t)result->n_steps, "seed", mr_json_unsigned(chosen->seed), "elbo", result->elbo,
-        "elbo_stderr", result->elbo_stderr, "log_z", number_or_null(target->log_z), "kl",
-        number_or_null(target->log_z - result->elbo), "log_z_estimate",
-        number_or_null(result->log_z), "log_z_estimate_stderr",
+        "{s:s, s:o, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, "
+        "s:s}",
+        "target", target->name, "header",
+        target->has_data ? json_boolean(target->has_names) : json_null(), "flow",
+        mr_density_flow(density), "steps", (json_int_t)result->n_steps, "seed",
+        mr_json_unsigned(chosen->seed), "elbo", result->elbo, "elbo_stderr", result->elbo_stderr,
+        "log_z", number_or_null(target->log_z), "kl", number_or_null(target->log_z - result->elbo),
+        "log_z_estimate", number_or_null(result->log_z), "log_z_estimate_stderr",
         number_or_null(result->log_z_stderr), "n_effective", result->n_effective, "pareto_k",
         number_or_null(result->pareto_k), "wide_log_z_estimate", number_or_null(result->wide_log_z),
         "wide_log_z_estimate_stderr", number_or_null(result->wide_log_z_stderr), "wide_pareto_k",
@@ -210,6 +220,13 @@ static mr_status fit(const vi_options *chosen, mr_density *density, const mr_tar
     return status;
 }
 
+static mr_status check_header(const vi_options *chosen, const mr_target *target) {
+    if (!target->has_data && strcmp(chosen->header, "auto") != 0)
+        return mr_fail(MR_ERR_USAGE, "--header is for targets with a table, %s has none",
+                       target->name);
+    return MR_OK;
+}
+
 static mr_status run_vi(const mr_command_line *line, int *exit_code) {
     mr_status status;
     vi_options chosen;
@@ -219,7 +236,8 @@ static mr_status run_vi(const mr_command_line *line, int *exit_code) {
     files f = {0};
 
     MR_TRY(mr_command_line_store(&mr_command_flow_vi, line, &chosen));
-    MR_TRY(mr_target_new(line->arguments[0], &target));
+    MR_TRY(mr_target_new(line->arguments[0], mr_header_of(chosen.header), &target));
+    MR_TRY(check_header(&chosen, target));
     MR_TRY(mr_density_new(chosen.flow, MR_FLOW_TO_SAMPLE, target->dim, chosen.seed, &density));
     MR_TRY(files_prepare(chosen.out, &f));
     MR_TRY(fit(&chosen, density, target, &result));

@@ -13,7 +13,7 @@ static const double log_2_pi = 1.8378770664093454836;
 
 static mr_target *open_target(const char *text) {
     mr_target *target = NULL;
-    cr_assert_eq(mr_target_new(text, &target), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_target_new(text, MR_HEADER_AUTO, &target), MR_OK, "%s", mr_error_message());
     return target;
 }
 

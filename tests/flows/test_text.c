@@ -103,6 +103,14 @@ Test(text, a_bad_value_gets_the_range) {
     REFUSED("real_nvp:hidden", "hidden");
 }
 
+Test(text, an_option_is_given_one_value) {
+    REFUSED("nsf:layers=1,layers=2", "layers is given twice", "as 1 and as 2");
+    REFUSED("nsf:layers=1,bins=4,hidden=8,layers=2", "layers is given twice");
+    cr_expect_str_eq(full("real_nvp:layers=2,layers=2"), "real_nvp:layers=2,hidden=64x64");
+    // a value is no name
+    REFUSED("nsf:layers=1,bins=layers", "bins must be");
+}
+
 Test(text, a_bad_real_gets_the_range) {
     static const char *const bad[] = {"0",   "0.9", "1001", "-3", "+3",    " 3",
                                       "0x4", "inf", "nan",  "3,", "1.2.3", ""};

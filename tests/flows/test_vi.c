@@ -114,7 +114,7 @@ Test(vi, the_bound_is_below_log_z_and_comes_near) {
         {"funnel:dim=10", 1}};
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_target *target = NULL;
-        cr_assert_eq(mr_target_new(cases[i].target, &target), MR_OK);
+        cr_assert_eq(mr_target_new(cases[i].target, MR_HEADER_AUTO, &target), MR_OK);
         const mr_vi_result result = fit("real_nvp", target, &short_fit);
         cr_expect_leq(result.elbo, target->log_z + 4 * result.elbo_stderr, "%s: ELBO %g ± %g",
                       cases[i].target, result.elbo, result.elbo_stderr);
@@ -130,7 +130,8 @@ Test(vi, logistic_regression_agrees_with_quadrature) {
     mr_target *target = NULL;
     double z = 0;
     scratch_write("data.csv", "0,1\n0,1\n0,1\n0,0\n");
-    cr_assert_eq(mr_target_new("logistic:data.csv", &target), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_target_new("logistic:data.csv", MR_HEADER_AUTO, &target), MR_OK, "%s",
+                 mr_error_message());
     for (double b = -9.995; b < 10; b += 0.01) {
         const double p = 1 / (1 + exp(-b));
         z += 0.01 * exp(-b * b / 2) / 2.5066282746310005 * p * p * p * (1 - p);
@@ -290,12 +291,16 @@ Test(vi, targets_that_make_no_sense_are_refused) {
         {"logistic:none.csv", MR_ERR_IO, "none.csv"},
         {"logistic:three.csv", MR_ERR_INPUT, "row 2, column 2: the label is 3, not 0 or 1"},
         {"logistic:one.csv", MR_ERR_INPUT, "at least one feature"},
+        {"logistic:years.csv", MR_ERR_INPUT,
+         "is 1991, not 0 or 1; if row 1 is the columns' names, give --header yes"},
     };
     scratch_write("three.csv", "x,y\n1,0\n2,3\n");
     scratch_write("one.csv", "1\n0\n");
+    scratch_write("years.csv", "1990,1991\n1,0\n2,1\n");
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_target *target = NULL;
-        cr_expect_eq(mr_target_new(cases[i].text, &target), cases[i].status, "%s", cases[i].text);
+        cr_expect_eq(mr_target_new(cases[i].text, MR_HEADER_AUTO, &target), cases[i].status, "%s",
+                     cases[i].text);
         scratch_expect_message(cases[i].message);
         cr_expect_null(target);
     }

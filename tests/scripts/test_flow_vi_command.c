@@ -130,6 +130,30 @@ Test(flow_vi_command, regresses_on_a_users_table) {
     cr_expect(is_png("vi/density.png"));
 }
 
+// Two rows below a name that could be a number: too few to tell by themselves.
+Test(flow_vi_command, says_what_it_takes_the_first_row_for) {
+    static const struct {
+        const char *header;
+        bool has_names;
+    } cases[] = {{"auto", false}, {"yes", true}, {"no", false}};
+    scratch_write("few.csv", "0,1\n0.5,1\n-0.5,0\n");
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = RUN("flow", "vi", "logistic:few.csv", "--flow", "gaussian", "--steps", "10",
+                        "--samples", "10", "--header", cases[i].header);
+        cr_assert_eq(o.code, 0, "%s", o.err);
+        cr_expect_not_null(strstr(o.out, cases[i].has_names
+                                             ? "header          the first row is names\n"
+                                             : "header          none: the first row is data\n"),
+                           "%s", o.out);
+        outcome_free(&o);
+    }
+    outcome o = RUN("flow", "vi", "logistic:few.csv", "--flow", "gaussian", "--steps", "10",
+                    "--samples", "10", "--header", "yes", "--json");
+    json_t *object = parse(&o);
+    cr_expect(json_is_true(json_object_get(object, "header")));
+    json_decref(object);
+}
+
 Test(flow_vi_command, has_results_without_gnuplot) {
     outcome o = run_under(&(circumstances){.path = "/nowhere"},
                           ARGUMENTS("flow", "vi", "u1", "--flow", "gaussian", "--steps", "10"));
@@ -207,6 +231,7 @@ Test(flow_vi_command, what_makes_no_sense_is_refused_in_one_line) {
         {{"flow", "vi", "u1", "--steps", "0"}, 2, "--steps"},
         {{"flow", "vi", "u1", "--anneal", "2"}, 2, "--anneal"},
         {{"flow", "vi", "logistic:none.csv"}, 1, "none.csv"},
+        {{"flow", "vi", "u1", "--header", "yes"}, 2, "u1 has none"},
         {{"flow", "vi", "u1", "--out", "file/vi"}, 1, "file"},
         {{"flow", "plot", "none.safetensors"}, 1, "none.safetensors"},
         {{"flow", "plot", "file"}, 1, "file"},
