@@ -43,4 +43,9 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millrace.pc DESTINATION ${pkgconfig_di
 
 # Before anything is installed, `PKG_CONFIG_PATH=build/release pkg-config millrace` finds this one, and with it the
 # headers where they are.
+set(mujoco_libs_as_built ${MuJoCo_LIBRARY})
+if(NOT MuJoCo_IS_SYSTEM)
+    get_filename_component(mujoco_folder ${MuJoCo_LIBRARY} DIRECTORY)
+    string(APPEND mujoco_libs_as_built " -Wl,-rpath,${mujoco_folder}")
+endif()
 configure_file(scripts/install/millrace-uninstalled.pc.in millrace-uninstalled.pc @ONLY)
