@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "nn/file.h"
 #include "agents/peer_names.h"
@@ -277,15 +278,41 @@ static mr_status (*const output_checks[])(const char *path) = {
     [MR_SETTING_OUT_DIR] = mr_directory_check_writable,
 };
 
-static mr_status check_outputs(const mr_command *command, const void *fields) {
+static bool is_same_file(const char *a, const char *b) {
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
+}
+
+// What else the command line names may be what is to be read.
+static mr_status check_spared(const mr_command_line *line, const mr_setting *output,
+                              const char *path) {
+    const char *read = NULL;
+    for (size_t i = 0; i < line->n_arguments; i++)
+        read = is_same_file(line->arguments[i], path) ? line->arguments[i] : read;
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option != output && is_same_file(line->given[i].value, path))
+            read = line->given[i].value;
+    if (read == NULL)
+        return MR_OK;
+    char name[MR_OPTION_NAME_SIZE];
+    mr_option_name(output, name);
+    return mr_fail(MR_ERR_USAGE, "--%s %s would replace %s, which is read; give another name", name,
+                   path, read);
+}
+
+static mr_status check_outputs(const mr_command *command, const mr_command_line *line,
+                               const void *fields) {
     mr_status status = MR_OK;
     for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
         const mr_setting *option = mr_command_option_at(command, i);
         if (option->type >= MR_COUNT(output_checks) || output_checks[option->type] == NULL)
             continue;
         const char *path = (const char *)fields + option->offset;
-        if (path[0] != '\0' || option->initial[0] != '\0') // empty by default: none
-            MR_TRY(output_checks[option->type](path));
+        if (path[0] == '\0' && option->initial[0] == '\0') // empty by default: none
+            continue;
+        MR_TRY(output_checks[option->type](path));
+        MR_TRY(check_spared(line, option, path));
     }
 done:
     return status;
@@ -302,7 +329,7 @@ mr_status mr_command_line_store(const mr_command *command, const mr_command_line
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option != &help_option)
             MR_TRY(mr_given_store(&line->given[i], fields));
-    status = check_outputs(command, fields);
+    status = check_outputs(command, line, fields);
 done:
     return status;
 }

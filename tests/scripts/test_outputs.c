@@ -110,3 +110,27 @@ Test(outputs, results_of_inference_do_not_take_the_place_of_directories) {
     outcome o = RUN("flow", "vi", "u1", "--steps", "1000000000", "--out", "folder");
     expect_refusal(&o, 1, "cannot write folder/samples.npy: it is a directory");
 }
+
+// By whatever name: the table was replaced by the model that had been fitted to it.
+Test(outputs, what_is_read_is_not_replaced) {
+    static const struct {
+        const char *arguments[9];
+        const char *message;
+    } cases[] = {
+        {{"flow", "fit", "data.csv", "--out", "data.csv"}, "--out data.csv would replace data.csv"},
+        {{"flow", "fit", "data.csv", "--out", "folder/../data.csv"}, "would replace data.csv"},
+        {{"flow", "fit", "data.csv", "--out", "link.csv"}, "--out link.csv would replace data.csv"},
+        {{"flow", "fit", "file", "--weights", "data.csv", "--out", "data.csv"},
+         "would replace data.csv, which is read"},
+        {{"flow", "score", "file", "data.csv", "--out", "data.csv"}, "would replace data.csv"},
+        {{"flow", "sample", "data.csv", "--out", "data.csv"}, "would replace data.csv"},
+        {{"eval", "data.mp4", "--video", "data.mp4"}, "--video data.mp4 would replace data.mp4"},
+    };
+    scratch_write("data.csv", "1,2\n");
+    scratch_write("data.mp4", "no policy");
+    cr_assert_eq(symlink("data.csv", "link.csv"), 0);
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = run(cases[i].arguments);
+        expect_refusal(&o, 2, cases[i].message);
+    }
+}
