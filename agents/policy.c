@@ -2,6 +2,7 @@
 
 #include "agents/policy.h"
 
+#include "agents/policy_internal.h"
 #include "flows/base.h"
 #include "flows/flow.h"
 #include "nn/arena.h"
@@ -70,6 +71,11 @@ static mr_status declare(mr_policy *policy, const char *flow, uint64_t seed) {
 }
 
 mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **out) {
+    return mr_policy_new_within(spec, seed, SIZE_MAX, out);
+}
+
+mr_status mr_policy_new_within(const mr_policy_spec *spec, uint64_t seed, size_t max_params,
+                               mr_policy **out) {
     mr_status status;
     mr_policy *policy = calloc(1, sizeof *policy);
     if (policy)
@@ -80,6 +86,7 @@ mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **o
     }
     MR_TRY(copy_spec(policy, spec));
     MR_TRY(mr_params_new(&policy->params));
+    mr_params_limit(policy->params, max_params);
     MR_TRY(declare(policy, spec->flow, seed));
     *out = policy;
     policy = NULL;

@@ -2,6 +2,7 @@
 
 #include "agents/policy.h"
 
+#include "agents/policy_internal.h"
 #include "flows/flow.h"
 #include "nn/model_file.h"
 #include "nn/number.h"
@@ -109,8 +110,7 @@ static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, 
     return MR_OK;
 }
 
-// The trunk's arrays tell whether the sizes are those of the file, before anything of these sizes
-// is made.
+// The trunk's arrays tell whether the sizes are those of the file.
 static mr_status check_trunk(const mr_tensors *file, const mr_policy_spec *spec) {
     mr_status status = MR_OK;
     char name[64];
@@ -162,11 +162,13 @@ done:
     return status;
 }
 
-// What is wrong with the flow's text is wrong with the file, not with what the user asked for.
+// What is wrong with the flow's text is wrong with the file, not with what the user asked for. No
+// policy is larger than its file; of one that is nearly as large, what is missing is named later.
 static mr_status build(const mr_tensors *file, const mr_policy_spec *spec, mr_policy **out) {
     char cause[1024];
-    const mr_status status = mr_policy_new(spec, 0, out);
-    if (status != MR_ERR_USAGE)
+    const size_t max_params = 2 * mr_model_count_numbers(file);
+    const mr_status status = mr_policy_new_within(spec, 0, max_params, out);
+    if (status != MR_ERR_USAGE && status != MR_ERR_INPUT)
         return status;
     snprintf(cause, sizeof cause, "%s", mr_error_message());
     return mr_fail(MR_ERR_INPUT, "%s: %s", mr_tensors_path(file), cause);

@@ -115,14 +115,6 @@ static mr_status get_use(const mr_tensors *file, mr_flow_use *out) {
     return mr_model_fail(file, "use", text);
 }
 
-// The parameters are some of them: no model is larger than its file.
-static size_t count_numbers(const mr_tensors *file) {
-    size_t n_bytes = 0;
-    for (size_t i = 0; i < mr_tensors_count(file); i++)
-        n_bytes += mr_tensors_at(file, i).n_bytes;
-    return n_bytes / sizeof(mr_real);
-}
-
 static mr_status read_density(const mr_tensors *file, mr_density **out) {
     mr_status status;
     const char *flow;
@@ -135,7 +127,7 @@ static mr_status read_density(const mr_tensors *file, mr_density **out) {
     MR_TRY(mr_model_size(file, "dim", &dim));
     MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &dim, &shift));
     MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &dim, &scale));
-    status = mr_density_new_within(flow, use, dim, 0, count_numbers(file), out);
+    status = mr_density_new_within(flow, use, dim, 0, mr_model_count_numbers(file), out);
     if (status == MR_ERR_USAGE || status == MR_ERR_INPUT) // it is the file that says so
         status = mr_model_fail(file, "flow", flow);
     if (status == MR_OK)

@@ -59,6 +59,13 @@ mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out) {
     return MR_OK;
 }
 
+size_t mr_model_count_numbers(const mr_tensors *file) {
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < mr_tensors_count(file); i++)
+        n_bytes += mr_tensors_at(file, i).n_bytes;
+    return n_bytes / sizeof(mr_real);
+}
+
 mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text) {
     return mr_fail(MR_ERR_INPUT,
                    "%s: its metadata's '%s' is '%.40s', which makes no sense; is the file damaged?",

@@ -28,6 +28,10 @@ mr_status mr_model_text(const mr_tensors *file, const char *key, const char **ou
 /// A size in the metadata, from 1 to 2^20. Fails with MR_ERR_INPUT on anything else.
 mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out);
 
+/// How many numbers the file has. The parameters are some of them: no model is larger than its
+/// file.
+size_t mr_model_count_numbers(const mr_tensors *file);
+
 /// Fails with MR_ERR_INPUT: an entry of the metadata makes no sense.
 mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text);
 

@@ -140,11 +140,13 @@ static void find_bin(block *b, int axis) {
     }
     for (size_t k = 1; k < b->n_bins; k++) {
         const mr_real *along = &b->share[axis][k * n], *across = &b->share[other][k * n];
+        const mr_real *along_before = &b->share[axis][(k - 1) * n];
+        const mr_real *across_before = &b->share[other][(k - 1) * n];
         const mr_real number = (mr_real)k, low = number * b->min_size - b->bound;
 #pragma omp simd
         for (size_t i = 0; i < n; i++) {
-            sum[axis][i] += along[i - n];
-            sum[other][i] += across[i - n];
+            sum[axis][i] += along_before[i];
+            sum[other][i] += across_before[i];
             const bool above = b->point[i] >= low + b->range * sum[axis][i];
             b->bin[i] = above ? number : b->bin[i];
             b->before[axis][i] = above ? sum[axis][i] : b->before[axis][i];

@@ -64,7 +64,9 @@ mr_status mr_params_check_room(const mr_params *params, size_t n_numbers) {
     size_t n_all;
     if (!__builtin_add_overflow(params->n_declared, n_numbers, &n_all) && n_all <= params->limit)
         return MR_OK;
-    return mr_fail(MR_ERR_INPUT, "a model of these sizes has more than the file's %zu numbers",
+    return mr_fail(MR_ERR_INPUT,
+                   "a model of these sizes has more than %zu numbers, which the file can't hold; "
+                   "is it damaged?",
                    params->limit);
 }
 

@@ -29,7 +29,8 @@ typedef enum {
             goto done;                                                                             \
     } while (0)
 
-/// Records the message of a failure (printf form, cut at 1,023 bytes) and returns `status`.
+/// Records the message of a failure (printf form, cut at 1,023 bytes) and returns `status`. It is
+/// one line: control characters, which come from files and other processes, become question marks.
 mr_status mr_fail(mr_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /// Records that an allocation for `what` failed, and returns MR_ERR_MEMORY.
