@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/train.h"
 #include "envs/zmq/curve.h"
 #include "envs/zmq/message.h"
+#include "flows/text.h"
 #include "nn/file.h"
+#include "tests/fuzz/small_run.h"
 
-enum { PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096, FLOW_SIZE = 256 };
 
 static const uint64_t envs[] = {2, 0};
 static const mr_message_seed seeds[] = {{true, 7}, {false, 0}};
@@ -113,8 +116,47 @@ static void write_keys(const char *folder) {
     must(mr_file_replace(path, 1, &(mr_bytes){key, strlen(key)}));
 }
 
+// Each kind of flow with all its options.
+static void write_flows(const char *folder) {
+    char path[PATH_SIZE], text[FLOW_SIZE];
+    for (size_t i = 0; i < mr_flow_count(); i++) {
+        const mr_flow_kind *kind;
+        mr_flow_options options;
+        must(mr_flow_text_read(mr_flow_at(i).name, &kind, &options));
+        mr_flow_text_write(kind, &options, text, sizeof text);
+        snprintf(path, sizeof path, "%s/flow_text/%s", folder, kind->name);
+        must(mr_file_replace(path, 1, &(mr_bytes){text, strlen(text)}));
+    }
+}
+
+// Moves a file of a run to the seeds of the target that reads it.
+static void take(const char *run, const char *name, const char *folder, const char *target) {
+    char from[PATH_SIZE], to[PATH_SIZE];
+    snprintf(from, sizeof from, "%s/%s", run, name);
+    snprintf(to, sizeof to, "%s/%s/small_run", folder, target);
+    if (rename(from, to) == 0)
+        return;
+    perror(from);
+    exit(1);
+}
+
+// What a small run leaves; the rest stays in FOLDER/run.
+static void write_run(const char *folder) {
+    static mr_settings settings;
+    mr_train_result result;
+    fuzz_small_run(&settings);
+    snprintf(settings.out, sizeof settings.out, "%.900s/run", folder); // which must be new
+    const char *run = settings.out;
+    must(mr_train(&settings, NULL, NULL, &result));
+    take(run, "checkpoint.safetensors", folder, "checkpoint");
+    take(run, "policy.safetensors", folder, "policy");
+    take(run, "density.safetensors", folder, "density");
+    take(run, "config.yaml", folder, "settings");
+}
+
 int main(int argc, char **argv) {
-    static const char *const kinds[] = {"message", "responder", "key"};
+    static const char *const kinds[] = {"message",    "responder", "key",     "flow_text",
+                                        "checkpoint", "policy",    "density", "settings"};
     char path[PATH_SIZE];
     if (argc != 2) {
         fprintf(stderr, "usage: fuzz_seeds FOLDER\n");
@@ -126,5 +168,7 @@ int main(int argc, char **argv) {
     }
     write_messages(argv[1]);
     write_keys(argv[1]);
+    write_flows(argv[1]);
+    write_run(argv[1]);
     return 0;
 }
