@@ -5,8 +5,7 @@
 #include "agents/policy.h"
 #include "envs/mujoco/mujoco.h"
 #include "nn/tensors.h"
-#include "tests/event_reader.h"
-#include "tests/scripts/command_runner.h"
+#include "tests/scripts/same_run.h"
 
 TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
 
@@ -18,65 +17,6 @@ TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
         learning_starts, "--steps", steps
 
 #define TINY(steps) RUN_OF("gaussian", "1", "100", steps)
-
-static bool exists(const char *path) {
-    return access(path, F_OK) == 0;
-}
-
-static void expect_same(const char *name) {
-    char path_a[64], path_b[64], *a, *b;
-    size_t n_a, n_b;
-    snprintf(path_a, sizeof path_a, "whole/%s", name);
-    snprintf(path_b, sizeof path_b, "killed/%s", name);
-    cr_assert_eq(mr_file_read(path_a, &a, &n_a), MR_OK, "%s", mr_error_message());
-    cr_assert_eq(mr_file_read(path_b, &b, &n_b), MR_OK, "%s", mr_error_message());
-    cr_expect(n_a == n_b && memcmp(a, b, n_a) == 0, "%s differs", name);
-    free(a);
-    free(b);
-}
-
-// progress.csv without its second and third column, time/time_elapsed and time/fps.
-static char *read_progress(const char *path) {
-    char *text = scratch_read(path), *to = text;
-    size_t column = 0;
-    for (const char *c = text; *c != '\0'; c++) {
-        column = *c == '\n' ? 0 : column + (*c == ',');
-        if (column != 1 && column != 2)
-            *to++ = *c;
-    }
-    *to = '\0';
-    return text;
-}
-
-// The same points in the same order; the clock's own figures have other values.
-static void expect_same_events(void) {
-    event_list whole = event_read("whole"), killed = event_read("killed");
-    cr_expect_str_eq(whole.version, killed.version);
-    cr_assert_eq(whole.n, killed.n, "%zu points, and %zu in the killed run", whole.n, killed.n);
-    cr_expect_gt(whole.n, 0);
-    for (size_t i = 0; i < whole.n; i++) {
-        const event_point *a = &whole.points[i], *b = &killed.points[i];
-        const bool is_clock =
-            strcmp(a->tag, "time/time_elapsed") == 0 || strcmp(a->tag, "time/fps") == 0;
-        cr_expect_str_eq(a->tag, b->tag);
-        cr_expect_eq(a->step, b->step, "%s", a->tag);
-        cr_expect(is_clock || a->value == b->value, "%s at %lld", a->tag, (long long)a->step);
-    }
-    free(whole.points);
-    free(killed.points);
-}
-
-static void expect_same_runs(void) {
-    expect_same_events();
-    expect_same("policy.safetensors");
-    expect_same("best_policy.safetensors");
-    expect_same("evaluations.csv");
-    char *whole = read_progress("whole/progress.csv"),
-         *killed = read_progress("killed/progress.csv");
-    cr_expect_str_eq(whole, killed);
-    free(whole);
-    free(killed);
-}
 
 static void train(const char *const *arguments) {
     outcome o = run(arguments);
