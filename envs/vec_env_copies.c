@@ -1,6 +1,7 @@
 // Copies of an environment, stepped side by side.
 
 #include "envs/vec_env_kind.h"
+#include "nn/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ mr_status mr_vec_env_open_copies(const char *name, const mr_env_options *options
     copies *c = NULL;
 
     MR_TRY(check_sizes(name, n, n_threads));
+    MR_TRY(mr_threads_start(n > 1 ? n_threads : 1));
     MR_TRY(allocate(n, n_threads, &c));
     for (size_t i = 0; i < n; i++)
         MR_TRY(mr_env_open(name, options, &c->envs[i]));

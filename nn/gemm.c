@@ -2,6 +2,7 @@
 
 #include "nn/gemm.h"
 
+#include "nn/blas_buffers.h"
 #include "nn/blas_kernels.h"
 
 #include <assert.h>
@@ -68,7 +69,7 @@ void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const 
          (blasint)n, x, (blasint)n);
 }
 
-void mr_gemm_init(void) {
+mr_status mr_gemm_init(int n_threads) {
     mr_blas_choose_kernels();
-    openblas_set_num_threads(1);
+    return mr_blas_reserve(n_threads);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/real.h"
+#include "nn/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,5 +22,6 @@ void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const 
                          mr_real *x);
 
 /// Makes OpenBLAS single-threaded, with the kernels that the processor deserves
-/// (nn/blas_kernels.h). Called when a graph is planned; costs nothing to repeat.
-void mr_gemm_init(void);
+/// (nn/blas_kernels.h) and a buffer for each of `n_threads` callers at once (nn/blas_buffers.h).
+/// Called when a graph is begun; costs nothing to repeat.
+mr_status mr_gemm_init(int n_threads);

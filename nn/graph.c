@@ -4,6 +4,7 @@
 
 #include "nn/flush.h"
 #include "nn/gemm.h"
+#include "nn/threads.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -11,6 +12,11 @@
 
 mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out) {
     assert(max_rows > 0 && n_threads > 0);
+    mr_status status = mr_gemm_init(n_threads);
+    if (status == MR_OK)
+        status = mr_threads_start(n_threads);
+    if (status != MR_OK)
+        return status;
     mr_graph *graph = calloc(1, sizeof *graph);
     if (graph)
         graph->arena = mr_arena_new();
@@ -20,7 +26,6 @@ mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out) {
     }
     graph->max_rows = max_rows;
     graph->n_threads = n_threads;
-    mr_gemm_init();
     *out = graph;
     return MR_OK;
 }

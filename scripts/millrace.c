@@ -9,7 +9,6 @@
 
 #include "envs/mujoco/mujoco.h"
 #include "scripts/command.h"
-#include "scripts/spinning.h"
 
 static const mr_command *const commands[] = {
     &mr_command_train, &mr_command_eval,         &mr_command_view,   &mr_command_envs,
@@ -81,7 +80,6 @@ static int read_and_run(const mr_command *command, int argc, char **argv) {
 int main(int argc, char **argv) {
     const mr_command *command = &mr_program;
     size_t n_taken = 0;
-    mr_limit_spinning(argv);
     const mr_status status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
     if (status != MR_OK)
         return report(command, status);

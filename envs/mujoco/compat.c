@@ -63,6 +63,18 @@ static void make_one_line(char *text) {
             text[i] = ' ';
 }
 
+// MuJoCo has no code for it, but all its texts about it say so.
+static bool is_out_of_memory(const char *text) {
+    return strcasestr(text, "could not allocate") != NULL;
+}
+
+static mr_status fail_memory(const char *name) {
+    return mr_fail(MR_ERR_MEMORY,
+                   "%s: out of memory for MuJoCo; free some, raise the limit (ulimit -v), or use "
+                   "a smaller model",
+                   name);
+}
+
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument) {
     pthread_once(&handlers_once, install_handlers);
     jmp_buf here;
@@ -70,6 +82,8 @@ mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *ar
     if (setjmp(here) != 0) {
         landing = outer;
         make_one_line(fatal_text);
+        if (is_out_of_memory(fatal_text))
+            return fail_memory(name);
         return mr_fail(MR_ERR_INPUT, "%s: MuJoCo gave up: %s; check the model's sizes and numbers",
                        name, fatal_text);
     }
@@ -166,7 +180,9 @@ static mr_status run_compilation(compilation *job) {
     mr_status status;
 
     MR_TRY(mr_mujoco_run(job->name, compile, job));
-    if (job->model == NULL) {
+    if (job->model == NULL && is_out_of_memory(job->text)) {
+        status = fail_memory(job->name);
+    } else if (job->model == NULL) {
         make_one_line(job->text);
         status = mr_fail(MR_ERR_INPUT, "%s: MuJoCo %s does not accept the model: %s%s", job->name,
                          mj_versionString(), job->text, newer_remedy);

@@ -27,9 +27,9 @@ mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, char *w
 mr_status mr_mujoco_load_file(const char *path, char *warnings, mjModel **out);
 
 /// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is
-/// returned as MR_ERR_INPUT with MuJoCo's text; mjData that was worked on must then be reset before
-/// it is used again. `work` must hold nothing that would have to be released. `name` begins the
-/// message.
+/// returned as MR_ERR_INPUT with MuJoCo's text (as MR_ERR_MEMORY where it got no memory); mjData
+/// that was worked on must then be reset before it is used again. `work` must hold nothing that
+/// would have to be released. `name` begins the message.
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument);
 
 /// Where the activations of an actuator are in mjData.act, and how many it has: 0 without a state.

@@ -23,6 +23,8 @@ typedef struct {
     const char *stdout_file;
     rlim_t max_file_size;
     rlim_t max_open_files;
+    rlim_t max_memory;  // bytes of address space
+    unsigned end_after; // seconds; SIGALRM then ends it
     uid_t user;
 } circumstances;
 
@@ -41,6 +43,9 @@ static inline void become_program(const circumstances *how, const char *const *a
     }
     if (how->max_open_files > 0)
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){how->max_open_files, how->max_open_files});
+    if (how->max_memory > 0)
+        setrlimit(RLIMIT_AS, &(struct rlimit){how->max_memory, how->max_memory});
+    alarm(how->end_after);
     const int out_file = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     const int err_file = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     dup2(out_file, STDOUT_FILENO);
