@@ -1,6 +1,6 @@
-import math, random, struct, time, msgpack, zmq
+import math, random, struct, sys, time, msgpack, zmq
 socket, pack = zmq.Context().socket(zmq.REP), msgpack.packb
-socket.bind("tcp://127.0.0.1:5555")
+socket.bind(sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5555")
 spec = dict(type="spec", name="Point-v0", num_envs=1, obs_dim=2, act_dim=1, obs_dtype="f8", max_episode_steps=100,
             act_low=struct.pack("<d", -1), act_high=struct.pack("<d", 1), server="point_server", lease_s=60)
 session, seq, reply, heard, x, v, t = None, 0, b"", -math.inf, 0.0, 0.0, 100  # t is 100 where a reset is due

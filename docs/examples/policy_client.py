@@ -1,10 +1,10 @@
-# Asks `millrace serve-policy RUN` for an action, with nothing but pyzmq and msgpack.
-import os, struct, msgpack, zmq
+# Asks `millrace serve-policy RUN` for an action, with nothing but pyzmq and msgpack: policy_client.py [ENDPOINT]
+import os, struct, sys, msgpack, zmq
 session, seq = os.urandom(16), 0
 socket = zmq.Context().socket(zmq.REQ)
 socket.setsockopt(zmq.RCVTIMEO, 5000)
 socket.setsockopt(zmq.LINGER, 0)
-socket.connect("tcp://127.0.0.1:5555")
+socket.connect(sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5555")
 def ask(kind, **fields):
     global seq
     socket.send(msgpack.packb(dict(v=1, type=kind, session=session, seq=seq, **fields)))

@@ -226,11 +226,9 @@ def test_nobody_there_and_not_a_policy(tmp_path, serve):
         RemotePolicy(serve().endpoint)
 
 
-def test_the_example_client_prints_an_action_for_each_observation(start, run, tmp_path):
-    text = (ROOT / "docs" / "examples" / "policy_client.py").read_text()
-    program = tmp_path / "policy_client.py"
-    program.write_text(text.replace("tcp://127.0.0.1:5555", start()))
-    done = subprocess.run([sys.executable, program], check=True, capture_output=True, text=True)
+def test_the_example_client_asks_the_endpoint_that_it_is_given_for_an_action_for_each_observation(start, run):
+    program = [sys.executable, ROOT / "docs" / "examples" / "policy_client.py", start()]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
     printed = np.array([[float(word) for word in line.split()] for line in done.stdout.splitlines()])
     obs = np.array([[0.0] * 3, [0.1] * 3])
     np.testing.assert_allclose(printed, gaussian_action(run, obs), atol=1e-5)
