@@ -49,3 +49,7 @@ if(NOT MuJoCo_IS_SYSTEM)
     string(APPEND mujoco_libs_as_built " -Wl,-rpath,${mujoco_folder}")
 endif()
 configure_file(scripts/install/millrace-uninstalled.pc.in millrace-uninstalled.pc @ONLY)
+
+# CMake leaves a list of what it installed in the build folder. A list that `sudo cmake --install` left can't be
+# written anew by the user, but removed.
+install(CODE "file(REMOVE \"${CMAKE_BINARY_DIR}/install_manifest.txt\")")
