@@ -6,14 +6,16 @@
 // derivatives up to 1,000, the second 1e-8 of the loss: 1e-7 (1 + |loss|) covers both. So small a
 // step also keeps clear of the kinks of ReLU and min.
 
+#include "flows/text.h"
 #include "tests/agents/small.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const double step = 1e-6;
 static const double tolerance = 1e-7; // times 1 + |loss|
 
-enum { OBS_DIM = 3, ACT_DIM = 2 };
+enum { OBS_DIM = 3, ACT_DIM = 2, TEXT_SIZE = 64 };
 
 /// An agent with a bent flow, targets unlike the critics, a temperature unlike 1, and a batch.
 typedef struct {
@@ -93,7 +95,18 @@ static size_t check(agent *a, const char *what, mr_params *params, size_t figure
     return n_masked;
 }
 
-static void check_kind(const char *flow, size_t act_dim) {
+// The kind with narrow nets, if it has any: each weight costs two runs. Nets of the default width
+// are held along directions, below.
+static const char *narrow(const char *kind, char text[TEXT_SIZE]) {
+    const mr_flow_kind *found;
+    mr_flow_options options;
+    snprintf(text, TEXT_SIZE, "%s:hidden=8x8", kind);
+    return mr_flow_text_read(text, &found, &options) == MR_OK ? text : kind;
+}
+
+static void check_kind(const char *kind, size_t act_dim) {
+    char text[TEXT_SIZE];
+    const char *flow = narrow(kind, text);
     agent a = agent_new(flow, act_dim, 1);
     mr_params *policy = mr_policy_params(a.policy);
     mr_params *critic = mr_critic_params(mr_sac_critic(a.sac));
@@ -116,6 +129,57 @@ Test(exact_sac, gradients_equal_central_differences_for_every_flow) {
 Test(exact_sac, gradients_equal_central_differences_for_a_single_action) {
     for (size_t i = 0; i < mr_flow_count(); i++)
         check_kind(mr_flow_at(i).name, 1);
+}
+
+// Compares the derivative of a loss along a random direction of length 1 in all weights at once:
+// two runs, however wide the nets are. A weight whose gradient is wrong by e changes it by e times
+// its share of the direction, 1 / sqrt(n) or so of n weights.
+static void check_direction(agent *a, const char *what, mr_params *params, size_t figure,
+                            mr_random *random) {
+    const size_t n = mr_params_size(params);
+    const double allowed = tolerance * (1 + fabs(loss_of(a, figure)));
+    mr_real *value = mr_params_value(params);
+    mr_real *grad = small_copy(params, mr_params_grad(params));
+    mr_real *kept = small_copy(params, value);
+    mr_real *direction = small_copy(params, value);
+    mr_random_fill_normal(random, n, direction);
+    double length = 0, found = 0, loss[2];
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] == 0 && grad[i] == 0)
+            direction[i] = 0; // masked
+        length += direction[i] * direction[i];
+    }
+    length = sqrt(length);
+    for (size_t i = 0; i < n; i++)
+        found += grad[i] * direction[i] / length;
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < n; i++)
+            value[i] = kept[i] + (side ? step : -step) * direction[i] / length;
+        loss[side] = loss_of(a, figure);
+    }
+    memcpy(value, kept, n * sizeof *value);
+    const double expected = (loss[1] - loss[0]) / (2 * step);
+    cr_expect_float_eq(found, expected, allowed,
+                       "%s: %s: the gradient along a direction is %.10g, the difference says %.10g",
+                       a->flow, what, found, expected);
+    free(direction);
+    free(kept);
+    free(grad);
+}
+
+Test(exact_sac, gradients_of_default_nets_equal_central_differences_along_random_directions) {
+    enum { N_DIRECTIONS = 8 };
+    for (size_t i = 0; i < mr_flow_count(); i++) {
+        agent a = agent_new(mr_flow_at(i).name, ACT_DIM, 1);
+        mr_random random = mr_random_stream(16, MR_STREAM_TEST, i);
+        for (int k = 0; k < N_DIRECTIONS; k++) {
+            check_direction(&a, "critic", mr_critic_params(mr_sac_critic(a.sac)),
+                            offsetof(mr_sac_figures, critic_loss), &random);
+            check_direction(&a, "actor", mr_policy_params(a.policy),
+                            offsetof(mr_sac_figures, actor_loss), &random);
+        }
+        agent_free(&a);
+    }
 }
 
 // Threads add up their shares of a gradient: other orders of summation, over 6 rows and some
@@ -150,7 +214,7 @@ Test(exact_sac, gradients_are_the_same_with_rows_shared_out_over_threads) {
 }
 
 Test(exact_sac, no_weight_of_an_unmasked_flow_is_left_without_a_gradient) {
-    static const char *const unmasked[] = {"gaussian", "real_nvp"};
+    static const char *const unmasked[] = {"gaussian", "real_nvp:hidden=8x8"};
     for (size_t i = 0; i < MR_COUNT(unmasked); i++) {
         agent a = agent_new(unmasked[i], ACT_DIM, 1);
         cr_expect_eq(
@@ -250,7 +314,8 @@ Test(exact_sac, losses_equal_the_formulas_of_the_paper_for_every_flow) {
 static const mr_env_spec bonus_env = {.name = "Small-v0", .obs_dim = OBS_DIM};
 
 Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
-    agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("density", &bonus_env));
+    agent a =
+        agent_with_bonus("real_nvp:hidden=8x8", ACT_DIM, 1, small_bonus("density", &bonus_env));
     const struct {
         const char *what;
         mr_params *params;

@@ -413,10 +413,10 @@ static void check_density(const flow_case *c) {
         return;
     const flow_case to_sample = {c->text, c->use, false, c->dim, c->context_dim};
     const box ball = {{-radius, -radius}, {radius, radius}};
-    subject sampler = subject_new(&to_sample, BATCH, 1), scorer = subject_new(c, BATCH, 1);
-    subject_perturb(&sampler, noise_of(c) / 2); // tame enough for the grid
-    memcpy(mr_params_value(scorer.params), mr_params_value(sampler.params),
-           mr_params_size(sampler.params) * sizeof(mr_real));
+    subject bent = subject_new(&to_sample, BATCH, 1);
+    subject_perturb(&bent, noise_of(c) / 2); // tame enough for the grid
+    subject sampler = subject_new_one_way(&to_sample, BATCH, &bent);
+    subject scorer = subject_new_one_way(c, BATCH, &bent);
     set_context(&sampler);
     set_context(&scorer);
     const box b = find_box(&sampler);
@@ -434,6 +434,7 @@ static void check_density(const flow_case *c) {
                                "%s: second moment %zu,%zu is %.8g by the density, %.8g by samples",
                                scorer.label, i, j, density.second[i][j], samples.second[i][j]);
     }
+    subject_free(&bent);
     subject_free(&sampler);
     subject_free(&scorer);
 }
