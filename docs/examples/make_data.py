@@ -1,0 +1,17 @@
+# Makes the tables that the documentation's commands read, here: moons.npy, moons_test.npy, maze_states.npy, exam.csv.
+import numpy as np
+random = np.random.default_rng(1)
+def moons(n):  # two half circles, one upside down
+    angle, upper = random.uniform(0, np.pi, n), random.random(n) < 0.5
+    x = np.where(upper, np.cos(angle), 1 - np.cos(angle))
+    y = np.where(upper, np.sin(angle), 0.5 - np.sin(angle))
+    return (np.stack([x, y], 1) + 0.1 * random.normal(size=(n, 2))).astype(np.float32)
+np.save("moons.npy", moons(2000))
+np.save("moons_test.npy", moons(500))
+# PointMazeU-v0 at rest, on a grid over its hall: x, y and two velocities.
+x, y = np.meshgrid(np.linspace(-1.4, 1.4, 15), np.linspace(-1.4, 1.4, 15))
+np.save("maze_states.npy", np.stack([x.ravel(), y.ravel(), 0 * x.ravel(), 0 * x.ravel()], 1))
+# Who passes an exam, by hours of study and of sleep: the logit is hours + sleep / 2 - 7.
+hours, sleep = random.uniform(0, 8, 200), random.uniform(4, 10, 200)
+passed = random.random(200) < 1 / (1 + np.exp(7 - hours - sleep / 2))
+np.savetxt("exam.csv", np.stack([hours, sleep, passed], 1), fmt=["%.2f", "%.2f", "%d"], delimiter=",", header="hours,sleep,passed", comments="")
