@@ -33,7 +33,7 @@ static void take_returns(outcome *o, size_t n, double *returns) {
 
 static void check_alone(const char *kind) {
     double together[N_EPISODES], alone;
-    char seed[8];
+    char seed[16];
     outcome o = EVAL("--episodes", "4", "--seed", "7", "--threads", "2", kind);
     take_returns(&o, N_EPISODES, together);
     for (int i = 0; i < N_EPISODES; i++) {
