@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import threading
 import types
 
@@ -15,6 +16,9 @@ from millrace_bridge import Server
 
 # So that programs that the tests start find the package too, installed or not.
 os.environ["PYTHONPATH"] = str(pathlib.Path(__file__).parents[1])
+
+# A shell's background job begins with Ctrl-C ignored, and so do the programs that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Walk:
