@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
+#include <omp.h>
 
 enum { MAX_TRANSPOSED = 16384 }; // numbers on the stack
 
@@ -21,12 +22,26 @@ enum { MAX_TRANSPOSED = 16384 }; // numbers on the stack
 #define TRSM cblas_strsm
 #endif
 
+// OpenBLAS 0.3.29 with OpenMP computes with as many threads as OpenMP would begin here, whatever
+// openblas_set_num_threads said. That number belongs to the calling thread, which gets it back.
+static int begin_single_threaded(void) {
+    const int n_threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return n_threads;
+}
+
+static void end_single_threaded(int n_threads) {
+    omp_set_num_threads(n_threads);
+}
+
 static void gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
                  const mr_real *a, const mr_real *b, bool accumulate, mr_real *c) {
+    const int n_threads = begin_single_threaded();
     GEMM(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
          b_transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
          (blasint)(a_transposed ? m : k), b, (blasint)(b_transposed ? k : n), accumulate ? 1 : 0, c,
          (blasint)n);
+    end_single_threaded(n_threads);
 }
 
 // OpenBLAS 0.3.21 has a kernel for small products that calls malloc: on AVX-512, where neither
@@ -58,15 +73,19 @@ void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
 
 void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, mr_real *y) {
     assert(m <= INT_MAX && k <= INT_MAX);
+    const int n_threads = begin_single_threaded();
     GEMV(CblasRowMajor, CblasNoTrans, (blasint)m, (blasint)k, 1, a, (blasint)k, x, 1, 0, y, 1);
+    end_single_threaded(n_threads);
 }
 
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
                          mr_real *x) {
     assert(m <= INT_MAX && n <= INT_MAX);
+    const int n_threads = begin_single_threaded();
     TRSM(CblasRowMajor, CblasRight, upper ? CblasUpper : CblasLower,
          transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (blasint)m, (blasint)n, 1, t,
          (blasint)n, x, (blasint)n);
+    end_single_threaded(n_threads);
 }
 
 mr_status mr_gemm_init(int n_threads) {
