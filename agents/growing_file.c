@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nn/file.h"
+
 struct mr_growing_file {
     char *path; // owned
     int file;
@@ -78,22 +80,9 @@ bool mr_growing_file_lock(const mr_growing_file *f) {
     return flock(f->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-static bool write_all(int file, const char *bytes, size_t n_bytes) {
-    while (n_bytes > 0) {
-        const ssize_t n = write(file, bytes, n_bytes);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            n_bytes -= (size_t)n;
-        }
-    }
-    return true;
-}
-
 // What a full disk cuts off is taken back.
 mr_status mr_growing_file_append(mr_growing_file *f, const void *piece, size_t n_bytes) {
-    if (write_all(f->file, piece, n_bytes)) {
+    if (mr_file_write_all(f->file, piece, n_bytes)) {
         f->size += (off_t)n_bytes;
         return MR_OK;
     }

@@ -15,6 +15,7 @@
 
 #include "envs/env_files.h"
 #include "nn/file.h"
+#include "nn/json_memory.h"
 #include "nn/path.h"
 
 static const char list_name[] = "files.json", format_name[] = "millrace.files";
@@ -161,7 +162,7 @@ static mr_status keep_key(const char *key, const char *given, const char *path, 
 static mr_status write_list(const char *dir, const json_t *object) {
     char *path = mr_path_join(dir, list_name);
     char *text = json_dumps(object, JSON_INDENT(2));
-    const mr_status status = path != NULL && text != NULL
+    const mr_status status = path != NULL && text != NULL && !mr_json_is_out_of_memory()
                                  ? mr_file_replace(path, 1, &(mr_bytes){text, strlen(text)})
                                  : fail_memory();
     free(path);
@@ -207,6 +208,7 @@ done:
 mr_status mr_run_files_keep(const char *dir, const mr_settings *given, const mr_run_place *place,
                             double step) {
     mr_status status;
+    mr_json_watch();
     json_t *object = json_pack("{s:s, s:i, s:f}", "format", format_name, "format_version", 1,
                                "changed_at", step);
     const size_t n_facts = 3;
@@ -482,7 +484,9 @@ mr_status mr_run_files_find(const char *dir, mr_changed_files changed, mr_run_pl
     if (!mr_file_is_there(path))
         goto done;
     MR_TRY(mr_file_read(path, &text, &n_bytes));
+    mr_json_watch();
     object = json_loadb(text, n_bytes, 0, NULL);
+    MR_TRY(mr_json_is_out_of_memory() ? fail_memory() : MR_OK);
     status = object != NULL ? find_all(&f, object) : fail_damaged(&f);
 done:
     json_decref(object);

@@ -26,7 +26,7 @@ static mr_status fault(const reader *r, yaml_mark_t mark, const char *what) {
 
 static mr_status parser_fault(const reader *r) {
     const yaml_parser_t *parser = &r->parser;
-    if (parser->error == YAML_MEMORY_ERROR)
+    if (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL) // libyaml may not say which
         return mr_fail_memory("the settings");
     const bool marked = parser->error != YAML_READER_ERROR; // where it stands, if not at a token
     return fault(r, marked ? parser->problem_mark : parser->mark, parser->problem);

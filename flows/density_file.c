@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "flows/density_inside.h"
+#include "nn/json_memory.h"
 #include "nn/model_file.h"
 
 static const mr_model_format format = {.name = "millrace.density",
@@ -56,6 +57,10 @@ static mr_status write_columns(const mr_density *density, mr_tensors_writer *wri
 static mr_status note_json(mr_tensors_writer *writer, const char *key, json_t *value) {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(value);
+    if (mr_json_is_out_of_memory()) {
+        free(text);
+        return mr_fail_memory("a density's metadata");
+    }
     if (!text)
         return mr_fail(MR_ERR_INPUT, "the model's %s cannot be written: are the names UTF-8?", key);
     const mr_status status = mr_tensors_writer_note(writer, key, text);
@@ -67,12 +72,14 @@ static mr_status write_layout(const mr_density *density, mr_tensors_writer *writ
     const mr_layout *layout = mr_density_layout(density);
     mr_status status = write_columns(density, writer);
     if (status == MR_OK && layout->names) {
+        mr_json_watch();
         json_t *names = json_array();
         for (size_t j = 0; j < layout->n_columns; j++)
             json_array_append_new(names, json_string_nocheck(layout->names[j]));
         status = note_json(writer, "column_names", names);
     }
     if (status == MR_OK && layout->n_constants > 0) {
+        mr_json_watch();
         json_t *constants = json_array();
         for (size_t k = 0; k < layout->n_constants; k++)
             json_array_append_new(constants,
@@ -155,8 +162,11 @@ static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t
 // An entry as a JSON array, to be released; NULL where there is no such entry.
 static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
     const char *text = mr_tensors_note(file, key);
+    mr_json_watch();
     if (text)
         *out = json_loads(text, 0, NULL);
+    if (mr_json_is_out_of_memory())
+        return mr_fail_memory("a density's metadata");
     if (text && !json_is_array(*out))
         return mr_model_fail(file, key, text);
     return MR_OK;

@@ -101,16 +101,16 @@ static void keep_permissions(int file, const char *target) {
         fchmod(file, info.st_mode & 07777);
 }
 
-static mr_status write_part(const char *path, int file, const mr_bytes *part) {
+bool mr_file_write_all(int file, const void *bytes, size_t n_bytes) {
     size_t n_done = 0;
-    while (n_done < part->n_bytes) {
-        const ssize_t n = write(file, (const char *)part->data + n_done, part->n_bytes - n_done);
+    while (n_done < n_bytes) {
+        const ssize_t n = write(file, (const char *)bytes + n_done, n_bytes - n_done);
         if (n < 0 && errno != EINTR)
-            return fail_system("write", path);
+            return false;
         if (n > 0)
             n_done += (size_t)n;
     }
-    return MR_OK;
+    return true;
 }
 
 // Makes the rename itself outlive a power cut. Some file systems cannot flush a folder (EINVAL),
@@ -191,7 +191,10 @@ mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *part
 
     MR_TRY(mr_new_file_begin(path, &new_file));
     for (size_t i = 0; i < n_parts; i++)
-        MR_TRY(write_part(path, new_file->file, &parts[i]));
+        if (!mr_file_write_all(new_file->file, parts[i].data, parts[i].n_bytes)) {
+            status = fail_system("write", path);
+            goto done;
+        }
     MR_TRY(mr_new_file_keep(new_file));
 done:
     mr_new_file_close(new_file);
@@ -207,7 +210,7 @@ static bool can_write_in(const char *folder) {
     if (file < 0)
         return (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) &&
                access(folder, W_OK | X_OK) == 0;
-    const bool is_written = write(file, "", 1) == 1;
+    const bool is_written = mr_file_write_all(file, "", 1);
     const int error = errno;
     close(file);
     errno = error;

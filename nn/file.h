@@ -25,6 +25,10 @@ typedef struct {
 /// process left behind, the next call takes over.
 mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *parts);
 
+/// Writes all of it, however often the system interrupts or takes but a part. Returns false, with
+/// errno set, where it cannot.
+bool mr_file_write_all(int file, const void *bytes, size_t n_bytes);
+
 /// Whether mr_file_replace could put a file in the place of `path`, as far as that can be known
 /// before the work whose result it will be: its folder is there and can be written to, its disk has
 /// room, and `path` is no directory or device. Leaves nothing behind and touches no file. Fails

@@ -177,8 +177,10 @@ static const mr_op op_param_rows = {
 };
 
 mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param) {
+    if (!graph || graph->failed) // a conditioner without a node may be one that failed
+        return NULL;
     assert(param.rows == 1);
-    mr_node *node = graph ? mr_node_new(graph, &op_param_rows, param.cols) : NULL;
+    mr_node *node = mr_node_new(graph, &op_param_rows, param.cols);
     if (node)
         mr_node_use(node, params, 1, &param);
     return node;

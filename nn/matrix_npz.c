@@ -16,8 +16,10 @@ enum {
 
 static mr_status fail_zip(const char *path, zip_error_t *error) {
     const mr_status status =
-        mr_fail(MR_ERR_INPUT, "%s: %s; is it a .npz file saved by NumPy, and whole?", path,
-                zip_error_strerror(error));
+        zip_error_code_zip(error) == ZIP_ER_MEMORY
+            ? mr_fail_memory(path)
+            : mr_fail(MR_ERR_INPUT, "%s: %s; is it a .npz file saved by NumPy, and whole?", path,
+                      zip_error_strerror(error));
     zip_error_fini(error);
     return status;
 }
@@ -67,6 +69,10 @@ static mr_status inflate(const char *path, zip_t *archive, const zip_stat_t *ent
     mr_status status = MR_OK;
     if (bytes == NULL)
         return mr_fail_memory(path);
+    if (file == NULL && zip_error_code_zip(zip_get_error(archive)) == ZIP_ER_MEMORY) {
+        status = mr_fail_memory(path);
+        goto done;
+    }
     if (file == NULL) {
         status = mr_fail(MR_ERR_INPUT, "%s: %s cannot be unpacked: %s; save it by numpy.savez",
                          path, entry->name, zip_strerror(archive));

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "nn/file.h"
+#include "nn/json_memory.h"
 
 enum { DESCRIPTION_SIZE = 128 };
 
@@ -54,12 +55,11 @@ static mr_status parse_header(mr_tensors *tensors, const char *text, size_t n_by
     json_error_t error;
     if (n_bytes == 0 || text[0] != '{')
         return fail_file(tensors, "its header does not start with '{'");
+    mr_json_watch();
     tensors->header = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (tensors->header != NULL)
-        return MR_OK;
-    if (error.text[0] == '\0') // jansson's way to say that memory ran out
+    if (mr_json_is_out_of_memory())
         return mr_fail_memory(tensors->path);
-    return fail_file(tensors, error.text);
+    return tensors->header != NULL ? MR_OK : fail_file(tensors, error.text);
 }
 
 // Finds the header and parses it. `data` is what comes after it.

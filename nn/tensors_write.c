@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "nn/file.h"
+#include "nn/json_memory.h"
 
 enum {
     HEADER_ALIGNMENT = 8, // the reference implementation pads the header to this
@@ -51,15 +52,12 @@ void mr_tensors_writer_free(mr_tensors_writer *writer) {
     free(writer);
 }
 
-// Jansson refuses text that is not UTF-8, but reports it as it does a lack of memory.
 static mr_status check_text(const char *what, const char *text) {
+    mr_json_watch();
     json_t *json = json_string(text);
     const bool is_utf8 = json != NULL;
-    if (!is_utf8)
-        json = json_string_nocheck(text);
-    const bool is_allocated = json != NULL;
     json_decref(json);
-    if (!is_allocated)
+    if (mr_json_is_out_of_memory())
         return mr_fail_memory(what);
     if (!is_utf8)
         return mr_fail(MR_ERR_INPUT, "%s '%.200s' is not UTF-8 text; write it in UTF-8", what,
@@ -149,20 +147,24 @@ static mr_status make_header(const mr_tensors_writer *writer, const size_t *star
     const char *name;
     json_t *shape;
     size_t i = 0;
+    mr_json_watch();
     json_t *header = json_object();
     bool is_made = header != NULL;
 
-    if (json_object_size(writer->notes) > 0)
+    if (is_made && json_object_size(writer->notes) > 0)
         is_made = json_object_set(header, mr_tensors_notes_key, writer->notes) == 0;
     json_object_foreach(writer->shapes, name, shape) {
-        json_t *entry = make_entry(&writer->arrays[i], shape, starts[i]);
-        is_made = is_made && json_object_set_new(header, name, entry) == 0;
+        if (is_made)
+            is_made = json_object_set_new(header, name,
+                                          make_entry(&writer->arrays[i], shape, starts[i])) == 0;
         i++;
     }
     char *text = is_made ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
-    if (text == NULL)
+    if (text == NULL || mr_json_is_out_of_memory()) {
+        free(text);
         return mr_fail_memory("the header of a safetensors file");
+    }
     *out = text;
     return MR_OK;
 }

@@ -89,12 +89,19 @@ static mr_status keep_picture(FILE *picture, const char *path) {
     return status;
 }
 
+static mr_status fail_temporary(const char *action) {
+    if (errno == ENOMEM)
+        return mr_fail_memory("a picture");
+    return mr_fail(MR_ERR_IO, "cannot %s a temporary file: %s; is there room in " P_tmpdir "?",
+                   action, strerror(errno));
+}
+
 mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_picture_script write,
                           const void *self) {
     mr_status status;
     FILE *script = tmpfile(), *picture = tmpfile(), *messages = tmpfile();
     if (script == NULL || picture == NULL || messages == NULL) {
-        status = mr_fail(MR_ERR_IO, "cannot make a temporary file: %s", strerror(errno));
+        status = fail_temporary("make");
         goto done;
     }
     fprintf(script,
@@ -103,7 +110,7 @@ mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_pict
             terminal_of(path), width, height);
     write(script, self);
     if (fflush(script) != 0 || ferror(script) || fseek(script, 0, SEEK_SET) != 0) {
-        status = mr_fail(MR_ERR_IO, "cannot write a temporary file: %s", strerror(errno));
+        status = fail_temporary("write");
         goto done;
     }
     MR_TRY(spawn_gnuplot(script, picture, messages));

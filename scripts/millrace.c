@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "envs/mujoco/mujoco.h"
+#include "nn/json_memory.h"
 #include "scripts/command.h"
 
 static const mr_command *const commands[] = {
@@ -80,6 +81,7 @@ static int read_and_run(const mr_command *command, int argc, char **argv) {
 int main(int argc, char **argv) {
     const mr_command *command = &mr_program;
     size_t n_taken = 0;
+    mr_json_watch();
     const mr_status status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
     if (status != MR_OK)
         return report(command, status);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/json_memory.h"
+
 // How a number that jansson's integers can't hold stands in a value: as a text that begins with a
 // control character, as no name and no path of ours does. jansson writes that as `quoted_mark`.
 static const char mark[] = "\001", quoted_mark[] = "\"\\u0001";
@@ -37,10 +39,13 @@ static void unquote_numbers(char *text) {
 
 mr_status mr_print_json(json_t *value) {
     char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
-    if (text != NULL)
+    const bool is_whole = text != NULL && !mr_json_is_out_of_memory();
+    if (is_whole)
         unquote_numbers(text);
-    const bool is_written = text != NULL && puts(text) != EOF;
+    const bool is_written = is_whole && puts(text) != EOF;
     free(text);
     json_decref(value);
+    if (!is_whole)
+        return mr_fail_memory("the result");
     return is_written ? MR_OK : mr_fail(MR_ERR_IO, "cannot write the result to standard output");
 }

@@ -11,6 +11,6 @@
 /// values that mr_print_json prints.
 json_t *mr_json_unsigned(uint64_t number);
 
-/// Prints a value on a line of its own and releases it. NULL, which jansson returns where memory is
-/// short, fails like an output that cannot be written to (MR_ERR_IO).
+/// Prints a value on a line of its own and releases it. Fails with MR_ERR_MEMORY where it is not
+/// whole (see nn/json_memory.h), with MR_ERR_IO where the output cannot be written to.
 mr_status mr_print_json(json_t *value);

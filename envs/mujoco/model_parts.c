@@ -86,8 +86,10 @@ static mr_status read_xml(search *s, const char *path) {
     MR_TRY(mr_file_read(path, &text, &n_bytes));
     XML_SetUserData(parser, s);
     XML_SetStartElementHandler(parser, look_at);
-    XML_Parse(parser, text, (int)n_bytes, 1);
+    const bool is_read = XML_Parse(parser, text, (int)n_bytes, 1) == XML_STATUS_OK;
     status = s->status;
+    if (status == MR_OK && !is_read && XML_GetErrorCode(parser) == XML_ERROR_NO_MEMORY)
+        status = mr_fail_memory("the files of a model");
 done:
     XML_ParserFree(parser);
     free(text);

@@ -363,7 +363,7 @@ static mr_status read_document(mr_yaml_reader *r) {
 }
 
 static mr_status parser_fault(const char *path, const yaml_parser_t *parser) {
-    if (parser->error == YAML_MEMORY_ERROR)
+    if (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL) // libyaml may not say which
         return mr_fail_memory("a task");
     const bool marked = parser->error != YAML_READER_ERROR;
     const yaml_mark_t mark = marked ? parser->problem_mark : parser->mark;

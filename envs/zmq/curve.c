@@ -89,8 +89,7 @@ static mr_status write_new(const char *path, mode_t mode, const char *text) {
                        path);
     if (file < 0)
         return mr_fail(MR_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    const size_t length = strlen(text);
-    const bool written = write(file, text, length) == (ssize_t)length && fsync(file) == 0;
+    const bool written = mr_file_write_all(file, text, strlen(text)) && fsync(file) == 0;
     const int cause = errno;
     if (close(file) == 0 && written)
         return MR_OK;

@@ -142,7 +142,10 @@ static mr_status parse(mr_message_reader *reader, const void *data, size_t n_byt
         return mr_fail(MR_ERR_INPUT, "the message is not MessagePack, or has more in it than any "
                                      "message of the protocol");
     msgpack_zone_clear(reader->zone);
-    if (msgpack_unpack(data, n_bytes, &offset, reader->zone, out) != MSGPACK_UNPACK_SUCCESS)
+    const msgpack_unpack_return result = msgpack_unpack(data, n_bytes, &offset, reader->zone, out);
+    if (result == MSGPACK_UNPACK_NOMEM_ERROR)
+        return mr_fail_memory("a message");
+    if (result != MSGPACK_UNPACK_SUCCESS)
         return mr_fail(MR_ERR_INPUT, "the message is not MessagePack");
     if (out->type != MSGPACK_OBJECT_MAP)
         return mr_fail(MR_ERR_INPUT, "the message is not a map");
