@@ -49,7 +49,8 @@ typedef struct {
     bool diverged; // the simulation broke down, so that the episode was truncated: the observation
                    // is the last good one, the reward 0
     const char *warning; // what makes the physics of this step another one than the model's, with
-                         // the remedy, in one line, a static text; NULL: nothing
+                         // the remedy, in one line, valid as long as the environment is open;
+                         // NULL: nothing
     bool lost; // it is elsewhere and was begun afresh there, so that the episode was truncated,
                // before this step: there is no observation and no reward
 } mr_step;

@@ -11,6 +11,8 @@ struct mr_vec_env {
     void *self;
     const mr_env_spec *spec;
     size_t n;
+    size_t n_warned;
+    const char *warning; // the first
 };
 
 mr_status mr_vec_env_wrap(const mr_vec_env_kind *kind, void *self, const mr_env_spec *spec,
@@ -53,21 +55,11 @@ size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
 }
 
 size_t mr_vec_env_n_warned(const mr_vec_env *vec) {
-    size_t n = 0;
-    for (size_t i = 0; i < vec->n; i++) {
-        const mr_env *env = mr_vec_env_at(vec, i);
-        n += env != NULL ? mr_env_n_warned(env) : 0;
-    }
-    return n;
+    return vec->n_warned;
 }
 
 const char *mr_vec_env_warning(const mr_vec_env *vec) {
-    const char *warning = NULL;
-    for (size_t i = 0; i < vec->n && warning == NULL; i++) {
-        const mr_env *env = mr_vec_env_at(vec, i);
-        warning = env != NULL ? mr_env_warning(env) : NULL;
-    }
-    return warning;
+    return vec->warning;
 }
 
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
@@ -78,7 +70,19 @@ mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, doub
     return vec->kind->reset(vec->self, i, seed, obs);
 }
 
+static void count_warnings(mr_vec_env *vec, const bool *active, const mr_step *results) {
+    for (size_t i = 0; i < vec->n; i++) {
+        if ((active != NULL && !active[i]) || results[i].warning == NULL)
+            continue;
+        vec->n_warned++;
+        vec->warning = vec->warning != NULL ? vec->warning : results[i].warning;
+    }
+}
+
 mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
                           mr_step *results) {
-    return vec->kind->step(vec->self, active, actions, obs, results);
+    const mr_status status = vec->kind->step(vec->self, active, actions, obs, results);
+    if (status == MR_OK)
+        count_warnings(vec, active, results);
+    return status;
 }

@@ -21,8 +21,8 @@ size_t mr_vec_env_n(const mr_vec_env *vec);
 /// mr_env_n_diverged of all copies together.
 size_t mr_vec_env_n_diverged(const mr_vec_env *vec);
 
-/// mr_env_n_warned of all copies together, and the first warning that one of them has. Of those
-/// elsewhere, nothing is known here.
+/// How many steps came with a warning (mr_step.warning), of all together, and the first of these
+/// warnings; NULL: none yet.
 size_t mr_vec_env_n_warned(const mr_vec_env *vec);
 const char *mr_vec_env_warning(const mr_vec_env *vec);
 

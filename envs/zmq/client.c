@@ -5,6 +5,7 @@
 #include "envs/zmq/process.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -215,6 +216,14 @@ done:
     return status;
 }
 
+// The text stays as it is from the first time on: those who step keep a pointer to it.
+static const char *take_warning(mr_client_server *s, const mr_message *reply) {
+    if (s->warning[0] == '\0')
+        snprintf(s->warning, sizeof s->warning, "%s",
+                 reply->warning[0] != '\0' ? reply->warning : "its server warns of the simulation");
+    return s->warning;
+}
+
 static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs, mr_step *results) {
     mr_status status;
     const mr_message *reply = mr_link_reply(s->link);
@@ -225,6 +234,8 @@ static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs,
     for (size_t k = 0; k < reply->n; k++) {
         const size_t i = s->first + (size_t)s->which[k];
         mr_step step = {.terminated = reply->terminated[k], .truncated = reply->truncated[k]};
+        if (reply->n_warned > 0 && reply->warned[k])
+            step.warning = take_warning(s, reply);
         memcpy(&step.reward, (const char *)reply->reward.data + k * sizeof step.reward,
                sizeof step.reward);
         if (!isfinite(step.reward))

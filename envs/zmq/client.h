@@ -17,7 +17,8 @@ struct mr_client_server {
     uint64_t *which; // [spec.num_envs] those of the present request, as the server counts
     double *actions; // [spec.num_envs x act_dim] theirs
     size_t n_which;
-    int n_restarts; // since its last step
+    int n_restarts;                     // since its last step
+    char warning[MR_MESSAGE_TEXT_SIZE]; // the first that came with a step; "": none yet
 };
 
 struct mr_client {

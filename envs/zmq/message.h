@@ -100,7 +100,10 @@ typedef struct {
     mr_bytes actions, obs, reward;
     size_t n_truncated; // n, in a message that was read
     const bool *terminated, *truncated;
-    size_t n_info; // written only; what is read is checked and passed over
+    size_t n_warned; // n, or 0: nothing was warned of
+    const bool *warned;
+    char warning[MR_MESSAGE_TEXT_SIZE]; // of the first of these; "": not said
+    size_t n_info;                      // written only; what is read is checked and passed over
     const mr_message_info *info;
 
     uint64_t env, width, height; // render

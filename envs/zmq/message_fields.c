@@ -57,6 +57,8 @@ static const mr_field transition[] = {
     BYTES(reward),
     {"terminated", MR_FIELD_FLAGS, AT(terminated), AT(n), 0, 0, false},
     {"truncated", MR_FIELD_FLAGS, AT(truncated), AT(n_truncated), 0, 0, false},
+    {"warned", MR_FIELD_FLAGS, AT(warned), AT(n_warned), 0, 0, true},
+    OPTIONAL_TEXT(warning),
     {"info", MR_FIELD_INFO, AT(info), AT(n_info), 0, 0, true},
 };
 static const mr_field frame[] = {BYTES(rgb)};

@@ -17,7 +17,7 @@ struct mr_message_reader {
     msgpack_zone *zone; // owned, as all that follows
     uint64_t *envs;     // [MR_MESSAGE_MAX_ENVS], as all that follows
     mr_message_seed *seeds;
-    bool *terminated, *truncated;
+    bool *terminated, *truncated, *warned;
 };
 
 mr_status mr_message_reader_new(mr_message_reader **out) {
@@ -28,8 +28,9 @@ mr_status mr_message_reader_new(mr_message_reader **out) {
         reader->seeds = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->seeds);
         reader->terminated = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->terminated);
         reader->truncated = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->truncated);
+        reader->warned = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->warned);
         if (reader->zone && reader->envs && reader->seeds && reader->terminated &&
-            reader->truncated) {
+            reader->truncated && reader->warned) {
             *out = reader;
             return MR_OK;
         }
@@ -47,6 +48,7 @@ void mr_message_reader_free(mr_message_reader *reader) {
     free(reader->seeds);
     free(reader->terminated);
     free(reader->truncated);
+    free(reader->warned);
     free(reader);
 }
 
@@ -249,6 +251,12 @@ static mr_status read_env(const char *key, const msgpack_object *value, uint64_t
     return MR_OK;
 }
 
+static bool *flags_of(const mr_message_reader *reader, const mr_field *field) {
+    return field->offset == offsetof(mr_message, terminated)  ? reader->terminated
+           : field->offset == offsetof(mr_message, truncated) ? reader->truncated
+                                                              : reader->warned;
+}
+
 static mr_status read_array(mr_message_reader *reader, const mr_field *field,
                             const msgpack_object *value, mr_message *out) {
     mr_status status = MR_OK;
@@ -257,8 +265,7 @@ static mr_status read_array(mr_message_reader *reader, const mr_field *field,
         return fail_field(field->key, "an array of at most 4096");
     const size_t n = value->via.array.size;
     const msgpack_object *elements = value->via.array.ptr;
-    bool *flags =
-        field->offset == offsetof(mr_message, terminated) ? reader->terminated : reader->truncated;
+    bool *flags = flags_of(reader, field);
     for (size_t i = 0; i < n && status == MR_OK; i++) {
         if (field->kind == MR_FIELD_ENVS)
             status = read_env(field->key, &elements[i], &reader->envs[i]);
@@ -398,6 +405,8 @@ static mr_status check_together(const mr_message *m) {
     if (m->type == MR_MESSAGE_TRANSITION &&
         (m->n_truncated != m->n || m->reward.n_bytes != m->n * sizeof(double)))
         return fail_field("terminated", "as many as 'truncated' and 'reward'");
+    if (m->n_warned != 0 && m->n_warned != m->n)
+        return fail_field("warned", "as many as 'terminated'");
     if (m->type == MR_MESSAGE_SPEC && check_sizes(m) != MR_OK)
         return MR_ERR_INPUT;
     if (m->type == MR_MESSAGE_SPEC || m->type == MR_MESSAGE_POLICY)

@@ -109,7 +109,9 @@ static bool is_written(const mr_field *field, const mr_message *message) {
     const char *at = (const char *)message + field->offset;
     if (!field->optional)
         return true;
-    return field->kind == MR_FIELD_INFO ? message->n_info > 0 : *at != 0;
+    if (field->kind == MR_FIELD_INFO || field->kind == MR_FIELD_FLAGS)
+        return *(const size_t *)(const void *)((const char *)message + field->n_offset) > 0;
+    return *at != 0;
 }
 
 static int write_field(msgpack_packer *packer, const mr_field *field, const mr_message *message) {

@@ -49,7 +49,7 @@ struct mr_responder {
     double *obs;     // [n_envs x obs_dim]
     mr_step *steps;
     double *sent_obs, *sent_reward; // in the order of the request
-    bool *sent_terminated, *sent_truncated;
+    bool *sent_terminated, *sent_truncated, *sent_warned;
     mr_message_info *info; // [n_info], each with n_envs values, which lie in info_values
     double *info_values;
     mr_pictures *pictures; // owned
@@ -72,11 +72,12 @@ static mr_status allocate(mr_responder *r) {
     r->sent_reward = calloc(n, sizeof *r->sent_reward);
     r->sent_terminated = calloc(n, sizeof *r->sent_terminated);
     r->sent_truncated = calloc(n, sizeof *r->sent_truncated);
+    r->sent_warned = calloc(n, sizeof *r->sent_warned);
     r->info = calloc(n_info + 1, sizeof *r->info);
     r->info_values = calloc(n_info * n + 1, sizeof *r->info_values);
     const bool whole = r->in_episode && r->active && r->actions && r->obs && r->steps &&
                        r->sent_obs && r->sent_reward && r->sent_terminated && r->sent_truncated &&
-                       r->info && r->info_values;
+                       r->sent_warned && r->info && r->info_values;
     return whole ? mr_message_reader_new(&r->reader) : mr_fail_memory("a server");
 }
 
@@ -135,6 +136,7 @@ void mr_responder_free(mr_responder *r) {
     free(r->sent_reward);
     free(r->sent_terminated);
     free(r->sent_truncated);
+    free(r->sent_warned);
     free(r->info);
     free(r->info_values);
     mr_pictures_free(r->pictures);
@@ -251,12 +253,15 @@ static void take_info(mr_responder *r, const mr_message *in) {
 }
 
 static void take_results(mr_responder *r, const mr_message *in, mr_message *out) {
+    const char *warning = NULL;
     for (size_t k = 0; k < in->n; k++) {
         const size_t i = in->envs[k];
         const mr_step *step = &r->steps[i];
         r->sent_reward[k] = step->reward;
         r->sent_terminated[k] = step->terminated;
         r->sent_truncated[k] = step->truncated;
+        r->sent_warned[k] = step->warning != NULL;
+        warning = warning != NULL ? warning : step->warning;
         r->in_episode[i] = !step->terminated && !step->truncated;
     }
     if (info_count(r) > 0)
@@ -267,6 +272,11 @@ static void take_results(mr_responder *r, const mr_message *in, mr_message *out)
     out->reward = (mr_bytes){r->sent_reward, in->n * sizeof *r->sent_reward};
     out->terminated = r->sent_terminated;
     out->truncated = r->sent_truncated;
+    if (warning != NULL) {
+        out->n_warned = in->n;
+        out->warned = r->sent_warned;
+        mr_message_take_text(warning, strlen(warning), out->warning);
+    }
     out->n_info = info_count(r);
     out->info = r->info;
 }

@@ -5,6 +5,7 @@
 
 #include "envs/vec_env.h"
 
+#include "tests/envs/server_thread.h"
 #include "tests/scratch.h"
 
 TestSuite(warnings, .init = scratch_enter, .fini = scratch_leave);
@@ -127,4 +128,39 @@ Test(warnings, of_all_copies_are_counted_together) {
     cr_expect_eq(mr_vec_env_n_warned(envs), 2);
     scratch_expect_part(mr_vec_env_warning(envs), "armature");
     mr_vec_env_close(envs);
+}
+
+static void step_once(mr_vec_env *envs, const bool *active, mr_step *results) {
+    double obs[3 * 4], actions[3] = {0};
+    cr_assert_eq(mr_vec_env_step(envs, active, actions, obs, results), MR_OK, "%s",
+                 mr_error_message());
+}
+
+// A trainer learns of its server's, and of which environments they are.
+Test(warnings, of_a_server_are_told_and_counted_as_ones_own) {
+    double obs[4];
+    mr_step results[3];
+    mr_vec_env *envs;
+    server_thread server;
+    char bind[128], name[160];
+    snprintf(bind, sizeof bind, "ipc://%s/server", scratch_folder);
+    snprintf(name, sizeof name, "zmq:%s", bind);
+    server_begin(&server, "InvertedPendulum-v5", 3, 60, &(mr_service_options){.bind = bind});
+    cr_assert_eq(mr_vec_env_open(name, NULL, 3, 1, &envs), MR_OK, "%s", mr_error_message());
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(mr_vec_env_reset(envs, i, &(uint64_t){i}, obs), MR_OK);
+    step_once(envs, NULL, results);
+    cr_expect_null(mr_vec_env_warning(envs));
+    raised = mjWARN_INERTIA;
+    mjcb_control = raise_warning;
+    step_once(envs, (const bool[]){true, false, true}, results);
+    mjcb_control = NULL;
+    cr_expect_eq(mr_vec_env_n_warned(envs), 2);
+    scratch_expect_part(results[0].warning, "armature");
+    scratch_expect_part(mr_vec_env_warning(envs), "armature");
+    step_once(envs, NULL, results);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_null(results[i].warning);
+    mr_vec_env_close(envs);
+    server_end(&server);
 }
