@@ -241,6 +241,7 @@ static mr_status run_vi(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_density_new(chosen.flow, MR_FLOW_TO_SAMPLE, target->dim, chosen.seed, &density));
     MR_TRY(files_prepare(chosen.out, &f));
     MR_TRY(fit(&chosen, density, target, &result));
+    mr_stop_no_more(); // each file is written as a whole or not at all
     MR_TRY(write_files(&chosen, density, target, &result, &f));
     note_doubt(&result);
     if (chosen.json)
@@ -270,7 +271,8 @@ const mr_command mr_command_flow_vi = {
                "  logistic:DATA.csv  logistic regression on the last column, 0 or 1; weights (of\n"
                "                     the columns as given) and, last, intercept ~ N(0, 1)\n"
                "\n"
-               "Ctrl-C stops in good order. The picture needs gnuplot.",
+               "Ctrl-C stops in good order; while the results are written, at once. The picture\n"
+               "needs gnuplot.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

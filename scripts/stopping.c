@@ -37,6 +37,11 @@ const volatile sig_atomic_t *mr_stop_on_signals(void) {
     return &cause;
 }
 
+void mr_stop_no_more(void) {
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 void mr_stop_set_last_words(const char *text) {
     n_last_words = 0;
     snprintf(last_words, sizeof last_words, "%s", text);

@@ -7,6 +7,9 @@
 /// once. What is returned is 0 until something asks for the end: work looks at it between steps.
 const volatile sig_atomic_t *mr_stop_on_signals(void);
 
+/// From now on a signal ends the process at once, also the first: nothing looks at it any more.
+void mr_stop_no_more(void);
+
 /// What a second signal writes to stderr before it ends the process: what is lost and what is not.
 void mr_stop_set_last_words(const char *text);
 

@@ -52,6 +52,18 @@ Test(stopping, a_second_signal_ends_the_process_and_says_what_is_lost) {
     outcome_free(&o);
 }
 
+static void hear_none(void) {
+    mr_stop_on_signals();
+    mr_stop_no_more();
+    raise(SIGTERM);
+}
+
+Test(stopping, a_first_signal_ends_the_process_where_nothing_looks_at_it) {
+    outcome o = in_child(hear_none);
+    cr_expect_eq(o.code, 128 + SIGTERM);
+    outcome_free(&o);
+}
+
 static void outlast(void) {
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
     mr_stop_outlast_signals();
