@@ -19,6 +19,7 @@
 #include "nn/path.h"
 
 static const char list_name[] = "files.json", format_name[] = "millrace.files";
+static const char root_name[] = "from-root"; // folder of copies of what is named from the root
 
 enum { HASH_SIZE = 2 * crypto_hash_sha256_BYTES + 1, MOST_NAMED = 3, NAMES_SIZE = 512 };
 
@@ -58,18 +59,16 @@ static void hash_of(const char *bytes, size_t n_bytes, char text[HASH_SIZE]) {
 
 // ---- Keeping
 
-// Hashes the file at `from` and, unless `to` is NULL, copies it there.
+// Hashes the file at `from` and copies it.
 static mr_status keep_file(const char *from, const char *to, char hash[HASH_SIZE]) {
     mr_status status;
     char *bytes = NULL, *folder = NULL;
     size_t n_bytes;
     MR_TRY(mr_file_read(from, &bytes, &n_bytes));
     hash_of(bytes, n_bytes, hash);
-    if (to != NULL) {
-        folder = mr_path_folder(to);
-        MR_TRY(folder != NULL ? mr_make_directories(folder) : fail_memory());
-        MR_TRY(mr_file_replace(to, 1, &(mr_bytes){bytes, n_bytes}));
-    }
+    folder = mr_path_folder(to);
+    MR_TRY(folder != NULL ? mr_make_directories(folder) : fail_memory());
+    MR_TRY(mr_file_replace(to, 1, &(mr_bytes){bytes, n_bytes}));
 done:
     free(folder);
     free(bytes);
@@ -97,27 +96,36 @@ static const char *tail_of(const char *path, size_t n_folders) {
     return at;
 }
 
-// Keeps the part `path` of the model whose copy is dir/copy. One that is named from the root would
-// be taken from there by the copy too.
-static mr_status keep_part(const char *dir, const char *model, const char *copy, const char *path,
-                           json_t *list) {
+// Where the copy of a part goes, from the run's directory on; to be freed. NULL: there is no
+// memory.
+static char *place_of_part(const char *folder, const char *copy, const char *path) {
+    char *place = NULL;
+    if (path[0] == '/')
+        return asprintf(&place, "%s/%s%s", folder, root_name, path) >= 0 ? place : NULL;
+    char *copy_folder = mr_path_folder(copy);
+    place = copy_folder != NULL ? mr_path_join(copy_folder, path) : NULL;
+    free(copy_folder);
+    return place;
+}
+
+// Keeps the part `path` of the model whose copy is dir/copy, `folder` being where copies go. One
+// that is named from the root is taken from there by the model's copy too: its own is there to be
+// brought back.
+static mr_status keep_part(const char *dir, const char *folder, const char *model, const char *copy,
+                           const char *path, json_t *list) {
     mr_status status;
     char hash[HASH_SIZE];
-    const bool is_copied = path[0] != '/';
-    char *folder = mr_path_folder(model), *copy_folder = mr_path_folder(copy);
-    char *from = folder != NULL ? mr_path_join(folder, path) : NULL;
-    char *part = copy_folder != NULL ? mr_path_join(copy_folder, path) : NULL;
+    char *model_folder = mr_path_folder(model);
+    char *from = model_folder != NULL ? mr_path_join(model_folder, path) : NULL;
+    char *part = place_of_part(folder, copy, path);
     char *to = part != NULL ? mr_path_join(dir, part) : NULL;
     MR_TRY(from != NULL && to != NULL ? MR_OK : fail_memory());
-    if (is_copied)
-        mr_path_normalise(to);
-    MR_TRY(keep_file(from, is_copied ? to : NULL, hash));
-    if (json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "path", path, "sha256", hash,
-                                              "copied", is_copied)) != 0)
+    mr_path_normalise(to);
+    MR_TRY(keep_file(from, to, hash));
+    if (json_array_append_new(list, json_pack("{s:s, s:s}", "path", path, "sha256", hash)) != 0)
         status = fail_memory();
 done:
-    free(folder);
-    free(copy_folder);
+    free(model_folder);
     free(from);
     free(part);
     free(to);
@@ -136,7 +144,7 @@ static mr_status keep_whole(const char *dir, const char *folder, const char *key
     MR_TRY(to != NULL && list != NULL ? MR_OK : fail_memory());
     MR_TRY(keep_file(path, to, hash));
     for (size_t i = 0; i < parts->n; i++)
-        MR_TRY(keep_part(dir, found, copy, parts->path[i], list));
+        MR_TRY(keep_part(dir, folder, found, copy, parts->path[i], list));
     if (json_object_set_new(object, key,
                             json_pack("{s:s, s:s, s:s, s:s, s:O}", "given", given, "found", found,
                                       "copy", copy, "sha256", hash, "parts", list)) != 0)
@@ -320,19 +328,35 @@ static mr_status compare(const kept_file *file, const char *path, finder *f, boo
     return MR_OK;
 }
 
+static bool names_from_root(const kept_file *file) {
+    size_t i;
+    const json_t *part;
+    json_array_foreach(file->parts, i, part) {
+        const char *name = text_of(part, "path");
+        if (name != NULL && name[0] == '/')
+            return true;
+    }
+    return false;
+}
+
 // The run's own copy, `*out` to be freed.
 static mr_status use_copy(const finder *f, const kept_file *file, char **out) {
     mr_status status;
     bool is_whole = false;
+    finder of_copy = {.dir = f->dir};
     char *path = mr_path_join(f->dir, file->copy);
     MR_TRY(path != NULL ? MR_OK : fail_memory());
-    MR_TRY(compare(file, path, NULL, &is_whole));
+    MR_TRY(compare(file, path, &of_copy, &is_whole));
     if (!is_whole) {
         status =
             mr_fail(MR_ERR_INPUT,
                     "%.200s, tried here and as %.300s, is not what the run began with, and the "
-                    "run's own copy, %.300s, isn't whole either; bring one of them back",
-                    file->given, file->found, path);
+                    "run's own copy, %.300s, isn't whole either (%s); bring one of them back%s%s",
+                    file->given, file->found, path, of_copy.differing,
+                    names_from_root(file) ? "; of files that are named from the root, copies are "
+                                            "in the run's model/"
+                                          : "",
+                    names_from_root(file) ? root_name : "");
         goto done;
     }
     *out = path;

@@ -177,6 +177,28 @@ Test(changed_files, copies_lie_to_each_other_as_the_files_did) {
     expect_output(&o, "mean return  20.00", "the run's own copy is used, r/model/robots/robot.xml");
 }
 
+// The model's copy takes them from there too, so that they must be brought back.
+Test(changed_files, parts_that_are_named_from_the_root_have_a_copy) {
+    char text[1024], path[256], copy[320];
+    snprintf(path, sizeof path, "%s/meshes/leg.stl", scratch_folder);
+    snprintf(copy, sizeof copy, "r/model/from-root%s", path);
+    snprintf(text, sizeof text,
+             "<mujoco><asset><mesh name=\"leg\" file=\"%s\"/></asset>"
+             "<include file=\"parts/arm.xml\"/><actuator><motor joint=\"j\" "
+             "ctrllimited=\"true\" ctrlrange=\"-1 1\"/></actuator></mujoco>",
+             path);
+    scratch_write("robot.xml", text);
+    train("mjcf:robot.xml", "r");
+    cr_assert_eq(unlink("meshes/leg.stl"), 0);
+    outcome o = RUN("eval", "r", "--changed-files", "copy");
+    scratch_expect_part(o.err, "leg.stl is missing); bring one of them back");
+    expect_refusal(&o, 1, "copies are in the run's model/from-root");
+    cr_assert_eq(rename(copy, "meshes/leg.stl"), 0);
+    o = RUN("eval", "r", "--episodes", "1");
+    expect_success(&o);
+    outcome_free(&o);
+}
+
 Test(changed_files, of_a_built_in_task_and_of_a_run_of_before_there_are_none) {
     train("mjcf:robot.xml", "old");
     unlink("old/files.json"); // as a run of version 0.1 has none
