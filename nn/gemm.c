@@ -89,6 +89,9 @@ void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const 
 }
 
 mr_status mr_gemm_init(int n_threads) {
+    const int n_kept = omp_get_max_threads();
     mr_blas_choose_kernels();
-    return mr_blas_reserve(n_threads);
+    const mr_status status = mr_blas_reserve(n_threads);
+    omp_set_num_threads(n_kept); // OpenBLAS 0.3.21 sets OpenMP's number with its own
+    return status;
 }

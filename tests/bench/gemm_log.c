@@ -88,5 +88,8 @@ static void play_thread(const list *l) {
 
 void gemm_log_play(int n_threads) {
 #pragma omp parallel num_threads(n_threads)
-    play_thread(&lists[omp_get_thread_num()]);
+    {
+        omp_set_num_threads(1); // this thread's, within the region: each product is one thread's
+        play_thread(&lists[omp_get_thread_num()]);
+    }
 }
