@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double most_paid = 5;       // in deviations of the novelty
-static const double fresh_share = 0.001; // of a new state in the novelty's mean
-static const double batch_share = 0.01;  // of a batch in its deviation
+static const double max_b = 5;              // in deviations of the novelty
+static const double state_fraction = 0.001; // of a new state in the novelty's mean
+static const double batch_fraction = 0.01;  // of a batch in its deviation
 
 /// How beta falls: its share after t states.
 typedef struct {
@@ -48,7 +48,7 @@ typedef struct {
 } normalizer;
 
 static double hold(double b) {
-    return fmax(-most_paid, fmin(most_paid, b));
+    return fmax(-max_b, fmin(max_b, b));
 }
 
 static double leave(double novelty, double mean, double std) {
@@ -90,7 +90,8 @@ struct mr_bonus {
     mr_scaled_features *features;
     mr_novelty *net;       // NULL before it begins
     mr_coverage *coverage; // NULL: none (yet)
-    mr_real *u;            // [most rows x chosen features]
+    mr_real *u;            // [n_envs x chosen features] of new states
+    mr_real *scored;       // [batch_size x chosen features] of the latest batch
     double *novelty;       // [most rows]
     state state;
 };
@@ -134,16 +135,17 @@ static mr_status try_net(const mr_bonus *b) {
     return status;
 }
 
-static size_t most_rows(const mr_bonus *b) {
+static size_t max_rows(const mr_bonus *b) {
     const mr_bonus_options *o = &b->options;
     return o->batch_size > o->n_envs ? o->batch_size : o->n_envs;
 }
 
 static mr_status allocate(mr_bonus *b) {
-    const size_t n_rows = most_rows(b);
-    b->u = calloc(n_rows * mr_scaled_features_n_chosen(b->features), sizeof *b->u);
-    b->novelty = calloc(n_rows, sizeof *b->novelty);
-    return b->u && b->novelty ? MR_OK : mr_fail_memory("the bonus");
+    const size_t n_chosen = mr_scaled_features_n_chosen(b->features);
+    b->u = calloc(b->options.n_envs * n_chosen, sizeof *b->u);
+    b->scored = calloc(b->options.batch_size * n_chosen, sizeof *b->scored);
+    b->novelty = calloc(max_rows(b), sizeof *b->novelty);
+    return b->u && b->scored && b->novelty ? MR_OK : mr_fail_memory("the bonus");
 }
 
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out) {
@@ -173,6 +175,7 @@ void mr_bonus_free(mr_bonus *b) {
     mr_coverage_free(b->coverage);
     mr_scaled_features_free(b->features);
     free(b->u);
+    free(b->scored);
     free(b->novelty);
     free(b);
 }
@@ -184,7 +187,7 @@ static mr_status build_net(mr_bonus *b) {
     const mr_feature_scale scale = mr_scaled_features_get(b->features);
     const mr_bonus_setup setup = setup_of(b, scale.dim);
     const mr_novelty_options options = {.batch_size = o->batch_size,
-                                        .max_rows = most_rows(b),
+                                        .max_rows = max_rows(b),
                                         .lr = o->lr,
                                         .seed = o->seed,
                                         .n_threads = o->n_threads};
@@ -206,8 +209,8 @@ static mr_status begin(mr_bonus *b, const mr_real *obs) {
     MR_TRY(mr_scaled_features_settle(b->features));
     MR_TRY(build_net(b));
     MR_TRY(box_coverage(b));
-    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->u);
-    MR_TRY(mr_novelty_start(b->net, b->options.batch_size, b->u));
+    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->scored);
+    MR_TRY(mr_novelty_start(b->net, b->options.batch_size, b->scored));
     b->state.has_begun = 1;
 done:
     return status;
@@ -233,7 +236,7 @@ static void score_fresh(mr_bonus *b, const bool *visited, const double *obs) {
         const double novelty = b->novelty[i] + shift;
         if (!is_visited(visited, i) || !isfinite(novelty))
             continue;
-        b->state.mean += fresh_share * (novelty - b->state.mean);
+        b->state.mean += state_fraction * (novelty - b->state.mean);
         b->state.fresh_sum += novelty;
         b->state.n_fresh++;
     }
@@ -259,7 +262,7 @@ void mr_bonus_visit(mr_bonus *b, const bool *visited, const double *obs) {
 static void follow(mr_bonus *b) {
     const size_t n = b->options.batch_size;
     state *s = &b->state;
-    const double share = fmax(batch_share, 1 / (s->n_batches + 1));
+    const double share = fmax(batch_fraction, 1 / (s->n_batches + 1));
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
         sum += b->novelty[i];
@@ -286,14 +289,14 @@ double mr_bonus_beta(const mr_bonus *b) {
 
 // A state that even the last good net has no number for is worth what others are.
 static void score_batch(mr_bonus *b, const mr_real *obs) {
-    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->u);
-    mr_novelty_score(b->net, b->options.batch_size, b->u, b->novelty);
+    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->scored);
+    mr_novelty_score(b->net, b->options.batch_size, b->scored, b->novelty);
     const double shift = own_units(b);
     for (size_t i = 0; i < b->options.batch_size; i++)
         b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + shift : b->state.mean;
 }
 
-mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
+mr_status mr_bonus_score(mr_bonus *b, const mr_real *obs, mr_real *out) {
     const size_t n = b->options.batch_size;
     if (!b->net && b->state.n_visited < (double)n) {
         memset(out, 0, n * sizeof *out);
@@ -308,10 +311,15 @@ mr_status mr_bonus_pay(mr_bonus *b, const mr_real *obs, mr_real *out) {
     const double std = sqrt(b->state.variance);
     for (size_t i = 0; i < n; i++)
         out[i] = (mr_real)b->normalizer->of(b->novelty[i], b->state.mean, std);
-    if ((size_t)b->state.n_batches % b->kind->train_every == 0)
-        mr_novelty_train(b->net, b->u, (uint64_t)b->state.n_batches);
-    b->state.n_batches++;
     return MR_OK;
+}
+
+void mr_bonus_train(mr_bonus *b) {
+    if (!b->net)
+        return;
+    if ((size_t)b->state.n_batches % b->kind->train_every == 0)
+        mr_novelty_train(b->net, b->scored, (uint64_t)b->state.n_batches);
+    b->state.n_batches++;
 }
 
 const char *mr_bonus_note(const mr_bonus *b) {

@@ -1,11 +1,11 @@
-/// The exploration bonus of a run: what is added to the rewards for states that are novel.
+/// The exploration bonus of a run: an intrinsic reward for states that are novel.
 ///
-///     paid = beta_t b(s'),   b = (novelty - mean) / std, held to +-5
+///     r_intrinsic = beta_t b(s'),   b = clip((novelty - mean) / std, -5, 5)
 ///
 /// Novelty is what a net (bonus_kind.h) says of the chosen features of the observation, each
 /// standardised by its mean and deviation over all states visited. The net is trained on the
-/// batches that the agent is trained on; a batch is paid for before the net sees it, with the net
-/// as it is then. Mean and deviation of the novelty follow it (normalize says which of them are
+/// batches that the agent is trained on; a batch is scored before the net sees it, with the net as
+/// it is then. Mean and deviation of the novelty follow it (normalize says which of them are
 /// used). `beta_t` is the scale, falling as the schedule says with the states visited.
 #pragma once
 
@@ -44,13 +44,17 @@ void mr_bonus_free(mr_bonus *bonus);
 ///   obs      [n_envs x obs_dim]
 void mr_bonus_visit(mr_bonus *bonus, const bool *visited, const double *obs);
 
-/// The b of a batch of states, out [batch_size]; then the net is trained on them, where it is its
-/// turn. It is 0 before batch_size states have been visited. The first time that
-/// it is not, the net is built: features that have not varied are left out (mr_bonus_note).
-/// Fails with MR_ERR_INPUT where none has varied, then and never later; allocates nothing later.
+/// Scores a batch of states: the b of each, out [batch_size]. It is 0 before batch_size states have
+/// been visited. The first time that it is not, the net is built: features that have not varied are
+/// left out (mr_bonus_note). Fails with MR_ERR_INPUT if none has varied, then and never later;
+/// allocates nothing later.
 ///
 ///   obs  [batch_size x obs_dim]
-mr_status mr_bonus_pay(mr_bonus *bonus, const mr_real *obs, mr_real *out);
+mr_status mr_bonus_score(mr_bonus *bonus, const mr_real *obs, mr_real *out);
+
+/// Trains the net on the batch that was scored last, if it is its turn (mr_bonus_kind.train_every).
+/// Before the net is built it does nothing. Allocates nothing.
+void mr_bonus_train(mr_bonus *bonus);
 
 /// beta_t: what a b of 1 is worth now.
 double mr_bonus_beta(const mr_bonus *bonus);

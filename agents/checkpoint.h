@@ -39,7 +39,7 @@ typedef struct {
     double recent_return[MR_RECENT_EPISODES];
     double recent_length[MR_RECENT_EPISODES];
     double n_summed;    // updates since the last row of progress.csv
-    mr_sac_figures sum; // of their figures
+    mr_sac_metrics sum; // of their figures
     double step_part;   // an mr_step_part: what of the present step has been done
     mr_run_sizes n_bytes;
 } mr_loop;

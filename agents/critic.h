@@ -1,30 +1,47 @@
-/// Twin critics with targets: two nets Q(observation, action), and slow copies of both.
-/// Source: Fujimoto et al. 2018 (arXiv:1802.09477), as used by SAC.
+/// An ensemble of critics: N nets Q(observation, action), and slow copies of all of them.
+///
+/// The least of their values is what a policy is trained on and what targets are made of, against
+/// the overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
 #pragma once
 
+#include "nn/learner.h"
 #include "nn/mlp.h"
 
 typedef struct mr_critic mr_critic;
 
-/// Critics with parameters drawn from stream (seed, init, index); the targets start equal to them.
-/// The caller frees them.
-mr_status mr_critic_new(size_t obs_dim, size_t act_dim, const mr_widths *hidden, uint64_t seed,
-                        uint64_t index, mr_critic **out);
+typedef struct {
+    size_t n; // nets
+    size_t obs_dim, act_dim;
+    mr_widths hidden;
+    double lr;
+    uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
+    int n_threads;
+} mr_critic_options;
+
+/// Critics; the targets start equal to them. The caller frees them.
+mr_status mr_critic_new(const mr_critic_options *options, mr_critic **out);
 void mr_critic_free(mr_critic *critic);
 
-/// The parameters of both critics, and of both targets (the same layout). Owned by it.
+/// Their parameters, optimizer and targets. Owned by it.
+mr_learner *mr_critic_learner(mr_critic *critic);
 mr_params *mr_critic_params(const mr_critic *critic);
 mr_params *mr_critic_target(const mr_critic *critic);
 
-/// Both values of a batch.
-typedef struct {
-    mr_node *q[2]; // [rows x 1] each
-} mr_critic_nodes;
-
-/// Adds both nets to a graph.
+/// Adds the values of critic `i` [rows x 1] to a graph.
 ///
 ///   params  mr_critic_params or mr_critic_target of this critic
-///   obs     [rows x obs_dim]
-///   act     [rows x act_dim] in (-1, 1)
-mr_critic_nodes mr_critic_build(const mr_critic *critic, mr_params *params, mr_node *obs,
-                                mr_node *act);
+///   x       [rows x (obs_dim + act_dim)] observations and actions in (-1, 1), side by side
+mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x);
+
+/// Adds min_i Q_i(obs, act) [rows x 1] to a graph.
+///
+///   obs  [rows x obs_dim]
+///   act  [rows x act_dim] in (-1, 1)
+mr_node *mr_critic_min(const mr_critic *critic, mr_params *params, mr_node *obs, mr_node *act);
+
+/// Adds the critics' loss on y, 1/2 sum_i (Q_i(obs, act) - y)^2 [rows x 1], to a graph.
+///
+///   y  [rows x 1]
+///   q  out, the first critic's values [rows x 1]
+mr_node *mr_critic_loss(const mr_critic *critic, mr_node *obs, mr_node *act, mr_node *y,
+                        mr_node **q);

@@ -1,8 +1,8 @@
 /// A net that learns how novel states are (bonus_kind.h): its graphs, its training, and its guard.
 ///
-/// The guard keeps a copy of the last state of the net that was good. Where a novelty, the loss or
-/// its gradient is not finite, or the loss is far higher than what that copy has on the same
-/// states, the net goes back to it and learns on at half the rate.
+/// The guard keeps a snapshot of the last good state of the net. If a novelty, the loss or its
+/// gradient is not finite, or if the loss is far higher than the snapshot's on the same states, the
+/// net returns to the snapshot and learns on at half the rate.
 #pragma once
 
 #include "agents/bonus_kind.h"

@@ -155,17 +155,17 @@ static void copy_row(size_t n, const float *from, mr_real *to) {
 }
 
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
-                      mr_batch *batch) {
+                      mr_transitions *out) {
     assert(replay->n_transitions > 0);
     const size_t obs_dim = replay->obs_dim, act_dim = replay->act_dim;
     for (size_t i = 0; i < n; i++) {
         const size_t slot = draw_slot(replay, random);
-        copy_row(obs_dim, replay->obs + slot * obs_dim, batch->obs + i * obs_dim);
+        copy_row(obs_dim, replay->obs + slot * obs_dim, out->obs + i * obs_dim);
         copy_row(obs_dim, replay->obs + next_slot(replay, slot) * obs_dim,
-                 batch->next_obs + i * obs_dim);
-        copy_row(act_dim, replay->act + slot * act_dim, batch->act + i * act_dim);
-        batch->reward[i] = (mr_real)replay->reward[slot];
-        batch->discount[i] = replay->kind[slot] == TERMINATED ? 0 : (mr_real)gamma;
+                 out->next_obs + i * obs_dim);
+        copy_row(act_dim, replay->act + slot * act_dim, out->act + i * act_dim);
+        out->reward[i] = (mr_real)replay->reward[slot];
+        out->discount[i] = replay->kind[slot] == TERMINATED ? 0 : (mr_real)gamma;
     }
 }
 

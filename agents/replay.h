@@ -1,4 +1,4 @@
-/// The replay: what the agent has lived through, each observation stored once.
+/// The replay buffer: the transitions that an agent has seen, each observation stored once.
 ///
 /// A transition's next observation is the observation of the slot after it. So every environment
 /// has a ring of its own, in the order of its steps, and an episode takes one slot more than it has
@@ -39,19 +39,19 @@ void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *transiti
 /// Transitions that can be drawn.
 size_t mr_replay_size(const mr_replay *replay);
 
-/// Where a batch goes: rows of one transition each.
+/// Where drawn transitions go: a row each.
 typedef struct {
     mr_real *obs;      // [n x obs_dim]
     mr_real *act;      // [n x act_dim]
     mr_real *reward;   // [n]
     mr_real *discount; // [n] gamma, or 0 after a termination
     mr_real *next_obs; // [n x obs_dim]
-    mr_real *bonus;    // [n] what is paid for next_obs (agents/bonus.h); not in the replay
-} mr_batch;
+} mr_transitions;
 
-/// Draws `n` transitions, each uniformly from all, with replacement. The replay is not empty.
+/// Draws `n` transitions, each uniformly from all, with replacement. The replay buffer is not
+/// empty.
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
-                      mr_batch *batch);
+                      mr_transitions *out);
 
 /// Adds the filled slots to a file, as "replay.ENV.obs" [n x obs_dim] and so on. Begun in every
 /// environment. The data is borrowed until the file is written.

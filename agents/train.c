@@ -151,6 +151,18 @@ static void tell_note(mr_trainer *t) {
     mr_trainer_tell(t, note);
 }
 
+static mr_status update_once(mr_trainer *t) {
+    mr_status status;
+    const mr_batch *batch;
+    MR_TRY(mr_batch_draw(t->batches, t->replay, mr_sac_n_updates(t->sac), &batch));
+    MR_TRY(mr_sac_update(t->sac, batch));
+    if (t->bonus)
+        mr_bonus_train(t->bonus);
+    mr_trainer_note_update(t);
+done:
+    return status;
+}
+
 // As many updates for each step of an environment, however many environments are stepped at a time.
 // There is nothing to learn from where all environments were lost in the first step.
 static mr_status update(mr_trainer *t, size_t step) {
@@ -162,10 +174,9 @@ static mr_status update(mr_trainer *t, size_t step) {
         t->is_between_steps = mr_trainer_is_stopped(t);
         if (t->is_between_steps)
             return MR_STOPPED;
-        const mr_status status = mr_sac_update(t->sac, t->replay);
+        const mr_status status = update_once(t);
         if (status != MR_OK)
             return status;
-        mr_trainer_note_update(t);
     }
     t->more.n_step_updates = 0;
     tell_note(t);

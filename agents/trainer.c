@@ -95,26 +95,34 @@ static mr_status make_bonus(mr_trainer *t) {
     return mr_bonus_new(&options, mr_vec_env_get_spec(t->envs), &t->bonus);
 }
 
+static mr_status make_batches(mr_trainer *t) {
+    const mr_settings *s = t->settings;
+    const mr_batch_options options = {.batch_size = s->batch_size,
+                                      .gamma = s->gamma,
+                                      .reward_scale = s->reward_scale,
+                                      .bonus = t->bonus,
+                                      .is_separate = strcmp(s->bonus_critic, "separate") == 0,
+                                      .seed = s->seed};
+    return mr_batch_maker_new(&options, t->obs_dim, t->act_dim, &t->batches);
+}
+
 static mr_status make_agent(mr_trainer *t) {
     const mr_settings *s = t->settings;
-    const mr_sac_options options = {.batch_size = s->batch_size,
-                                    .hidden = s->hidden,
-                                    .gamma = s->gamma,
-                                    .tau = s->tau,
-                                    .actor_lr = s->actor_lr,
-                                    .critic_lr = s->critic_lr,
-                                    .learns_alpha = s->alpha.automatic,
-                                    .alpha = s->alpha.value,
-                                    .target_entropy = s->target_entropy.automatic
-                                                          ? -(double)t->act_dim
-                                                          : s->target_entropy.value,
-                                    .policy_delay = s->policy_delay,
-                                    .reward_scale = s->reward_scale,
-                                    .bonus = t->bonus,
-                                    .separate_critic = strcmp(s->bonus_critic, "separate") == 0,
-                                    .bonus_hidden = s->bonus_hidden,
-                                    .seed = s->seed,
-                                    .n_threads = t->n_threads};
+    const mr_sac_options options = {
+        .batch_size = s->batch_size,
+        .hidden = s->hidden,
+        .tau = s->tau,
+        .actor_lr = s->actor_lr,
+        .critic_lr = s->critic_lr,
+        .learns_alpha = s->alpha.automatic,
+        .alpha = s->alpha.value,
+        .target_entropy =
+            s->target_entropy.automatic ? -(double)t->act_dim : s->target_entropy.value,
+        .policy_delay = s->policy_delay,
+        .has_intrinsic = t->bonus && strcmp(s->bonus_critic, "separate") == 0,
+        .intrinsic_hidden = s->bonus_hidden,
+        .seed = s->seed,
+        .n_threads = t->n_threads};
     return mr_sac_new(t->policy, &options, &t->sac);
 }
 
@@ -191,6 +199,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     MR_TRY(mr_settings_check(&used));
     MR_TRY(make_policy(t));
     MR_TRY(make_bonus(t));
+    MR_TRY(make_batches(t));
     MR_TRY(make_agent(t));
     MR_TRY(mr_replay_new(s->buffer_size, t->n_envs, t->obs_dim, t->act_dim, &t->replay));
     MR_TRY(mr_evaluation_new(s->eval_episodes, &t->evaluation));
@@ -208,6 +217,7 @@ done:
 void mr_trainer_close(mr_trainer *t) {
     mr_run_close(t->run);
     mr_sac_free(t->sac);
+    mr_batch_maker_free(t->batches);
     mr_bonus_free(t->bonus);
     mr_policy_free(t->policy);
     mr_params_free(t->best);

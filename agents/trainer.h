@@ -23,6 +23,7 @@ typedef struct {
     mr_replay *replay;
     mr_bonus *bonus; // NULL: none
     mr_sac *sac;
+    mr_batch_maker *batches;
     mr_run *run;
     mr_evaluation *evaluation;
     size_t n_envs, obs_dim, act_dim;

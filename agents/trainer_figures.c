@@ -33,8 +33,8 @@ void mr_trainer_note_episode(mr_trainer *t, const mr_rollout *r) {
 }
 
 void mr_trainer_note_update(mr_trainer *t) {
-    const mr_sac_figures *f = mr_sac_get_figures(t->sac);
-    mr_sac_figures *sum = &t->loop.sum;
+    const mr_sac_metrics *f = mr_sac_get_metrics(t->sac);
+    mr_sac_metrics *sum = &t->loop.sum;
     sum->critic_loss += f->critic_loss;
     sum->q_mean += f->q_mean;
     sum->actor_loss += f->actor_loss;
@@ -59,7 +59,7 @@ static void note_bonus(mr_trainer *t) {
 }
 
 mr_status mr_trainer_log_row(mr_trainer *t) {
-    const mr_sac_figures *sum = &t->loop.sum;
+    const mr_sac_metrics *sum = &t->loop.sum;
     const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
     t->loop.now.critic_loss = sum->critic_loss / n;
     t->loop.now.q_mean = sum->q_mean / n;
@@ -67,7 +67,7 @@ mr_status mr_trainer_log_row(mr_trainer *t) {
     t->loop.now.ent_coef_loss = sum->alpha_loss / n;
     t->loop.now.entropy = sum->entropy / n;
     t->loop.n_summed = 0;
-    t->loop.sum = (mr_sac_figures){0};
+    t->loop.sum = (mr_sac_metrics){0};
     t->logged_steps = t->loop.now.total_timesteps;
     note_bonus(t);
     mr_trainer_note_time(t);

@@ -93,26 +93,16 @@ mr_status mr_trainer_save_after(mr_trainer *t, mr_status status) {
 
 // ---- Resuming
 
-static void swap_best(mr_trainer *t) {
-    mr_real *policy = mr_params_value(mr_policy_params(t->policy));
-    mr_real *best = mr_params_value(t->best);
-    for (size_t i = 0; i < mr_params_size(t->best); i++) {
-        const mr_real kept = best[i];
-        best[i] = policy[i];
-        policy[i] = kept;
-    }
-}
-
 // A policy that was better, of a time after the checkpoint, is not this run's any more.
 mr_status mr_trainer_restore_best(mr_trainer *t) {
     if (t->loop.best_steps == 0) {
         unlink(mr_run_path(t->run, "best_policy.safetensors"));
         return MR_OK;
     }
-    swap_best(t);
+    mr_params_swap(mr_policy_params(t->policy), t->best);
     const mr_status status =
         mr_trainer_save_policy(t, "best_policy.safetensors", t->loop.best_steps);
-    swap_best(t);
+    mr_params_swap(mr_policy_params(t->policy), t->best);
     return status;
 }
 
@@ -129,9 +119,9 @@ static mr_status keep_former_best(mr_trainer *t, const char *name) {
         if (rename(file, mr_run_path(t->run, name)) != 0)
             status = mr_fail(MR_ERR_IO, "cannot rename %s: %s", file, strerror(errno));
     } else if (t->loop.best_steps > 0) {
-        swap_best(t);
+        mr_params_swap(mr_policy_params(t->policy), t->best);
         status = mr_trainer_save_policy(t, name, t->loop.best_steps);
-        swap_best(t);
+        mr_params_swap(mr_policy_params(t->policy), t->best);
     }
 done:
     free(file);

@@ -127,6 +127,10 @@ mr_real *mr_node_value(mr_node *node) {
     return seen(node);
 }
 
+void mr_input_fill(mr_node *input, size_t n_rows, const mr_real *values) {
+    memcpy(mr_node_value(input), values, n_rows * mr_node_cols(input) * sizeof *values);
+}
+
 const mr_real *mr_node_grad(const mr_node *node) {
     assert(node->n_inputs == 0 && node->keep);
     return node->whole_grad ? node->whole_grad : node->grad;

@@ -44,6 +44,9 @@ void mr_graph_run(mr_graph *graph, size_t n_rows);
 /// be read after it.
 mr_real *mr_node_value(mr_node *node);
 
+/// Fills the first `n_rows` rows of an input with values [n_rows x cols].
+void mr_input_fill(mr_node *input, size_t n_rows, const mr_real *values);
+
 /// The gradient of the loss with respect to an input that asked for it, after a run.
 const mr_real *mr_node_grad(const mr_node *node);
 

@@ -192,6 +192,14 @@ done:
     return status;
 }
 
+void mr_params_swap(mr_params *a, mr_params *b) {
+    for (size_t i = 0; i < a->size; i++) {
+        const mr_real of_a = a->array[VALUE][i];
+        a->array[VALUE][i] = b->array[VALUE][i];
+        b->array[VALUE][i] = of_a;
+    }
+}
+
 size_t mr_params_size(const mr_params *params) {
     return params->size;
 }
@@ -263,4 +271,23 @@ mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, con
         memcpy(array + e->param.offset, data, e->param.rows * e->param.cols * sizeof *array);
     }
     return MR_OK;
+}
+
+// Values and moments, in the order of their prefixes.
+static const int saved_arrays[] = {VALUE, MOMENT1, MOMENT2};
+
+mr_status mr_params_write_all(const mr_params *params, const char *const prefix[3],
+                              mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    for (size_t k = 0; k < MR_COUNT(saved_arrays) && status == MR_OK; k++)
+        status = mr_params_write(params, params->array[saved_arrays[k]], prefix[k], writer);
+    return status;
+}
+
+mr_status mr_params_load_all(const mr_params *params, const char *const prefix[3],
+                             const mr_tensors *tensors) {
+    mr_status status = MR_OK;
+    for (size_t k = 0; k < MR_COUNT(saved_arrays) && status == MR_OK; k++)
+        status = mr_params_load(params, tensors, prefix[k], params->array[saved_arrays[k]]);
+    return status;
 }

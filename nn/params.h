@@ -64,6 +64,9 @@ mr_status mr_params_alloc(mr_params *params, mr_random *random);
 /// A second set with the same layout and values (moments zero).
 mr_status mr_params_copy(const mr_params *params, mr_params **out);
 
+/// Exchanges the values of two sets of the same layout.
+void mr_params_swap(mr_params *a, mr_params *b);
+
 /// Numbers in the block, gaps for alignment included.
 size_t mr_params_size(const mr_params *params);
 
@@ -86,3 +89,10 @@ mr_status mr_params_write(const mr_params *params, const mr_real *array, const c
 /// Reads the same back from a file into `array`. On failure `array` is partly overwritten.
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array);
+
+/// mr_params_write and mr_params_load of a set's values and both moments, each under a prefix of
+/// its own.
+mr_status mr_params_write_all(const mr_params *params, const char *const prefix[3],
+                              mr_tensors_writer *writer);
+mr_status mr_params_load_all(const mr_params *params, const char *const prefix[3],
+                             const mr_tensors *tensors);

@@ -21,6 +21,9 @@ void mr_tensors_writer_free(mr_tensors_writer *writer);
 /// already gets the new value. Fails with MR_ERR_INPUT where a text is not UTF-8.
 mr_status mr_tensors_writer_note(mr_tensors_writer *writer, const char *key, const char *value);
 
+/// The same with a count as value.
+mr_status mr_tensors_writer_note_count(mr_tensors_writer *writer, const char *key, uint64_t count);
+
 /// Adds an array of `n_dims` sizes `shape`. The data is borrowed until the file is written; the
 /// name is copied. Fails with MR_ERR_INPUT where the file cannot hold it: a name that is taken, or
 /// not UTF-8, or sizes whose product overflows.
@@ -66,3 +69,6 @@ mr_status mr_tensors_get(const mr_tensors *tensors, const char *name, mr_dtype d
 
 /// A metadata value, NULL where there is none. Borrowed.
 const char *mr_tensors_note(const mr_tensors *tensors, const char *key);
+
+/// A count in the metadata. Fails with MR_ERR_INPUT if it is missing or not a whole number.
+mr_status mr_tensors_get_count(const mr_tensors *tensors, const char *key, uint64_t *count);

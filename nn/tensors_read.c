@@ -316,3 +316,17 @@ const char *mr_tensors_note(const mr_tensors *tensors, const char *key) {
     return json_string_value(
         json_object_get(json_object_get(tensors->header, mr_tensors_notes_key), key));
 }
+
+mr_status mr_tensors_get_count(const mr_tensors *tensors, const char *key, uint64_t *count) {
+    const char *text = mr_tensors_note(tensors, key);
+    char *end = NULL;
+    const bool is_digit = text && text[0] >= '0' && text[0] <= '9';
+    const uint64_t found = is_digit ? strtoull(text, &end, 10) : 0;
+    if (!end || *end != '\0')
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: %s in its metadata is not a count; the file is damaged, take another "
+                       "copy",
+                       tensors->path, key);
+    *count = found;
+    return MR_OK;
+}

@@ -2,6 +2,7 @@
 
 #include "nn/tensors_inside.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,12 @@ mr_status mr_tensors_writer_note(mr_tensors_writer *writer, const char *key, con
         status = mr_fail_memory("a metadata entry");
 done:
     return status;
+}
+
+mr_status mr_tensors_writer_note_count(mr_tensors_writer *writer, const char *key, uint64_t count) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, count);
+    return mr_tensors_writer_note(writer, key, text);
 }
 
 static mr_status check_name(const mr_tensors_writer *writer, const char *name) {

@@ -21,46 +21,43 @@ enum { OBS_DIM = 3, ACT_DIM = 2, TEXT_SIZE = 64 };
 typedef struct {
     const char *flow;
     mr_policy *policy;
-    mr_bonus *bonus; // NULL: none
     mr_sac *sac;
     small_batch batch;
 } agent;
 
-static void move_target(const mr_critic *critic, mr_random *random) {
+static void move_target(mr_critic *critic, mr_random *random) {
     mr_params *target = mr_critic_target(critic);
     for (size_t i = 0; i < mr_params_size(target); i++)
         mr_params_value(target)[i] += 0.3 * mr_random_normal(random);
 }
 
-static agent agent_with_bonus(const char *flow, size_t act_dim, int n_threads, mr_bonus *bonus) {
-    agent a = {.flow = flow, .policy = small_policy(flow, OBS_DIM, act_dim), .bonus = bonus};
+static agent agent_with(const char *flow, size_t act_dim, int n_threads, bool has_intrinsic) {
+    agent a = {.flow = flow, .policy = small_policy(flow, OBS_DIM, act_dim)};
     mr_sac_options options = small_options(n_threads);
-    options.bonus = bonus;
-    options.separate_critic = true;
+    options.has_intrinsic = has_intrinsic;
     small_bend(a.policy);
     a.sac = small_sac(a.policy, &options);
     mr_random random = mr_random_stream(14, MR_STREAM_TEST, 0);
     move_target(mr_sac_critic(a.sac), &random);
-    if (bonus)
-        move_target(mr_sac_bonus_critic(a.sac), &random);
+    if (has_intrinsic)
+        move_target(mr_sac_intrinsic_critic(a.sac), &random);
     mr_params_value(mr_sac_temperature(a.sac))[0] = -0.7;
     small_batch_fill(a.policy, &a.batch);
     return a;
 }
 
 static agent agent_new(const char *flow, size_t act_dim, int n_threads) {
-    return agent_with_bonus(flow, act_dim, n_threads, NULL);
+    return agent_with(flow, act_dim, n_threads, false);
 }
 
 static void agent_free(agent *a) {
     mr_sac_free(a->sac);
-    mr_bonus_free(a->bonus);
     mr_policy_free(a->policy);
 }
 
 static double loss_of(agent *a, size_t figure) {
     small_compute(a->sac, &a->batch);
-    return *(const double *)(const void *)((const char *)mr_sac_get_figures(a->sac) + figure);
+    return *(const double *)(const void *)((const char *)mr_sac_get_metrics(a->sac) + figure);
 }
 
 // d loss / d value[i].
@@ -111,11 +108,11 @@ static void check_kind(const char *kind, size_t act_dim) {
     mr_params *policy = mr_policy_params(a.policy);
     mr_params *critic = mr_critic_params(mr_sac_critic(a.sac));
     mr_params *temperature = mr_sac_temperature(a.sac);
-    cr_expect_eq(check(&a, "critic", critic, offsetof(mr_sac_figures, critic_loss)), 0, "%s", flow);
-    cr_expect_eq(check(&a, "temperature", temperature, offsetof(mr_sac_figures, alpha_loss)), 0,
+    cr_expect_eq(check(&a, "critic", critic, offsetof(mr_sac_metrics, critic_loss)), 0, "%s", flow);
+    cr_expect_eq(check(&a, "temperature", temperature, offsetof(mr_sac_metrics, alpha_loss)), 0,
                  "%s", flow);
     // Of an autoregressive net's weights up to about half are masked.
-    const size_t n_masked = check(&a, "actor", policy, offsetof(mr_sac_figures, actor_loss));
+    const size_t n_masked = check(&a, "actor", policy, offsetof(mr_sac_metrics, actor_loss));
     cr_expect_leq(3 * n_masked, 2 * mr_params_count(policy), "%s: %zu of %zu gradients are 0", flow,
                   n_masked, mr_params_count(policy));
     agent_free(&a);
@@ -174,9 +171,9 @@ Test(exact_sac, gradients_of_default_nets_equal_central_differences_along_random
         mr_random random = mr_random_stream(16, MR_STREAM_TEST, i);
         for (int k = 0; k < N_DIRECTIONS; k++) {
             check_direction(&a, "critic", mr_critic_params(mr_sac_critic(a.sac)),
-                            offsetof(mr_sac_figures, critic_loss), &random);
+                            offsetof(mr_sac_metrics, critic_loss), &random);
             check_direction(&a, "actor", mr_policy_params(a.policy),
-                            offsetof(mr_sac_figures, actor_loss), &random);
+                            offsetof(mr_sac_metrics, actor_loss), &random);
         }
         agent_free(&a);
     }
@@ -218,7 +215,7 @@ Test(exact_sac, no_weight_of_an_unmasked_flow_is_left_without_a_gradient) {
     for (size_t i = 0; i < MR_COUNT(unmasked); i++) {
         agent a = agent_new(unmasked[i], ACT_DIM, 1);
         cr_expect_eq(
-            check(&a, "actor", mr_policy_params(a.policy), offsetof(mr_sac_figures, actor_loss)), 0,
+            check(&a, "actor", mr_policy_params(a.policy), offsetof(mr_sac_metrics, actor_loss)), 0,
             "%s", unmasked[i]);
         agent_free(&a);
     }
@@ -239,15 +236,15 @@ static void evaluate(const agent *a, const mr_critic *critic, mr_params *params,
     mr_graph *graph;
     cr_assert_eq(mr_graph_new(SMALL_ROWS, 1, &graph), MR_OK);
     mr_node *obs_in = mr_input(graph, OBS_DIM, false), *act_in = mr_input(graph, act_dim, false);
-    const mr_critic_nodes nodes = mr_critic_build(critic, params, obs_in, act_in);
-    mr_keep(nodes.q[0]);
-    mr_keep(nodes.q[1]);
+    mr_node *x = mr_concat(obs_in, act_in);
+    mr_node *const nodes[] = {mr_keep(mr_critic_build(critic, 0, params, x)),
+                              mr_keep(mr_critic_build(critic, 1, params, x))};
     cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
     memcpy(mr_node_value(obs_in), obs, SMALL_ROWS * OBS_DIM * sizeof *obs);
     memcpy(mr_node_value(act_in), act, SMALL_ROWS * act_dim * sizeof *act);
     mr_graph_run(graph, SMALL_ROWS);
     for (int k = 0; k < 2; k++)
-        memcpy(q[k], mr_node_value(nodes.q[k]), SMALL_ROWS * sizeof *q[k]);
+        memcpy(q[k], mr_node_value(nodes[k]), SMALL_ROWS * sizeof *q[k]);
     mr_graph_free(graph);
 }
 
@@ -283,7 +280,7 @@ static void expect_close(const char *flow, const char *what, double found, doubl
 static void check_losses(const char *flow) {
     agent a = agent_new(flow, ACT_DIM, 1);
     const double log_alpha = mr_params_read(mr_sac_temperature(a.sac))[0], alpha = exp(log_alpha);
-    const mr_sac_figures *found = mr_sac_get_figures(a.sac);
+    const mr_sac_metrics *found = mr_sac_get_metrics(a.sac);
     double actor_loss = 0, log_prob = 0;
     outcome now;
     cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
@@ -309,22 +306,19 @@ Test(exact_sac, losses_equal_the_formulas_of_the_paper_for_every_flow) {
         check_losses(mr_flow_at(i).name);
 }
 
-// ---- Critics of a bonus
+// ---- Critics of an intrinsic reward
 
-static const mr_env_spec bonus_env = {.name = "Small-v0", .obs_dim = OBS_DIM};
-
-Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
-    agent a =
-        agent_with_bonus("real_nvp:hidden=8x8", ACT_DIM, 1, small_bonus("density", &bonus_env));
+Test(exact_sac, critics_of_an_intrinsic_reward_have_the_gradients_of_central_differences) {
+    agent a = agent_with("real_nvp:hidden=8x8", ACT_DIM, 1, true);
     const struct {
         const char *what;
         mr_params *params;
         size_t figure;
     } sets[] = {
-        {"critic", mr_critic_params(mr_sac_critic(a.sac)), offsetof(mr_sac_figures, critic_loss)},
-        {"bonus critic", mr_critic_params(mr_sac_bonus_critic(a.sac)),
-         offsetof(mr_sac_figures, critic_loss)},
-        {"actor", mr_policy_params(a.policy), offsetof(mr_sac_figures, actor_loss)},
+        {"critic", mr_critic_params(mr_sac_critic(a.sac)), offsetof(mr_sac_metrics, critic_loss)},
+        {"intrinsic critic", mr_critic_params(mr_sac_intrinsic_critic(a.sac)),
+         offsetof(mr_sac_metrics, critic_loss)},
+        {"actor", mr_policy_params(a.policy), offsetof(mr_sac_metrics, actor_loss)},
     };
     for (size_t k = 0; k < MR_COUNT(sets); k++)
         cr_expect_eq(check(&a, sets[k].what, sets[k].params, sets[k].figure), 0, "%s",
@@ -333,27 +327,25 @@ Test(exact_sac, critics_of_a_bonus_have_the_gradients_of_central_differences) {
 }
 
 // No target has the entropy; the actor's value is the smaller of the task's, and beta of
-// the smaller of the bonus's.
-Test(exact_sac, critics_of_a_bonus_have_losses_of_their_own) {
-    agent a = agent_with_bonus("real_nvp", ACT_DIM, 1, small_bonus("rnd", &bonus_env));
+// the smaller of the intrinsic reward's.
+Test(exact_sac, critics_of_an_intrinsic_reward_have_losses_of_their_own) {
+    agent a = agent_with("real_nvp", ACT_DIM, 1, true);
     const double alpha = exp(mr_params_read(mr_sac_temperature(a.sac))[0]);
-    const mr_sac_figures *found = mr_sac_get_figures(a.sac);
-    const mr_critic *task = mr_sac_critic(a.sac), *bonus = mr_sac_bonus_critic(a.sac);
-    const double beta = mr_bonus_beta(a.bonus);
+    const mr_sac_metrics *found = mr_sac_get_metrics(a.sac);
+    const mr_critic *task = mr_sac_critic(a.sac), *bonus = mr_sac_intrinsic_critic(a.sac);
     double actor_loss = 0;
     outcome now, of_bonus;
-    cr_assert_eq(beta, 0.5);
     cr_assert_eq(mr_policy_prepare(a.policy, SMALL_ROWS), MR_OK);
     play(&a, task, mr_critic_params(task), a.batch.obs, a.batch.noise, &now);
     play(&a, bonus, mr_critic_params(bonus), a.batch.obs, a.batch.noise, &of_bonus);
     for (size_t i = 0; i < SMALL_ROWS; i++)
         actor_loss += (alpha * now.log_prob[i] - fmin(now.q[0][i], now.q[1][i]) -
-                       beta * fmin(of_bonus.q[0][i], of_bonus.q[1][i])) /
+                       small_beta * fmin(of_bonus.q[0][i], of_bonus.q[1][i])) /
                       SMALL_ROWS;
     small_compute(a.sac, &a.batch);
     expect_close("real_nvp", "critic_loss", found->critic_loss,
                  mean_critic_loss(&a, task, a.batch.reward, 0) +
-                     mean_critic_loss(&a, bonus, a.batch.bonus, 0));
+                     mean_critic_loss(&a, bonus, a.batch.intrinsic, 0));
     expect_close("real_nvp", "actor_loss", found->actor_loss, actor_loss);
     agent_free(&a);
 }

@@ -60,7 +60,15 @@ static inline mr_bonus_options mixture_options(const char *flow) {
                               .n_threads = 1};
 }
 
-/// The bonus's next step in time: a state is visited, and a batch of the present stream paid for.
+/// A batch of states, scored and then trained on.
+static inline mr_status score_and_train(mr_bonus *bonus, const mr_real *obs, mr_real *out) {
+    const mr_status status = mr_bonus_score(bonus, obs, out);
+    if (status == MR_OK)
+        mr_bonus_train(bonus);
+    return status;
+}
+
+/// The bonus's next step in time: a state is visited, and a batch of the present stream scored.
 static inline mr_status mixture_step(mr_bonus *bonus, uint64_t t) {
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, t);
     double x[2];
@@ -72,7 +80,7 @@ static inline mr_status mixture_step(mr_bonus *bonus, uint64_t t) {
         batch[2 * i] = (mr_real)x[0];
         batch[2 * i + 1] = (mr_real)x[1];
     }
-    return mr_bonus_pay(bonus, batch, paid);
+    return score_and_train(bonus, batch, paid);
 }
 
 /// Nats by which the density is off the truth at time `t`: E[log p - log q] over points of p.

@@ -49,14 +49,11 @@ static inline sac_case case_open(const char *name, int n_threads) {
     cr_assert_eq(mr_policy_new(&spec, 0, &c.policy), MR_OK, "%s", mr_error_message());
     const mr_sac_options options = {.batch_size = CASE_ROWS,
                                     .hidden = spec.hidden,
-                                    .bonus_hidden = {.n = 2, .width = {9, 4}},
-                                    .gamma = 0.5, // not used: the batch brings its discounts
                                     .tau = 0.5,
                                     .learns_alpha = true,
                                     .target_entropy =
                                         strtod(mr_tensors_note(c.file, "target_entropy"), NULL),
                                     .policy_delay = 1,
-                                    .reward_scale = 1,
                                     .n_threads = n_threads};
     cr_assert_eq(mr_sac_new(c.policy, &options, &c.sac), MR_OK, "%s", mr_error_message());
     case_load_weights(&c);
@@ -80,14 +77,18 @@ static inline void case_compute(const sac_case *c) {
     recorded_copy(c->file, "batch.next_obs", N_OBS, next_obs);
     recorded_copy(c->file, "noise", N_ACT, noise);
     recorded_copy(c->file, "next_noise", N_ACT, next_noise);
-    const mr_batch batch = {
-        .obs = obs, .act = act, .reward = reward, .discount = discount, .next_obs = next_obs};
+    const mr_batch batch = {.n = CASE_ROWS,
+                            .obs = obs,
+                            .act = act,
+                            .reward = reward,
+                            .discount = discount,
+                            .next_obs = next_obs};
     mr_sac_compute(c->sac, &batch, next_noise, noise);
 }
 
 /// Holds losses and gradients, after case_compute, against the recorded ones.
 static inline void case_expect_all(const sac_case *c, double tolerance) {
-    const mr_sac_figures *figures = mr_sac_get_figures(c->sac);
+    const mr_sac_metrics *figures = mr_sac_get_metrics(c->sac);
     const struct {
         const char *name;
         double found;

@@ -36,15 +36,13 @@ static inline mr_policy *small_policy(const char *flow, size_t obs_dim, size_t a
 static inline mr_sac_options small_options(int n_threads) {
     return (mr_sac_options){.batch_size = SMALL_ROWS,
                             .hidden = {.n = 2, .width = {8, 6}},
-                            .bonus_hidden = {.n = 2, .width = {6, 4}},
-                            .gamma = 0.9,
+                            .intrinsic_hidden = {.n = 2, .width = {6, 4}},
                             .tau = 0.25,
                             .actor_lr = 1e-2,
                             .critic_lr = 1e-2,
                             .learns_alpha = true,
                             .target_entropy = -1.5,
                             .policy_delay = 1,
-                            .reward_scale = 1,
                             .seed = 5,
                             .n_threads = n_threads};
 }
@@ -53,6 +51,31 @@ static inline mr_sac *small_sac(mr_policy *policy, const mr_sac_options *options
     mr_sac *sac = NULL;
     cr_assert_eq(mr_sac_new(policy, options, &sac), MR_OK, "%s", mr_error_message());
     return sac;
+}
+
+static inline mr_batch_options small_batch_options(mr_bonus *bonus) {
+    return (mr_batch_options){.batch_size = SMALL_ROWS,
+                              .gamma = 0.9,
+                              .reward_scale = 1,
+                              .bonus = bonus,
+                              .is_separate = true,
+                              .seed = 5};
+}
+
+static inline mr_batch_maker *small_batches(const mr_policy *policy,
+                                            const mr_batch_options *options) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    mr_batch_maker *batches = NULL;
+    cr_assert_eq(mr_batch_maker_new(options, spec->obs_dim, spec->act_dim, &batches), MR_OK);
+    return batches;
+}
+
+/// An update on a batch of its own, as in training.
+static inline mr_status small_update(mr_sac *sac, mr_batch_maker *batches,
+                                     const mr_replay *replay) {
+    const mr_batch *batch;
+    const mr_status status = mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch);
+    return status == MR_OK ? mr_sac_update(sac, batch) : status;
 }
 
 /// A bonus for such policies.
@@ -89,7 +112,7 @@ typedef struct {
     mr_real obs[SMALL_ROWS * SMALL_MAX_DIM], act[SMALL_ROWS * SMALL_MAX_DIM];
     mr_real reward[SMALL_ROWS], discount[SMALL_ROWS], next_obs[SMALL_ROWS * SMALL_MAX_DIM];
     mr_real next_noise[SMALL_ROWS * SMALL_MAX_DIM], noise[SMALL_ROWS * SMALL_MAX_DIM];
-    mr_real bonus[SMALL_ROWS];
+    mr_real intrinsic[SMALL_ROWS];
 } small_batch;
 
 /// Random numbers; the last row is a termination.
@@ -105,16 +128,20 @@ static inline void small_batch_fill(const mr_policy *policy, small_batch *b) {
     mr_random_fill_normal(&random, n_obs, b->next_obs);
     mr_random_fill_normal(&random, n_act, b->next_noise);
     mr_random_fill_normal(&random, n_act, b->noise);
-    mr_random_fill_normal(&random, SMALL_ROWS, b->bonus);
+    mr_random_fill_normal(&random, SMALL_ROWS, b->intrinsic);
 }
 
+static const double small_beta = 0.5;
+
 static inline void small_compute(mr_sac *sac, small_batch *b) {
-    const mr_batch batch = {.obs = b->obs,
+    const mr_batch batch = {.n = SMALL_ROWS,
+                            .obs = b->obs,
                             .act = b->act,
                             .reward = b->reward,
                             .discount = b->discount,
                             .next_obs = b->next_obs,
-                            .bonus = b->bonus};
+                            .intrinsic = b->intrinsic,
+                            .beta = small_beta};
     mr_sac_compute(sac, &batch, b->next_noise, b->noise);
 }
 

@@ -101,24 +101,34 @@ enum { OBS_DIM = 4, ACT_DIM = 1, N_ROUNDS = 6 };
 
 static const char env_name[] = "InvertedPendulum-v5"; // of these sizes
 
+static mr_status update(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay,
+                        mr_bonus *bonus) {
+    const mr_status status = small_update(sac, batches, replay);
+    if (bonus)
+        mr_bonus_train(bonus);
+    return status;
+}
+
 // The first update starts the threads; none after it may allocate. `bonus`: may be NULL.
 static void check_updates(const char *flow, int n_threads, mr_bonus *bonus) {
     mr_sac_options options = small_options(n_threads);
     options.policy_delay = 2; // both kinds of update
-    options.bonus = bonus;
-    options.separate_critic = true;
+    options.has_intrinsic = bonus != NULL;
+    const mr_batch_options batch_options = small_batch_options(bonus);
     mr_policy *policy = small_policy(flow, OBS_DIM, ACT_DIM);
     mr_sac *sac = small_sac(policy, &options);
+    mr_batch_maker *batches = small_batches(policy, &batch_options);
     mr_replay *replay = small_replay(policy, 100, 1);
-    mr_status status = mr_sac_update(sac, replay);
+    mr_status status = update(sac, batches, replay, bonus);
     arm();
     for (int i = 0; i < N_ROUNDS && status == MR_OK; i++)
-        status = mr_sac_update(sac, replay);
+        status = update(sac, batches, replay, bonus);
     const size_t n = disarm();
     cr_expect_eq(status, MR_OK, "%s", mr_error_message());
     cr_expect_eq(n, 0, "%s, %d threads: %zu allocations in %d updates", flow, n_threads, n,
                  N_ROUNDS);
     mr_replay_free(replay);
+    mr_batch_maker_free(batches);
     mr_sac_free(sac);
     mr_policy_free(policy);
 }
@@ -217,17 +227,19 @@ Test(allocations, none_where_steps_and_updates_take_turns) {
             const mr_sac_options options = small_options(n_threads);
             mr_policy *policy = small_policy("real_nvp", OBS_DIM, ACT_DIM);
             mr_sac *sac = small_sac(policy, &options);
+            const mr_batch_options batch_options = small_batch_options(NULL);
+            mr_batch_maker *batches = small_batches(policy, &batch_options);
             mr_replay *replay = small_replay(policy, 100, 1);
             world w = world_open(n, n_threads);
             cr_assert_eq(mr_policy_prepare(policy, n), MR_OK);
             mr_status status = world_step(&w, policy);
             if (status == MR_OK)
-                status = mr_sac_update(sac, replay);
+                status = small_update(sac, batches, replay);
             arm();
             for (int i = 0; i < N_ROUNDS && status == MR_OK; i++) {
                 status = world_step(&w, policy);
                 if (status == MR_OK)
-                    status = mr_sac_update(sac, replay);
+                    status = small_update(sac, batches, replay);
             }
             const size_t n_allocations = disarm();
             cr_expect_eq(status, MR_OK, "%s", mr_error_message());
@@ -235,6 +247,7 @@ Test(allocations, none_where_steps_and_updates_take_turns) {
                          n_threads, n_allocations);
             mr_vec_env_close(w.envs);
             mr_replay_free(replay);
+            mr_batch_maker_free(batches);
             mr_sac_free(sac);
             mr_policy_free(policy);
         }

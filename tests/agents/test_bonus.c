@@ -123,8 +123,8 @@ Test(bonus, takes_no_notice_of_an_environment_that_went_to_no_new_state) {
         mr_bonus_visit(two, (bool[]){i % 2 == 0, i % 2 == 1}, i % 2 == 0 ? stale : other);
         if (i + 1 < BATCH)
             continue;
-        cr_assert_eq(mr_bonus_pay(one, batch, paid_one), MR_OK, "%s", mr_error_message());
-        cr_assert_eq(mr_bonus_pay(two, batch, paid_two), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(score_and_train(one, batch, paid_one), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(score_and_train(two, batch, paid_two), MR_OK, "%s", mr_error_message());
     }
     const mr_bonus_figures a = mr_bonus_take_figures(one), b = mr_bonus_take_figures(two);
     cr_expect_eq(mr_bonus_beta(one), mr_bonus_beta(two));
@@ -142,12 +142,12 @@ Test(bonus, nothing_is_paid_before_a_batch_of_states_was_visited) {
     mr_real batch[BATCH], paid[BATCH];
     fill_line(0, batch);
     visit_line(bonus, BATCH - 1);
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     for (size_t i = 0; i < BATCH; i++)
         cr_expect_eq(paid[i], 0);
     cr_expect_null(mr_bonus_get_density(bonus));
     visit_line(bonus, 1);
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     cr_expect_neq(paid[0], 0);
     mr_bonus_free(bonus);
 }
@@ -157,7 +157,7 @@ static void pay_far(mr_bonus *bonus, double far, mr_real paid[BATCH]) {
     mr_real batch[BATCH];
     fill_line(1, batch);
     batch[0] = (mr_real)far;
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK, "%s", mr_error_message());
 }
 
 // Before its first training step the density is the standard normal of the standardised state, so
@@ -184,7 +184,7 @@ Test(bonus, a_density_pays_the_standardised_surprise) {
     }
     for (size_t i = 0; i < BATCH; i++)
         variance_s += (s[i] - mean_s) * (s[i] - mean_s) / BATCH;
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     for (size_t i = 0; i < BATCH; i++)
         cr_expect_float_eq(paid[i], (s[i] - mean_s) / sqrt(variance_s), 1e-4, "state %zu", i);
     const mr_bonus_figures figures = mr_bonus_take_figures(bonus);
@@ -218,7 +218,7 @@ Test(bonus, the_mean_follows_new_states_and_the_deviation_batches) {
     const double x = 3;
     visit_line(bonus, BATCH);
     fill_line(0, batch);
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     const mr_bonus_figures first = mr_bonus_take_figures(bonus);
     mean = first.mean;
     for (int k = 0; k < 100; k++) {
@@ -228,7 +228,7 @@ Test(bonus, the_mean_follows_new_states_and_the_deviation_batches) {
     for (size_t i = 0; i < BATCH; i++)
         s[i] = surprise(bonus, (double)batch[i]);
     variance = (first.std * first.std + variance_of(BATCH, s)) / 2;
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     for (size_t i = 0; i < BATCH; i++)
         cr_expect_float_eq(paid[i], (s[i] - mean) / sqrt(variance), 1e-3, "state %zu", i);
     cr_expect_gt(fabs(mean - first.mean), 0.1);
@@ -267,8 +267,8 @@ Test(bonus, rnd_pays_its_error_over_its_deviation) {
     visit_line(bonus, BATCH);
     visit_line(plain, BATCH);
     fill_line(0, batch);
-    cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
-    cr_assert_eq(mr_bonus_pay(plain, batch, error), MR_OK);
+    cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
+    cr_assert_eq(score_and_train(plain, batch, error), MR_OK);
     for (size_t i = 0; i < BATCH; i++)
         mean += (double)error[i] / BATCH;
     for (size_t i = 0; i < BATCH; i++)
@@ -289,7 +289,7 @@ Test(bonus, rnd_pays_less_for_what_it_knows_than_for_what_is_far) {
     visit_line(bonus, BATCH);
     for (uint64_t t = 0; t < 1500; t++) {
         fill_line(t, batch);
-        cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+        cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     }
     pay_far(bonus, 4, paid);
     for (size_t i = 1; i < BATCH; i++)
@@ -337,7 +337,7 @@ static void step_plane(mr_bonus *bonus, size_t n, mr_status expected) {
         for (size_t j = 0; j < 3; j++)
             batch[3 * (i % BATCH) + j] = (mr_real)obs[j];
     }
-    cr_expect_eq(mr_bonus_pay(bonus, batch, paid), expected);
+    cr_expect_eq(score_and_train(bonus, batch, paid), expected);
 }
 
 Test(bonus, a_constant_feature_is_left_out_with_a_note) {
@@ -404,7 +404,7 @@ Test(bonus, a_density_that_diverges_goes_back_and_learns_on) {
     for (uint64_t t = 0; t < 1000; t++) {
         mr_random random = mr_random_stream(7, MR_STREAM_TEST, t);
         mr_random_fill_normal(&random, (size_t)2 * BATCH, batch);
-        cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+        cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
         cr_assert(is_finite(BATCH, paid), "update %d", (int)t);
     }
     // Each return halves the rate: after 100 it is 1, and steps are survived.
@@ -452,7 +452,7 @@ Test(bonus, states_beyond_all_measure_are_no_divergence) {
     for (size_t i = 0; i < MR_COUNT(batch); i++)
         batch[i] = i < 4 ? (mr_real)1e30 : (mr_real)0.1 * (mr_real)(i % 7);
     for (size_t t = 0; t < 20; t++) {
-        cr_assert_eq(mr_bonus_pay(bonus, batch, paid), MR_OK);
+        cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
         cr_assert(is_finite(BATCH, paid));
     }
     cr_expect_eq(mr_bonus_take_figures(bonus).n_restarts, 0);
@@ -489,8 +489,8 @@ static void check_going_on(const char *kind, uint64_t n) {
     go(resumed, n, BATCH + 300);
     mr_random random = mr_random_stream(8, MR_STREAM_TEST, 0);
     mr_random_fill_normal(&random, MR_COUNT(batch), batch);
-    cr_assert_eq(mr_bonus_pay(whole, batch, expected), MR_OK);
-    cr_assert_eq(mr_bonus_pay(resumed, batch, found), MR_OK);
+    cr_assert_eq(score_and_train(whole, batch, expected), MR_OK);
+    cr_assert_eq(score_and_train(resumed, batch, found), MR_OK);
     cr_expect_arr_eq(found, expected, sizeof expected, "%s saved after %d", kind, (int)n);
     const mr_bonus_figures a = mr_bonus_take_figures(whole), b = mr_bonus_take_figures(resumed);
     cr_expect_arr_eq(&a, &b, sizeof a);

@@ -110,11 +110,11 @@ typedef struct {
 } rows;
 
 static void sample(const mr_replay *replay, mr_random *random, size_t n, rows *r) {
-    mr_batch batch = {.obs = r->obs[0],
-                      .act = r->act[0],
-                      .reward = r->reward,
-                      .discount = r->discount,
-                      .next_obs = r->next_obs[0]};
+    mr_transitions batch = {.obs = r->obs[0],
+                            .act = r->act[0],
+                            .reward = r->reward,
+                            .discount = r->discount,
+                            .next_obs = r->next_obs[0]};
     mr_replay_sample(replay, random, n, gamma_used, &batch);
 }
 
@@ -229,7 +229,7 @@ typedef struct {
 static drawn draw_from(const mr_replay *replay, double from) {
     enum { N = 4096 }; // of at most 10 transitions: missed with probability e^-400
     static float obs[N], act[N], reward[N], discount[N], next_obs[N];
-    mr_batch batch = {
+    mr_transitions batch = {
         .obs = obs, .act = act, .reward = reward, .discount = discount, .next_obs = next_obs};
     mr_random random = mr_random_stream(23, MR_STREAM_TEST, 0);
     mr_replay_sample(replay, &random, N, gamma_used, &batch);

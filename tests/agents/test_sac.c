@@ -40,6 +40,7 @@ Test(sac, a_real_nvp_agent_has_pytorchs_losses_and_gradients_to_float32) {
 typedef struct {
     mr_policy *policy;
     mr_sac *sac;
+    mr_batch_maker *batches;
     mr_replay *replay;
     mr_params *actor, *critic, *target, *temperature;
     mr_real *old_actor, *old_critic, *old_target, *old_temperature;
@@ -56,9 +57,11 @@ static void remember(learner *l) {
     l->old_temperature = small_copy(l->temperature, mr_params_read(l->temperature));
 }
 
-static learner learner_new(const mr_sac_options *options, double reward_scale) {
+static learner learner_with(const mr_sac_options *options, const mr_batch_options *batch_options,
+                            double reward_scale) {
     learner l = {.policy = small_policy("real_nvp", OBS_DIM, ACT_DIM)};
     l.sac = small_sac(l.policy, options);
+    l.batches = small_batches(l.policy, batch_options);
     l.replay = small_replay(l.policy, N_STEPS, reward_scale);
     l.actor = mr_policy_params(l.policy);
     l.critic = mr_critic_params(mr_sac_critic(l.sac));
@@ -68,8 +71,15 @@ static learner learner_new(const mr_sac_options *options, double reward_scale) {
     return l;
 }
 
+static learner learner_new(const mr_sac_options *options, double reward_scale) {
+    mr_batch_options batch_options = small_batch_options(NULL);
+    batch_options.seed = options->seed;
+    return learner_with(options, &batch_options, reward_scale);
+}
+
 static void learner_free(learner *l) {
     mr_sac_free(l->sac);
+    mr_batch_maker_free(l->batches);
     mr_policy_free(l->policy);
     mr_replay_free(l->replay);
     free(l->old_actor);
@@ -83,7 +93,7 @@ static bool is_unchanged(const mr_params *params, const mr_real *old) {
 }
 
 static void update(learner *l) {
-    cr_assert_eq(mr_sac_update(l->sac, l->replay), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(small_update(l->sac, l->batches, l->replay), MR_OK, "%s", mr_error_message());
 }
 
 Test(sac, an_update_moves_policy_critics_and_temperature) {
@@ -99,10 +109,10 @@ Test(sac, an_update_moves_policy_critics_and_temperature) {
 
 // Doubling is exact.
 Test(sac, a_reward_scale_is_as_rewards_that_are_so_much_larger) {
-    const mr_sac_options plain = small_options(1);
-    mr_sac_options scaled = small_options(1);
+    const mr_sac_options options = small_options(1);
+    mr_batch_options scaled = small_batch_options(NULL);
     scaled.reward_scale = 2;
-    learner a = learner_new(&plain, 2), b = learner_new(&scaled, 1);
+    learner a = learner_new(&options, 2), b = learner_with(&options, &scaled, 1);
     for (int k = 0; k < 3; k++) {
         update(&a);
         update(&b);
@@ -122,13 +132,15 @@ Test(sac, a_shared_bonus_is_added_to_the_rewards) {
     learner l[3];
     mr_bonus *bonus[3] = {0};
     for (size_t k = 0; k < 3; k++) {
-        mr_sac_options options = small_options(1);
-        options.reward_scale = 0;
+        const mr_sac_options options = small_options(1);
         if (k < 2) {
-            options.bonus = bonus[k] = small_bonus("density", &bonus_env);
+            bonus[k] = small_bonus("density", &bonus_env);
             small_visit(bonus[k], OBS_DIM, 50);
         }
-        l[k] = learner_new(&options, reward_scales[k]);
+        mr_batch_options batch_options = small_batch_options(bonus[k]);
+        batch_options.reward_scale = 0;
+        batch_options.is_separate = false;
+        l[k] = learner_with(&options, &batch_options, reward_scales[k]);
         update(&l[k]);
     }
     const mr_real *first = mr_params_read(l[0].critic);
@@ -140,16 +152,16 @@ Test(sac, a_shared_bonus_is_added_to_the_rewards) {
     }
 }
 
-Test(sac, critics_of_the_bonus_learn_and_their_targets_follow) {
+Test(sac, intrinsic_critics_learn_and_their_targets_follow) {
     mr_sac_options options = small_options(1);
     mr_bonus *bonus = small_bonus("rnd", &bonus_env);
     small_visit(bonus, OBS_DIM, 50);
-    options.bonus = bonus;
-    options.separate_critic = true;
-    options.bonus_hidden = options.hidden; // so that the two can be compared
-    learner l = learner_new(&options, 1);
-    mr_params *critic = mr_critic_params(mr_sac_bonus_critic(l.sac));
-    mr_params *target = mr_critic_target(mr_sac_bonus_critic(l.sac));
+    options.has_intrinsic = true;
+    options.intrinsic_hidden = options.hidden; // so that the two can be compared
+    const mr_batch_options batch_options = small_batch_options(bonus);
+    learner l = learner_with(&options, &batch_options, 1);
+    mr_params *critic = mr_critic_params(mr_sac_intrinsic_critic(l.sac));
+    mr_params *target = mr_critic_target(mr_sac_intrinsic_critic(l.sac));
     mr_real *old = small_copy(critic, mr_params_read(critic));
     cr_expect(!small_is_same(critic, old, l.old_critic), "both critics started alike");
     update(&l);
@@ -164,17 +176,14 @@ Test(sac, critics_of_the_bonus_learn_and_their_targets_follow) {
     mr_bonus_free(bonus);
 }
 
-Test(sac, critics_of_the_bonus_have_widths_of_their_own) {
+Test(sac, intrinsic_critics_have_widths_of_their_own) {
     mr_sac_options options = small_options(1);
-    mr_bonus *bonus = small_bonus("rnd", &bonus_env);
-    options.bonus = bonus;
-    options.separate_critic = true;
-    options.bonus_hidden = (mr_widths){.n = 1, .width = {3}};
+    options.has_intrinsic = true;
+    options.intrinsic_hidden = (mr_widths){.n = 1, .width = {3}};
     learner l = learner_new(&options, 1);
     const size_t n_weights = 2 * ((OBS_DIM + ACT_DIM + 1) * 3 + 3 + 1); // and biases, of twins
-    cr_expect_eq(mr_params_count(mr_critic_params(mr_sac_bonus_critic(l.sac))), n_weights);
+    cr_expect_eq(mr_params_count(mr_critic_params(mr_sac_intrinsic_critic(l.sac))), n_weights);
     learner_free(&l);
-    mr_bonus_free(bonus);
 }
 
 Test(sac, targets_start_equal_and_move_by_tau) {
@@ -253,7 +262,7 @@ Test(sac, a_fixed_temperature_stays) {
     cr_expect(is_unchanged(l.temperature, l.old_temperature));
     cr_expect(!is_unchanged(l.actor, l.old_actor));
     // exp(log alpha) with log alpha, 1.6, rounded to float32.
-    cr_expect_float_eq(mr_sac_get_figures(l.sac)->alpha, 0.2, 0.2 * 0x1p-23);
+    cr_expect_float_eq(mr_sac_get_metrics(l.sac)->alpha, 0.2, 0.2 * 0x1p-23);
     learner_free(&l);
 }
 
@@ -265,7 +274,7 @@ Test(sac, a_temperature_of_zero_gives_finite_figures) {
     learner l = learner_new(&options, 1);
     for (int k = 0; k < 3; k++)
         update(&l);
-    const mr_sac_figures *f = mr_sac_get_figures(l.sac);
+    const mr_sac_metrics *f = mr_sac_get_metrics(l.sac);
     cr_expect_eq(f->alpha, 0);
     cr_expect(isfinite(f->critic_loss) && isfinite(f->actor_loss) && isfinite(f->entropy));
     cr_expect(!isinf(f->alpha_loss), "alpha_loss is %g", f->alpha_loss);
@@ -303,7 +312,7 @@ Test(sac, the_same_seed_gives_the_same_bits_for_any_number_of_threads) {
 Test(sac, a_critic_loss_that_is_not_finite_changes_nothing) {
     const mr_sac_options options = small_options(1);
     learner l = learner_new(&options, 1e30); // squared, beyond float32
-    cr_expect_eq(mr_sac_update(l.sac, l.replay), MR_ERR_NUMERIC);
+    cr_expect_eq(small_update(l.sac, l.batches, l.replay), MR_ERR_NUMERIC);
     scratch_expect_message("critic loss is inf");
     cr_expect(is_unchanged(l.actor, l.old_actor));
     cr_expect(is_unchanged(l.critic, l.old_critic));
@@ -319,7 +328,7 @@ Test(sac, an_actor_loss_that_is_not_finite_leaves_policy_and_temperature_alone) 
     mr_sac_options options = small_options(1);
     options.critic_lr = 1e20;
     learner l = learner_new(&options, 1);
-    cr_expect_eq(mr_sac_update(l.sac, l.replay), MR_ERR_NUMERIC);
+    cr_expect_eq(small_update(l.sac, l.batches, l.replay), MR_ERR_NUMERIC);
     scratch_expect_message("actor loss");
     cr_expect(is_unchanged(l.actor, l.old_actor));
     cr_expect(is_unchanged(l.temperature, l.old_temperature));

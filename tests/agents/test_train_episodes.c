@@ -85,6 +85,19 @@ static void step_one(const mr_settings *s, const mr_policy *policy, plain_env *e
         begin_episode(s, e, i, replay);
 }
 
+static void update_plainly(const mr_settings *s, mr_sac *sac, const mr_replay *replay) {
+    const mr_batch_options options = {.batch_size = s->batch_size,
+                                      .gamma = s->gamma,
+                                      .reward_scale = s->reward_scale,
+                                      .seed = s->seed};
+    mr_batch_maker *batches;
+    const mr_batch *batch;
+    cr_assert_eq(mr_batch_maker_new(&options, OBS_DIM, ACT_DIM, &batches), MR_OK);
+    cr_assert_eq(mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch), MR_OK);
+    cr_assert_eq(mr_sac_update(sac, batch), MR_OK, "%s", mr_error_message());
+    mr_batch_maker_free(batches);
+}
+
 static void train_plainly(const mr_settings *s, mr_policy *policy, mr_sac *sac, mr_replay *replay) {
     plain_env envs[N_ENVS] = {0};
     const mr_env_options options = {.set = env_set};
@@ -99,7 +112,7 @@ static void train_plainly(const mr_settings *s, mr_policy *policy, mr_sac *sac, 
         for (size_t i = 0; i < N_ENVS; i++)
             step_one(s, policy, &envs[i], i, act[i], replay, n_ends);
         for (size_t k = 0; k < N_ENVS && step + N_ENVS > s->learning_starts; k++)
-            cr_assert_eq(mr_sac_update(sac, replay), MR_OK, "%s", mr_error_message());
+            update_plainly(s, sac, replay);
     }
     cr_expect_gt(n_ends[0], 5, "%zu terminations", n_ends[0]);
     cr_expect_gt(n_ends[1], 5, "%zu truncations", n_ends[1]);
@@ -118,14 +131,12 @@ static mr_policy *plain_policy(const mr_settings *s) {
                                  .hidden = s->hidden};
     const mr_sac_options options = {.batch_size = s->batch_size,
                                     .hidden = s->hidden,
-                                    .gamma = s->gamma,
                                     .tau = s->tau,
                                     .actor_lr = s->actor_lr,
                                     .critic_lr = s->critic_lr,
                                     .learns_alpha = true,
                                     .target_entropy = -ACT_DIM,
                                     .policy_delay = s->policy_delay,
-                                    .reward_scale = s->reward_scale,
                                     .seed = s->seed,
                                     .n_threads = 1};
     mr_policy *policy;

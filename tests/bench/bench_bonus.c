@@ -3,7 +3,7 @@
 //     bench_bonus [FLOW ...]
 //
 // A line for each flow: nats of error at 1,000, 2,000, 4,000 and 8,000 steps, then milliseconds for
-// a step of the bonus (a state scored, a batch of 256 paid for, training as often as in training)
+// a step of the bonus (a state scored, a batch of 256 scored, training as often as in training)
 // with 2, 4 and 17 features.
 
 #include <stdio.h>
@@ -69,7 +69,7 @@ static mr_status take_time(const char *flow, size_t dim) {
         for (size_t j = 0; j < dim; j++)
             obs[j] = (double)batch[j];
         mr_bonus_visit(bonus, NULL, obs);
-        MR_TRY(mr_bonus_pay(bonus, batch, paid));
+        MR_TRY(score_and_train(bonus, batch, paid));
     }
     printf("  %6.3f", 1e3 * (seconds() - begun) / N_STEPS);
 done:

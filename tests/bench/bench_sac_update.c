@@ -55,10 +55,16 @@ static mr_policy *new_policy(const char *flow, const mr_widths *hidden) {
     return policy;
 }
 
-static double time_updates(mr_sac *sac, const mr_replay *replay, int n) {
+static void update(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay) {
+    const mr_batch *batch;
+    die(mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch));
+    die(mr_sac_update(sac, batch));
+}
+
+static double time_updates(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay, int n) {
     const double begun = mr_clock_s();
     for (int i = 0; i < n; i++)
-        die(mr_sac_update(sac, replay));
+        update(sac, batches, replay);
     return n / (mr_clock_s() - begun);
 }
 
@@ -84,34 +90,37 @@ static void bench(const bench_options *o) {
     const mr_widths hidden = {.n = 2, .width = {256, 256}};
     const mr_sac_options options = {.batch_size = 256,
                                     .hidden = hidden,
-                                    .gamma = 0.99,
                                     .tau = 0.005,
                                     .actor_lr = 3e-4,
                                     .critic_lr = 1e-3,
                                     .learns_alpha = true,
                                     .target_entropy = -ACT_DIM,
                                     .policy_delay = 1,
-                                    .reward_scale = 1,
                                     .seed = 1,
                                     .n_threads = o->threads};
+    const mr_batch_options batch_options = {
+        .batch_size = 256, .gamma = 0.99, .reward_scale = 1, .seed = 1};
     mr_policy *policy = new_policy(o->policy, &hidden);
+    mr_batch_maker *batches;
     mr_replay *replay;
     mr_sac *sac;
     double updates[MAX_ROUNDS], products[MAX_ROUNDS], ratios[MAX_ROUNDS];
     die(mr_replay_new(2 * N_TRANSITIONS, 1, OBS_DIM, ACT_DIM, &replay));
     die(mr_sac_new(policy, &options, &sac));
+    die(mr_batch_maker_new(&batch_options, OBS_DIM, ACT_DIM, &batches));
     fill(replay);
-    time_updates(sac, replay, o->updates);
+    time_updates(sac, batches, replay, o->updates);
     gemm_log_start();
-    die(mr_sac_update(sac, replay));
+    update(sac, batches, replay);
     gemm_log_stop();
     for (int r = 0; r < o->rounds; r++) {
-        updates[r] = time_updates(sac, replay, o->updates);
+        updates[r] = time_updates(sac, batches, replay, o->updates);
         products[r] = time_products(o->updates, o->threads);
         ratios[r] = updates[r] / products[r];
     }
     const size_t n = (size_t)o->rounds;
     report(o, bench_median(n, updates), bench_median(n, products), bench_median(n, ratios));
+    mr_batch_maker_free(batches);
     mr_sac_free(sac);
     mr_replay_free(replay);
     mr_policy_free(policy);
