@@ -41,7 +41,7 @@ static void read_task(const char *path, const mjModel *model) {
     if (task.frame_skip > 2) // which may be a thousand million
         task.frame_skip = 2;
     if (fuzz_is_fine(mr_task_set("input", "", &task)) &&
-        fuzz_is_fine(mr_mujoco_new("input", &task, mj_copyModel(NULL, model), &env))) {
+        fuzz_is_fine(mr_mujoco_new("input", &task, mj_copyModel(NULL, model), "", &env))) {
         step(env);
         mr_env_close(env);
     }
