@@ -11,32 +11,82 @@
 static const char format_name[] = "millrace.checkpoint";
 static const char format_version[] = "3";
 
-// Version 2, of millrace 0.1, has the loop's numbers in one array, which begins with these metrics.
-static const char old_version[] = "2";
-static const char *const old_metrics[] = {
-    "time/total_timesteps", "time/time_elapsed",   "time/fps",
-    "time/episodes",        "rollout/ep_rew_mean", "rollout/ep_len_mean",
-    "rollout/ep_rew_last",  "rollout/n_diverged",  "train/n_updates",
-    "train/actor_loss",     "train/critic_loss",   "train/ent_coef",
-    "train/ent_coef_loss",  "train/entropy",       "train/q_mean",
-    "eval/mean_reward",     "eval/std_reward",     "eval/mean_ep_length",
-    "bonus/state_log_prob", "bonus/mean",          "bonus/std",
-    "bonus/beta",           "bonus/coverage",      "bonus/restarts",
-};
-
-enum { NAME_SIZE = 64, KEY_SIZE = 80 };
+enum { NAME_SIZE = 64, KEY_SIZE = 80, MAX_NUMBERS = 16 + MR_MAX_METRICS + MR_MAX_AGENT_METRICS };
 
 static const double max_exact = 0x1p53; // up to here every whole number is a double
 
+// The loop's own numbers, by name.
 static const struct {
     const char *name;
-    size_t offset;
-} more_numbers[] = {{"loop.longest_episode", offsetof(mr_loop_more, longest_episode)},
-                    {"loop.n_step_updates", offsetof(mr_loop_more, n_step_updates)}};
+    size_t offset; // in mr_loop
+    size_t n;
+    bool is_required; // the others may be missing: a new run's stand for them
+} loop_numbers[] = {
+    {"loop.best_mean_reward", offsetof(mr_loop, best_mean_reward), 1, true},
+    {"loop.best_steps", offsetof(mr_loop, best_steps), 1, true},
+    {"loop.n_recent", offsetof(mr_loop, n_recent), 1, true},
+    {"loop.recent_return", offsetof(mr_loop, recent_return), MR_RECENT_EPISODES, true},
+    {"loop.recent_length", offsetof(mr_loop, recent_length), MR_RECENT_EPISODES, true},
+    {"loop.n_summed", offsetof(mr_loop, n_summed), 1, true},
+    {"loop.step_part", offsetof(mr_loop, step_part), 1, true},
+    {"loop.n_bytes.progress", offsetof(mr_loop, n_bytes.progress), 1, true},
+    {"loop.n_bytes.evaluations", offsetof(mr_loop, n_bytes.evaluations), 1, true},
+    {"loop.n_bytes.events", offsetof(mr_loop, n_bytes.events), 1, true},
+    {"loop.longest_episode", offsetof(mr_loop, longest_episode), 1, false},
+    {"loop.n_step_updates", offsetof(mr_loop, n_step_updates), 1, false},
+};
+
+// Version 2, of millrace 0.1, has all numbers in one array, in this order.
+static const char old_version[] = "2";
+static const struct {
+    const char *name;
+    size_t n;
+} old_order[] = {
+    {"metrics.time/total_timesteps", 1},
+    {"metrics.time/time_elapsed", 1},
+    {"metrics.time/fps", 1},
+    {"metrics.time/episodes", 1},
+    {"metrics.rollout/ep_rew_mean", 1},
+    {"metrics.rollout/ep_len_mean", 1},
+    {"metrics.rollout/ep_rew_last", 1},
+    {"metrics.rollout/n_diverged", 1},
+    {"metrics.train/n_updates", 1},
+    {"metrics.train/actor_loss", 1},
+    {"metrics.train/critic_loss", 1},
+    {"metrics.train/ent_coef", 1},
+    {"metrics.train/ent_coef_loss", 1},
+    {"metrics.train/entropy", 1},
+    {"metrics.train/q_mean", 1},
+    {"metrics.eval/mean_reward", 1},
+    {"metrics.eval/std_reward", 1},
+    {"metrics.eval/mean_ep_length", 1},
+    {"metrics.bonus/state_log_prob", 1},
+    {"metrics.bonus/mean", 1},
+    {"metrics.bonus/std", 1},
+    {"metrics.bonus/beta", 1},
+    {"metrics.bonus/coverage", 1},
+    {"metrics.bonus/restarts", 1},
+    {"loop.best_mean_reward", 1},
+    {"loop.best_steps", 1},
+    {"loop.n_recent", 1},
+    {"loop.recent_return", 100},
+    {"loop.recent_length", 100},
+    {"loop.n_summed", 1},
+    {"sum.train/critic_loss", 1},
+    {"sum.train/q_mean", 1},
+    {"sum.train/actor_loss", 1},
+    {"sum.train/ent_coef", 1},
+    {"sum.train/ent_coef_loss", 1},
+    {"sum.train/entropy", 1},
+    {"loop.step_part", 1},
+    {"loop.n_bytes.progress", 1},
+    {"loop.n_bytes.evaluations", 1},
+    {"loop.n_bytes.events", 1},
+};
 
 static const size_t n_rollout = sizeof(mr_rollout) / sizeof(double);
-static const size_t n_loop = (sizeof(mr_loop) - sizeof(mr_metrics)) / sizeof(double);
-static const size_t one = 1;
+
+// ---- The actions of an episode
 
 mr_status mr_actions_reserve(mr_actions *actions, size_t n, size_t act_dim) {
     if (n <= actions->capacity)
@@ -67,35 +117,54 @@ static mr_status note_settings(const mr_settings *settings, mr_tensors_writer *w
         char key[KEY_SIZE], text[MR_MAX_TEXT];
         name_setting(mr_setting_at(i), key);
         mr_setting_format(mr_setting_at(i), settings, text, sizeof text);
-        if (!mr_setting_at(i)->own_to_run)
+        if (!mr_setting_at(i)->own_to_run && mr_setting_is_used(mr_setting_at(i), settings))
             MR_TRY(mr_tensors_writer_note(writer, key, text));
     }
 done:
     return status;
 }
 
-static double *value_of(mr_loop *loop, const mr_metric *metric) {
-    return (double *)(void *)((char *)&loop->now + metric->offset);
+/// Some numbers of the loop, and what a file calls them.
+typedef struct {
+    char name[NAME_SIZE];
+    double *value;
+    size_t n;
+    bool is_required;
+} number;
+
+static number number_of(const char *kind, const char *name, double *value) {
+    number out = {.value = value, .n = 1};
+    snprintf(out.name, sizeof out.name, "%s.%s", kind, name);
+    return out;
 }
 
-// The loop's numbers after the metrics.
-static double *rest_of(mr_loop *loop) {
-    return (double *)(void *)((char *)loop + sizeof loop->now);
-}
-
-static void name_metric(const mr_metric *metric, char name[NAME_SIZE]) {
-    snprintf(name, NAME_SIZE, "metrics.%s", metric->name);
+static size_t list_numbers(const mr_checkpoint *c, number out[MAX_NUMBERS]) {
+    size_t n = 0;
+    const mr_agent_ops *agent = mr_agent_get_ops(c->agent);
+    mr_metric_list metrics;
+    mr_metric_list_of(agent, &metrics);
+    for (size_t i = 0; i < metrics.n; i++)
+        out[n++] = number_of("metrics", metrics.at[i].name,
+                             mr_metric_value(&metrics.at[i], &c->loop->now));
+    for (size_t i = 0; i < agent->n_metrics; i++)
+        out[n++] = number_of("sum", agent->metrics[i].name, &c->loop->sum[i]);
+    for (size_t i = 0; i < MR_COUNT(loop_numbers); i++) {
+        number *own = &out[n++];
+        *own = (number){.value = (double *)(void *)((char *)c->loop + loop_numbers[i].offset),
+                        .n = loop_numbers[i].n,
+                        .is_required = loop_numbers[i].is_required};
+        snprintf(own->name, sizeof own->name, "%s", loop_numbers[i].name);
+    }
+    return n;
 }
 
 static mr_status add_loop(const mr_checkpoint *c, mr_tensors_writer *writer) {
     mr_status status = MR_OK;
-    for (size_t i = 0; i < mr_metric_count(); i++) {
-        char name[NAME_SIZE];
-        name_metric(mr_metric_at(i), name);
-        MR_TRY(mr_tensors_writer_add(writer, name, MR_F64, 1, &one,
-                                     value_of(c->loop, mr_metric_at(i))));
-    }
-    status = mr_tensors_writer_add(writer, "loop", MR_F64, 1, &n_loop, rest_of(c->loop));
+    number numbers[MAX_NUMBERS];
+    const size_t n = list_numbers(c, numbers);
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(mr_tensors_writer_add(writer, numbers[i].name, MR_F64, 1, &numbers[i].n,
+                                     numbers[i].value));
 done:
     return status;
 }
@@ -116,19 +185,6 @@ done:
     return status;
 }
 
-static double *more_number(const mr_checkpoint *c, size_t i) {
-    return (double *)((char *)c->more + more_numbers[i].offset);
-}
-
-static mr_status add_more(const mr_checkpoint *c, mr_tensors_writer *writer) {
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
-        MR_TRY(mr_tensors_writer_add(writer, more_numbers[i].name, MR_F64, 1, &one,
-                                     more_number(c, i)));
-done:
-    return status;
-}
-
 mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
@@ -139,7 +195,7 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(note_settings(c->settings, writer));
     MR_TRY(mr_tensors_writer_note(writer, "engine", c->engine->name));
     MR_TRY(mr_tensors_writer_note(writer, "engine_version", c->engine->version));
-    MR_TRY(mr_sac_write(c->sac, writer));
+    MR_TRY(mr_agent_write(c->agent, writer));
     MR_TRY(mr_params_write(c->best, mr_params_read(c->best), "best.", writer));
     MR_TRY(mr_replay_write(c->replay, writer));
     if (c->bonus)
@@ -147,7 +203,6 @@ mr_status mr_checkpoint_save(const mr_checkpoint *c, const char *path) {
     MR_TRY(add_loop(c, writer));
     MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, rollouts_shape, c->rollouts));
     MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs_shape, c->obs));
-    MR_TRY(add_more(c, writer));
     MR_TRY(add_actions(c, writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
@@ -197,8 +252,8 @@ static mr_status check_settings(const mr_tensors *file, const mr_settings *setti
         name_setting(setting, key);
         mr_setting_format(setting, settings, text, sizeof text);
         const char *saved = mr_tensors_note(file, key);
-        if (!saved || is_same_value(setting, saved, text) ||
-            mr_setting_may_change(setting, settings))
+        if (!saved || !mr_setting_is_used(setting, settings) ||
+            is_same_value(setting, saved, text) || mr_setting_may_change(setting, settings))
             continue;
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but the run goes on only with the %.200s that it was begun "
@@ -208,8 +263,8 @@ static mr_status check_settings(const mr_tensors *file, const mr_settings *setti
     return MR_OK;
 }
 
-static bool is_count(double number) {
-    return number >= 0 && number <= max_exact && number == floor(number);
+static bool is_count(double x) {
+    return x >= 0 && x <= max_exact && x == floor(x);
 }
 
 static mr_status check_numbers(const mr_tensors *file, const mr_checkpoint *c) {
@@ -217,12 +272,11 @@ static mr_status check_numbers(const mr_tensors *file, const mr_checkpoint *c) {
     bool is_whole = is_count(l->now.total_timesteps) && is_count(l->best_steps) &&
                     is_count(l->n_recent) && is_count(l->n_summed) &&
                     is_count(l->n_bytes.progress) && is_count(l->n_bytes.evaluations) &&
-                    is_count(l->n_bytes.events);
+                    is_count(l->n_bytes.events) && is_count(l->longest_episode) &&
+                    is_count(l->n_step_updates);
     for (size_t i = 0; i < c->n_envs; i++)
         is_whole = is_whole && is_count(c->rollouts[i].n_episodes) &&
                    c->rollouts[i].n_episodes >= 1 && is_count(c->rollouts[i].episode_length);
-    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
-        is_whole = is_whole && is_count(*more_number(c, i));
     return is_whole ? MR_OK : fail_damaged(file, "a count is not a whole number");
 }
 
@@ -235,42 +289,32 @@ static mr_status read_reals(const mr_tensors *file, const char *name, size_t n_d
     return status;
 }
 
-static mr_status read_old_loop(const mr_tensors *file, mr_loop *loop) {
+static mr_status read_old_loop(const mr_tensors *file, size_t n, const number *numbers) {
     const void *data;
-    const size_t n = MR_COUNT(old_metrics) + n_loop;
-    const mr_status status = mr_tensors_get(file, "loop", MR_F64, 1, &n, &data);
+    size_t n_all = 0;
+    for (size_t i = 0; i < MR_COUNT(old_order); i++)
+        n_all += old_order[i].n;
+    const mr_status status = mr_tensors_get(file, "loop", MR_F64, 1, &n_all, &data);
     if (status != MR_OK)
         return status;
-    const double *numbers = data;
-    for (size_t i = 0; i < MR_COUNT(old_metrics); i++) {
-        const mr_metric *metric = mr_metric_find(old_metrics[i]);
-        if (metric != NULL)
-            *value_of(loop, metric) = numbers[i];
-    }
-    memcpy(rest_of(loop), numbers + MR_COUNT(old_metrics), n_loop * sizeof *numbers);
+    const double *at = data;
+    for (size_t i = 0; i < MR_COUNT(old_order); at += old_order[i++].n)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(numbers[k].name, old_order[i].name) == 0)
+                memcpy(numbers[k].value, at, numbers[k].n * sizeof *at);
     return MR_OK;
 }
 
-static bool is_old(const mr_metric *metric) {
-    for (size_t i = 0; i < MR_COUNT(old_metrics); i++)
-        if (strcmp(old_metrics[i], metric->name) == 0)
-            return true;
-    return false;
-}
-
-// A later metric, which the file may not know, then stays as a new run has it.
-static mr_status read_loop(const mr_tensors *file, mr_loop *loop) {
+static mr_status read_loop(const mr_tensors *file, const mr_checkpoint *c) {
     mr_status status = MR_OK;
+    number numbers[MAX_NUMBERS];
+    mr_tensor unused;
+    const size_t n = list_numbers(c, numbers);
     if (strcmp(mr_tensors_note(file, "format_version"), old_version) == 0)
-        return read_old_loop(file, loop);
-    for (size_t i = 0; i < mr_metric_count(); i++) {
-        char name[NAME_SIZE];
-        mr_tensor unused;
-        name_metric(mr_metric_at(i), name);
-        if (is_old(mr_metric_at(i)) || mr_tensors_find(file, name, &unused))
-            MR_TRY(read_reals(file, name, 1, &one, value_of(loop, mr_metric_at(i))));
-    }
-    status = read_reals(file, "loop", 1, &n_loop, rest_of(loop));
+        return read_old_loop(file, n, numbers);
+    for (size_t i = 0; i < n; i++)
+        if (numbers[i].is_required || mr_tensors_find(file, numbers[i].name, &unused))
+            MR_TRY(read_reals(file, numbers[i].name, 1, &numbers[i].n, numbers[i].value));
 done:
     return status;
 }
@@ -295,17 +339,6 @@ done:
     return status;
 }
 
-static mr_status read_more(const mr_tensors *file, mr_checkpoint *c) {
-    mr_status status = MR_OK;
-    mr_tensor found;
-    *c->more = (mr_loop_more){0};
-    for (size_t i = 0; i < MR_COUNT(more_numbers); i++)
-        if (mr_tensors_find(file, more_numbers[i].name, &found))
-            MR_TRY(read_reals(file, more_numbers[i].name, 1, &one, more_number(c, i)));
-done:
-    return status;
-}
-
 static void read_engine(const mr_tensors *file, mr_engine *engine) {
     const char *name = mr_tensors_note(file, "engine");
     const char *version = mr_tensors_note(file, "engine_version");
@@ -320,16 +353,15 @@ mr_status mr_checkpoint_load(mr_checkpoint *c, const char *path) {
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(check_format(file));
     MR_TRY(check_settings(file, c->settings));
-    MR_TRY(mr_sac_read(c->sac, file));
+    MR_TRY(mr_agent_read(c->agent, file));
     MR_TRY(mr_params_load(c->best, file, "best.", mr_params_value(c->best)));
     MR_TRY(mr_replay_read(c->replay, file));
     if (c->bonus)
         MR_TRY(mr_bonus_read(c->bonus, file));
     read_engine(file, c->engine);
-    MR_TRY(read_loop(file, c->loop));
+    MR_TRY(read_loop(file, c));
     MR_TRY(read_reals(file, "rollouts", 2, rollouts_shape, (double *)c->rollouts));
     MR_TRY(read_reals(file, "obs", 2, obs_shape, c->obs));
-    MR_TRY(read_more(file, c));
     MR_TRY(check_numbers(file, c));
     for (size_t i = 0; i < c->n_envs; i++)
         MR_TRY(read_actions(file, c, i));

@@ -8,9 +8,9 @@
 /// was. Those of a very long episode (mr_trainer.max_kept_actions) are not.
 #pragma once
 
+#include "agents/agent.h"
 #include "agents/metrics.h"
 #include "agents/run.h"
-#include "agents/sac.h"
 #include "agents/settings.h"
 
 enum { MR_RECENT_EPISODES = 100 }; // that the rollout means are over, as in Stable-Baselines3
@@ -30,7 +30,7 @@ enum mr_step_part {
     MR_STEP_TAKEN = 3,     // the environments' step
 };
 
-/// The loop's own numbers. All doubles, as above.
+/// The loop's own numbers. All doubles: a file holds each under its name.
 typedef struct {
     mr_metrics now;
     double best_mean_reward;
@@ -38,18 +38,13 @@ typedef struct {
     double n_recent;   // episodes that ended, in all
     double recent_return[MR_RECENT_EPISODES];
     double recent_length[MR_RECENT_EPISODES];
-    double n_summed;    // updates since the last row of progress.csv
-    mr_sac_metrics sum; // of their figures
-    double step_part;   // an mr_step_part: what of the present step has been done
+    double n_summed;                  // updates since the last row of progress.csv
+    double sum[MR_MAX_AGENT_METRICS]; // over those, of the agent's metrics
+    double step_part;                 // an mr_step_part: what of the present step has been done
     mr_run_sizes n_bytes;
-} mr_loop;
-
-/// More of the loop's own numbers, each under its name in the file; one that a file of before does
-/// not have is 0.
-typedef struct {
     double longest_episode; // steps, of those that the environments ended; 0: none yet
     double n_step_updates;  // of the present step's updates, those that are done
-} mr_loop_more;
+} mr_loop;
 
 /// The actions of an episode so far: all of them, or none where there were too many.
 typedef struct {
@@ -72,14 +67,13 @@ typedef struct {
 /// A run between two steps. All of it is borrowed.
 typedef struct {
     const mr_settings *settings; // as used
-    mr_sac *sac;
+    mr_agent *agent;
     mr_params *best; // the policy's, of the best evaluation
     mr_replay *replay;
     mr_bonus *bonus; // NULL: none
     size_t n_envs, obs_dim, act_dim;
     mr_engine *engine; // that simulates the task; after reading, that it was simulated by
     mr_loop *loop;
-    mr_loop_more *more;
     mr_rollout *rollouts; // [n_envs]
     mr_actions *actions;  // [n_envs], each of its rollout's episode_length or of none
     double *obs;          // [n_envs x obs_dim] the present ones
@@ -91,6 +85,7 @@ mr_status mr_checkpoint_save(const mr_checkpoint *checkpoint, const char *path);
 
 /// Reads it back into what was built from the same settings. Fails with MR_ERR_USAGE, naming the
 /// setting, where a setting differs that must not (mr_setting_may_change), and with MR_ERR_INPUT on
-/// anything that is not a whole checkpoint of this version; what is borrowed is then partly
-/// overwritten.
+/// anything that is not a whole checkpoint; what is borrowed is then partly overwritten. Reads
+/// those of version 0.1 too. Numbers that it does not know are ignored; those that an earlier file
+/// does not have stay as a new run has them.
 mr_status mr_checkpoint_load(mr_checkpoint *checkpoint, const char *path);

@@ -1,13 +1,13 @@
-// The table of figures. Names: Stable-Baselines3's logger, where it has them.
+// The table of metrics. Names: Stable-Baselines3's logger, if it has them.
 
 #include "agents/metrics.h"
 
-#include "nn/status.h"
-
+#include <assert.h>
 #include <string.h>
 
 #define AT(field) offsetof(mr_metrics, field)
 
+// What every run has. The agent's own come after n_updates.
 static const mr_metric table[] = {
     {"time/total_timesteps", AT(total_timesteps), false},
     {"time/time_elapsed", AT(time_elapsed), false},
@@ -19,12 +19,6 @@ static const mr_metric table[] = {
     {"rollout/n_diverged", AT(n_diverged), false},
     {"rollout/n_warnings", AT(n_warnings), false},
     {"train/n_updates", AT(n_updates), false},
-    {"train/actor_loss", AT(actor_loss), false},
-    {"train/critic_loss", AT(critic_loss), false},
-    {"train/ent_coef", AT(ent_coef), false},
-    {"train/ent_coef_loss", AT(ent_coef_loss), false},
-    {"train/entropy", AT(entropy), false},
-    {"train/q_mean", AT(q_mean), false},
     {"eval/mean_reward", AT(eval_mean_reward), true},
     {"eval/std_reward", AT(eval_std_reward), true},
     {"eval/mean_ep_length", AT(eval_mean_ep_length), true},
@@ -36,17 +30,25 @@ static const mr_metric table[] = {
     {"bonus/restarts", AT(bonus_restarts), false},
 };
 
-size_t mr_metric_count(void) {
-    return MR_COUNT(table);
+void mr_metric_list_of(const mr_agent_ops *agent, mr_metric_list *out) {
+    out->n = 0;
+    assert(MR_COUNT(table) + agent->n_metrics <= MR_MAX_METRICS &&
+           agent->n_metrics <= MR_MAX_AGENT_METRICS);
+    for (size_t i = 0; i < MR_COUNT(table); i++) {
+        out->at[out->n++] = table[i];
+        for (size_t k = 0; table[i].offset == AT(n_updates) && k < agent->n_metrics; k++)
+            out->at[out->n++] =
+                (mr_metric){agent->metrics[k].name, AT(agent) + k * sizeof(double), false};
+    }
 }
 
-const mr_metric *mr_metric_at(size_t i) {
-    return &table[i];
-}
-
-const mr_metric *mr_metric_find(const char *name) {
-    for (size_t i = 0; i < MR_COUNT(table); i++)
-        if (strcmp(table[i].name, name) == 0)
-            return &table[i];
+const mr_metric *mr_metric_find(const mr_metric_list *list, const char *name) {
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->at[i].name, name) == 0)
+            return &list->at[i];
     return NULL;
+}
+
+double *mr_metric_value(const mr_metric *metric, mr_metrics *metrics) {
+    return (double *)(void *)((char *)metrics + metric->offset);
 }

@@ -1,8 +1,10 @@
-/// The figures of a run, under the names that users of Stable-Baselines3 know.
+/// The metrics of a run, under the names that users of Stable-Baselines3 know.
 ///
-/// One row a figure: the columns of progress.csv are made from this table. A figure not known yet
-/// is NaN: an empty cell.
+/// One row a metric: the columns of progress.csv, the scalars for TensorBoard and the numbers of a
+/// checkpoint are made from the run's list. A metric that is not known yet is NaN: an empty cell.
 #pragma once
+
+#include "agents/agent.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,12 +20,6 @@ typedef struct {
     double n_diverged; // training episodes that ended because the simulation broke down
     double n_warnings; // training steps whose physics was not the model's (mr_step.warning)
     double n_updates;
-    double actor_loss; // this and what follows: means since the last row
-    double critic_loss;
-    double ent_coef; // alpha
-    double ent_coef_loss;
-    double entropy; // -E log pi, nats, of the squashed action
-    double q_mean;
     double eval_mean_reward; // of the latest evaluation
     double eval_std_reward;
     double eval_mean_ep_length;
@@ -33,6 +29,7 @@ typedef struct {
     double bonus_beta;
     double bonus_coverage;
     double bonus_restarts;
+    double agent[MR_MAX_AGENT_METRICS]; // the agent's own, in its order
 } mr_metrics;
 
 typedef struct {
@@ -41,8 +38,18 @@ typedef struct {
     bool of_evaluation; // measured there; a row repeats the latest
 } mr_metric;
 
-size_t mr_metric_count(void);
-const mr_metric *mr_metric_at(size_t i);
+enum { MR_MAX_METRICS = 32 + MR_MAX_AGENT_METRICS };
+
+/// Those that the runs of one kind of agent have, in the order of columns.
+typedef struct {
+    size_t n;
+    mr_metric at[MR_MAX_METRICS];
+} mr_metric_list;
+
+void mr_metric_list_of(const mr_agent_ops *agent, mr_metric_list *out);
 
 /// The one of that name; NULL: there is none.
-const mr_metric *mr_metric_find(const char *name);
+const mr_metric *mr_metric_find(const mr_metric_list *list, const char *name);
+
+/// Where its value is.
+double *mr_metric_value(const mr_metric *metric, mr_metrics *metrics);

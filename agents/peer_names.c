@@ -1,4 +1,4 @@
-// What Stable-Baselines3 and CleanRL call their settings of SAC, and what those are here.
+// What Stable-Baselines3 and CleanRL call their settings of SAC and TD3, and what those are here.
 
 #include "agents/peer_names.h"
 
@@ -27,7 +27,11 @@ static const peer_name table[] = {
     {"net_arch", sb3, {"hidden"}, NULL},
     {"n_critics", sb3, {0}, "there are always two critics"},
     {"activation_fn", sb3, {0}, "nets are of ReLU layers"},
-    {"action_noise", sb3, {"policy"}, "the noise is that of the policy"},
+    {"action_noise",
+     sb3,
+     {"policy", "exploration_noise"},
+     "the noise of sac is that of its policy, and td3 has normal noise"},
+    {"target_policy_noise", sb3, {"target_noise"}, NULL},
     {"use_sde", sb3, {"policy"}, "the noise is that of the policy"},
     {"sde_sample_freq", sb3, {"policy"}, "the noise is that of the policy"},
     {"total_timesteps", sb3, {"steps"}, NULL},
@@ -45,6 +49,8 @@ static const peer_name table[] = {
     {"q_lr", cleanrl, {"critic_lr"}, NULL},
     {"policy_lr", cleanrl, {"actor_lr"}, NULL},
     {"autotune", cleanrl, {"alpha"}, "auto learns it, a number fixes it"},
+    {"policy_noise", cleanrl, {"target_noise"}, NULL},
+    {"noise_clip", cleanrl, {"target_noise_clip"}, NULL},
     {"policy_frequency", cleanrl, {"policy_delay"}, NULL},
     {"target_network_frequency", cleanrl, {"tau"}, "targets move at every update"},
     {"env_id", cleanrl, {"env"}, NULL},

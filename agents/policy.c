@@ -13,6 +13,8 @@
 // Bounds of the base's log-deviation: CleanRL's, reached smoothly.
 static const double log_std_low = -5, log_std_high = 2;
 
+static const char deterministic[] = "deterministic"; // in place of a flow's text
+
 /// A graph for acting on up to `max_rows` observations.
 typedef struct {
     mr_graph *graph;
@@ -25,9 +27,10 @@ struct mr_policy {
     mr_arena *arena; // the spec's texts and arrays
     mr_policy_spec spec;
     mr_params *params;
-    mr_mlp trunk; // observation -> embedding
-    mr_base base; // embedding -> mean, log-deviation
-    mr_flow *flow;
+    mr_mlp trunk;          // observation -> embedding
+    mr_base base;          // embedding -> mean, log-deviation
+    mr_flow *flow;         // NULL: deterministic, by the output layer
+    mr_param weight, bias; // of the output layer: embedding -> action before the tanh
     actor actor;
     actor single; // on one, as if it were the only one ever
 };
@@ -60,6 +63,14 @@ static mr_status declare(mr_policy *policy, const char *flow, uint64_t seed) {
     mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
     policy->trunk =
         mr_mlp_declare(policy->params, "trunk", spec->obs_dim, &spec->hidden, 0, MR_INIT_FAN_IN);
+    if (strcmp(flow, deterministic) == 0) {
+        policy->weight = mr_params_add(policy->params, "output.weight", spec->act_dim,
+                                       embedding_dim, MR_INIT_FAN_IN, embedding_dim, NULL);
+        policy->bias = mr_params_add(policy->params, "output.bias", 1, spec->act_dim,
+                                     MR_INIT_FAN_IN, embedding_dim, NULL);
+        policy->spec.flow = deterministic;
+        return mr_params_alloc(policy->params, &random);
+    }
     policy->base = mr_base_declare(policy->params, "base", spec->act_dim, embedding_dim,
                                    log_std_low, log_std_high);
     const mr_status status = mr_flow_new(flow, MR_FLOW_TO_SAMPLE, spec->act_dim, embedding_dim,
@@ -133,14 +144,21 @@ mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
     return MR_OK;
 }
 
-mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_graph *graph, mr_node *obs,
-                                mr_node *noise) {
+bool mr_policy_is_stochastic(const mr_policy *policy) {
+    return policy->flow != NULL;
+}
+
+mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
+                                mr_node *obs, mr_node *noise) {
     mr_policy_nodes nodes;
-    mr_node *embedding = mr_mlp_build(&policy->trunk, policy->params, obs);
-    const mr_gaussian base = mr_base_build(&policy->base, policy->params, graph, embedding);
+    mr_node *embedding = mr_mlp_build(&policy->trunk, params, obs);
+    if (!policy->flow)
+        return (mr_policy_nodes){
+            .act = mr_linear(embedding, params, policy->weight, policy->bias, MR_TANH)};
+    const mr_gaussian base = mr_base_build(&policy->base, params, graph, embedding);
     mr_node *log_det = NULL;
     mr_node *z = mr_gaussian_sample(base, noise, &nodes.log_prob);
-    mr_node *x = mr_flow_forward(policy->flow, policy->params, z, embedding, &log_det);
+    mr_node *x = mr_flow_forward(policy->flow, params, z, embedding, &log_det);
     if (log_det)
         nodes.log_prob = mr_sub(nodes.log_prob, log_det);
     nodes.act = mr_squash(x, &nodes.log_prob);
@@ -154,9 +172,10 @@ static mr_status build_actor(mr_policy *policy, mr_graph *graph, size_t max_rows
     actor a = {.graph = graph, .max_rows = max_rows};
     a.obs = mr_input(graph, policy->spec.obs_dim, false);
     a.noise = mr_input(graph, policy->spec.act_dim, false);
-    a.nodes = mr_policy_build(policy, graph, a.obs, a.noise);
+    a.nodes = mr_policy_build(policy, policy->params, graph, a.obs, a.noise);
     mr_keep(a.nodes.act);
-    mr_keep(a.nodes.log_prob);
+    if (a.nodes.log_prob)
+        mr_keep(a.nodes.log_prob);
     const mr_status status = mr_graph_plan(graph, NULL, 0, NULL);
     if (status != MR_OK) {
         mr_graph_free(graph);
@@ -211,11 +230,13 @@ static mr_status run_actor(const mr_policy *policy, actor *a, size_t n, const do
     MR_TRY(check_finite("component", n, policy->spec.obs_dim, obs_in));
     mr_graph_run(a->graph, n);
     MR_TRY(check_finite("action", n, policy->spec.act_dim, mr_node_value(a->nodes.act)));
-    if (log_prob)
+    if (log_prob && a->nodes.log_prob)
         MR_TRY(check_finite("log-density", n, 1, mr_node_value(a->nodes.log_prob)));
     memcpy(act, mr_node_value(a->nodes.act), n_act * sizeof *act);
-    if (log_prob)
+    if (log_prob && a->nodes.log_prob)
         memcpy(log_prob, mr_node_value(a->nodes.log_prob), n * sizeof *log_prob);
+    else if (log_prob)
+        memset(log_prob, 0, n * sizeof *log_prob);
 done:
     return status;
 }

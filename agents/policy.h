@@ -1,9 +1,10 @@
-/// A stochastic policy: a net over the observation, a conditional Gaussian base, a flow, a tanh.
+/// A policy: a net over the observation, a conditional Gaussian base, a flow, a tanh.
 ///
 /// The net embeds the observation. Mean and deviation of the base come from the embedding; a flow
 /// (none for the plain Gaussian) conditioned on it bends the sample; tanh squashes it into (-1, 1),
-/// which stands for the task's action bounds. Source: Haarnoja et al. 2018 (arXiv:1812.05905); Ward
-/// et al. 2019 (arXiv:1906.02771).
+/// which stands for the task's action bounds. A policy called "deterministic" has neither base nor
+/// flow: its action is the tanh of a linear layer over the embedding. Source: Haarnoja et al. 2018
+/// (arXiv:1812.05905); Ward et al. 2019 (arXiv:1906.02771).
 #pragma once
 
 #include "envs/env.h"
@@ -18,7 +19,7 @@ typedef struct {
     const char *task;
     const char *engine; // what simulated it in training, and which version; NULL or "": not known
     const char *engine_version;
-    const char *flow; // text of the flow: "gaussian", "real_nvp:layers=4"
+    const char *flow; // text of the flow: "gaussian", "real_nvp:layers=4"; or "deterministic"
     size_t obs_dim;
     size_t act_dim;
     const double *act_low;  // [act_dim]
@@ -57,15 +58,19 @@ mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env);
 /// The outputs of a policy in a graph.
 typedef struct {
     mr_node *act;      // [n x act_dim] in (-1, 1)
-    mr_node *log_prob; // [n x 1] nats, with respect to act
+    mr_node *log_prob; // [n x 1] nats, with respect to act; NULL: the policy is deterministic
 } mr_policy_nodes;
+
+/// Whether its actions depend on noise.
+bool mr_policy_is_stochastic(const mr_policy *policy);
 
 /// Adds the policy to a graph.
 ///
-///   obs    [n x obs_dim]
-///   noise  [n x act_dim] standard normals
-mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_graph *graph, mr_node *obs,
-                                mr_node *noise);
+///   params  mr_policy_params of this policy, or a copy of that set (a target)
+///   obs     [n x obs_dim]
+///   noise   [n x act_dim] standard normals; a deterministic policy leaves it alone
+mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
+                                mr_node *obs, mr_node *noise);
 
 /// Makes ready to act on up to `max_rows` observations at a time. Calls of mr_policy_sample and
 /// mr_policy_act allocate nothing after it.
@@ -76,7 +81,8 @@ mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 ///   obs       [n x obs_dim]  in, the task's own units; n at most what was prepared
 ///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic action
 ///   act       [n x act_dim]  out, each in [-1, 1] (the bounds are reached by rounding only)
-///   log_prob  [n]            out, nats, with respect to act; may be NULL
+///   log_prob  [n]            out, nats, with respect to act; may be NULL; a deterministic policy
+///                            has none and writes 0
 ///
 /// Reparameterised: the same noise and parameters give the same action.
 /// Fails with MR_ERR_NUMERIC when an action is not finite (the observation's row is named), and

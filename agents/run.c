@@ -20,14 +20,15 @@ static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";
 static const char evaluations_name[] = "evaluations.csv";
 
-enum { MAX_SCALARS = sizeof(mr_metrics) / sizeof(double), MAX_COLUMNS = 256 };
+enum { MAX_COLUMNS = 256 };
 
 struct mr_run {
     char *dir;
     char *path;                              // what mr_run_path returned last
     mr_growing_file *progress, *evaluations; // the tables
     size_t n_columns;                        // of progress.csv
-    const mr_metric *columns[MAX_COLUMNS];   // NULL: a figure that is not known here
+    const mr_metric *columns[MAX_COLUMNS];   // NULL: a metric that is not known here
+    mr_metric_list metrics;
     mr_events *events;
 };
 
@@ -92,9 +93,9 @@ static mr_status begin_progress(mr_run *run) {
     MR_TRY(mr_growing_file_create(mr_run_path(run, progress_name), &run->progress));
     MR_TRY(lock(run));
     MR_TRY(row_begin(&r));
-    for (size_t i = 0; i < mr_metric_count(); i++) {
-        fprintf(r.stream, "%s%s", i > 0 ? "," : "", mr_metric_at(i)->name);
-        run->columns[run->n_columns++] = mr_metric_at(i);
+    for (size_t i = 0; i < run->metrics.n; i++) {
+        fprintf(r.stream, "%s%s", i > 0 ? "," : "", run->metrics.at[i].name);
+        run->columns[run->n_columns++] = &run->metrics.at[i];
     }
     status = row_append(&r, run->progress);
 done:
@@ -110,7 +111,7 @@ static mr_status read_columns(mr_run *run) {
     text[strcspn(text, "\r\n")] = '\0';
     for (const char *name = strtok_r(text, ",", &rest);
          name != NULL && run->n_columns < MAX_COLUMNS; name = strtok_r(NULL, ",", &rest))
-        run->columns[run->n_columns++] = mr_metric_find(name);
+        run->columns[run->n_columns++] = mr_metric_find(&run->metrics, name);
 done:
     free(text);
     return status;
@@ -150,7 +151,7 @@ done:
     return status;
 }
 
-static mr_status run_new(const char *dir, mr_run **out) {
+static mr_status run_new(const char *dir, const mr_settings *settings, mr_run **out) {
     mr_run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return mr_fail_memory("a run");
@@ -160,6 +161,7 @@ static mr_status run_new(const char *dir, mr_run **out) {
         mr_run_close(run);
         return mr_fail_memory("a run");
     }
+    mr_metric_list_of(mr_agent_find(settings->agent), &run->metrics);
     // "runs/a/" is runs/a.
     for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
         run->dir[n - 1] = '\0';
@@ -181,7 +183,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_r
     mr_run *run = NULL;
     bool made = false;
 
-    MR_TRY(run_new(dir, &run));
+    MR_TRY(run_new(dir, settings, &run));
     MR_TRY(make_directory(run->dir));
     made = true;
     MR_TRY(mr_settings_write(settings, mr_run_path(run, config_name)));
@@ -198,10 +200,10 @@ done:
     return status;
 }
 
-mr_status mr_run_open(const char *dir, mr_run **out) {
+mr_status mr_run_open(const char *dir, const mr_settings *settings, mr_run **out) {
     mr_status status;
     mr_run *run = NULL;
-    MR_TRY(run_new(dir, &run));
+    MR_TRY(run_new(dir, settings, &run));
     MR_TRY(mr_growing_file_open(mr_run_path(run, progress_name), &run->progress));
     MR_TRY(mr_growing_file_open(mr_run_path(run, evaluations_name), &run->evaluations));
     MR_TRY(lock(run));
@@ -252,16 +254,12 @@ const char *mr_run_path(mr_run *run, const char *name) {
     return run->path;
 }
 
-static double value_of(const mr_metric *metric, const mr_metrics *metrics) {
-    return *(const double *)(const void *)((const char *)metrics + metric->offset);
-}
-
-// A row repeats the latest evaluation's figures; they are drawn once, where they were measured.
-static size_t scalars_of(const mr_metrics *metrics, mr_scalar *scalars) {
+// A row repeats the latest evaluation's metrics; they are drawn once, where they were measured.
+static size_t scalars_of(const mr_metric_list *list, mr_metrics *metrics, mr_scalar *scalars) {
     size_t n = 0;
-    for (size_t i = 0; i < mr_metric_count(); i++) {
-        const mr_metric *metric = mr_metric_at(i);
-        const double value = value_of(metric, metrics);
+    for (size_t i = 0; i < list->n; i++) {
+        const mr_metric *metric = &list->at[i];
+        const double value = *mr_metric_value(metric, metrics);
         if (!metric->of_evaluation && !isnan(value))
             scalars[n++] = (mr_scalar){metric->name, value};
     }
@@ -271,13 +269,14 @@ static size_t scalars_of(const mr_metrics *metrics, mr_scalar *scalars) {
 mr_status mr_run_log(mr_run *run, const mr_metrics *metrics) {
     mr_status status;
     row r;
-    mr_scalar scalars[MAX_SCALARS];
-    const size_t n = scalars_of(metrics, scalars);
+    mr_scalar scalars[MR_MAX_METRICS];
+    mr_metrics now = *metrics;
+    const size_t n = scalars_of(&run->metrics, &now, scalars);
     MR_TRY(row_begin(&r));
     for (size_t i = 0; i < run->n_columns; i++) {
         if (i > 0)
             fputc(',', r.stream);
-        row_number(&r, run->columns[i] != NULL ? value_of(run->columns[i], metrics) : NAN);
+        row_number(&r, run->columns[i] != NULL ? *mr_metric_value(run->columns[i], &now) : NAN);
     }
     status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
 done:

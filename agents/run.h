@@ -17,7 +17,7 @@
 /// eval/mean_ep_length, eval/returns and eval/lengths; the last two hold a number an episode, with
 /// spaces between.
 ///
-/// The events have a column's name and the row's time/total_timesteps. The figures of the latest
+/// The events have a column's name and the row's time/total_timesteps. The metrics of the latest
 /// evaluation, which the rows of progress.csv repeat, come once, at the step of the evaluation.
 #pragma once
 
@@ -42,7 +42,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_r
 
 /// Opens the directory of a run that is to go on. Fails with MR_ERR_USAGE when it is none, and when
 /// another process trains in it. Where the event file is gone, a new one is begun.
-mr_status mr_run_open(const char *dir, mr_run **out);
+mr_status mr_run_open(const char *dir, const mr_settings *settings, mr_run **out);
 
 /// Sizes of the files, all of which is now on the disk.
 mr_status mr_run_sync(mr_run *run, mr_run_sizes *sizes);

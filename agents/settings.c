@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/agent.h"
 #include "agents/peer_names.h"
 #include "agents/run_files.h"
 #include "nn/nearest.h"
@@ -22,9 +24,10 @@ static const double max_exact = 0x1p53; // up to here every whole number is a do
 
 #define AT(field) offsetof(mr_settings, field)
 
-// The learning defaults are the published settings of SAC on MuJoCo tasks (Haarnoja et al. 2018,
-// arXiv:1812.05905, table 1), with the learning rates and the start of CleanRL's.
-static const mr_setting table[] = {
+// What every run has. The learning defaults are the published settings of SAC on MuJoCo tasks
+// (Haarnoja et al. 2018, arXiv:1812.05905, table 1), with the learning rates and the start of
+// CleanRL's.
+static const mr_setting common[] = {
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
      "task to train on; may be given as an argument instead", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
@@ -32,8 +35,9 @@ static const mr_setting table[] = {
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description (.yaml or .so) of the task of a model of your own, ENV being mjcf:FILE.xml",
      false},
-    {"policy", MR_SETTING_TEXT, AT(policy), "real_nvp", 0, 0, "NAME",
-     "what actions are drawn from: gaussian, or a flow, with options as in real_nvp:layers=2",
+    {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
+     "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
+     "each has options of its own",
      false},
     {"steps", MR_SETTING_COUNT, AT(steps), "1000000", 1, 1e12, "N",
      "environment steps to train for", false},
@@ -53,21 +57,8 @@ static const mr_setting table[] = {
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
      "widths of the hidden layers of actor and critics", false},
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
-    {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
-     "share of the critics that moves into their targets at each update", false},
-    {"actor_lr", MR_SETTING_REAL, AT(actor_lr), "0.0003", 1e-9, 1, "X",
-     "learning rate of the actor and of the temperature", false},
-    {"critic_lr", MR_SETTING_REAL, AT(critic_lr), "0.001", 1e-9, 1, "X",
-     "learning rate of the critics", false},
-    {"alpha", MR_SETTING_AUTO, AT(alpha), "auto", 0, 1000, "auto|X",
-     "entropy temperature; auto: learned, from 1", false},
-    {"target_entropy", MR_SETTING_AUTO, AT(target_entropy), "auto", -1e6, 1e6, "auto|X",
-     "entropy (nats) that the learned temperature aims at; auto: minus the number of actuators",
-     false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
-    {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "1", 1, 1000, "N",
-     "critic updates for each update of the actor", false},
     {"reward_scale", MR_SETTING_REAL, AT(reward_scale), "1", 0, 1e6, "X",
      "what the task's rewards are multiplied by in updates; 0: the bonus alone is sought", false},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
@@ -132,15 +123,75 @@ static const size_t changeable[] = {AT(steps),
                                     AT(changed_files),
                                     AT(out)};
 
+// ---- The table of all
+
+static mr_setting table[MR_MAX_SETTINGS];
+static const char *agent_of[MR_MAX_SETTINGS]; // of each row; NULL: every run has it
+static size_t n_settings;
+static char agent_words[MR_MAX_AGENTS * MR_MAX_CHOICE]; // "sac|td3"
+
+static void add_setting(const mr_setting *row, size_t base, const char *agent) {
+    assert(n_settings < MR_MAX_SETTINGS);
+    mr_setting *added = &table[n_settings];
+    agent_of[n_settings++] = agent;
+    *added = *row;
+    added->offset += base;
+}
+
+static void add_agent(size_t i) {
+    const mr_agent_ops *agent = mr_agent_at(i);
+    const size_t base = AT(agent_options) + i * sizeof(mr_agent_options), n = strlen(agent_words);
+    assert(agent->options_size <= MR_MAX_AGENT_OPTIONS);
+    snprintf(agent_words + n, sizeof agent_words - n, "%s%s", i > 0 ? "|" : "", agent->name);
+    for (size_t k = 0; k < agent->n_options; k++)
+        add_setting(&agent->options[k], base, agent->name);
+}
+
+static void make_table(void) {
+    assert(mr_agent_count() <= MR_MAX_AGENTS);
+    for (size_t i = 0; i < MR_COUNT(common); i++) {
+        add_setting(&common[i], 0, NULL);
+        if (common[i].offset != AT(agent))
+            continue;
+        table[n_settings - 1].metavar = agent_words;
+        for (size_t k = 0; k < mr_agent_count(); k++)
+            add_agent(k);
+    }
+}
+
 size_t mr_setting_count(void) {
-    return MR_COUNT(table);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_table);
+    return n_settings;
 }
 
 const mr_setting *mr_setting_at(size_t i) {
-    return &table[i];
+    return i < mr_setting_count() ? &table[i] : NULL;
 }
 
-// The types: how each is read from text and written to it, and how messages call it.
+const char *mr_setting_agent(const mr_setting *setting) {
+    return agent_of[setting - table];
+}
+
+bool mr_setting_is_used(const mr_setting *setting, const mr_settings *settings) {
+    const char *agent = mr_setting_agent(setting);
+    return !agent || strcmp(agent, settings->agent) == 0;
+}
+
+const void *mr_settings_agent_options(const mr_settings *settings) {
+    size_t i = 0;
+    while (strcmp(mr_agent_at(i)->name, settings->agent) != 0)
+        i++;
+    return settings->agent_options[i].bytes;
+}
+
+const char *mr_settings_policy(const mr_settings *settings) {
+    return mr_agent_find(settings->agent)->policy(mr_settings_agent_options(settings));
+}
+
+// ---- Types
+
+// How each is read from text and written to it, and how messages call it.
 typedef struct {
     bool (*parse)(const mr_setting *setting, const char *text, void *field);
     void (*format)(const void *field, char *text, size_t size);
@@ -394,7 +445,7 @@ static bool same_name(const char *a, const char *b) {
 }
 
 const mr_setting *mr_setting_find(const char *name) {
-    for (size_t i = 0; i < MR_COUNT(table); i++)
+    for (size_t i = 0; i < mr_setting_count(); i++)
         if (same_name(name, table[i].name))
             return &table[i];
     return NULL;
@@ -426,7 +477,7 @@ int mr_settings_threads(size_t threads) {
 
 void mr_settings_init(mr_settings *settings) {
     *settings = (mr_settings){0};
-    for (size_t i = 0; i < MR_COUNT(table); i++) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_status status =
             mr_setting_store(&table[i], settings, table[i].initial, table[i].name);
         assert(status == MR_OK);
@@ -438,26 +489,63 @@ static const char *name_at(const void *rows, size_t i) {
     return ((const mr_setting *)rows)[i].name;
 }
 
+static mr_status store_by_name(mr_settings *settings, const char *name, const char *text,
+                               const char *where) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < n_settings; i++) {
+        if (!same_name(name, table[i].name))
+            continue;
+        MR_TRY(mr_setting_store(&table[i], settings, text, where));
+        settings->is_given[i] = true;
+    }
+done:
+    return status;
+}
+
 mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
                           const char *where) {
-    const mr_setting *setting = mr_setting_find(name);
-    if (setting != NULL)
-        return mr_setting_store(setting, settings, text, where);
+    if (mr_setting_find(name) != NULL)
+        return store_by_name(settings, name, text, where);
     char theirs[256];
     if (mr_peer_name_explain(name, false, theirs, sizeof theirs))
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; %s", where, theirs);
-    const char *nearest = mr_nearest(name, MR_COUNT(table), name_at, table);
+    const char *nearest = mr_nearest(name, n_settings, name_at, table);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);
     return mr_fail(MR_ERR_USAGE, "%s is not a setting; they are those of `millrace train --help`",
                    where);
 }
 
+// The row of that name that a run with these settings has; NULL: none.
+static const mr_setting *find_used(const char *name, const mr_settings *settings) {
+    for (size_t i = 0; i < mr_setting_count(); i++)
+        if (strcmp(table[i].name, name) == 0 && mr_setting_is_used(&table[i], settings))
+            return &table[i];
+    return NULL;
+}
+
+static mr_status check_agent_options(const mr_settings *settings) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *row = &table[i];
+        if (settings->is_given[i] && !find_used(row->name, settings))
+            return mr_fail(MR_ERR_USAGE,
+                           "%s is an option of the agent %s, and this run's agent is %s; leave it "
+                           "out or choose the agent %s",
+                           row->name, agent_of[i], settings->agent, agent_of[i]);
+        if (row->type == MR_SETTING_TEXT && row->initial[0] != '\0' &&
+            ((const char *)settings)[row->offset] == '\0')
+            return mr_fail(MR_ERR_USAGE, "%s is empty; give it a value, such as %s", row->name,
+                           row->initial);
+    }
+    return MR_OK;
+}
+
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; name one, such as HalfCheetah-v5");
-    if (settings->policy[0] == '\0')
-        return mr_fail(MR_ERR_USAGE, "policy is empty; name one, such as gaussian or real_nvp");
+    const mr_status status = check_agent_options(settings);
+    if (status != MR_OK)
+        return status;
     if (settings->buffer_size < settings->batch_size)
         return mr_fail(MR_ERR_USAGE,
                        "buffer_size is %zu, less than the batch_size of %zu; raise the one or "

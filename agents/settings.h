@@ -1,8 +1,9 @@
-/// Everything a training run can be told, in one table.
+/// Everything a training run can be told, in tables.
 ///
 /// One row a setting: its name, type, default, range and help. `millrace train --help`, the command
-/// line, the config file, `--set`, their checks and the saved config.yaml are all made from that
-/// table. The options of the other commands are rows of the same kind.
+/// line, the config file, `--set`, their checks and the saved config.yaml are all made from these
+/// tables: one of what every run has, and one of each agent's own options (mr_agent_ops). The
+/// options of the other commands are rows of the same kind.
 #pragma once
 
 #include "nn/mlp.h"
@@ -12,7 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MR_MAX_TEXT = 1024, MR_MAX_CHOICE = 32 };
+enum {
+    MR_MAX_TEXT = 1024,
+    MR_MAX_CHOICE = 32,
+    MR_MAX_SETTINGS = 128,
+    MR_MAX_AGENTS = 8,
+    MR_MAX_AGENT_OPTIONS = 1280, // bytes: a text and some numbers
+};
 
 /// A number, or the word `auto`.
 typedef struct {
@@ -20,11 +27,17 @@ typedef struct {
     double value; // unused where automatic
 } mr_auto;
 
+/// The options of one agent: its own struct (sac.h, td3.h).
+typedef union {
+    max_align_t alignment;
+    char bytes[MR_MAX_AGENT_OPTIONS];
+} mr_agent_options;
+
 typedef struct {
     char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT]; // its options (mr_env_options): "frame_skip=2,healthy_z_range=0:1"
     char task[MR_MAX_TEXT];    // file that describes the task of an "mjcf:" model
-    char policy[MR_MAX_TEXT];  // a flow's text: "gaussian", "real_nvp:layers=2,hidden=64x64"
+    char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
     size_t steps;              // environment steps, all copies counted
     uint64_t seed;
     size_t threads; // 0: the cores at hand, at most 4
@@ -34,13 +47,7 @@ typedef struct {
     size_t learning_starts; // environment steps of uniform actions before the first update
     mr_widths hidden;       // of the actor and of each critic
     double gamma;
-    double tau;
-    double actor_lr; // the temperature's too
-    double critic_lr;
-    mr_auto alpha;
-    mr_auto target_entropy; // nats; automatic: -act_dim
     size_t updates_per_step;
-    size_t policy_delay; // critic updates for each actor update
     double reward_scale;
     char bonus[MR_MAX_CHOICE];       // "none", or a kind of agents/bonus_kind.h
     char bonus_flow[MR_MAX_TEXT];    // of the density
@@ -61,6 +68,8 @@ typedef struct {
     char curve_secret_key[MR_MAX_TEXT];
     char changed_files[MR_MAX_CHOICE]; // mr_changed_files (run_files.h)
     char out[MR_MAX_TEXT];             // "": runs/ENV-POLICY-sSEED-DATE, chosen by the command
+    mr_agent_options agent_options[MR_MAX_AGENTS]; // in the order of the agents' registry
+    bool is_given[MR_MAX_SETTINGS];                // by row: whether it was set by name
 } mr_settings;
 
 typedef enum {
@@ -103,12 +112,25 @@ mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *
 /// Reading it back gives the same value, bit for bit.
 void mr_setting_format(const mr_setting *setting, const void *fields, char *text, size_t size);
 
-/// The table of the fields of mr_settings.
+/// The table of the fields of mr_settings: what every run has and, after the choice of the agent,
+/// each agent's options. Agents may have options of the same name.
 size_t mr_setting_count(void);
 const mr_setting *mr_setting_at(size_t i);
 
-/// The row of that name, written with `_` or `-`; NULL where there is none.
+/// The first row of that name, written with `_` or `-`; NULL if there is none.
 const mr_setting *mr_setting_find(const char *name);
+
+/// The agent whose option a row of that table is; NULL: every run has it.
+const char *mr_setting_agent(const mr_setting *setting);
+
+/// Whether a run with these settings has that one: whether it is no option of another agent.
+bool mr_setting_is_used(const mr_setting *setting, const mr_settings *settings);
+
+/// The options of the chosen agent: its own struct.
+const void *mr_settings_agent_options(const mr_settings *settings);
+
+/// The text of the policy that the chosen agent trains: "real_nvp:layers=2", "deterministic".
+const char *mr_settings_policy(const mr_settings *settings);
 
 /// Whether a run with these settings that is resumed may have another value of it than it was begun
 /// with: whether all that has happened would have happened with the new one too.
@@ -120,8 +142,8 @@ int mr_settings_threads(size_t threads);
 /// The defaults.
 void mr_settings_init(mr_settings *settings);
 
-/// mr_setting_store by name. Fails with MR_ERR_USAGE on an unknown one too; the nearest is then in
-/// the message.
+/// mr_setting_store by name; an option that several agents have is set for each of them, whichever
+/// is chosen. Fails with MR_ERR_USAGE on an unknown one too; the nearest is then in the message.
 mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
                           const char *where);
 
@@ -134,6 +156,6 @@ mr_status mr_settings_read(mr_settings *settings, const char *path);
 /// atomically.
 mr_status mr_settings_write(const mr_settings *settings, const char *path);
 
-/// Checks what no single setting can (batch_size against buffer_size, ...). Fails with
-/// MR_ERR_USAGE.
+/// Checks what no single setting can: batch_size against buffer_size, whether what was set by name
+/// is an option of the chosen agent, ... Fails with MR_ERR_USAGE.
 mr_status mr_settings_check(const mr_settings *settings);

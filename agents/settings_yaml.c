@@ -9,15 +9,15 @@
 
 #include "nn/file.h"
 
-enum { NAME_SIZE = 256, WHERE_SIZE = 512, MAX_SETTINGS = 128 };
+enum { NAME_SIZE = 256, WHERE_SIZE = 512 };
 
 // A file being read. `event` is the present one; it is released when the next is fetched.
 typedef struct {
     const char *path;
     yaml_parser_t parser;
     yaml_event_t event;
-    mr_settings settings;     // what is set so far
-    bool given[MAX_SETTINGS]; // by row of the table
+    mr_settings settings;        // what is set so far
+    bool given[MR_MAX_SETTINGS]; // by row of the table
 } reader;
 
 static mr_status fault(const reader *r, yaml_mark_t mark, const char *what) {
@@ -181,7 +181,7 @@ static bool add_settings(yaml_document_t *document, const mr_settings *settings)
         const mr_setting *setting = mr_setting_at(i);
         char text[MR_MAX_TEXT];
         mr_setting_format(setting, settings, text, sizeof text);
-        if (setting->own_to_run)
+        if (setting->own_to_run || !mr_setting_is_used(setting, settings))
             continue;
         const bool is_list = setting->type == MR_SETTING_WIDTHS;
         const int key = add_scalar(document, setting->name);

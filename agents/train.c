@@ -41,7 +41,7 @@ static mr_status evaluate(mr_trainer *t) {
                                      .max_steps =
                                          mr_eval_max_steps(mr_vec_env_get_spec(t->eval_envs),
                                                            t->settings->eval_max_steps,
-                                                           (size_t)t->more.longest_episode),
+                                                           (size_t)t->loop.longest_episode),
                                      .stop = t->stop};
     MR_TRY(mr_evaluate(t->policy, t->eval_envs, &options, t->evaluation));
     tell_cut(t, options.max_steps);
@@ -78,9 +78,7 @@ static mr_status choose_actions(mr_trainer *t, size_t step) {
         mr_random random = mr_random_stream(s->seed, MR_STREAM_EXPLORE, step);
         mr_random_fill_uniform(&random, n, -1, 1, t->act);
     } else {
-        mr_random random = mr_random_stream(s->seed, MR_STREAM_ACTION, step);
-        mr_random_fill_normal(&random, n, t->noise);
-        status = mr_policy_sample(t->policy, t->n_envs, t->obs, t->noise, t->act, NULL);
+        status = mr_agent_act(t->agent, t->n_envs, t->obs, step, t->act);
     }
     mr_policy_scale(t->policy, t->n_envs, t->act, t->action);
     return status;
@@ -109,8 +107,8 @@ static mr_status remember(mr_trainer *t, size_t i) {
     tell_warning(t, step->warning);
     if (!step->terminated && !step->truncated)
         return MR_OK;
-    if (r->episode_length > t->more.longest_episode)
-        t->more.longest_episode = r->episode_length;
+    if (r->episode_length > t->loop.longest_episode)
+        t->loop.longest_episode = r->episode_length;
     mr_trainer_note_episode(t, r);
     return mr_trainer_begin_next(t, i);
 }
@@ -154,8 +152,8 @@ static void tell_note(mr_trainer *t) {
 static mr_status update_once(mr_trainer *t) {
     mr_status status;
     const mr_batch *batch;
-    MR_TRY(mr_batch_draw(t->batches, t->replay, mr_sac_n_updates(t->sac), &batch));
-    MR_TRY(mr_sac_update(t->sac, batch));
+    MR_TRY(mr_batch_draw(t->batches, t->replay, mr_agent_n_updates(t->agent), &batch));
+    MR_TRY(mr_agent_update(t->agent, batch));
     if (t->bonus)
         mr_bonus_train(t->bonus);
     mr_trainer_note_update(t);
@@ -170,7 +168,7 @@ static mr_status update(mr_trainer *t, size_t step) {
     if (step + t->n_envs <= s->learning_starts || mr_replay_size(t->replay) == 0)
         return MR_OK;
     const size_t n = t->n_envs * s->updates_per_step;
-    for (double *k = &t->more.n_step_updates; *k < (double)n; ++*k) {
+    for (double *k = &t->loop.n_step_updates; *k < (double)n; ++*k) {
         t->is_between_steps = mr_trainer_is_stopped(t);
         if (t->is_between_steps)
             return MR_STOPPED;
@@ -178,7 +176,7 @@ static mr_status update(mr_trainer *t, size_t step) {
         if (status != MR_OK)
             return status;
     }
-    t->more.n_step_updates = 0;
+    t->loop.n_step_updates = 0;
     tell_note(t);
     return MR_OK;
 }
@@ -328,7 +326,7 @@ static mr_status resume(mr_trainer *t) {
     mr_status status;
     size_t n_lost = 0;
     const mr_settings used = mr_trainer_used_settings(t);
-    MR_TRY(mr_run_open(used.out, &t->run));
+    MR_TRY(mr_run_open(used.out, &used, &t->run));
     MR_TRY(mr_trainer_load_checkpoint(t, &used));
     MR_TRY(mr_run_cut(t->run, &t->loop.n_bytes));
     MR_TRY(mr_settings_write(&used, mr_run_path(t->run, "config.yaml")));

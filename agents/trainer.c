@@ -51,26 +51,6 @@ static mr_status open_envs(mr_trainer *t) {
     return status;
 }
 
-static mr_status make_policy(mr_trainer *t) {
-    const mr_settings *s = t->settings;
-    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
-    const mr_policy_spec spec = {.env = mr_env_is_remote(s->env) ? env->name : s->env,
-                                 .env_set = s->env_set,
-                                 .task = s->task,
-                                 .engine = env->engine,
-                                 .engine_version = env->engine_version,
-                                 .flow = s->policy,
-                                 .obs_dim = env->obs_dim,
-                                 .act_dim = env->act_dim,
-                                 .act_low = env->act_low,
-                                 .act_high = env->act_high,
-                                 .hidden = s->hidden};
-    mr_status status = mr_policy_new(&spec, s->seed, &t->policy);
-    if (status == MR_OK)
-        status = mr_policy_prepare(t->policy, t->n_envs);
-    return status;
-}
-
 static double decay_rate(const mr_settings *s) {
     return s->bonus_decay_rate.automatic ? 1 - pow(last_share, 1 / (double)s->steps)
                                          : s->bonus_decay_rate.value;
@@ -108,22 +88,31 @@ static mr_status make_batches(mr_trainer *t) {
 
 static mr_status make_agent(mr_trainer *t) {
     const mr_settings *s = t->settings;
-    const mr_sac_options options = {
-        .batch_size = s->batch_size,
-        .hidden = s->hidden,
-        .tau = s->tau,
-        .actor_lr = s->actor_lr,
-        .critic_lr = s->critic_lr,
-        .learns_alpha = s->alpha.automatic,
-        .alpha = s->alpha.value,
-        .target_entropy =
-            s->target_entropy.automatic ? -(double)t->act_dim : s->target_entropy.value,
-        .policy_delay = s->policy_delay,
-        .has_intrinsic = t->bonus && strcmp(s->bonus_critic, "separate") == 0,
-        .intrinsic_hidden = s->bonus_hidden,
-        .seed = s->seed,
-        .n_threads = t->n_threads};
-    return mr_sac_new(t->policy, &options, &t->sac);
+    const mr_env_spec *env = mr_vec_env_get_spec(t->envs);
+    const mr_policy_spec spec = {.env = mr_env_is_remote(s->env) ? env->name : s->env,
+                                 .env_set = s->env_set,
+                                 .task = s->task,
+                                 .engine = env->engine,
+                                 .engine_version = env->engine_version,
+                                 .obs_dim = env->obs_dim,
+                                 .act_dim = env->act_dim,
+                                 .act_low = env->act_low,
+                                 .act_high = env->act_high,
+                                 .hidden = s->hidden};
+    const mr_agent_setup setup = {.batch_size = s->batch_size,
+                                  .n_envs = t->n_envs,
+                                  .hidden = s->hidden,
+                                  .has_intrinsic =
+                                      t->bonus && strcmp(s->bonus_critic, "separate") == 0,
+                                  .intrinsic_hidden = s->bonus_hidden,
+                                  .seed = s->seed,
+                                  .n_threads = t->n_threads};
+    const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,
+                                          mr_settings_agent_options(s), &t->agent);
+    if (status != MR_OK)
+        return status;
+    t->policy = mr_agent_policy(t->agent);
+    return mr_policy_prepare(t->policy, t->n_envs);
 }
 
 static size_t larger(size_t a, size_t b) {
@@ -146,21 +135,22 @@ static mr_status make_buffers(mr_trainer *t) {
     t->next_obs = calloc(n * t->obs_dim, sizeof *t->next_obs);
     t->action = calloc(n * t->act_dim, sizeof *t->action);
     t->act = calloc(n * t->act_dim, sizeof *t->act);
-    t->noise = calloc(n * t->act_dim, sizeof *t->noise);
     t->step = calloc(n, sizeof *t->step);
     t->rollout = calloc(n, sizeof *t->rollout);
     t->actions = calloc(n, sizeof *t->actions);
     t->first_obs = calloc(n * t->obs_dim, sizeof *t->first_obs);
     t->has_first_obs = calloc(n, sizeof *t->has_first_obs);
     t->active = calloc(n, sizeof *t->active);
-    const bool whole = t->obs && t->next_obs && t->action && t->act && t->noise && t->step &&
-                       t->rollout && t->actions && t->first_obs && t->has_first_obs && t->active;
+    const bool whole = t->obs && t->next_obs && t->action && t->act && t->step && t->rollout &&
+                       t->actions && t->first_obs && t->has_first_obs && t->active;
     return whole ? MR_OK : mr_fail_memory("training");
 }
 
-static void clear_metrics(mr_metrics *metrics) {
-    for (size_t i = 0; i < mr_metric_count(); i++)
-        *(double *)((char *)metrics + mr_metric_at(i)->offset) = NAN;
+static void clear_metrics(const mr_agent_ops *agent, mr_metrics *metrics) {
+    mr_metric_list list;
+    mr_metric_list_of(agent, &list);
+    for (size_t i = 0; i < list.n; i++)
+        *mr_metric_value(&list.at[i], metrics) = NAN;
     metrics->total_timesteps = 0;
     metrics->episodes = 0;
     metrics->n_diverged = 0;
@@ -197,7 +187,6 @@ mr_status mr_trainer_build(mr_trainer *t) {
     const mr_settings used =
         mr_trainer_used_settings(t); // how many environments there are is known only now
     MR_TRY(mr_settings_check(&used));
-    MR_TRY(make_policy(t));
     MR_TRY(make_bonus(t));
     MR_TRY(make_batches(t));
     MR_TRY(make_agent(t));
@@ -206,7 +195,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     MR_TRY(mr_params_copy(mr_policy_params(t->policy), &t->best));
     MR_TRY(make_buffers(t));
     t->max_kept_actions = choose_max_kept_actions(t);
-    clear_metrics(&t->loop.now);
+    clear_metrics(mr_agent_get_ops(t->agent), &t->loop.now);
     t->loop.best_mean_reward = -INFINITY;
     t->logged_steps = -1;
     t->begun_s = mr_clock_s();
@@ -216,10 +205,9 @@ done:
 
 void mr_trainer_close(mr_trainer *t) {
     mr_run_close(t->run);
-    mr_sac_free(t->sac);
+    mr_agent_free(t->agent);
     mr_batch_maker_free(t->batches);
     mr_bonus_free(t->bonus);
-    mr_policy_free(t->policy);
     mr_params_free(t->best);
     mr_replay_free(t->replay);
     mr_evaluation_free(t->evaluation);
@@ -230,7 +218,6 @@ void mr_trainer_close(mr_trainer *t) {
     free(t->next_obs);
     free(t->action);
     free(t->act);
-    free(t->noise);
     free(t->step);
     free(t->rollout);
     for (size_t i = 0; t->actions && i < t->n_envs; i++)

@@ -6,7 +6,6 @@
 #include "agents/evaluate.h"
 #include "agents/replay.h"
 #include "agents/run.h"
-#include "agents/sac.h"
 #include "agents/train.h"
 
 typedef struct {
@@ -18,18 +17,18 @@ typedef struct {
     int n_threads;
     mr_vec_env *envs;
     mr_vec_env *eval_envs; // where the environments are elsewhere, the same as envs
-    mr_policy *policy;
-    mr_params *best; // the policy's, of the best evaluation
+    mr_policy *policy;     // the agent's
+    mr_params *best;       // the policy's, of the best evaluation
     mr_replay *replay;
     mr_bonus *bonus; // NULL: none
-    mr_sac *sac;
+    mr_agent *agent;
     mr_batch_maker *batches;
     mr_run *run;
     mr_evaluation *evaluation;
     size_t n_envs, obs_dim, act_dim;
     double *obs, *next_obs;  // [n_envs x obs_dim]
     double *action;          // [n_envs x act_dim] the task's own units
-    mr_real *act, *noise;    // [n_envs x act_dim]
+    mr_real *act;            // [n_envs x act_dim]
     mr_step *step;           // [n_envs]
     mr_rollout *rollout;     // [n_envs]
     mr_actions *actions;     // [n_envs]
@@ -39,7 +38,6 @@ typedef struct {
     bool *active;            // [n_envs]
     mr_engine engine; // that simulates the task; in a resumed run, that it was simulated by before
     mr_loop loop;
-    mr_loop_more more;
     double logged_steps;     // at the last row of progress.csv of this process; -1: none yet
     bool is_between_steps;   // all of the above belongs to one moment that can be gone on from
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step

@@ -1,4 +1,4 @@
-// The figures of a training run: its clock, its episodes, its updates, its rows.
+// The metrics of a training run: its clock, its episodes, its updates, its rows.
 
 #include "agents/trainer.h"
 
@@ -33,16 +33,15 @@ void mr_trainer_note_episode(mr_trainer *t, const mr_rollout *r) {
 }
 
 void mr_trainer_note_update(mr_trainer *t) {
-    const mr_sac_metrics *f = mr_sac_get_metrics(t->sac);
-    mr_sac_metrics *sum = &t->loop.sum;
-    sum->critic_loss += f->critic_loss;
-    sum->q_mean += f->q_mean;
-    sum->actor_loss += f->actor_loss;
-    sum->alpha_loss += f->alpha_loss;
-    sum->entropy += f->entropy;
+    const mr_agent_ops *agent = mr_agent_get_ops(t->agent);
+    for (size_t i = 0; i < agent->n_metrics; i++) {
+        const double value = mr_agent_metric_value(t->agent, i);
+        t->loop.sum[i] += value;
+        if (agent->metrics[i].is_latest)
+            t->loop.now.agent[i] = value;
+    }
     t->loop.n_summed++;
-    t->loop.now.ent_coef = f->alpha;
-    t->loop.now.n_updates = (double)mr_sac_n_updates(t->sac);
+    t->loop.now.n_updates = (double)mr_agent_n_updates(t->agent);
 }
 
 static void note_bonus(mr_trainer *t) {
@@ -59,15 +58,14 @@ static void note_bonus(mr_trainer *t) {
 }
 
 mr_status mr_trainer_log_row(mr_trainer *t) {
-    const mr_sac_metrics *sum = &t->loop.sum;
+    const mr_agent_ops *agent = mr_agent_get_ops(t->agent);
     const double n = t->loop.n_summed > 0 ? t->loop.n_summed : NAN;
-    t->loop.now.critic_loss = sum->critic_loss / n;
-    t->loop.now.q_mean = sum->q_mean / n;
-    t->loop.now.actor_loss = sum->actor_loss / n;
-    t->loop.now.ent_coef_loss = sum->alpha_loss / n;
-    t->loop.now.entropy = sum->entropy / n;
+    for (size_t i = 0; i < agent->n_metrics; i++) {
+        if (!agent->metrics[i].is_latest)
+            t->loop.now.agent[i] = t->loop.sum[i] / n;
+        t->loop.sum[i] = 0;
+    }
     t->loop.n_summed = 0;
-    t->loop.sum = (mr_sac_metrics){0};
     t->logged_steps = t->loop.now.total_timesteps;
     note_bonus(t);
     mr_trainer_note_time(t);

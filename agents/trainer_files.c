@@ -44,7 +44,7 @@ mr_status mr_trainer_save_density_of_step(mr_trainer *t) {
 
 static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
     return (mr_checkpoint){.settings = used,
-                           .sac = t->sac,
+                           .agent = t->agent,
                            .best = t->best,
                            .replay = t->replay,
                            .bonus = t->bonus,
@@ -55,7 +55,6 @@ static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
                            .loop = &t->loop,
                            .rollouts = t->rollout,
                            .actions = t->actions,
-                           .more = &t->more,
                            .obs = t->obs};
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/agent.h"
 #include "scripts/command.h"
 
 enum { HELP_COLUMN = 27, PAGE_WIDTH = 80 };
@@ -47,6 +48,12 @@ static void print_commands(const mr_command *group) {
         printf("  %-8s %s\n", mr_command_word(group->commands[i]), group->commands[i]->summary);
 }
 
+// The agent whose option a command's option `i` is; NULL: none's. Settings come first.
+static const char *agent_of(const mr_command *command, size_t i) {
+    return command->takes_settings && i < mr_setting_count() ? mr_setting_agent(mr_setting_at(i))
+                                                             : NULL;
+}
+
 void mr_command_print_help(const mr_command *command) {
     const bool is_program = command == &mr_program;
     printf("Usage: millrace %s%s%s\n\n%s\n", is_program ? "" : command->name, is_program ? "" : " ",
@@ -55,7 +62,15 @@ void mr_command_print_help(const mr_command *command) {
         print_commands(command);
     printf("\nOptions%s:\n", command->takes_settings ? " (defaults in brackets)" : "");
     for (size_t i = 0; i < mr_command_option_count(command); i++)
-        print_option(mr_command_option_at(command, i), mr_command_option_letter(command, i));
+        if (!agent_of(command, i))
+            print_option(mr_command_option_at(command, i), mr_command_option_letter(command, i));
+    for (size_t k = 0; k < mr_agent_count() && command->takes_settings; k++) {
+        const mr_agent_ops *agent = mr_agent_at(k);
+        printf("\nOptions of --agent %s:\n", agent->name);
+        for (size_t i = 0; i < mr_setting_count(); i++)
+            if (agent_of(command, i) && strcmp(agent_of(command, i), agent->name) == 0)
+                print_option(mr_setting_at(i), '\0');
+    }
 }
 
 static mr_status run_help(const mr_command_line *line, int *exit_code) {

@@ -83,8 +83,10 @@ static void compose(const mr_progress *progress, const mr_metrics *now, line *l)
         line_add(l, "return %.1f", now->ep_rew_last);
     if (!isnan(now->eval_mean_reward))
         line_add(l, "evaluated %.1f", now->eval_mean_reward);
-    if (!isnan(now->ent_coef))
-        line_add(l, "alpha %.4f", now->ent_coef);
+    const mr_agent_ops *agent = mr_agent_find(progress->settings->agent);
+    for (size_t i = 0; i < agent->n_metrics; i++)
+        if (agent->metrics[i].brief && !isnan(now->agent[i]))
+            line_add(l, "%s %.4f", agent->metrics[i].brief, now->agent[i]);
 }
 
 // Averages the time a step takes, not the steps a second: the few slow seconds of learning soon

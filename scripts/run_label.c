@@ -22,7 +22,7 @@ static const char *const aside[] = {
 };
 
 // Said without their names.
-static const char *const plain[] = {"env", "policy"};
+static const char *const plain[] = {"env", "agent", "policy"};
 
 static bool is_among(const char *name, size_t n, const char *const *names) {
     for (size_t i = 0; i < n; i++)
@@ -33,6 +33,8 @@ static bool is_among(const char *name, size_t n, const char *const *names) {
 
 static bool is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b) {
     char of_a[MR_MAX_TEXT], of_b[MR_MAX_TEXT];
+    if (!mr_setting_is_used(setting, a) || !mr_setting_is_used(setting, b))
+        return true; // that the agents differ is told by `agent`
     mr_setting_format(setting, a, of_a, sizeof of_a);
     mr_setting_format(setting, b, of_b, sizeof of_b);
     return strcmp(of_a, of_b) == 0;
@@ -63,7 +65,7 @@ void mr_run_label(const mr_settings *run, size_t n, const mr_settings *const *al
         const mr_setting *setting = mr_setting_at(i);
         const bool is_plain = is_among(setting->name, MR_COUNT(plain), plain);
         char value[MR_MAX_TEXT];
-        if (is_among(setting->name, MR_COUNT(aside), aside) ||
+        if (is_among(setting->name, MR_COUNT(aside), aside) || !mr_setting_is_used(setting, run) ||
             (strcmp(setting->name, "policy") != 0 && !tells_apart(setting, run, n, all)))
             continue;
         mr_setting_format(setting, run, value, sizeof value);
@@ -74,4 +76,6 @@ void mr_run_label(const mr_settings *run, size_t n, const mr_settings *const *al
             used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", comma,
                                      is_plain ? "" : setting->name, is_plain ? "" : " ", value);
     }
+    if (used == 0)
+        snprintf(text, size, "%s", run->agent);
 }

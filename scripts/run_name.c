@@ -45,7 +45,7 @@ mr_status mr_run_name_choose(mr_settings *settings, int *lock) {
 
     char env[MAX_PART + 1], policy[MAX_PART + 1], date[DATE_SIZE];
     copy_clean(settings->env, env);
-    copy_clean(settings->policy, policy);
+    copy_clean(mr_settings_policy(settings), policy);
     write_date(date);
     const int length = snprintf(settings->out, sizeof settings->out, "%s/%s-%s-s%llu-%s", parent,
                                 env, policy, (unsigned long long)settings->seed, date);

@@ -57,9 +57,9 @@ static const mr_setting *const until_option = &options[2];
 static const mr_setting *const resume_option = &options[3];
 
 static void announce(const mr_settings *settings) {
-    fprintf(stderr, "training %s on %s for %zu steps, seed %llu; results go to %s\n",
-            settings->policy, settings->env, settings->steps, (unsigned long long)settings->seed,
-            settings->out);
+    fprintf(stderr, "training %s (%s) on %s for %zu steps, seed %llu; results go to %s\n",
+            settings->agent, mr_settings_policy(settings), settings->env, settings->steps,
+            (unsigned long long)settings->seed, settings->out);
     if (settings->steps <= settings->learning_starts)
         fprintf(stderr,
                 "note: learning starts after step %zu, so nothing will be learned; lower "
@@ -165,6 +165,13 @@ static mr_status store_pair(mr_settings *settings, const char *given) {
     return status == MR_OK ? mr_settings_set(settings, key, value, where) : status;
 }
 
+static mr_status store_option(mr_settings *settings, const mr_given *given) {
+    char name[MR_OPTION_NAME_SIZE], where[MR_OPTION_NAME_SIZE + 2];
+    mr_option_name(given->option, name);
+    snprintf(where, sizeof where, "--%s", name);
+    return mr_settings_set(settings, given->option->name, given->value, where);
+}
+
 // The same setting may be given as an option, by --set, and, of the environment, by itself.
 static mr_status list_assignments(const mr_command_line *line, mr_assignment *list, size_t *n) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
@@ -253,7 +260,7 @@ static mr_status read_settings(const mr_command_line *line, mr_settings *setting
         else if (given->option == until_option)
             MR_TRY(mr_given_store(given, own));
         else if (given->option != config_option && given->option != resume_option)
-            MR_TRY(mr_given_store(given, settings));
+            MR_TRY(store_option(settings, given));
     }
     if (line->n_arguments > 0)
         MR_TRY(mr_settings_set(settings, "env", line->arguments[0], "ENV"));

@@ -1,9 +1,12 @@
 /// Small policies and agents, for the tests of this folder in either precision.
 #pragma once
 
+#include "agents/agent.h"
+#include "agents/critic.h"
 #include "agents/sac.h"
 #include "flows/flow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,24 +36,45 @@ static inline mr_policy *small_policy(const char *flow, size_t obs_dim, size_t a
     return policy;
 }
 
-static inline mr_sac_options small_options(int n_threads) {
-    return (mr_sac_options){.batch_size = SMALL_ROWS,
-                            .hidden = {.n = 2, .width = {8, 6}},
-                            .intrinsic_hidden = {.n = 2, .width = {6, 4}},
-                            .tau = 0.25,
-                            .actor_lr = 1e-2,
-                            .critic_lr = 1e-2,
-                            .learns_alpha = true,
-                            .target_entropy = -1.5,
-                            .policy_delay = 1,
-                            .seed = 5,
-                            .n_threads = n_threads};
+/// What a small SAC agent is built from.
+typedef struct {
+    mr_agent_setup setup;
+    mr_sac_options sac;
+} small_options;
+
+static inline small_options small_defaults(int n_threads) {
+    return (small_options){.setup = {.batch_size = SMALL_ROWS,
+                                     .n_envs = 1,
+                                     .hidden = {.n = 2, .width = {8, 6}},
+                                     .intrinsic_hidden = {.n = 2, .width = {6, 4}},
+                                     .seed = 5,
+                                     .n_threads = n_threads},
+                           .sac = {.tau = 0.25,
+                                   .actor_lr = 1e-2,
+                                   .critic_lr = 1e-2,
+                                   .alpha = {.automatic = true},
+                                   .target_entropy = {.value = -1.5},
+                                   .policy_delay = 1}};
 }
 
-static inline mr_sac *small_sac(mr_policy *policy, const mr_sac_options *options) {
-    mr_sac *sac = NULL;
-    cr_assert_eq(mr_sac_new(policy, options, &sac), MR_OK, "%s", mr_error_message());
-    return sac;
+static inline mr_agent *small_agent(const char *flow, size_t obs_dim, size_t act_dim,
+                                    const small_options *options) {
+    const mr_policy_spec spec = small_spec(flow, obs_dim, act_dim);
+    mr_sac_options sac = options->sac;
+    mr_agent *agent = NULL;
+    snprintf(sac.policy, sizeof sac.policy, "%s", flow);
+    cr_assert_eq(mr_agent_new(&mr_agent_sac, &spec, &options->setup, &sac, &agent), MR_OK, "%s",
+                 mr_error_message());
+    return agent;
+}
+
+/// The parameters, or the target, of one of its learners.
+static inline mr_params *small_params(const mr_agent *agent, const char *learner) {
+    return mr_agent_learner_of(agent, learner)->params;
+}
+
+static inline mr_params *small_target(const mr_agent *agent, const char *learner) {
+    return mr_agent_learner_of(agent, learner)->target;
 }
 
 static inline mr_batch_options small_batch_options(mr_bonus *bonus) {
@@ -71,11 +95,11 @@ static inline mr_batch_maker *small_batches(const mr_policy *policy,
 }
 
 /// An update on a batch of its own, as in training.
-static inline mr_status small_update(mr_sac *sac, mr_batch_maker *batches,
+static inline mr_status small_update(mr_agent *agent, mr_batch_maker *batches,
                                      const mr_replay *replay) {
     const mr_batch *batch;
-    const mr_status status = mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch);
-    return status == MR_OK ? mr_sac_update(sac, batch) : status;
+    const mr_status status = mr_batch_draw(batches, replay, mr_agent_n_updates(agent), &batch);
+    return status == MR_OK ? mr_agent_update(agent, batch) : status;
 }
 
 /// A bonus for such policies.
@@ -133,7 +157,7 @@ static inline void small_batch_fill(const mr_policy *policy, small_batch *b) {
 
 static const double small_beta = 0.5;
 
-static inline void small_compute(mr_sac *sac, small_batch *b) {
+static inline void small_compute(mr_agent *agent, small_batch *b) {
     const mr_batch batch = {.n = SMALL_ROWS,
                             .obs = b->obs,
                             .act = b->act,
@@ -142,7 +166,7 @@ static inline void small_compute(mr_sac *sac, small_batch *b) {
                             .next_obs = b->next_obs,
                             .intrinsic = b->intrinsic,
                             .beta = small_beta};
-    mr_sac_compute(sac, &batch, b->next_noise, b->noise);
+    mr_agent_compute(agent, &batch, b->next_noise, b->noise);
 }
 
 /// Moves every parameter that has a gradient: the others are masked, and must stay 0.
@@ -154,19 +178,29 @@ static inline void small_shake_once(mr_params *params, mr_random *random) {
             value[i] += (mr_real)(0.1 * mr_random_normal(random));
 }
 
-/// Makes of a new policy, whose flow is the identity, one whose flow bends. Its last layers start
-/// at zero and hold the gradient back from what is before them, so it takes two rounds.
-static inline void small_bend(mr_policy *policy) {
+/// Bends the flow of a new agent, which is the identity. Its last layers start at zero and hold the
+/// gradient back from what is before them, so it takes two rounds.
+static inline void small_bend_agent(mr_agent *agent) {
     static small_batch batch;
-    const mr_sac_options options = small_options(1);
-    mr_sac *sac = small_sac(policy, &options);
     mr_random random = mr_random_stream(12, MR_STREAM_TEST, 0);
-    small_batch_fill(policy, &batch);
+    small_batch_fill(mr_agent_policy(agent), &batch);
     for (int round = 0; round < 2; round++) {
-        small_compute(sac, &batch);
-        small_shake_once(mr_policy_params(policy), &random);
+        small_compute(agent, &batch);
+        small_shake_once(small_params(agent, "policy"), &random);
     }
-    mr_sac_free(sac);
+}
+
+/// The same for a new policy: it gets the parameters of an agent's.
+static inline void small_bend(mr_policy *policy) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    const small_options options = small_defaults(1);
+    mr_agent *agent = small_agent(spec->flow, spec->obs_dim, spec->act_dim, &options);
+    const mr_params *bent = small_params(agent, "policy");
+    cr_assert_eq(mr_params_size(bent), mr_params_size(mr_policy_params(policy)));
+    small_bend_agent(agent);
+    memcpy(mr_params_value(mr_policy_params(policy)), mr_params_read(bent),
+           mr_params_size(bent) * sizeof(mr_real));
+    mr_agent_free(agent);
 }
 
 /// A replay of `n_steps` random steps in episodes of 10, each ended by termination or truncation in

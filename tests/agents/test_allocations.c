@@ -101,9 +101,9 @@ enum { OBS_DIM = 4, ACT_DIM = 1, N_ROUNDS = 6 };
 
 static const char env_name[] = "InvertedPendulum-v5"; // of these sizes
 
-static mr_status update(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay,
+static mr_status update(mr_agent *agent, mr_batch_maker *batches, const mr_replay *replay,
                         mr_bonus *bonus) {
-    const mr_status status = small_update(sac, batches, replay);
+    const mr_status status = small_update(agent, batches, replay);
     if (bonus)
         mr_bonus_train(bonus);
     return status;
@@ -111,26 +111,25 @@ static mr_status update(mr_sac *sac, mr_batch_maker *batches, const mr_replay *r
 
 // The first update starts the threads; none after it may allocate. `bonus`: may be NULL.
 static void check_updates(const char *flow, int n_threads, mr_bonus *bonus) {
-    mr_sac_options options = small_options(n_threads);
-    options.policy_delay = 2; // both kinds of update
-    options.has_intrinsic = bonus != NULL;
+    small_options options = small_defaults(n_threads);
+    options.sac.policy_delay = 2; // both kinds of update
+    options.setup.has_intrinsic = bonus != NULL;
     const mr_batch_options batch_options = small_batch_options(bonus);
-    mr_policy *policy = small_policy(flow, OBS_DIM, ACT_DIM);
-    mr_sac *sac = small_sac(policy, &options);
+    mr_agent *agent = small_agent(flow, OBS_DIM, ACT_DIM, &options);
+    const mr_policy *policy = mr_agent_policy(agent);
     mr_batch_maker *batches = small_batches(policy, &batch_options);
     mr_replay *replay = small_replay(policy, 100, 1);
-    mr_status status = update(sac, batches, replay, bonus);
+    mr_status status = update(agent, batches, replay, bonus);
     arm();
     for (int i = 0; i < N_ROUNDS && status == MR_OK; i++)
-        status = update(sac, batches, replay, bonus);
+        status = update(agent, batches, replay, bonus);
     const size_t n = disarm();
     cr_expect_eq(status, MR_OK, "%s", mr_error_message());
     cr_expect_eq(n, 0, "%s, %d threads: %zu allocations in %d updates", flow, n_threads, n,
                  N_ROUNDS);
     mr_replay_free(replay);
     mr_batch_maker_free(batches);
-    mr_sac_free(sac);
-    mr_policy_free(policy);
+    mr_agent_free(agent);
 }
 
 Test(allocations, none_in_an_update_for_any_flow) {
@@ -224,9 +223,9 @@ Test(allocations, none_in_sampling_and_stepping) {
 Test(allocations, none_where_steps_and_updates_take_turns) {
     for (size_t n = 1; n <= MAX_ENVS; n += 2)
         for (int n_threads = 1; n_threads <= 2; n_threads++) {
-            const mr_sac_options options = small_options(n_threads);
-            mr_policy *policy = small_policy("real_nvp", OBS_DIM, ACT_DIM);
-            mr_sac *sac = small_sac(policy, &options);
+            const small_options options = small_defaults(n_threads);
+            mr_agent *agent = small_agent("real_nvp", OBS_DIM, ACT_DIM, &options);
+            mr_policy *policy = mr_agent_policy(agent);
             const mr_batch_options batch_options = small_batch_options(NULL);
             mr_batch_maker *batches = small_batches(policy, &batch_options);
             mr_replay *replay = small_replay(policy, 100, 1);
@@ -234,12 +233,12 @@ Test(allocations, none_where_steps_and_updates_take_turns) {
             cr_assert_eq(mr_policy_prepare(policy, n), MR_OK);
             mr_status status = world_step(&w, policy);
             if (status == MR_OK)
-                status = small_update(sac, batches, replay);
+                status = small_update(agent, batches, replay);
             arm();
             for (int i = 0; i < N_ROUNDS && status == MR_OK; i++) {
                 status = world_step(&w, policy);
                 if (status == MR_OK)
-                    status = small_update(sac, batches, replay);
+                    status = small_update(agent, batches, replay);
             }
             const size_t n_allocations = disarm();
             cr_expect_eq(status, MR_OK, "%s", mr_error_message());
@@ -248,7 +247,6 @@ Test(allocations, none_where_steps_and_updates_take_turns) {
             mr_vec_env_close(w.envs);
             mr_replay_free(replay);
             mr_batch_maker_free(batches);
-            mr_sac_free(sac);
-            mr_policy_free(policy);
+            mr_agent_free(agent);
         }
 }

@@ -5,6 +5,7 @@
 #include "agents/policy.h"
 #include "envs/env.h"
 
+#include "tests/agents/set.h"
 #include "tests/comma_locale.h"
 
 TestSuite(locale, .init = scratch_enter, .fini = scratch_leave);
@@ -22,7 +23,7 @@ static mr_settings short_run(const char *out) {
     mr_settings_init(&s);
     snprintf(s.env, sizeof s.env, "InvertedPendulum-v5");
     snprintf(s.env_set, sizeof s.env_set, "reset_noise_scale=0.0125");
-    snprintf(s.policy, sizeof s.policy, "nsf:bins=4,bound=2.5,layers=1,hidden=8");
+    set(&s, "policy", "nsf:bins=4,bound=2.5,layers=1,hidden=8");
     snprintf(s.out, sizeof s.out, "%s", out);
     s.hidden = (mr_widths){.n = 1, .width = {16}};
     s.steps = 120;

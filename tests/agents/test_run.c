@@ -39,8 +39,10 @@ static void expect_file(const char *path, const char *expected) {
 // All but the step.
 static mr_metrics unknown_metrics(void) {
     mr_metrics metrics;
-    for (size_t i = 0; i < mr_metric_count(); i++)
-        *(double *)(void *)((char *)&metrics + mr_metric_at(i)->offset) = NAN;
+    mr_metric_list list;
+    mr_metric_list_of(&mr_agent_sac, &list);
+    for (size_t i = 0; i < list.n; i++)
+        *mr_metric_value(&list.at[i], &metrics) = NAN;
     metrics.total_timesteps = 0;
     return metrics;
 }
@@ -148,10 +150,12 @@ Test(run, a_row_whose_events_do_not_fit_on_the_disk_is_taken_back) {
     mr_run *run = create("a");
     mr_run_sizes sizes;
     mr_metrics metrics;
+    mr_metric_list columns;
     const double returns[] = {1, 2};
     const size_t lengths[] = {3, 4};
-    for (size_t i = 0; i < mr_metric_count(); i++)
-        *(double *)(void *)((char *)&metrics + mr_metric_at(i)->offset) = (double)i;
+    mr_metric_list_of(&mr_agent_sac, &columns);
+    for (size_t i = 0; i < columns.n; i++)
+        *mr_metric_value(&columns.at[i], &metrics) = (double)i;
     for (size_t i = 0; i < 5; i++)
         cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_run_sync(run, &sizes), MR_OK);
@@ -165,7 +169,7 @@ Test(run, a_row_whose_events_do_not_fit_on_the_disk_is_taken_back) {
     expect_file("a/progress.csv", progress);
     expect_file("a/evaluations.csv", evaluations);
     event_list list = event_read("a");
-    cr_expect_eq(list.n, 5 * (mr_metric_count() - 3)); // the evaluation's three are drawn there
+    cr_expect_eq(list.n, 5 * (columns.n - 3)); // the evaluation's three are drawn there
     limit_files(100000);
     cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
     mr_run_close(run);

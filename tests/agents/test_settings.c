@@ -1,10 +1,13 @@
 #include "agents/settings.h"
 
+#include "agents/agent.h"
 #include "agents/bonus.h"
 #include "agents/peer_names.h"
+#include "agents/td3.h"
 
 #include <sys/stat.h>
 
+#include "tests/agents/set.h"
 #include "tests/scratch.h"
 
 TestSuite(settings, .init = scratch_enter, .fini = scratch_leave);
@@ -17,6 +20,8 @@ static mr_settings defaults(void) {
 
 static void expect_same(const mr_settings *a, const mr_settings *b) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
+        if (!mr_setting_is_used(mr_setting_at(i), a))
+            continue;
         char text_a[MR_MAX_TEXT], text_b[MR_MAX_TEXT];
         mr_setting_format(mr_setting_at(i), a, text_a, sizeof text_a);
         mr_setting_format(mr_setting_at(i), b, text_b, sizeof text_b);
@@ -36,7 +41,10 @@ Test(settings, defaults_are_of_their_type_and_in_range) {
 Test(settings, every_row_has_a_name_of_its_own_and_a_help_text) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
-        cr_expect_eq(mr_setting_find(setting->name), setting, "%s", setting->name);
+        const mr_setting *found = mr_setting_find(setting->name);
+        cr_assert_not_null(found);
+        cr_expect(found == setting || mr_setting_agent(found) != mr_setting_agent(setting), "%s",
+                  setting->name);
         cr_expect(strlen(setting->help) > 0 && strlen(setting->metavar) > 0, "%s", setting->name);
     }
 }
@@ -49,8 +57,8 @@ Test(settings, defaults_are_the_published_ones_of_sac) {
     cr_expect_eq(s.hidden.width[0], 256);
     cr_expect_eq(s.hidden.width[1], 256);
     cr_expect_eq(s.gamma, 0.99);
-    cr_expect_eq(s.tau, 0.005);
-    cr_expect(s.alpha.automatic && s.target_entropy.automatic);
+    cr_expect_eq(sac_options(&s)->tau, 0.005);
+    cr_expect(sac_options(&s)->alpha.automatic && sac_options(&s)->target_entropy.automatic);
 }
 
 Test(settings, names_may_be_written_with_dashes) {
@@ -77,10 +85,10 @@ Test(settings, seeds_have_all_64_bits) {
 Test(settings, auto_and_numbers_take_turns) {
     mr_settings s = defaults();
     cr_assert_eq(mr_settings_set(&s, "target_entropy", "-3.5", "x"), MR_OK);
-    cr_expect(!s.target_entropy.automatic);
-    cr_expect_eq(s.target_entropy.value, -3.5);
+    cr_expect(!sac_options(&s)->target_entropy.automatic);
+    cr_expect_eq(sac_options(&s)->target_entropy.value, -3.5);
     cr_assert_eq(mr_settings_set(&s, "target_entropy", "auto", "x"), MR_OK);
-    cr_expect(s.target_entropy.automatic);
+    cr_expect(sac_options(&s)->target_entropy.automatic);
 }
 
 Test(settings, what_is_no_value_is_refused_and_changes_nothing) {
@@ -360,4 +368,59 @@ Test(settings, a_file_that_cannot_be_read_is_named) {
     scratch_expect_message("none.yaml: No such file");
     cr_expect_eq(mr_settings_read(&s, "."), MR_ERR_IO);
     scratch_expect_message("directory");
+}
+
+// ---- Agents
+
+Test(settings, every_agent_is_a_choice_and_has_options_of_its_own) {
+    for (size_t a = 0; a < mr_agent_count(); a++) {
+        const mr_agent_ops *agent = mr_agent_at(a);
+        mr_settings s = defaults();
+        set(&s, "env", "Some-v0");
+        set(&s, "agent", agent->name);
+        cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+        size_t n = 0;
+        for (size_t i = 0; i < mr_setting_count(); i++)
+            n += mr_setting_agent(mr_setting_at(i)) != NULL &&
+                 mr_setting_is_used(mr_setting_at(i), &s);
+        cr_expect_eq(n, agent->n_options);
+    }
+    mr_settings s = defaults();
+    cr_expect_eq(mr_settings_set(&s, "agent", "sec", "--agent"), MR_ERR_USAGE);
+    scratch_expect_message("--agent must be one of sac|td3, not 'sec'; did you mean sac?");
+}
+
+// Whichever comes first, the choice of the agent or the option.
+Test(settings, an_option_of_another_agent_is_refused) {
+    static const char *const cases[][2] = {
+        {"sac", "target_noise"}, {"td3", "alpha"}, {"td3", "target_entropy"}};
+    for (size_t i = 0; i < MR_COUNT(cases); i++)
+        for (int is_first = 0; is_first < 2; is_first++) {
+            mr_settings s = defaults();
+            set(&s, "env", "Some-v0");
+            if (is_first)
+                set(&s, cases[i][1], "0.5");
+            set(&s, "agent", cases[i][0]);
+            if (!is_first)
+                set(&s, cases[i][1], "0.5");
+            cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+            scratch_expect_message("is an option of the agent ");
+            scratch_expect_message(cases[i][1]);
+        }
+}
+
+Test(settings, an_option_that_agents_share_is_the_chosen_ones) {
+    mr_settings s = defaults();
+    set(&s, "env", "Some-v0");
+    set(&s, "critic_lr", "0.25");
+    set(&s, "agent", "td3");
+    cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+    const mr_td3_options *td3 = mr_settings_agent_options(&s);
+    cr_expect_eq(td3->critic_lr, 0.25);
+    cr_expect_eq(td3->actor_lr, 0.0003);
+    cr_assert_eq(mr_settings_write(&s, "a.yaml"), MR_OK);
+    mr_settings found = defaults();
+    cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_settings_check(&found), MR_OK, "%s", mr_error_message());
+    expect_same(&s, &found);
 }

@@ -8,6 +8,7 @@
 
 #include <mujoco/mujoco.h>
 
+#include "tests/agents/set.h"
 #include "tests/scratch.h"
 
 TestSuite(train, .init = scratch_enter, .fini = scratch_leave);
@@ -18,7 +19,7 @@ static mr_settings settings_of(const char *env, const char *out) {
     mr_settings s;
     mr_settings_init(&s);
     snprintf(s.env, sizeof s.env, "%s", env);
-    snprintf(s.policy, sizeof s.policy, "real_nvp:layers=2,hidden=8");
+    set(&s, "policy", "real_nvp:layers=2,hidden=8");
     snprintf(s.out, sizeof s.out, "%s", out);
     s.hidden = (mr_widths){.n = 2, .width = {16, 16}};
     s.steps = 240;
@@ -248,11 +249,12 @@ Test(train, a_stop_at_a_row_adds_no_second_one) {
 Test(train, a_checkpoint_is_there_from_the_first_step_on) {
     mr_settings s = settings_for("a");
     mr_train_result result;
-    s.critic_lr = 1e10;
+    sac_options(&s)->critic_lr = 1e10;
     cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_NUMERIC);
     scratch_expect_message("the last good policy and checkpoint are in a");
     expect_note("a", "checkpoint.safetensors", "n_updates", "0");
-    s.critic_lr = 1e-3; // not what the run was begun with, which is found in the checkpoint
+    set(&s, "critic_lr",
+        "0.001"); // not what the run was begun with, which is found in the checkpoint
     cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_message("critic_lr is 0.001");
 }
@@ -310,7 +312,7 @@ static void expect_stopped(const mr_settings *s, const mr_train_watcher *watcher
 // multiply to 1e30, whose gradients Adam cannot square, or to more than float32 holds.
 static void check_learning_rate(double critic_lr, const char *quantity) {
     mr_settings s = settings_for("a");
-    s.critic_lr = critic_lr;
+    sac_options(&s)->critic_lr = critic_lr;
     s.checkpoint_every = 50;
     expect_stopped(&s, NULL, quantity);
 }
@@ -373,7 +375,7 @@ Test(train, a_reward_that_is_not_finite_ends_the_episode) {
 }
 
 // With a bonus, stopped half-way, three copies on two threads: bit for bit as in one go.
-Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
+static void check_resumed(const char *agent) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
     witness w = {.stop_after = 150};
@@ -383,12 +385,22 @@ Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copi
         both[k]->threads = 2;
         both[k]->num_envs = 3;
         snprintf(both[k]->bonus, sizeof both[k]->bonus, "density");
+        snprintf(both[k]->agent, sizeof both[k]->agent, "%s", agent);
+        memset(both[k]->is_given, 0, sizeof both[k]->is_given); // the policy, which is sac's
     }
     train(&whole);
     cr_assert_eq(mr_train(&parted, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_expect(is_same_file("a", "b", "policy.safetensors"));
     cr_expect(is_same_file("a", "b", "density.safetensors"));
+}
+
+Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
+    check_resumed("sac");
+}
+
+Test(train, a_run_of_td3_goes_on_with_the_same_bytes_too) {
+    check_resumed("td3");
 }
 
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...

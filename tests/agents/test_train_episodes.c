@@ -3,9 +3,11 @@
 
 #include "agents/train.h"
 
+#include "agents/agent.h"
 #include "agents/sac.h"
 #include "envs/env.h"
 
+#include "tests/agents/set.h"
 #include "tests/scratch.h"
 
 TestSuite(train_episodes, .init = scratch_enter, .fini = scratch_leave);
@@ -20,7 +22,7 @@ static mr_settings make_settings(void) {
     mr_settings_init(&s);
     snprintf(s.env, sizeof s.env, "Hopper-v5");
     snprintf(s.env_set, sizeof s.env_set, "%s", env_set);
-    snprintf(s.policy, sizeof s.policy, "gaussian");
+    set(&s, "policy", "gaussian");
     snprintf(s.out, sizeof s.out, "a");
     s.hidden = (mr_widths){.n = 1, .width = {8}};
     s.steps = N_ENVS * N_STEPS;
@@ -85,7 +87,7 @@ static void step_one(const mr_settings *s, const mr_policy *policy, plain_env *e
         begin_episode(s, e, i, replay);
 }
 
-static void update_plainly(const mr_settings *s, mr_sac *sac, const mr_replay *replay) {
+static void update_plainly(const mr_settings *s, mr_agent *agent, const mr_replay *replay) {
     const mr_batch_options options = {.batch_size = s->batch_size,
                                       .gamma = s->gamma,
                                       .reward_scale = s->reward_scale,
@@ -93,12 +95,13 @@ static void update_plainly(const mr_settings *s, mr_sac *sac, const mr_replay *r
     mr_batch_maker *batches;
     const mr_batch *batch;
     cr_assert_eq(mr_batch_maker_new(&options, OBS_DIM, ACT_DIM, &batches), MR_OK);
-    cr_assert_eq(mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch), MR_OK);
-    cr_assert_eq(mr_sac_update(sac, batch), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_batch_draw(batches, replay, mr_agent_n_updates(agent), &batch), MR_OK);
+    cr_assert_eq(mr_agent_update(agent, batch), MR_OK, "%s", mr_error_message());
     mr_batch_maker_free(batches);
 }
 
-static void train_plainly(const mr_settings *s, mr_policy *policy, mr_sac *sac, mr_replay *replay) {
+static void train_plainly(const mr_settings *s, mr_agent *agent, mr_replay *replay) {
+    mr_policy *policy = mr_agent_policy(agent);
     plain_env envs[N_ENVS] = {0};
     const mr_env_options options = {.set = env_set};
     size_t n_ends[2] = {0};
@@ -112,7 +115,7 @@ static void train_plainly(const mr_settings *s, mr_policy *policy, mr_sac *sac, 
         for (size_t i = 0; i < N_ENVS; i++)
             step_one(s, policy, &envs[i], i, act[i], replay, n_ends);
         for (size_t k = 0; k < N_ENVS && step + N_ENVS > s->learning_starts; k++)
-            update_plainly(s, sac, replay);
+            update_plainly(s, agent, replay);
     }
     cr_expect_gt(n_ends[0], 5, "%zu terminations", n_ends[0]);
     cr_expect_gt(n_ends[1], 5, "%zu truncations", n_ends[1]);
@@ -120,49 +123,41 @@ static void train_plainly(const mr_settings *s, mr_policy *policy, mr_sac *sac, 
         mr_env_close(envs[i].env);
 }
 
-static mr_policy *plain_policy(const mr_settings *s) {
+static mr_agent *plain_agent(const mr_settings *s) {
     const double low[ACT_DIM] = {-1, -1, -1}, high[ACT_DIM] = {1, 1, 1};
     const mr_policy_spec spec = {.env = s->env,
-                                 .flow = s->policy,
                                  .obs_dim = OBS_DIM,
                                  .act_dim = ACT_DIM,
                                  .act_low = low,
                                  .act_high = high,
                                  .hidden = s->hidden};
-    const mr_sac_options options = {.batch_size = s->batch_size,
-                                    .hidden = s->hidden,
-                                    .tau = s->tau,
-                                    .actor_lr = s->actor_lr,
-                                    .critic_lr = s->critic_lr,
-                                    .learns_alpha = true,
-                                    .target_entropy = -ACT_DIM,
-                                    .policy_delay = s->policy_delay,
-                                    .seed = s->seed,
-                                    .n_threads = 1};
-    mr_policy *policy;
-    mr_sac *sac;
+    const mr_agent_setup setup = {.batch_size = s->batch_size,
+                                  .n_envs = N_ENVS,
+                                  .hidden = s->hidden,
+                                  .seed = s->seed,
+                                  .n_threads = 1};
+    mr_agent *agent;
     mr_replay *replay;
-    cr_assert_eq(mr_policy_new(&spec, s->seed, &policy), MR_OK);
-    cr_assert_eq(mr_policy_prepare(policy, N_ENVS), MR_OK);
-    cr_assert_eq(mr_sac_new(policy, &options, &sac), MR_OK);
+    cr_assert_eq(mr_agent_new(&mr_agent_sac, &spec, &setup, sac_options(s), &agent), MR_OK);
+    cr_assert_eq(mr_policy_prepare(mr_agent_policy(agent), N_ENVS), MR_OK);
     cr_assert_eq(mr_replay_new(s->buffer_size, N_ENVS, OBS_DIM, ACT_DIM, &replay), MR_OK);
-    train_plainly(s, policy, sac, replay);
+    train_plainly(s, agent, replay);
     mr_replay_free(replay);
-    mr_sac_free(sac);
-    return policy;
+    return agent;
 }
 
 Test(train_episodes, are_stored_with_their_last_observations_in_every_copy) {
     const mr_settings s = make_settings();
     mr_train_result result;
-    mr_policy *trained, *plain = plain_policy(&s);
+    mr_policy *trained;
+    mr_agent *plain = plain_agent(&s);
     cr_assert_eq(mr_train(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_policy_load("a/policy.safetensors", &trained), MR_OK);
-    const mr_params *a = mr_policy_params(trained), *b = mr_policy_params(plain);
+    const mr_params *a = mr_policy_params(trained), *b = mr_policy_params(mr_agent_policy(plain));
     cr_assert_eq(mr_params_size(a), mr_params_size(b));
     cr_expect_arr_eq(mr_params_value(a), mr_params_value(b),
                      mr_params_size(a) * sizeof *mr_params_value(a));
     cr_expect_str_eq(mr_policy_get_spec(trained)->env_set, env_set);
     mr_policy_free(trained);
-    mr_policy_free(plain);
+    mr_agent_free(plain);
 }

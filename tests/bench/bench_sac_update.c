@@ -4,6 +4,7 @@
 // and bare products take turns in short rounds, so that a machine whose speed drifts changes both;
 // the medians are over the rounds.
 
+#include "agents/agent.h"
 #include "agents/sac.h"
 #include "bench.h"
 #include "gemm_log.h"
@@ -41,30 +42,40 @@ static void fill(mr_replay *replay) {
     }
 }
 
-static mr_policy *new_policy(const char *flow, const mr_widths *hidden) {
+static mr_agent *new_agent(const bench_options *o) {
     static const double low[ACT_DIM] = {-1, -1, -1, -1, -1, -1}, high[ACT_DIM] = {1, 1, 1, 1, 1, 1};
+    const mr_widths hidden = {.n = 2, .width = {256, 256}};
     const mr_policy_spec spec = {.env = "bench",
-                                 .flow = flow,
                                  .obs_dim = OBS_DIM,
                                  .act_dim = ACT_DIM,
                                  .act_low = low,
                                  .act_high = high,
-                                 .hidden = *hidden};
-    mr_policy *policy;
-    die(mr_policy_new(&spec, 1, &policy));
-    return policy;
+                                 .hidden = hidden};
+    const mr_agent_setup setup = {
+        .batch_size = 256, .n_envs = 1, .hidden = hidden, .seed = 1, .n_threads = o->threads};
+    mr_sac_options options = {.tau = 0.005,
+                              .actor_lr = 3e-4,
+                              .critic_lr = 1e-3,
+                              .alpha = {.automatic = true},
+                              .target_entropy = {.automatic = true},
+                              .policy_delay = 1};
+    mr_agent *agent;
+    snprintf(options.policy, sizeof options.policy, "%s", o->policy);
+    die(mr_agent_new(&mr_agent_sac, &spec, &setup, &options, &agent));
+    return agent;
 }
 
-static void update(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay) {
+static void update(mr_agent *agent, mr_batch_maker *batches, const mr_replay *replay) {
     const mr_batch *batch;
-    die(mr_batch_draw(batches, replay, mr_sac_n_updates(sac), &batch));
-    die(mr_sac_update(sac, batch));
+    die(mr_batch_draw(batches, replay, mr_agent_n_updates(agent), &batch));
+    die(mr_agent_update(agent, batch));
 }
 
-static double time_updates(mr_sac *sac, mr_batch_maker *batches, const mr_replay *replay, int n) {
+static double time_updates(mr_agent *agent, mr_batch_maker *batches, const mr_replay *replay,
+                           int n) {
     const double begun = mr_clock_s();
     for (int i = 0; i < n; i++)
-        update(sac, batches, replay);
+        update(agent, batches, replay);
     return n / (mr_clock_s() - begun);
 }
 
@@ -87,43 +98,29 @@ static void report(const bench_options *o, double updates, double products, doub
 }
 
 static void bench(const bench_options *o) {
-    const mr_widths hidden = {.n = 2, .width = {256, 256}};
-    const mr_sac_options options = {.batch_size = 256,
-                                    .hidden = hidden,
-                                    .tau = 0.005,
-                                    .actor_lr = 3e-4,
-                                    .critic_lr = 1e-3,
-                                    .learns_alpha = true,
-                                    .target_entropy = -ACT_DIM,
-                                    .policy_delay = 1,
-                                    .seed = 1,
-                                    .n_threads = o->threads};
     const mr_batch_options batch_options = {
         .batch_size = 256, .gamma = 0.99, .reward_scale = 1, .seed = 1};
-    mr_policy *policy = new_policy(o->policy, &hidden);
+    mr_agent *agent = new_agent(o);
     mr_batch_maker *batches;
     mr_replay *replay;
-    mr_sac *sac;
     double updates[MAX_ROUNDS], products[MAX_ROUNDS], ratios[MAX_ROUNDS];
     die(mr_replay_new(2 * N_TRANSITIONS, 1, OBS_DIM, ACT_DIM, &replay));
-    die(mr_sac_new(policy, &options, &sac));
     die(mr_batch_maker_new(&batch_options, OBS_DIM, ACT_DIM, &batches));
     fill(replay);
-    time_updates(sac, batches, replay, o->updates);
+    time_updates(agent, batches, replay, o->updates);
     gemm_log_start();
-    update(sac, batches, replay);
+    update(agent, batches, replay);
     gemm_log_stop();
     for (int r = 0; r < o->rounds; r++) {
-        updates[r] = time_updates(sac, batches, replay, o->updates);
+        updates[r] = time_updates(agent, batches, replay, o->updates);
         products[r] = time_products(o->updates, o->threads);
         ratios[r] = updates[r] / products[r];
     }
     const size_t n = (size_t)o->rounds;
     report(o, bench_median(n, updates), bench_median(n, products), bench_median(n, ratios));
     mr_batch_maker_free(batches);
-    mr_sac_free(sac);
+    mr_agent_free(agent);
     mr_replay_free(replay);
-    mr_policy_free(policy);
 }
 
 int main(int argc, const char **argv) {

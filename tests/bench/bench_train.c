@@ -82,7 +82,8 @@ static bool run(const bench_options *o, const char *dir) {
     const mr_train_watcher watcher = {.self = &w, .stepped = stepped};
     mr_settings_init(&settings);
     snprintf(settings.env, sizeof settings.env, "%s", o->env);
-    snprintf(settings.policy, sizeof settings.policy, "%s", o->policy);
+    if (mr_settings_set(&settings, "policy", o->policy, "--policy") != MR_OK)
+        return MR_ERR_USAGE;
     snprintf(settings.out, sizeof settings.out, "%s/run", dir);
     settings.learning_starts = LEARNING_STARTS;
     settings.steps = LEARNING_STARTS + WARM_UP + 1 + (size_t)o->rounds * ROUND_STEPS;

@@ -11,6 +11,7 @@
 #include "envs/vec_env.h"
 #include "envs/zmq/message.h"
 #include "nn/clock.h"
+#include "tests/agents/set.h"
 #include "tests/scratch.h"
 
 TestSuite(hostile_server, .init = scratch_enter, .fini = scratch_leave, .timeout = 60);
@@ -347,7 +348,7 @@ Test(hostile_server, trains_on_nothing_without_a_crash) {
     mr_settings settings;
     mr_settings_init(&settings);
     snprintf(settings.env, sizeof settings.env, "zmq:ipc://a");
-    snprintf(settings.policy, sizeof settings.policy, "gaussian");
+    set(&settings, "policy", "gaussian");
     snprintf(settings.bonus, sizeof settings.bonus, "density");
     snprintf(settings.out, sizeof settings.out, "run");
     settings.hidden = (mr_widths){.n = 1, .width = {8}};

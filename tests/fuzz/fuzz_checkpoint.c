@@ -7,7 +7,7 @@
 
 static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
     return (mr_checkpoint){.settings = used,
-                           .sac = t->sac,
+                           .agent = t->agent,
                            .best = t->best,
                            .replay = t->replay,
                            .bonus = t->bonus,
@@ -18,7 +18,6 @@ static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
                            .loop = &t->loop,
                            .rollouts = t->rollout,
                            .actions = t->actions,
-                           .more = &t->more,
                            .obs = t->obs};
 }
 
@@ -28,7 +27,10 @@ static void go_on(mr_trainer *t) {
         return;
     for (size_t i = 0; i < t->n_envs; i++)
         assert(t->actions[i].n <= (size_t)t->rollout[i].episode_length);
-    if (mr_replay_size(t->replay) > 0 && fuzz_is_fine(mr_sac_update(t->sac, t->replay)))
+    const mr_batch *batch;
+    if (mr_replay_size(t->replay) > 0 &&
+        fuzz_is_fine(mr_batch_draw(t->batches, t->replay, mr_agent_n_updates(t->agent), &batch)) &&
+        fuzz_is_fine(mr_agent_update(t->agent, batch)))
         mr_trainer_note_update(t);
 }
 

@@ -2,7 +2,7 @@
 
     python tests/oracle/sac_torch.py tests/data/agents
         writes sac_gaussian.safetensors and sac_real_nvp.safetensors, which
-        tests/agents/exact_sac_torch.c (float64) and tests/agents/test_sac.c (float32) compare with
+        tests/agents/exact_agents_torch.c (float64) and tests/agents/test_sac.c (float32) compare with
 
 Policy, critics and losses are written anew from the papers (Haarnoja et al. 2018, arXiv:1812.05905;
 Dinh et al. 2017, arXiv:1605.08803) over torch.distributions and autograd. What is millrace's own

@@ -49,7 +49,7 @@ static mr_progress begin_live(const mr_settings *settings) {
 }
 
 static const mr_metrics nothing_yet = {
-    .ep_rew_last = NAN, .eval_mean_reward = NAN, .ent_coef = NAN};
+    .ep_rew_last = NAN, .eval_mean_reward = NAN, .agent = {NAN, NAN, NAN}};
 
 Test(progress, has_no_eta_before_there_are_updates) {
     const mr_settings settings = settings_of(1000, 500);

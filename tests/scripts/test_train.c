@@ -7,6 +7,7 @@
 #include "agents/policy.h"
 #include "agents/settings.h"
 #include "nn/matrix_file.h"
+#include "tests/agents/set.h"
 #include "tests/scripts/command_runner.h"
 
 TestSuite(train_command, .init = scratch_enter, .fini = scratch_leave);
@@ -77,12 +78,12 @@ Test(train_command, options_override_files_and_files_defaults) {
     outcome_free(&o);
     mr_settings found;
     mr_settings_init(&found);
-    const double default_lr = found.critic_lr;
+    const double default_lr = sac_options(&found)->critic_lr;
     cr_assert_eq(mr_settings_read(&found, "a/config.yaml"), MR_OK, "%s", mr_error_message());
-    cr_expect_eq(found.critic_lr, default_lr);
+    cr_expect_eq(sac_options(&found)->critic_lr, default_lr);
     cr_expect_eq(found.batch_size, 4);
     cr_expect_eq(found.gamma, 0.8);
-    cr_expect_eq(found.tau, 0.3);
+    cr_expect_eq(sac_options(&found)->tau, 0.3);
 }
 
 Test(train_command, the_config_of_a_run_makes_the_same_run_again) {

@@ -1,41 +1,45 @@
-// SAC's losses and gradients against PyTorch's, in double precision.
+// Agents' losses and gradients against PyTorch's, in double precision.
 //
 // Both sides round each of some 300 operations on the way from a weight to the loss and back by
 // 2^-53 of their operands, and sums lose at most three digits to cancellation: 300 * 1.1e-16 *
 // 1,000 = 3e-11. Anything wrong in a formula shows in the first digits.
 
-#include "tests/agents/sac_case.h"
+#include "tests/agents/agent_case.h"
 
 static const double tolerance = 1e-10;
 
-TestSuite(exact_sac_torch, .init = scratch_enter, .fini = scratch_leave);
+TestSuite(exact_agents_torch, .init = scratch_enter, .fini = scratch_leave);
 
 static void check(const char *name) {
     static const int n_threads[] = {1, 3};
     for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
-        sac_case c = case_open(name, n_threads[k]);
+        agent_case c = case_open(name, n_threads[k]);
         case_compute(&c);
         case_expect_all(&c, tolerance);
         case_close(&c);
     }
 }
 
-Test(exact_sac_torch, a_gaussian_agent_has_pytorchs_losses_and_gradients) {
+Test(exact_agents_torch, a_gaussian_sac_agent_has_pytorchs_losses_and_gradients) {
     check("sac_gaussian");
 }
 
-Test(exact_sac_torch, a_real_nvp_agent_has_pytorchs_losses_and_gradients) {
+Test(exact_agents_torch, a_real_nvp_sac_agent_has_pytorchs_losses_and_gradients) {
     check("sac_real_nvp");
 }
 
-Test(exact_sac_torch, log_densities_are_pytorchs) {
+Test(exact_agents_torch, a_td3_agent_has_pytorchs_losses_and_gradients) {
+    check("td3");
+}
+
+Test(exact_agents_torch, log_densities_are_pytorchs) {
     static const char *const names[] = {"sac_gaussian", "sac_real_nvp"};
     for (size_t k = 0; k < MR_COUNT(names); k++) {
         mr_real act[CASE_ROWS * CASE_ACT_DIM], log_prob[CASE_ROWS];
-        sac_case c = case_open(names[k], 1);
+        agent_case c = case_open(names[k], 1);
         const double *expected = recorded_array(c.file, "log_prob", CASE_ROWS);
-        cr_assert_eq(mr_policy_prepare(c.policy, CASE_ROWS), MR_OK);
-        cr_assert_eq(mr_policy_sample(c.policy, CASE_ROWS,
+        cr_assert_eq(mr_policy_prepare(mr_agent_policy(c.agent), CASE_ROWS), MR_OK);
+        cr_assert_eq(mr_policy_sample(mr_agent_policy(c.agent), CASE_ROWS,
                                       recorded_array(c.file, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
                                       recorded_array(c.file, "noise", CASE_ROWS * CASE_ACT_DIM),
                                       act, log_prob),

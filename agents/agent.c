@@ -1,0 +1,227 @@
+// Agents: the registry, and what all kinds have in common.
+
+#include "agents/agent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_SIZE = 64 };
+
+static const mr_agent_ops *const kinds[] = {&mr_agent_sac, &mr_agent_td3};
+
+size_t mr_agent_count(void) {
+    return MR_COUNT(kinds);
+}
+
+const mr_agent_ops *mr_agent_at(size_t i) {
+    return kinds[i];
+}
+
+const mr_agent_ops *mr_agent_find(const char *name) {
+    for (size_t i = 0; i < MR_COUNT(kinds); i++)
+        if (strcmp(kinds[i]->name, name) == 0)
+            return kinds[i];
+    return NULL;
+}
+
+struct mr_agent {
+    const mr_agent_ops *ops;
+    mr_policy *policy;
+    void *self;
+    uint64_t seed;
+    uint64_t n_updates;
+};
+
+mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
+                       const mr_agent_setup *setup, const void *options, mr_agent **out) {
+    mr_status status;
+    mr_policy_spec own = *spec;
+    mr_agent *agent = calloc(1, sizeof *agent);
+    if (!agent)
+        return mr_fail_memory("the agent");
+    *agent = (mr_agent){.ops = ops, .seed = setup->seed};
+    own.flow = ops->policy(options);
+    MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
+    MR_TRY(ops->create(agent->policy, setup, options, &agent->self));
+    *out = agent;
+    agent = NULL;
+done:
+    mr_agent_free(agent);
+    return status;
+}
+
+void mr_agent_free(mr_agent *agent) {
+    if (!agent)
+        return;
+    if (agent->self)
+        agent->ops->destroy(agent->self);
+    mr_policy_free(agent->policy);
+    free(agent);
+}
+
+const mr_agent_ops *mr_agent_get_ops(const mr_agent *agent) {
+    return agent->ops;
+}
+
+mr_policy *mr_agent_policy(const mr_agent *agent) {
+    return agent->policy;
+}
+
+mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t step, mr_real *act) {
+    mr_random random = mr_random_stream(agent->seed, MR_STREAM_ACTION, step);
+    return agent->ops->act(agent->self, n, obs, &random, act);
+}
+
+mr_status mr_agent_update(mr_agent *agent, const mr_batch *batch) {
+    mr_random random = mr_random_stream(agent->seed, MR_STREAM_NOISE, agent->n_updates);
+    const mr_status status = agent->ops->update(agent->self, batch, agent->n_updates, &random);
+    agent->n_updates += status == MR_OK;
+    return status;
+}
+
+uint64_t mr_agent_n_updates(const mr_agent *agent) {
+    return agent->n_updates;
+}
+
+const void *mr_agent_metrics(const mr_agent *agent) {
+    return agent->ops->metrics_of(agent->self);
+}
+
+static double *metric_at(const mr_agent *agent, size_t i) {
+    char *metrics = agent->ops->metrics_of(agent->self);
+    return (double *)(void *)(metrics + agent->ops->metrics[i].offset);
+}
+
+double mr_agent_metric_value(const mr_agent *agent, size_t i) {
+    return *metric_at(agent, i);
+}
+
+void mr_agent_compute(mr_agent *agent, const mr_batch *batch, const mr_real *next_noise,
+                      const mr_real *noise) {
+    agent->ops->compute(agent->self, batch, next_noise, noise);
+}
+
+mr_learner *mr_agent_learner_of(const mr_agent *agent, const char *name) {
+    mr_agent_learner learners[MR_MAX_LEARNERS];
+    const size_t n = agent->ops->learners(agent->self, learners);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(learners[i].name, name) == 0)
+            return learners[i].learner;
+    return NULL;
+}
+
+// ---- Files
+
+/// The names of a learner's arrays, made from the learner's.
+typedef struct {
+    char text[5][NAME_SIZE];
+    mr_learner_names names;
+} learner_names;
+
+/// What version 0.1 called some of SAC's arrays and counts.
+static const struct {
+    const char *learner, *target, *n_steps;
+} names_of_0_1[] = {{"policy", NULL, "actor_adam_steps"},
+                    {"critic", "target.", "critic_adam_steps"},
+                    {"temperature", NULL, "alpha_adam_steps"},
+                    {"bonus_critic", "bonus_target.", "bonus_adam_steps"}};
+
+/// And the order of its metrics there, in one array.
+static const char metrics_of_0_1[] = "figures";
+static const char *const order_of_0_1[] = {"train/critic_loss",   "train/q_mean",
+                                           "train/actor_loss",    "train/ent_coef",
+                                           "train/ent_coef_loss", "train/entropy"};
+
+static const size_t one = 1;
+
+static void name_arrays(const mr_agent_learner *l, learner_names *out) {
+    static const char *const forms[] = {"%s.", "moment1.%s.", "moment2.%s.", "target.%s.",
+                                        "%s.n_steps"};
+    for (size_t i = 0; i < MR_COUNT(forms); i++)
+        snprintf(out->text[i], NAME_SIZE, forms[i], l->name);
+    out->names = (mr_learner_names){.trained = {out->text[0], out->text[1], out->text[2]},
+                                    .target = l->learner->target ? out->text[3] : NULL,
+                                    .n_steps = out->text[4]};
+}
+
+static void use_names_of_0_1(const mr_tensors *file, const mr_agent_learner *l,
+                             learner_names *out) {
+    for (size_t i = 0; i < MR_COUNT(names_of_0_1); i++) {
+        if (strcmp(names_of_0_1[i].learner, l->name) != 0 ||
+            !mr_tensors_note(file, names_of_0_1[i].n_steps))
+            continue;
+        out->names.target = names_of_0_1[i].target;
+        out->names.n_steps = names_of_0_1[i].n_steps;
+    }
+}
+
+static void name_metric(const mr_agent_metric *metric, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "latest.%s", metric->name);
+}
+
+static mr_status read_metrics_of_0_1(mr_agent *agent, const mr_tensors *file) {
+    const void *data;
+    const size_t n = MR_COUNT(order_of_0_1);
+    const mr_status status = mr_tensors_get(file, metrics_of_0_1, MR_F64, 1, &n, &data);
+    for (size_t i = 0; i < agent->ops->n_metrics && status == MR_OK; i++)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(agent->ops->metrics[i].name, order_of_0_1[k]) == 0)
+                *metric_at(agent, i) = ((const double *)data)[k];
+    return status;
+}
+
+// One that the file does not know is of a later version, and stays as it is before any update.
+static mr_status read_metrics(mr_agent *agent, const mr_tensors *file) {
+    mr_status status = MR_OK;
+    mr_tensor found;
+    if (mr_tensors_find(file, metrics_of_0_1, &found))
+        return read_metrics_of_0_1(agent, file);
+    for (size_t i = 0; i < agent->ops->n_metrics; i++) {
+        char name[NAME_SIZE];
+        const void *data;
+        name_metric(&agent->ops->metrics[i], name);
+        if (!mr_tensors_find(file, name, &found))
+            continue;
+        MR_TRY(mr_tensors_get(file, name, MR_F64, 1, &one, &data));
+        *metric_at(agent, i) = *(const double *)data;
+    }
+done:
+    return status;
+}
+
+mr_status mr_agent_write(const mr_agent *agent, mr_tensors_writer *writer) {
+    mr_status status;
+    mr_agent_learner learners[MR_MAX_LEARNERS];
+    const size_t n = agent->ops->learners(agent->self, learners);
+    MR_TRY(mr_tensors_writer_note(writer, "agent", agent->ops->name));
+    MR_TRY(mr_tensors_writer_note_count(writer, "n_updates", agent->n_updates));
+    for (size_t i = 0; i < agent->ops->n_metrics; i++) {
+        char name[NAME_SIZE];
+        name_metric(&agent->ops->metrics[i], name);
+        MR_TRY(mr_tensors_writer_add(writer, name, MR_F64, 1, &one, metric_at(agent, i)));
+    }
+    for (size_t i = 0; i < n; i++) {
+        learner_names names;
+        name_arrays(&learners[i], &names);
+        MR_TRY(mr_learner_write(learners[i].learner, &names.names, writer));
+    }
+done:
+    return status;
+}
+
+mr_status mr_agent_read(mr_agent *agent, const mr_tensors *file) {
+    mr_status status;
+    mr_agent_learner learners[MR_MAX_LEARNERS];
+    const size_t n = agent->ops->learners(agent->self, learners);
+    MR_TRY(mr_tensors_get_count(file, "n_updates", &agent->n_updates));
+    MR_TRY(read_metrics(agent, file));
+    for (size_t i = 0; i < n; i++) {
+        learner_names names;
+        name_arrays(&learners[i], &names);
+        use_names_of_0_1(file, &learners[i], &names);
+        MR_TRY(mr_learner_read(learners[i].learner, &names.names, file));
+    }
+done:
+    return status;
+}

@@ -1,0 +1,134 @@
+/// A case recorded by tests/oracle/sac_torch.py or td3_torch.py: an agent with PyTorch's weights,
+/// and what PyTorch makes of one batch. For either precision: the recorded numbers are float64, the
+/// float32 library gets them rounded.
+#pragma once
+
+#include "agents/agent.h"
+
+#include "tests/recorded.h"
+
+enum { CASE_ROWS = 16, CASE_OBS_DIM = 4, CASE_ACT_DIM = 3 };
+
+typedef struct {
+    mr_tensors *file;
+    mr_agent *agent;
+} agent_case;
+
+/// A learner of one of the agents: what its arrays are called in the file.
+static const struct {
+    const char *learner, *prefix, *target, *gradient;
+} case_learners[] = {{"policy", "policy.", "policy_target.", "grad.policy."},
+                     {"critic", "critic.", "target.", "grad.critic."},
+                     {"temperature", "temperature.", NULL, "grad.temperature."}};
+
+static inline void case_load(mr_params *params, const mr_tensors *file, const char *prefix) {
+    cr_assert_eq(mr_params_load(params, file, prefix, mr_params_value(params)), MR_OK, "%s",
+                 mr_error_message());
+}
+
+static inline void case_load_weights(agent_case *c) {
+    mr_tensors *rounded = recorded_round(c->file);
+    for (size_t k = 0; k < MR_COUNT(case_learners); k++) {
+        const mr_learner *learner = mr_agent_learner_of(c->agent, case_learners[k].learner);
+        if (!learner)
+            continue;
+        case_load(learner->params, rounded, case_learners[k].prefix);
+        if (learner->target)
+            case_load(learner->target, rounded, case_learners[k].target);
+    }
+    mr_tensors_close(rounded);
+}
+
+/// Settings whose agent's options are the file's.
+static inline mr_settings case_settings(const mr_tensors *file) {
+    static const struct {
+        const char *option, *note;
+    } options[] = {{"agent", "agent"},
+                   {"policy", "flow"},
+                   {"target_entropy", "target_entropy"},
+                   {"target_noise", "target_noise"},
+                   {"target_noise_clip", "target_noise_clip"}};
+    mr_settings settings;
+    mr_settings_init(&settings);
+    for (size_t i = 0; i < MR_COUNT(options); i++) {
+        const char *name = options[i].option, *text = mr_tensors_note(file, options[i].note);
+        if (text)
+            cr_assert_eq(mr_settings_set(&settings, name, text, name), MR_OK, "%s",
+                         mr_error_message());
+    }
+    return settings;
+}
+
+/// Opens MR_TEST_DATA/agents/NAME.safetensors. The caller closes it.
+static inline agent_case case_open(const char *name, int n_threads) {
+    static const double low[CASE_ACT_DIM] = {-1, -1, -1}, high[CASE_ACT_DIM] = {1, 1, 1};
+    agent_case c = {0};
+    char path[64];
+    snprintf(path, sizeof path, "agents/%s", name);
+    c.file = recorded_open(path);
+    const mr_settings settings = case_settings(c.file);
+    mr_policy_spec spec = {.env = "torch",
+                           .obs_dim = CASE_OBS_DIM,
+                           .act_dim = CASE_ACT_DIM,
+                           .act_low = low,
+                           .act_high = high};
+    cr_assert(mr_widths_parse(mr_tensors_note(c.file, "hidden"), &spec.hidden));
+    const mr_agent_setup setup = {
+        .batch_size = CASE_ROWS, .n_envs = 1, .hidden = spec.hidden, .n_threads = n_threads};
+    cr_assert_eq(mr_agent_new(mr_agent_find(settings.agent), &spec, &setup,
+                              mr_settings_agent_options(&settings), &c.agent),
+                 MR_OK, "%s", mr_error_message());
+    case_load_weights(&c);
+    return c;
+}
+
+static inline void case_close(agent_case *c) {
+    mr_agent_free(c->agent);
+    mr_tensors_close(c->file);
+}
+
+static inline void case_compute(const agent_case *c) {
+    enum { N_OBS = CASE_ROWS * CASE_OBS_DIM, N_ACT = CASE_ROWS * CASE_ACT_DIM };
+    mr_real obs[N_OBS], act[N_ACT], reward[CASE_ROWS], discount[CASE_ROWS], next_obs[N_OBS];
+    mr_real noise[N_ACT], next_noise[N_ACT];
+    recorded_copy(c->file, "batch.obs", N_OBS, obs);
+    recorded_copy(c->file, "batch.act", N_ACT, act);
+    recorded_copy(c->file, "batch.reward", CASE_ROWS, reward);
+    recorded_copy(c->file, "batch.discount", CASE_ROWS, discount);
+    recorded_copy(c->file, "batch.next_obs", N_OBS, next_obs);
+    recorded_copy(c->file, "noise", N_ACT, noise);
+    recorded_copy(c->file, "next_noise", N_ACT, next_noise);
+    const mr_batch batch = {.n = CASE_ROWS,
+                            .obs = obs,
+                            .act = act,
+                            .reward = reward,
+                            .discount = discount,
+                            .next_obs = next_obs};
+    mr_agent_compute(c->agent, &batch, next_noise, noise);
+}
+
+/// Holds losses and gradients, after case_compute, against the recorded ones.
+static inline void case_expect_all(const agent_case *c, double tolerance) {
+    static const struct {
+        const char *recorded, *metric;
+    } values[] = {{"loss.critic", "train/critic_loss"},
+                  {"loss.actor", "train/actor_loss"},
+                  {"loss.alpha", "train/ent_coef_loss"},
+                  {"q_mean", "train/q_mean"}};
+    const mr_agent_ops *ops = mr_agent_get_ops(c->agent);
+    for (size_t k = 0; k < MR_COUNT(values); k++)
+        for (size_t i = 0; i < ops->n_metrics; i++) {
+            if (strcmp(ops->metrics[i].name, values[k].metric) != 0)
+                continue;
+            const double found = mr_agent_metric_value(c->agent, i);
+            const double expected = *recorded_array(c->file, values[k].recorded, 1);
+            cr_expect_float_eq(found, expected, tolerance * (1 + fabs(expected)),
+                               "%s is %.15g, PyTorch says %.15g", values[k].recorded, found,
+                               expected);
+        }
+    for (size_t k = 0; k < MR_COUNT(case_learners); k++) {
+        const mr_learner *learner = mr_agent_learner_of(c->agent, case_learners[k].learner);
+        if (learner)
+            recorded_expect_grads(c->file, case_learners[k].gradient, learner->params, tolerance);
+    }
+}

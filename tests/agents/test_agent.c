@@ -1,0 +1,121 @@
+// What holds for every kind of agent.
+
+#include "agents/agent.h"
+
+#include "tests/agents/small.h"
+#include "tests/scratch.h"
+
+TestSuite(agent, .init = scratch_enter, .fini = scratch_leave);
+
+enum { OBS_DIM = 3, ACT_DIM = 2, N_STEPS = 100, N_UPDATES = 4 };
+
+/// An agent with its default options, and what it learns from.
+typedef struct {
+    mr_agent *agent;
+    mr_batch_maker *batches;
+    mr_replay *replay;
+} student;
+
+static student student_of(const mr_agent_ops *ops, int n_threads) {
+    student s;
+    mr_settings settings;
+    const mr_policy_spec spec = small_spec(NULL, OBS_DIM, ACT_DIM);
+    const mr_agent_setup setup = small_defaults(n_threads).setup;
+    const mr_batch_options batch_options = small_batch_options(NULL);
+    mr_settings_init(&settings);
+    snprintf(settings.agent, sizeof settings.agent, "%s", ops->name);
+    cr_assert_eq(mr_agent_new(ops, &spec, &setup, mr_settings_agent_options(&settings), &s.agent),
+                 MR_OK, "%s", mr_error_message());
+    s.batches = small_batches(mr_agent_policy(s.agent), &batch_options);
+    s.replay = small_replay(mr_agent_policy(s.agent), N_STEPS, 1);
+    return s;
+}
+
+static void student_free(student *s) {
+    mr_agent_free(s->agent);
+    mr_batch_maker_free(s->batches);
+    mr_replay_free(s->replay);
+}
+
+static void learn(student *s) {
+    for (size_t k = 0; k < N_UPDATES; k++)
+        cr_assert_eq(small_update(s->agent, s->batches, s->replay), MR_OK, "%s",
+                     mr_error_message());
+}
+
+static bool is_same_learner(const mr_learner *a, const mr_learner *b) {
+    return small_is_same(a->params, mr_params_read(a->params), mr_params_read(b->params)) &&
+           (!a->target ||
+            small_is_same(a->target, mr_params_read(a->target), mr_params_read(b->target)));
+}
+
+static void expect_same(const student *a, const student *b) {
+    static const char *const learners[] = {"policy", "critic", "temperature"};
+    const mr_agent_ops *ops = mr_agent_get_ops(a->agent);
+    for (size_t i = 0; i < MR_COUNT(learners); i++) {
+        const mr_learner *of_a = mr_agent_learner_of(a->agent, learners[i]);
+        const mr_learner *of_b = mr_agent_learner_of(b->agent, learners[i]);
+        cr_expect(!of_a || is_same_learner(of_a, of_b), "%s: %s", ops->name, learners[i]);
+    }
+    for (size_t i = 0; i < ops->n_metrics; i++)
+        cr_expect_eq(mr_agent_metric_value(a->agent, i), mr_agent_metric_value(b->agent, i),
+                     "%s: %s", ops->name, ops->metrics[i].name);
+    cr_expect_eq(mr_agent_n_updates(a->agent), mr_agent_n_updates(b->agent));
+}
+
+// The number of threads is part of what a run is: sums over rows are parted by it.
+Test(agent, learns_the_same_bits_again_whatever_the_number_of_threads) {
+    for (size_t i = 0; i < mr_agent_count(); i++)
+        for (int n_threads = 1; n_threads <= 3; n_threads++) {
+            student a = student_of(mr_agent_at(i), n_threads);
+            student b = student_of(mr_agent_at(i), n_threads);
+            learn(&a);
+            learn(&b);
+            expect_same(&a, &b);
+            student_free(&a);
+            student_free(&b);
+        }
+}
+
+static void write_agent(const mr_agent *agent, const char *path) {
+    mr_tensors_writer *writer = NULL;
+    cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
+    cr_assert_eq(mr_agent_write(agent, writer), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_tensors_writer_write(writer, path), MR_OK, "%s", mr_error_message());
+    mr_tensors_writer_free(writer);
+}
+
+static void read_agent(mr_agent *agent, const char *path) {
+    mr_tensors *file = NULL;
+    cr_assert_eq(mr_tensors_open(path, &file), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_agent_read(agent, file), MR_OK, "%s", mr_error_message());
+    mr_tensors_close(file);
+}
+
+Test(agent, goes_on_from_a_file_with_the_same_bits) {
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        student whole = student_of(mr_agent_at(i), 1);
+        learn(&whole);
+        write_agent(whole.agent, "agent.safetensors");
+        student resumed = student_of(mr_agent_at(i), 1);
+        read_agent(resumed.agent, "agent.safetensors");
+        expect_same(&whole, &resumed);
+        learn(&whole);
+        learn(&resumed);
+        expect_same(&whole, &resumed);
+        student_free(&whole);
+        student_free(&resumed);
+    }
+}
+
+Test(agent, names_its_options_metrics_and_itself) {
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        const mr_agent_ops *ops = mr_agent_at(i);
+        cr_expect_eq(mr_agent_find(ops->name), ops);
+        cr_expect(ops->n_metrics > 0 && ops->n_metrics <= MR_MAX_AGENT_METRICS);
+        cr_expect(ops->n_options > 0 && ops->options_size <= MR_MAX_AGENT_OPTIONS);
+        for (size_t k = 0; k < ops->n_options; k++)
+            cr_expect_lt(ops->options[k].offset, ops->options_size);
+    }
+    cr_expect_null(mr_agent_find("none"));
+}
