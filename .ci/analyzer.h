@@ -2,7 +2,7 @@
 /// mr_fail returns the status that it is given, which is never MR_OK.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 void analyzer_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

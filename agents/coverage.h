@@ -2,7 +2,7 @@
 #pragma once
 
 #include "envs/env.h"
-#include "nn/tensors.h"
+#include "base/tensors.h"
 
 enum { MR_COVERAGE_SIDE = 30 }; // cells along each side
 

@@ -1,7 +1,7 @@
 /// The entropy of a distribution, estimated from points that were drawn from it.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stddef.h>
 

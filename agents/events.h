@@ -6,7 +6,7 @@
 /// plus 0xa282ead8.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 typedef struct mr_events mr_events;
 

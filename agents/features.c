@@ -2,7 +2,7 @@
 
 #include "agents/features.h"
 
-#include "nn/nearest.h"
+#include "base/nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nn/file.h"
+#include "base/file.h"
 
 struct mr_growing_file {
     char *path; // owned

@@ -1,7 +1,7 @@
 /// A file that only grows, a piece at a time: a table of results, a stream of events.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 

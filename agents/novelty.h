@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agents/bonus_kind.h"
-#include "nn/tensors.h"
+#include "base/tensors.h"
 
 typedef struct mr_novelty mr_novelty;
 

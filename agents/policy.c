@@ -5,7 +5,7 @@
 #include "agents/policy_internal.h"
 #include "flows/base.h"
 #include "flows/flow.h"
-#include "nn/arena.h"
+#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "agents/policy_internal.h"
 #include "flows/flow.h"
 #include "nn/model_file.h"
-#include "nn/number.h"
+#include "base/number.h"
 
 #include <stdio.h>
 #include <stdlib.h>

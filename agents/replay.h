@@ -8,9 +8,9 @@
 /// Truncated episodes are bootstrapped from their last observation; terminated ones are not.
 #pragma once
 
-#include "nn/random.h"
-#include "nn/status.h"
-#include "nn/tensors.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/tensors.h"
 
 #include <stdbool.h>
 

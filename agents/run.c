@@ -13,8 +13,8 @@
 
 #include "agents/events.h"
 #include "agents/growing_file.h"
-#include "nn/file.h"
-#include "nn/number.h"
+#include "base/file.h"
+#include "base/number.h"
 
 static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";

@@ -24,7 +24,7 @@
 #include "agents/metrics.h"
 #include "agents/run_files.h"
 #include "agents/settings.h"
-#include "nn/status.h"
+#include "base/status.h"
 
 typedef struct mr_run mr_run;
 

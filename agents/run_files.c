@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "envs/env_files.h"
-#include "nn/file.h"
-#include "nn/json_memory.h"
-#include "nn/path.h"
+#include "base/file.h"
+#include "base/json_memory.h"
+#include "base/path.h"
 
 static const char list_name[] = "files.json", format_name[] = "millrace.files";
 static const char root_name[] = "from-root"; // folder of copies of what is named from the root

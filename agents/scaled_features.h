@@ -3,8 +3,8 @@
 #pragma once
 
 #include "agents/features.h"
-#include "nn/real.h"
-#include "nn/tensors.h"
+#include "base/real.h"
+#include "base/tensors.h"
 
 typedef struct mr_scaled_features mr_scaled_features;
 

@@ -15,8 +15,8 @@
 #include "agents/agent.h"
 #include "agents/peer_names.h"
 #include "agents/run_files.h"
-#include "nn/nearest.h"
-#include "nn/number.h"
+#include "base/nearest.h"
+#include "base/number.h"
 
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 

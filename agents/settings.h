@@ -7,7 +7,7 @@
 #pragma once
 
 #include "nn/mlp.h"
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

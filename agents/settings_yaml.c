@@ -7,7 +7,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "nn/file.h"
+#include "base/file.h"
 
 enum { NAME_SIZE = 256, WHERE_SIZE = 512 };
 

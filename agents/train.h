@@ -3,7 +3,7 @@
 
 #include "agents/metrics.h"
 #include "agents/settings.h"
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/clock.h"
+#include "base/clock.h"
 
 // Of an episode, as far as its task has no limit: what can be played again within a minute or two,
 // and no more than the replay buffer holds, so that many copies don't outgrow it.

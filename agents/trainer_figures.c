@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "nn/clock.h"
+#include "base/clock.h"
 
 void mr_trainer_note_time(mr_trainer *t) {
     mr_metrics *now = &t->loop.now;

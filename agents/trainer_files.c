@@ -2,7 +2,7 @@
 
 #include "agents/trainer.h"
 
-#include "nn/file.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <math.h>

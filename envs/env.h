@@ -6,7 +6,7 @@
 /// Gymnasium's.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 /// includes or refers to.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

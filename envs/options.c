@@ -2,8 +2,8 @@
 
 #include "envs/options.h"
 
-#include "nn/nearest.h"
-#include "nn/number.h"
+#include "base/nearest.h"
+#include "base/number.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 /// name where no row has that name and no two of different names have that alias.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

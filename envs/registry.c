@@ -2,8 +2,8 @@
 
 #include "envs/env_kind.h"
 
-#include "nn/nearest.h"
-#include "nn/number.h"
+#include "base/nearest.h"
+#include "base/number.h"
 
 #include <string.h>
 

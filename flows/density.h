@@ -8,7 +8,7 @@
 #pragma once
 
 #include "flows/flow.h"
-#include "nn/tensors.h"
+#include "base/tensors.h"
 
 #include <stdbool.h>
 

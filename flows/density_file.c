@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "flows/density_inside.h"
-#include "nn/json_memory.h"
+#include "base/json_memory.h"
 #include "nn/model_file.h"
 
 static const mr_model_format format = {.name = "millrace.density",

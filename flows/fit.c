@@ -3,7 +3,7 @@
 #include "flows/fit.h"
 
 #include "flows/fit_inside.h"
-#include "nn/clock.h"
+#include "base/clock.h"
 
 #include <stdbool.h>
 #include <stdio.h>

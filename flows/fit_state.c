@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/number.h"
+#include "base/number.h"
 
 static const char format_name[] = "millrace.fit";
 static const char format_version[] = "2";

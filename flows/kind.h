@@ -2,7 +2,7 @@
 #pragma once
 
 #include "flows/flow.h"
-#include "nn/arena.h"
+#include "base/arena.h"
 
 #include <stdbool.h>
 

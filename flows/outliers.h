@@ -1,7 +1,7 @@
 /// Cells far out in tables of data, by deviations that a few of them cannot spoil.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stddef.h>
 

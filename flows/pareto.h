@@ -1,7 +1,7 @@
 /// How heavy the tail of importance ratios is.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 /// The shape k of the generalised Pareto distribution that fits the largest of n ratios, given by
 /// their logarithms [n] (-infinity for a ratio of 0). Ratios have a finite mean below k = 1 and a

@@ -10,7 +10,7 @@
 
 #include "flows/target_kind.h"
 
-#include "nn/matrix_file.h"
+#include "base/matrix_file.h"
 
 #include <stdlib.h>
 

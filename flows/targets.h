@@ -5,7 +5,7 @@
 #pragma once
 
 #include "flows/vi.h"
-#include "nn/matrix_file.h"
+#include "base/matrix_file.h"
 
 /// Makes the target that a text describes, `header` being that of its table. The caller frees it.
 /// Fails with MR_ERR_USAGE on a text that is not understood (the message lists the choices), and as

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/number.h"
+#include "base/number.h"
 
 enum { MAX_TEXT = 256 };
 

@@ -1,7 +1,7 @@
 /// The memory that OpenBLAS computes in.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 /// Makes OpenBLAS single-threaded (the caller's threads share out the work) and lets it take a
 /// buffer of 128 MB for each of `n_threads` callers, which it keeps. Where it gets none in the

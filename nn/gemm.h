@@ -2,8 +2,8 @@
 /// share out the work).
 #pragma once
 
-#include "nn/real.h"
-#include "nn/status.h"
+#include "base/real.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

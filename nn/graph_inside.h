@@ -2,7 +2,7 @@
 /// out its memory.
 #pragma once
 
-#include "nn/arena.h"
+#include "base/arena.h"
 #include "nn/op.h"
 
 enum { MR_MAX_SETS = 8 };

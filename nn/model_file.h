@@ -3,7 +3,7 @@
 #pragma once
 
 #include "nn/params.h"
-#include "nn/tensors.h"
+#include "base/tensors.h"
 
 /// A kind of model file.
 typedef struct {

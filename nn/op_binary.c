@@ -3,7 +3,7 @@
 
 #include "nn/op.h"
 
-#include "nn/vmath.h"
+#include "base/vmath.h"
 
 enum { CHUNK = 512 }; // values made at a time: they stay in the first cache
 

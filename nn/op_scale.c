@@ -2,7 +2,7 @@
 
 #include "nn/op.h"
 
-#include "nn/vmath.h"
+#include "base/vmath.h"
 
 enum { LOG_SCALE, SHIFT };
 

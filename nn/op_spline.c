@@ -12,7 +12,7 @@
 
 #include "nn/op.h"
 
-#include "nn/vmath.h"
+#include "base/vmath.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "nn/op.h"
 
-#include "nn/vmath.h"
+#include "base/vmath.h"
 
 #include <math.h>
 

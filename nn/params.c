@@ -2,7 +2,7 @@
 
 #include "nn/params.h"
 
-#include "nn/arena.h"
+#include "base/arena.h"
 
 #include <assert.h>
 #include <math.h>

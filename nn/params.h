@@ -6,10 +6,10 @@
 /// (`mr_params_copy`) serves a target net: what is built for one set can be built for the other.
 #pragma once
 
-#include "nn/random.h"
-#include "nn/real.h"
-#include "nn/status.h"
-#include "nn/tensors.h"
+#include "base/random.h"
+#include "base/real.h"
+#include "base/status.h"
+#include "base/tensors.h"
 
 typedef struct mr_params mr_params;
 

@@ -1,7 +1,7 @@
 /// The threads of OpenMP.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 /// Starts those that a parallel region of `n_threads` needs, which wait for it from then on. Where
 /// one cannot be started in the middle of the work, OpenMP ends the process; here, where their

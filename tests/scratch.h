@@ -2,7 +2,7 @@
 /// = scratch_leave)`.
 #pragma once
 
-#include "nn/file.h"
+#include "base/file.h"
 
 #include <ftw.h>
 #include <stdio.h>

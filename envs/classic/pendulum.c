@@ -7,7 +7,7 @@
 #include "envs/classic/classic.h"
 #include "envs/env_kind.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdio.h>

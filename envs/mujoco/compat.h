@@ -6,7 +6,7 @@
 /// takes them.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <mujoco/mujoco.h>
 

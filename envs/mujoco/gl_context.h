@@ -5,7 +5,7 @@
 /// The environment variable MUJOCO_GL, known from MuJoCo's Python package, chooses: egl or osmesa.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 typedef struct mr_gl_context mr_gl_context;
 

@@ -2,7 +2,7 @@
 
 #include "envs/mujoco/model.h"
 
-#include "nn/nearest.h"
+#include "base/nearest.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 
 #include "envs/mujoco/compat.h"
 #include "envs/options.h"
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 

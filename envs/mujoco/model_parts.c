@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/file.h"
-#include "nn/path.h"
+#include "base/file.h"
+#include "base/path.h"
 
 static const char scheme[] = "mjcf:", model_option[] = "xml_file=";
 

@@ -2,7 +2,7 @@
 
 #include "envs/mujoco/slice.h"
 
-#include "nn/nearest.h"
+#include "base/nearest.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 #include "envs/env_kind.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <mujoco/mujoco.h>
 

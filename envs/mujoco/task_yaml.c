@@ -7,7 +7,7 @@
 #include "envs/mujoco/task_entry_inside.h"
 #include "envs/mujoco/terms.h"
 
-#include "nn/file.h"
+#include "base/file.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "envs/mujoco/warnings.h"
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
 
 #include "envs/mujoco/yaml_nodes_inside.h"
 
-#include "nn/nearest.h"
-#include "nn/number.h"
+#include "base/nearest.h"
+#include "base/number.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 
 #include "envs/mujoco/task.h"
 
-#include "nn/nearest.h"
+#include "base/nearest.h"
 
 #include <yaml.h>
 

@@ -2,7 +2,7 @@
 /// socket that nobody serves is replaced.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 enum { MR_BIND_SIZE = 512 }; // of an endpoint, with the final zero
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "nn/file.h"
+#include "base/file.h"
 
 enum {
     KEY_LENGTH = MR_KEY_SIZE - 1,

@@ -4,7 +4,7 @@
 /// secret files also `secret-key = "..."`), or holds nothing but the key on a line of its own.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 

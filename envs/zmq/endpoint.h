@@ -1,7 +1,7 @@
 /// Addresses of ZeroMQ.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 

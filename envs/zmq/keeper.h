@@ -2,7 +2,7 @@
 /// keeps the two apart.
 #pragma once
 
-#include "nn/status.h"
+#include "base/status.h"
 
 typedef struct mr_keeper mr_keeper;
 typedef void mr_keeper_work(void *self);

@@ -13,7 +13,7 @@
 
 #include "envs/zmq/curve.h"
 #include "envs/zmq/endpoint.h"
-#include "nn/clock.h"
+#include "base/clock.h"
 
 static const double first_pause_s = 0.1, longest_pause_s = 5;
 static const double last_wait_s = 1; // for a reply, once told to stop

@@ -5,8 +5,8 @@
 /// little-endian, row after row.
 #pragma once
 
-#include "nn/file.h"
-#include "nn/status.h"
+#include "base/file.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

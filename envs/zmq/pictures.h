@@ -2,7 +2,7 @@
 #pragma once
 
 #include "envs/env.h"
-#include "nn/file.h"
+#include "base/file.h"
 
 typedef struct mr_pictures mr_pictures;
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "envs/vec_env.h"
-#include "nn/file.h"
+#include "base/file.h"
 
 typedef struct mr_responder mr_responder;
 

@@ -12,7 +12,7 @@
 #include "envs/zmq/bind.h"
 #include "envs/zmq/curve.h"
 #include "envs/zmq/endpoint.h"
-#include "nn/clock.h"
+#include "base/clock.h"
 
 enum {
     MAX_FRAMES = 16, // of a message that came by way of proxies

@@ -3,8 +3,8 @@
 /// Knows sockets and keys and nothing of what is asked.
 #pragma once
 
-#include "nn/file.h"
-#include "nn/status.h"
+#include "base/file.h"
+#include "base/status.h"
 
 #include <stdbool.h>
 

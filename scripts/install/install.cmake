@@ -24,7 +24,7 @@ endif()
 install(TARGETS millrace_command)
 install(TARGETS millrace EXPORT millrace INCLUDES DESTINATION ${header_dir})
 install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})
-install(DIRECTORY nn flows agents envs DESTINATION ${header_dir}
+install(DIRECTORY base nn flows agents envs DESTINATION ${header_dir}
         FILES_MATCHING PATTERN "*.h" PATTERN "*_inside.h" EXCLUDE PATTERN models EXCLUDE)
 
 configure_package_config_file(scripts/install/millraceConfig.cmake.in millraceConfig.cmake

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "agents/bonus.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 

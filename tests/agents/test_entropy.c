@@ -1,7 +1,7 @@
 // Entropies by nearest neighbours against those that are known.
 
 #include "agents/entropy.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

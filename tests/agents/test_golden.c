@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "tests/golden_inputs.h"
-#include "tests/scripts/command_runner.h"
+#include "tests/cli/command_runner.h"
 
 #define GOLDEN MR_TEST_DATA "/golden/0.1"
 

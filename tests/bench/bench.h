@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "nn/clock.h"
+#include "base/clock.h"
 
 /// Seconds that this thread has had a processor: what others do on the machine hardly changes them.
 static inline double bench_busy(void) {

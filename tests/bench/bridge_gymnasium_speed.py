@@ -21,7 +21,7 @@ import time
 import gymnasium
 import numpy as np
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "scripts/python"
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "python"
 sys.path.insert(0, str(FOLDER))
 from millrace_bridge import Client  # noqa: E402
 

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "nn/clock.h"
-#include "nn/random.h"
+#include "base/clock.h"
+#include "base/random.h"
 
 enum { MAX_FRAMES = 8, MAX_HELD = 64 };
 

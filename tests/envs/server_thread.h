@@ -11,7 +11,7 @@
 
 #include "envs/zmq/responder.h"
 #include "envs/zmq/service.h"
-#include "nn/clock.h"
+#include "base/clock.h"
 
 typedef struct {
     mr_vec_env *envs;

@@ -10,7 +10,7 @@
 #include "agents/train.h"
 #include "envs/vec_env.h"
 #include "envs/zmq/message.h"
-#include "nn/clock.h"
+#include "base/clock.h"
 #include "tests/agents/set.h"
 #include "tests/scratch.h"
 

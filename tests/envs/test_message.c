@@ -7,7 +7,7 @@
 
 #include <criterion/criterion.h>
 
-#include "nn/random.h"
+#include "base/random.h"
 
 static mr_message_reader *reader;
 static mr_message_buffer buffer;

@@ -2,7 +2,7 @@
 
 #include "envs/env.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

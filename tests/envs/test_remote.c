@@ -5,7 +5,7 @@
 
 #include "envs/zmq/curve.h"
 #include "envs/zmq/message.h"
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/envs/bad_link.h"
 #include "tests/envs/server_thread.h"
 #include "tests/scratch.h"

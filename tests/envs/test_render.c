@@ -4,7 +4,7 @@
 #include "envs/mujoco/render.h"
 
 #include "envs/mujoco/task.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>

@@ -15,7 +15,7 @@
 
 #include "envs/mujoco/render.h"
 #include "envs/zmq/process.h"
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/envs/conversation.h"
 
 enum { N_ENVS = 3, OBS_DIM = 3 };

@@ -2,7 +2,7 @@
 
 #include "envs/vec_env.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/scratch.h"
 
 #include <criterion/criterion.h>

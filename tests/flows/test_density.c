@@ -5,7 +5,7 @@
 #include <math.h>
 #include <sys/resource.h>
 
-#include "nn/tensors.h"
+#include "base/tensors.h"
 #include "tests/scratch.h"
 #include "tests/sanitized.h"
 

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/scratch.h"
 
 TestSuite(outliers);

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/scratch.h"
 
 TestSuite(pareto);

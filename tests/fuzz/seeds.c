@@ -8,7 +8,7 @@
 #include "envs/zmq/curve.h"
 #include "envs/zmq/message.h"
 #include "flows/text.h"
-#include "nn/file.h"
+#include "base/file.h"
 #include "tests/fuzz/small_run.h"
 
 enum { PATH_SIZE = 4096, FLOW_SIZE = 256 };

@@ -20,7 +20,7 @@ import tempfile
 
 import numpy as np
 
-PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "scripts/python"
+PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "python"
 sys.path.insert(0, str(PACKAGE))
 from envs_gymnasium import TOLERANCE, Driver, difference, info_difference  # noqa: E402
 from millrace_bridge import Client  # noqa: E402

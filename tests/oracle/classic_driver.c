@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/clock.h"
+#include "base/clock.h"
 
 enum { MAX_DIM = 3, LINE_SIZE = 1024 };
 

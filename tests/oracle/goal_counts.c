@@ -7,7 +7,7 @@
 
 #include "agents/policy.h"
 #include "envs/env.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdio.h>

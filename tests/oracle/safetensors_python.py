@@ -1,4 +1,4 @@
-"""Holds nn/tensors_read.c and nn/tensors_write.c against Python's safetensors, both ways.
+"""Holds base/tensors_read.c and base/tensors_write.c against Python's safetensors, both ways.
 
     python tests/oracle/safetensors_python.py record tests/data/tensors
         writes python.safetensors, which tests/nn/test_tensors.c reads and writes byte for byte

@@ -1,0 +1,117 @@
+// The columns of tables: what they are called, and choosing among them.
+
+#include "base/matrix_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nearest.h"
+
+enum { ITEM_SIZE = 256 };
+
+mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column) {
+    mr_column_name name;
+    const bool is_named = matrix->names != NULL && matrix->names[column][0] != '\0';
+    if (is_named)
+        snprintf(name.text, sizeof name.text, "%zu (%.*s)", column + 1, MR_WORD_SIZE - 1,
+                 matrix->names[column]);
+    else
+        snprintf(name.text, sizeof name.text, "%zu", column + 1);
+    return name;
+}
+
+mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns) {
+    double *values = malloc((matrix->n_rows * n + 1) * sizeof *values);
+    char **names = matrix->names != NULL ? calloc(n + 1, sizeof *names) : NULL;
+    if (values == NULL || (matrix->names != NULL && names == NULL)) {
+        free(values);
+        free(names);
+        return mr_fail_memory("a table");
+    }
+    for (size_t i = 0; i < matrix->n_rows; i++)
+        for (size_t j = 0; j < n; j++)
+            values[i * n + j] = matrix->values[i * matrix->n_cols + columns[j]];
+    for (size_t j = 0; j < n && names != NULL; j++) {
+        names[j] = matrix->names[columns[j]];
+        matrix->names[columns[j]] = NULL;
+    }
+    const size_t n_rows = matrix->n_rows;
+    mr_matrix_free(matrix);
+    *matrix = (mr_matrix){.n_rows = n_rows, .n_cols = n, .values = values, .names = names};
+    return MR_OK;
+}
+
+// ---- Choosing
+
+static bool find_name(const mr_matrix *matrix, const char *text, size_t *out) {
+    for (size_t j = 0; matrix->names != NULL && j < matrix->n_cols; j++)
+        if (strcmp(matrix->names[j], text) == 0) {
+            *out = j;
+            return true;
+        }
+    return false;
+}
+
+// A name, or a number from 1.
+static bool find_column(const mr_matrix *matrix, const char *text, size_t *out) {
+    if (find_name(matrix, text, out))
+        return true;
+    const size_t n_digits = strspn(text, "0123456789");
+    if (n_digits == 0 || n_digits > 18 || text[n_digits] != '\0')
+        return false;
+    const size_t number = strtoull(text, NULL, 10);
+    *out = number - 1;
+    return number >= 1 && number <= matrix->n_cols;
+}
+
+// "a-b" or "a-"; a name may have dashes too, so that each is tried.
+static bool find_range(const mr_matrix *matrix, const char *item, size_t *first, size_t *last) {
+    char part[ITEM_SIZE];
+    for (const char *dash = strchr(item, '-'); dash != NULL; dash = strchr(dash + 1, '-')) {
+        snprintf(part, sizeof part, "%.*s", (int)(dash - item), item);
+        *last = matrix->n_cols - 1;
+        if (find_column(matrix, part, first) &&
+            (dash[1] == '\0' || find_column(matrix, dash + 1, last)) && *first <= *last)
+            return true;
+    }
+    return false;
+}
+
+static const char *name_at(const void *names, size_t i) {
+    return ((char *const *)names)[i];
+}
+
+static mr_status fail_item(const mr_matrix *matrix, const char *where, const char *item) {
+    const char *nearest =
+        matrix->names != NULL ? mr_nearest(item, matrix->n_cols, name_at, matrix->names) : NULL;
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "%s: there is no column '%s'; did you mean '%s'?", where, item,
+                       nearest);
+    return mr_fail(MR_ERR_USAGE,
+                   "%s: there is no column '%s'; the %zu columns go from %s to %s, and are counted "
+                   "from 1",
+                   where, item, matrix->n_cols, mr_matrix_column_name(matrix, 0).text,
+                   mr_matrix_column_name(matrix, matrix->n_cols - 1).text);
+}
+
+mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
+                                   bool *chosen) {
+    memset(chosen, 0, matrix->n_cols * sizeof *chosen);
+    for (const char *at = text;; at++) {
+        char item[ITEM_SIZE];
+        size_t first = 0, last = 0;
+        const size_t length = strcspn(at, ",");
+        if ((size_t)snprintf(item, sizeof item, "%.*s", (int)length, at) >= sizeof item)
+            return mr_fail(MR_ERR_USAGE, "%s: '%.40s...' is too long for a column", where, item);
+        if (find_column(matrix, item, &first))
+            last = first;
+        else if (!find_range(matrix, item, &first, &last))
+            return fail_item(matrix, where, item);
+        for (size_t j = first; j <= last; j++)
+            chosen[j] = true;
+        at += length;
+        if (*at == '\0')
+            return MR_OK;
+    }
+}

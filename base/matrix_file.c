@@ -1,0 +1,125 @@
+// Tables of numbers in files: finds the format, checks the cells.
+
+#include "base/matrix_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/matrix_inside.h"
+
+static const mr_matrix_format *const formats[] = {&mr_matrix_npy, &mr_matrix_npz, &mr_matrix_csv};
+
+static const mr_matrix_format *find_format(const char *path) {
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < MR_COUNT(formats); i++)
+        if (strcasecmp(dot, formats[i]->suffix) == 0)
+            return formats[i];
+    return NULL;
+}
+
+bool mr_matrix_is_table(const char *path) {
+    return find_format(path) != NULL;
+}
+
+mr_status mr_matrix_check_name(const char *path) {
+    const mr_matrix_format *format = find_format(path);
+    if (format != NULL && format->write != NULL)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE, "%s: the name of a table must end in .npy or .csv", path);
+}
+
+// ---- Reading
+
+static mr_status check_header(const char *path, const mr_matrix_format *format, mr_header header) {
+    if (header == MR_HEADER_YES && !format->has_header)
+        return mr_fail(MR_ERR_USAGE, "%s: a %s has no line of names; leave --header yes away", path,
+                       format->suffix);
+    return MR_OK;
+}
+
+mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *options, mr_matrix *out) {
+    mr_status status;
+    const mr_matrix_format *format = find_format(path);
+    char *bytes = NULL;
+    size_t n_bytes;
+    mr_matrix matrix = {0};
+
+    if (format == NULL)
+        return mr_fail(MR_ERR_USAGE, "%s: the name of a table must end in .npy, .npz or .csv",
+                       path);
+    MR_TRY(check_header(path, format, options->header));
+    MR_TRY(mr_file_read(path, &bytes, &n_bytes));
+    MR_TRY(format->read(path, bytes, n_bytes, options, &matrix));
+    if (matrix.n_rows == 0 || matrix.n_cols == 0) {
+        status = mr_fail(MR_ERR_INPUT, "%s: holds no rows of numbers", path);
+        goto done;
+    }
+    *out = matrix;
+    matrix = (mr_matrix){0};
+done:
+    mr_matrix_free(&matrix);
+    free(bytes);
+    return status;
+}
+
+static mr_status fail_bad(const char *path, const mr_matrix *matrix, size_t column) {
+    const mr_bad_cell *bad = &matrix->bad[column];
+    const mr_column_name name = mr_matrix_column_name(matrix, column);
+    const char *remedy = bad->row == 1 && matrix->names == NULL
+                             ? "; if row 1 is the columns' names, give --header yes"
+                             : "";
+    if (bad->text[0] == '\0')
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: row %zu, column %s is empty; every cell must be a number%s", path,
+                       bad->row, name.text, remedy);
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: row %zu, column %s is '%s', not a number; cells are numbers with commas "
+                   "between them%s",
+                   path, bad->row, name.text, bad->text, remedy);
+}
+
+mr_status mr_matrix_check(const char *path, const mr_matrix *matrix, const bool *columns,
+                          bool allows_infinite) {
+    const size_t n = matrix->n_cols;
+    for (size_t j = 0; j < n && matrix->bad != NULL; j++)
+        if (matrix->bad[j].row > 0 && (columns == NULL || columns[j]))
+            return fail_bad(path, matrix, j);
+    for (size_t i = 0; i < matrix->n_rows * n && !allows_infinite; i++)
+        if ((columns == NULL || columns[i % n]) && !isfinite(matrix->values[i]))
+            return mr_fail(MR_ERR_INPUT,
+                           "%s: row %zu, column %s is %g; every cell must be a finite number", path,
+                           i / n + 1, mr_matrix_column_name(matrix, i % n).text, matrix->values[i]);
+    return MR_OK;
+}
+
+mr_status mr_matrix_read(const char *path, mr_matrix *out) {
+    mr_matrix matrix = {0};
+    mr_status status = mr_matrix_read_cells(path, &(mr_matrix_options){0}, &matrix);
+    if (status == MR_OK)
+        status = mr_matrix_check(path, &matrix, NULL, false);
+    if (status == MR_OK)
+        *out = matrix;
+    else
+        mr_matrix_free(&matrix);
+    return status;
+}
+
+void mr_matrix_free(mr_matrix *matrix) {
+    for (size_t j = 0; j < matrix->n_cols && matrix->names != NULL; j++)
+        free(matrix->names[j]);
+    free(matrix->names);
+    free(matrix->bad);
+    free(matrix->values);
+    *matrix = (mr_matrix){0};
+}
+
+// ---- Writing
+
+mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values) {
+    const mr_status status = mr_matrix_check_name(path);
+    return status == MR_OK ? find_format(path)->write(path, n_rows, n_cols, values) : status;
+}

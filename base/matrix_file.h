@@ -1,0 +1,93 @@
+/// Tables of numbers in files: .npy and .npz (NumPy's formats) and .csv.
+#pragma once
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MR_WORD_SIZE = 41 };
+
+/// The first cell of a column that is no number.
+typedef struct {
+    size_t row;              // from 1; 0: all are numbers
+    char text[MR_WORD_SIZE]; // "": the cell is empty
+} mr_bad_cell;
+
+/// A table, row-major.
+typedef struct {
+    size_t n_rows, n_cols;
+    double *values;   // [n_rows x n_cols]
+    char **names;     // [n_cols] of the columns; NULL: the file has none
+    mr_bad_cell *bad; // [n_cols]; NULL: all cells are numbers
+    bool is_unsure;   // the first row was taken for data, but may be meant as names
+} mr_matrix;
+
+/// Whether the first row of a .csv is the names of its columns.
+typedef enum { MR_HEADER_AUTO, MR_HEADER_YES, MR_HEADER_NO } mr_header;
+
+/// How a table is read.
+typedef struct {
+    mr_header header;
+    const char *const *names; // [n_names] what a first row of names would be; NULL: not known
+    size_t n_names;
+} mr_matrix_options;
+
+/// Fails with MR_ERR_USAGE unless a table can be written under that name: it ends in .npy or .csv.
+mr_status mr_matrix_check_name(const char *path);
+
+/// Whether the name is that of a table that can be read.
+bool mr_matrix_is_table(const char *path);
+
+/// Reads a table, by the file's name.
+///
+///   .npy  one dimension (one column) or two; booleans, integers and floating-point numbers of any
+///         size up to 64 bits, in either byte order and either order of the axes. Integers beyond
+///         2^53 are rounded
+///   .npz  one such array, stored or deflated
+///   .csv  numbers with commas between them; the first row may be names: see mr_header. With
+///         MR_HEADER_AUTO it is where
+///           - none of its cells is a number, or all are those of options->names; or
+///           - its cells are whole numbers that go up or down from left to right (or the one cell
+///             is 0, as pandas calls a single column), and at least three rows follow, none of
+///             which is made of whole numbers alone; or
+///           - its three or more cells are whole numbers with equal steps, no other row has these
+///             steps, and no cell is found again in its column
+///
+/// Cells that are no numbers become NaN and are kept in `bad`: mr_matrix_check tells of them. There
+/// must be a row at least, and all must be of the same width. Fails with MR_ERR_USAGE on another
+/// name, with MR_ERR_IO, or with MR_ERR_INPUT; the message names the file and the row, from 1,
+/// without the line of names. The caller frees the table with mr_matrix_free.
+mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *options, mr_matrix *out);
+
+/// Fails with MR_ERR_INPUT, naming row and column, on the first cell that is not a finite number.
+///
+///   columns  [n_cols] which to look at; NULL: all
+///   allows_infinite  numbers that are infinite or NaN, and written so, are fine
+mr_status mr_matrix_check(const char *path, const mr_matrix *matrix, const bool *columns,
+                          bool allows_infinite);
+
+/// Both, with MR_HEADER_AUTO: a table of finite numbers.
+mr_status mr_matrix_read(const char *path, mr_matrix *out);
+void mr_matrix_free(mr_matrix *matrix);
+
+/// Leaves the columns [n] of a table, in that order.
+mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
+
+/// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 and ranges of either
+/// ("2-4", "3-", "x-z"), with commas between them. Where the table has names, these come before
+/// numbers. Fails with MR_ERR_USAGE, naming the part of the text and what there is; `where` is what
+/// the message calls it.
+mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
+                                   bool *chosen);
+
+/// What messages call a column: its number, from 1, and its name: "2 (speed)".
+typedef struct {
+    char text[MR_WORD_SIZE + 32];
+} mr_column_name;
+mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column);
+
+/// Writes values [n_rows x n_cols], whole or not at all: by the file's name a .npy of float64 (one
+/// column: of one dimension), or a .csv without a line of names whose numbers read back as they
+/// were.
+mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values);

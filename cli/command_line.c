@@ -1,0 +1,335 @@
+// Reads command lines with popt; its table is made from the tables of settings.
+
+#include "cli/command.h"
+#include "cli/given_once.h"
+
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "agents/peer_names.h"
+#include "base/nearest.h"
+
+static const mr_setting help_option = {
+    .name = "help", .type = MR_SETTING_SWITCH, .help = "show this text"};
+
+// ---- Commands
+
+const char *mr_command_word(const mr_command *command) {
+    const char *space = strrchr(command->name, ' ');
+    return space != NULL ? space + 1 : command->name;
+}
+
+static const char *command_word_at(const void *commands, size_t i) {
+    return mr_command_word(((const mr_command *const *)commands)[i]);
+}
+
+// " flow": a command's name behind "millrace".
+typedef struct {
+    char text[64];
+} suffix;
+
+static suffix suffix_of(const mr_command *command) {
+    suffix s;
+    snprintf(s.text, sizeof s.text, "%s%s", command->name[0] != '\0' ? " " : "", command->name);
+    return s;
+}
+
+static mr_status unknown_command(const mr_command *group, const char *word) {
+    const char *nearest =
+        mr_nearest(word, group->n_commands, command_word_at, (const void *)group->commands);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "there is no command %.60s; did you mean %s?", word, nearest);
+    return mr_fail(MR_ERR_USAGE, "there is no command %.60s; `millrace help%s` lists them", word,
+                   suffix_of(group).text);
+}
+
+static const mr_command *find_in(const mr_command *group, const char *word) {
+    for (size_t i = 0; i < group->n_commands; i++)
+        if (strcmp(word, mr_command_word(group->commands[i])) == 0)
+            return group->commands[i];
+    return NULL;
+}
+
+mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
+                          size_t *n_taken) {
+    *out = &mr_program;
+    *n_taken = 0;
+    while ((*out)->n_commands > 0 && *n_taken < n_words && words[*n_taken][0] != '-') {
+        const mr_command *next = find_in(*out, words[*n_taken]);
+        if (next == NULL)
+            return unknown_command(*out, words[*n_taken]);
+        *out = next;
+        (*n_taken)++;
+    }
+    return MR_OK;
+}
+
+mr_status mr_command_needs_one(const mr_command *command) {
+    return mr_fail(MR_ERR_USAGE, "no command given; `millrace help%s` lists them",
+                   suffix_of(command).text);
+}
+
+// ---- Options
+
+static size_t count_settings(const mr_command *command) {
+    return command->takes_settings ? mr_setting_count() : 0;
+}
+
+size_t mr_command_option_count(const mr_command *command) {
+    return count_settings(command) + command->n_options + command->n_shared + 1;
+}
+
+const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
+    const size_t n_settings = count_settings(command);
+    if (i < n_settings)
+        return mr_setting_at(i);
+    i -= n_settings;
+    if (i < command->n_options)
+        return &command->options[i];
+    i -= command->n_options;
+    return i < command->n_shared ? &command->shared[i] : &help_option;
+}
+
+char mr_command_option_letter(const mr_command *command, size_t i) {
+    const mr_setting *option = mr_command_option_at(command, i);
+    if (option == &help_option)
+        return 'h';
+    const size_t n_settings = count_settings(command);
+    const bool is_own = i >= n_settings && i - n_settings < command->n_options;
+    const char letter = command->letters != NULL && is_own ? command->letters[i - n_settings] : ' ';
+    return letter != ' ' ? letter : '\0';
+}
+
+void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]) {
+    snprintf(name, MR_OPTION_NAME_SIZE, "%s", option->name);
+    for (char *c = strchr(name, '_'); c != NULL; c = strchr(c, '_'))
+        *c = '-';
+}
+
+// The options as popt wants them. Option i has the value i + 1 there.
+typedef struct {
+    size_t n;
+    char (*names)[MR_OPTION_NAME_SIZE]; // [n]
+    struct poptOption *rows;            // [n + 1], the last one empty
+} popt_table;
+
+static void popt_table_free(popt_table *table) {
+    free(table->names);
+    free(table->rows);
+}
+
+static mr_status popt_table_init(popt_table *table, const mr_command *command) {
+    const size_t n = mr_command_option_count(command);
+    table->n = n;
+    table->names = calloc(n, sizeof *table->names);
+    table->rows = calloc(n + 1, sizeof *table->rows);
+    if (table->names == NULL || table->rows == NULL)
+        return mr_fail_memory("the options");
+    for (size_t i = 0; i < n; i++) {
+        const mr_setting *option = mr_command_option_at(command, i);
+        const bool is_switch = option->type == MR_SETTING_SWITCH;
+        mr_option_name(option, table->names[i]);
+        table->rows[i] = (struct poptOption){
+            .longName = table->names[i],
+            .shortName = mr_command_option_letter(command, i),
+            .argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
+            .val = (int)i + 1,
+        };
+    }
+    return MR_OK;
+}
+
+static const char *name_at(const void *names, size_t i) {
+    return ((const char(*)[MR_OPTION_NAME_SIZE])names)[i];
+}
+
+static mr_status unknown_option(const mr_command *command, const popt_table *table,
+                                const char *given) {
+    char name[MR_OPTION_NAME_SIZE], theirs[256];
+    snprintf(name, sizeof name, "%s", given + strspn(given, "-"));
+    name[strcspn(name, "=")] = '\0';
+    if (command->takes_settings && mr_peer_name_explain(name, true, theirs, sizeof theirs))
+        return mr_fail(MR_ERR_USAGE, "there is no option %.60s; %s", given, theirs);
+    const char *nearest = mr_nearest(name, table->n, name_at, table->names);
+    if (nearest != NULL)
+        return mr_fail(MR_ERR_USAGE, "there is no option %.60s; did you mean --%s?", given,
+                       nearest);
+    return mr_fail(MR_ERR_USAGE, "there is no option %.60s; --help shows those there are", given);
+}
+
+static mr_status bad_option(const mr_command *command, const popt_table *table, poptContext context,
+                            int error) {
+    const char *given = poptBadOption(context, POPT_BADOPTION_NOALIAS);
+    switch (error) {
+    case POPT_ERROR_NOARG:
+        return mr_fail(MR_ERR_USAGE, "%.60s needs a value after it", given);
+    case POPT_ERROR_UNWANTEDARG:
+        return mr_fail(MR_ERR_USAGE, "%.*s takes no value", (int)strcspn(given, "="), given);
+    case POPT_ERROR_BADOPT:
+        return unknown_option(command, table, given);
+    default:
+        return mr_fail(MR_ERR_USAGE, "%.60s: %s", given, poptStrerror(error));
+    }
+}
+
+static mr_status read_options(const mr_command *command, const popt_table *table,
+                              poptContext context, mr_command_line *line) {
+    int value;
+    while ((value = poptGetNextOpt(context)) > 0) {
+        const mr_setting *option = mr_command_option_at(command, (size_t)value - 1);
+        char *text = poptGetOptArg(context);
+        if (text == NULL)
+            text = strdup("true");
+        if (text == NULL)
+            return mr_fail_memory("the options");
+        line->help = line->help || option == &help_option;
+        line->given[line->n_given++] = (mr_given){option, text};
+    }
+    return value < -1 ? bad_option(command, table, context, value) : MR_OK;
+}
+
+static mr_status read_arguments(poptContext context, mr_command_line *line) {
+    const char **arguments = poptGetArgs(context);
+    for (; arguments != NULL && *arguments != NULL; arguments++) {
+        char *copy = strdup(*arguments);
+        if (copy == NULL)
+            return mr_fail_memory("the arguments");
+        line->arguments[line->n_arguments++] = copy;
+    }
+    return MR_OK;
+}
+
+static mr_status check_count(const mr_command *command, const mr_command_line *line) {
+    const suffix name = suffix_of(command);
+    if (line->help)
+        return MR_OK;
+    if (line->n_arguments < command->min_arguments)
+        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace%s %s", name.text,
+                       command->usage);
+    if (line->n_arguments > command->max_arguments)
+        return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace%s %s",
+                       line->arguments[command->max_arguments], name.text, command->usage);
+    return MR_OK;
+}
+
+mr_status mr_command_line_read(const mr_command *command, int argc, char **argv,
+                               mr_command_line *line) {
+    mr_status status;
+    popt_table table = {0};
+    poptContext context = NULL;
+
+    *line = (mr_command_line){0};
+    MR_TRY(popt_table_init(&table, command));
+    context = poptGetContext(NULL, argc, (const char **)argv, table.rows, 0);
+    // Each option and each argument is at least one of argv, or a letter of one ("-hh").
+    size_t n_most = 0;
+    for (int i = 0; i < argc; i++)
+        n_most += strlen(argv[i]) + 1;
+    line->given = calloc(n_most + 1, sizeof *line->given);
+    line->arguments = calloc((size_t)argc + 1, sizeof *line->arguments);
+    if (context == NULL || line->given == NULL || line->arguments == NULL) {
+        status = mr_fail_memory("the options");
+        goto done;
+    }
+    MR_TRY(read_options(command, &table, context, line));
+    MR_TRY(read_arguments(context, line));
+    status = check_count(command, line);
+done:
+    poptFreeContext(context);
+    popt_table_free(&table);
+    return status;
+}
+
+void mr_command_line_free(mr_command_line *line) {
+    for (size_t i = 0; i < line->n_given; i++)
+        free(line->given[i].value);
+    for (size_t i = 0; i < line->n_arguments; i++)
+        free(line->arguments[i]);
+    free(line->given);
+    free(line->arguments);
+    *line = (mr_command_line){0};
+}
+
+mr_status mr_given_store(const mr_given *given, void *fields) {
+    char name[MR_OPTION_NAME_SIZE], where[MR_OPTION_NAME_SIZE + 2];
+    mr_option_name(given->option, name);
+    snprintf(where, sizeof where, "--%s", name);
+    return mr_setting_store(given->option, fields, given->value, where);
+}
+
+static mr_status check_given_once(const mr_command_line *line) {
+    mr_assignment *given = calloc(line->n_given + 1, sizeof *given);
+    if (given == NULL)
+        return mr_fail_memory("the options");
+    for (size_t i = 0; i < line->n_given; i++)
+        given[i] = mr_assignment_of(&line->given[i]);
+    const mr_status status = mr_check_given_once(line->n_given, given);
+    free(given);
+    return status;
+}
+
+// What is checked of an output before the work; NULL: the option is none.
+static mr_status (*const output_checks[])(const char *path) = {
+    [MR_SETTING_OUT_FILE] = mr_file_check_writable,
+    [MR_SETTING_OUT_DIR] = mr_directory_check_writable,
+};
+
+static bool is_same_file(const char *a, const char *b) {
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
+}
+
+// What else the command line names may be what is to be read.
+static mr_status check_spared(const mr_command_line *line, const mr_setting *output,
+                              const char *path) {
+    const char *read = NULL;
+    for (size_t i = 0; i < line->n_arguments; i++)
+        read = is_same_file(line->arguments[i], path) ? line->arguments[i] : read;
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option != output && is_same_file(line->given[i].value, path))
+            read = line->given[i].value;
+    if (read == NULL)
+        return MR_OK;
+    char name[MR_OPTION_NAME_SIZE];
+    mr_option_name(output, name);
+    return mr_fail(MR_ERR_USAGE, "--%s %s would replace %s, which is read; give another name", name,
+                   path, read);
+}
+
+static mr_status check_outputs(const mr_command *command, const mr_command_line *line,
+                               const void *fields) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
+        const mr_setting *option = mr_command_option_at(command, i);
+        if (option->type >= MR_COUNT(output_checks) || output_checks[option->type] == NULL)
+            continue;
+        const char *path = (const char *)fields + option->offset;
+        if (path[0] == '\0' && option->initial[0] == '\0') // empty by default: none
+            continue;
+        MR_TRY(output_checks[option->type](path));
+        MR_TRY(check_spared(line, option, path));
+    }
+done:
+    return status;
+}
+
+mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
+                                void *fields) {
+    mr_status status;
+    MR_TRY(check_given_once(line));
+    for (size_t i = 0; i + 1 < mr_command_option_count(command); i++) { // the last is --help
+        const mr_setting *option = mr_command_option_at(command, i);
+        MR_TRY(mr_setting_store(option, fields, option->initial, option->name));
+    }
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option != &help_option)
+            MR_TRY(mr_given_store(&line->given[i], fields));
+    status = check_outputs(command, line, fields);
+done:
+    return status;
+}

@@ -1,0 +1,25 @@
+/// Pictures, drawn by gnuplot.
+#pragma once
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+/// Colours for curves and points: distinct on white and for colour-blind readers (Okabe and Ito
+/// 2008).
+enum { MR_N_COLOURS = 7 };
+extern const char *const mr_colours[MR_N_COLOURS];
+
+/// Fails with MR_ERR_USAGE unless `path`, given as --out, ends in .png or .svg.
+mr_status mr_picture_check_name(const char *path);
+
+/// Writes gnuplot commands. Encoding and terminal are set by then.
+typedef void (*mr_picture_script)(FILE *script, const void *self);
+
+/// Draws a picture of so many pixels, whole or not at all: what `write` writes of `self`.
+mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_picture_script write,
+                          const void *self);
+
+/// Writes a text as gnuplot quotes it. Control characters become spaces.
+void mr_picture_quote(FILE *script, const char *text);

@@ -1,0 +1,89 @@
+// The `millrace` command: finds the subcommand and runs it.
+//
+// Exit codes: 0 done, 1 failed, 2 asked for something that makes no sense, 128 + n stopped by
+// signal n.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "envs/mujoco/mujoco.h"
+#include "base/json_memory.h"
+#include "cli/command.h"
+
+static const mr_command *const commands[] = {
+    &mr_command_train, &mr_command_eval,         &mr_command_view,   &mr_command_envs,
+    &mr_command_serve, &mr_command_serve_policy, &mr_command_keygen, &mr_command_plot,
+    &mr_command_flow,  &mr_command_help,
+};
+
+static const mr_setting program_options[] = {
+    {.name = "version",
+     .type = MR_SETTING_SWITCH,
+     .initial = "false",
+     .help = "show the versions of millrace and of MuJoCo"},
+};
+
+static mr_status run_program(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    if (line->n_given == 0)
+        return mr_command_needs_one(&mr_program);
+    printf("millrace %s, MuJoCo %s\n", MR_VERSION, mr_mujoco_version());
+    return MR_OK;
+}
+
+const mr_command mr_program = {
+    .name = "",
+    .usage = "COMMAND [options]",
+    .summary = "",
+    .details = "Trains and evaluates reinforcement-learning agents whose policies are\n"
+               "normalizing flows.\n\n`millrace help COMMAND` explains a command.",
+    .options = program_options,
+    .n_options = MR_COUNT(program_options),
+    .run = run_program,
+    .commands = commands,
+    .n_commands = MR_COUNT(commands),
+};
+
+// Where output was cut off (disk full), the results are not what they seem.
+static mr_status flush_output(void) {
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return mr_fail(MR_ERR_IO, "cannot write to standard output: %s", strerror(errno));
+    return MR_OK;
+}
+
+static int report(const mr_command *command, mr_status status) {
+    const bool is_program = command == &mr_program;
+    fprintf(stderr, "millrace%s%s: %s\n", is_program ? "" : " ", command->name, mr_error_message());
+    return status == MR_ERR_USAGE ? 2 : 1;
+}
+
+static int run_command(const mr_command *command, const mr_command_line *line) {
+    int exit_code = 0;
+    mr_status status = MR_OK;
+    if (line->help)
+        mr_command_print_help(command);
+    else
+        status = command->run(line, &exit_code);
+    if (status == MR_OK)
+        status = flush_output();
+    return status == MR_OK ? exit_code : report(command, status);
+}
+
+static int read_and_run(const mr_command *command, int argc, char **argv) {
+    mr_command_line line;
+    const mr_status status = mr_command_line_read(command, argc, argv, &line);
+    const int code = status == MR_OK ? run_command(command, &line) : report(command, status);
+    mr_command_line_free(&line);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    const mr_command *command = &mr_program;
+    size_t n_taken = 0;
+    mr_json_watch();
+    const mr_status status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
+    if (status != MR_OK)
+        return report(command, status);
+    return read_and_run(command, argc - (int)n_taken, argv + n_taken);
+}

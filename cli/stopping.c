@@ -1,0 +1,61 @@
+// The signals that ask for the end.
+
+#include "cli/stopping.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ASKED = -1 }; // by no signal
+
+static volatile sig_atomic_t cause;
+static volatile sig_atomic_t outlasts_signals;
+static volatile sig_atomic_t n_last_words; // set after the text is whole
+static char last_words[1536];
+
+// In a signal handler: nothing but what may be called there. The signal that is raised ends the
+// process when the handler returns, since it is blocked until then.
+static void end_at_once(int number) {
+    const ssize_t n_written = write(STDERR_FILENO, last_words, (size_t)n_last_words);
+    (void)n_written; // there is nobody left to tell
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void note_signal(int number) {
+    static volatile sig_atomic_t is_noted[NSIG];
+    if (is_noted[number] && !outlasts_signals)
+        end_at_once(number);
+    is_noted[number] = 1;
+    cause = number;
+}
+
+const volatile sig_atomic_t *mr_stop_on_signals(void) {
+    struct sigaction action = {.sa_handler = note_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &cause;
+}
+
+void mr_stop_no_more(void) {
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
+void mr_stop_set_last_words(const char *text) {
+    n_last_words = 0;
+    snprintf(last_words, sizeof last_words, "%s", text);
+    n_last_words = (sig_atomic_t)strlen(last_words);
+}
+
+void mr_stop_outlast_signals(void) {
+    outlasts_signals = 1;
+}
+
+void mr_stop_ask(void) {
+    cause = ASKED;
+}
+
+int mr_stop_exit_code(void) {
+    return cause > 0 ? 128 + cause : 0;
+}

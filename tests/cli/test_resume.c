@@ -1,0 +1,267 @@
+// Runs that are killed and resumed from the command line, against runs that never were.
+
+#include <time.h>
+
+#include "agents/policy.h"
+#include "envs/mujoco/mujoco.h"
+#include "base/tensors.h"
+#include "tests/cli/same_run.h"
+
+TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
+
+// A checkpoint's interval that falls in the middle of episodes and between rows and evaluations.
+#define RUN_OF(policy, num_envs, learning_starts, steps)                                           \
+    "train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "16", "--policy", policy,        \
+        "--batch-size", "16", "--buffer-size", "900", "--eval-episodes", "2", "--eval-every",      \
+        "500", "--checkpoint-every", "130", "--num-envs", num_envs, "--learning-starts",           \
+        learning_starts, "--steps", steps
+
+#define TINY(steps) RUN_OF("gaussian", "1", "100", steps)
+
+static void train(const char *const *arguments) {
+    outcome o = run(arguments);
+    expect_success(&o);
+    outcome_free(&o);
+}
+
+static void wait_for(const char *path) {
+    for (int i = 0; i < 6000 && !exists(path); i++)
+        usleep(5000);
+    cr_assert(exists(path), "%s", path);
+}
+
+// The moment is random: after the first checkpoint, somewhere in the fraction of a second after it.
+static void kill_somewhere(const char *const *arguments, int signal_number) {
+    struct timespec now;
+    const pid_t child = start(&(circumstances){0}, "command", arguments);
+    wait_for("killed/checkpoint.safetensors");
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    usleep((useconds_t)(now.tv_nsec / 1000 % 100000));
+    kill(child, signal_number);
+    outcome o = finish(child, "command");
+    cr_expect(o.code == 0 || o.code == 128 + signal_number, "%d", o.code); // 0: it was done before
+    outcome_free(&o);
+}
+
+// Learning goes on: the runs are the same only if all that it needs was kept.
+static void check(const char *const *whole, const char *const *killed) {
+    static const int signals[] = {SIGKILL, SIGKILL, SIGINT};
+    train(whole);
+    kill_somewhere(killed, SIGKILL);
+    for (size_t i = 0; i < MR_COUNT(signals); i++)
+        kill_somewhere(ARGUMENTS("train", "--resume", "killed"), signals[i]);
+    train(ARGUMENTS("train", "--resume", "killed"));
+    expect_same_runs();
+}
+
+#define CHECK(...)                                                                                 \
+    check(ARGUMENTS(RUN_OF(__VA_ARGS__), "--out", "whole"),                                        \
+          ARGUMENTS(RUN_OF(__VA_ARGS__), "--out", "killed"))
+
+Test(resume_command, a_gaussian_run_is_as_if_never_killed) {
+    CHECK("gaussian", "1", "100", "3000");
+}
+
+Test(resume_command, a_flow_run_is_as_if_never_killed) {
+    CHECK("real_nvp:layers=2,hidden=8", "1", "100", "3000");
+}
+
+#define WITH_BONUS(kind, critic, out)                                                              \
+    ARGUMENTS(RUN_OF("gaussian", "1", "100", "3000"), "--bonus", kind, "--bonus-critic", critic,   \
+              "--bonus-flow", "nsf_ar:layers=2,hidden=8", "--out", out)
+
+Test(resume_command, a_run_with_a_density_is_as_if_never_killed) {
+    check(WITH_BONUS("density", "separate", "whole"), WITH_BONUS("density", "separate", "killed"));
+    expect_same("density.safetensors");
+    expect_same("density/500.safetensors");
+    expect_same("density/3000.safetensors");
+}
+
+Test(resume_command, a_run_with_random_network_distillation_is_as_if_never_killed) {
+    check(WITH_BONUS("rnd", "shared", "whole"), WITH_BONUS("rnd", "shared", "killed"));
+    cr_expect(!exists("whole/density.safetensors"));
+}
+
+Test(resume_command, refuses_a_bonus_that_the_run_was_not_begun_with) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a", "--bonus", "density");
+    expect_refusal(&o, 2, "bonus is density, but the run goes on only with the none");
+    train(ARGUMENTS(TINY("200"), "--bonus", "rnd", "--bonus-decay", "linear", "--out", "b"));
+    o = RUN("train", "--resume", "b", "--steps", "300");
+    expect_refusal(&o, 2, "steps is 300, but the run goes on only with the 200");
+}
+
+// Rings of 300 slots go round, and an episode may be longer than a ring.
+Test(resume_command, a_run_of_three_environments_is_as_if_never_killed) {
+    CHECK("gaussian", "3", "100", "3000");
+}
+
+Test(resume_command, a_flow_run_of_three_environments_is_as_if_never_killed) {
+    CHECK("real_nvp:layers=2,hidden=8", "3", "200", "3000");
+}
+
+Test(resume_command, a_run_killed_before_it_learns_is_as_if_never_killed) {
+    CHECK("gaussian", "1", "2900", "3000");
+}
+
+// 700 is no multiple of eval_every: the end's own evaluation and row are not the longer run's.
+Test(resume_command, a_finished_run_goes_further_as_if_it_had_never_ended) {
+    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    train(ARGUMENTS(TINY("700"), "--out", "killed"));
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1000"));
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    expect_same_runs();
+    expect_same("config.yaml");
+}
+
+Test(resume_command, a_finished_run_that_is_resumed_stays_as_it_is) {
+    train(ARGUMENTS(TINY("700"), "--out", "whole"));
+    train(ARGUMENTS(TINY("700"), "--out", "killed"));
+    train(ARGUMENTS("train", "--resume", "killed"));
+    expect_same_runs();
+}
+
+Test(resume_command, a_half_written_row_is_healed) {
+    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    train(ARGUMENTS(TINY("1000"), "--out", "killed"));
+    FILE *file = fopen("killed/evaluations.csv", "a");
+    fputs("1500,3.", file);
+    fclose(file);
+    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    expect_same_runs();
+}
+
+// The run ends at a checkpoint, and the row of its end comes after it.
+Test(resume_command, a_run_without_its_events_begins_new_ones) {
+    train(ARGUMENTS(TINY("1000"), "--out", "a"));
+    char *path = event_path("a");
+    cr_assert_eq(unlink(path), 0);
+    train(ARGUMENTS("train", "--resume", "a", "--steps", "1500"));
+    event_list list = event_read("a");
+    cr_expect_str_eq(list.version, "brain.Event:2");
+    cr_assert_gt(list.n, 0);
+    for (size_t i = 0; i < list.n; i++)
+        cr_expect_geq(list.points[i].step, 1000, "%s", list.points[i].tag);
+    free(list.points);
+    free(path);
+}
+
+Test(resume_command, refuses_settings_that_would_have_changed_the_past) {
+    static const struct {
+        const char *option, *value, *name;
+    } cases[] = {
+        {"--seed", "2", "seed is 2"},       {"--threads", "2", "threads is 2"},
+        {"--gamma", "0.5", "gamma is 0.5"}, {"--policy", "real_nvp", "policy is real_nvp"},
+        {"--out", "b", "out is b"},         {"--steps", "50", "give more --steps than 50"}};
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    char *before = scratch_read("a/progress.csv");
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = RUN("train", "--resume", "a", cases[i].option, cases[i].value);
+        expect_refusal(&o, 2, cases[i].name);
+    }
+    char *after = scratch_read("a/progress.csv");
+    cr_expect_str_eq(before, after);
+    free(before);
+    free(after);
+}
+
+Test(resume_command, says_what_it_cannot_resume) {
+    outcome o = RUN("train", "--resume", "nowhere");
+    expect_refusal(&o, 2, "nowhere/config.yaml");
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    cr_assert_eq(rename("a/checkpoint.safetensors", "kept"), 0);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 2, "a has no checkpoint.safetensors");
+
+    char *text;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read("kept", &text, &n_bytes), MR_OK);
+    const mr_bytes half = {text, n_bytes / 2};
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &half), MR_OK);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 1, "a/checkpoint.safetensors");
+
+    char *version = memmem(text, n_bytes, "\"format_version\":\"3\"", 20);
+    cr_assert_not_null(version);
+    version[18] = '7';
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){text, n_bytes}), MR_OK);
+    o = RUN("train", "--resume", "a");
+    expect_refusal(&o, 1, "is a checkpoint of version 7");
+    free(text);
+}
+
+// Puts `with` in the place of what is as long and stands in the file once.
+static void replace_in(const char *path, const char *what, const char *with) {
+    char *text;
+    size_t n_bytes;
+    cr_assert_eq(strlen(what), strlen(with));
+    cr_assert_eq(mr_file_read(path, &text, &n_bytes), MR_OK, "%s", mr_error_message());
+    char *found = memmem(text, n_bytes, what, strlen(what));
+    cr_assert_not_null(found, "%s has no %s", path, what);
+    memcpy(found, with, strlen(with));
+    cr_assert_eq(mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}), MR_OK);
+    free(text);
+}
+
+static void expect_engine_note(const char *steps, const char *note) {
+    outcome o = RUN("train", "--resume", "a", "--steps", steps);
+    expect_success(&o);
+    if (note != NULL)
+        scratch_expect_part(o.err, note);
+    else
+        cr_expect_null(strstr(o.err, "note: "), "%s", o.err);
+    outcome_free(&o);
+}
+
+// Checkpoints of version 0.1 do not name the engine; the policy beside them does.
+Test(resume_command, says_that_a_run_was_on_another_engine) {
+    const char *now = mr_mujoco_version();
+    char is[64], was[64], note[128];
+    cr_assert_eq(strlen(now), strlen("9.8.7"));
+    snprintf(is, sizeof is, "\"engine_version\":\"%s\"", now);
+    snprintf(was, sizeof was, "\"engine_version\":\"9.8.7\"");
+    snprintf(note, sizeof note,
+             "note: the run was on MuJoCo 9.8.7 and goes on on MuJoCo %s: ", now);
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    expect_engine_note("210", NULL);
+    replace_in("a/checkpoint.safetensors", is, was);
+    expect_engine_note("220", note);
+    expect_engine_note("230", NULL); // it is on this one now
+    replace_in("a/checkpoint.safetensors", "\"engine\":", "\"ingine\":");
+    expect_engine_note("240", NULL);
+    replace_in("a/checkpoint.safetensors", "\"engine\":", "\"ingine\":");
+    replace_in("a/policy.safetensors", is, was);
+    expect_engine_note("250", note);
+}
+
+// The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files
+// of half a megabyte for itself.)
+Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
+    train(ARGUMENTS("train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "256,256",
+                    "--policy", "gaussian", "--learning-starts", "300", "--steps", "200", "--out",
+                    "a"));
+    char *before, *after;
+    size_t n_before, n_after;
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &before, &n_before), MR_OK);
+    outcome o = run_under(&(circumstances){.max_file_size = 1000000},
+                          ARGUMENTS("train", "--resume", "a", "--steps", "400"));
+    cr_expect_eq(o.code, 1, "%d", o.code);
+    scratch_expect_part(o.err, "checkpoint.safetensors: File too large");
+    outcome_free(&o);
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &after, &n_after), MR_OK);
+    cr_expect(n_before == n_after && memcmp(before, after, n_after) == 0);
+    free(before);
+    free(after);
+}
+
+Test(resume_command, takes_the_runs_own_directory_by_any_of_its_names) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a/", "--out", "./a", "--steps", "260");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("train", "--resume", "a", "--out", "b");
+    expect_refusal(&o, 2, "out is b, but a run goes on in its own directory, a; leave --out away");
+    o = RUN("train", "Hopper-v5", "--resume", "a", "--steps", "300");
+    expect_refusal(&o, 2,
+                   "env is Hopper-v5, but the run goes on only with the InvertedPendulum-v5");
+}
