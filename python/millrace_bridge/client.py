@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from .errors import BridgeError, EpisodeBroken, RemoteError
 from .peer import Peer
 from .spec import Spec
 from .transition import Transition
+
+_logger = logging.getLogger(__name__)
 
 
 class Client(Peer):
@@ -28,12 +31,16 @@ class Client(Peer):
     A step that ends without a result (NoReply, Ctrl-C, an exception of a signal handler) leaves open
     whether it was executed: the next step of those environments raises EpisodeBroken, and only a reset
     goes on. It is safe at once: nothing of the old step is taken for what comes after it.
+
+    A server that warns that the physics of a step was not the model's is heard once for each of its
+    warnings, in the log `millrace_bridge.client`.
     """
 
     def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:
         super().__init__(endpoint, **options)
         self.n_sessions = 0  # that were begun
         self._broken: set[int] = set()  # environments whose last step or reset has no result
+        self._warnings: set[str] = set()  # of the server, that were logged
         try:
             self.spec = self._begin("spec", Spec.read)
         except BaseException:
@@ -141,10 +148,17 @@ class Client(Peer):
     def _obs(self, reply: wire.Message, n: int) -> npt.NDArray[Any]:
         return wire.get_array(reply, "obs", self.spec.obs_dtype, (n, self.spec.obs_dim))
 
+    def _log_warning(self, reply: wire.Message) -> None:
+        text = reply.get("warning")
+        if isinstance(text, str) and text not in self._warnings:
+            self._warnings.add(text)
+            _logger.warning("warning: %s: %s", self.endpoint, text)
+
     def _transition(self, reply: wire.Message, n: int) -> Transition:
         info = reply.get("info") or {}
         if not isinstance(info, dict):
             raise wire.Malformed("'info' must be a map")
+        self._log_warning(reply)
         return Transition(
             obs=self._obs(reply, n),
             reward=wire.get_array(reply, "reward", "f8", (n,)),

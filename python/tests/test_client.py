@@ -265,3 +265,19 @@ def test_takes_the_keys_that_keygen_makes(tmp_path):
         server.terminate()
         server.communicate(timeout=20)
     assert server.returncode == 0
+
+
+def test_a_servers_warning_is_logged_once(serve, caplog):
+    warned = {"warned": [True], "warning": "no room for contacts; give the model more memory"}
+    with Client(serve(Walk()).endpoint) as client:
+        client.reset([0], [1])
+        ask = client._ask
+
+        def ask_and_be_warned(request, kind):
+            return {**ask(request, kind), **(warned if kind == "transition" else {})}
+
+        client._ask = ask_and_be_warned
+        for _ in range(3):
+            client.step([0], [[0.1, 0.1]])
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == 1 and texts[0].endswith("no room for contacts; give the model more memory")
