@@ -379,7 +379,7 @@ static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
         mr_scaled_features_get(b->features).dim > 0 || b->state.has_begun == 0;
     if (!has_features || !(b->state.n_batches >= 0 && b->state.n_batches <= max_exact))
         status =
-            mr_fail(MR_ERR_INPUT, "%s: its bonus is none; the file is damaged, take another copy",
+            mr_fail(MR_ERR_INPUT, "%s: invalid state of the intrinsic reward; the file is damaged, take another copy",
                     mr_tensors_path(file));
 done:
     return status;

@@ -2,11 +2,11 @@
 ///
 ///     r_intrinsic = beta_t b(s'),   b = clip((novelty - mean) / std, -5, 5)
 ///
-/// Novelty is what a net (bonus_kind.h) says of the chosen features of the observation, each
-/// standardised by its mean and deviation over all states visited. The net is trained on the
-/// batches that the agent is trained on; a batch is scored before the net sees it, with the net as
-/// it is then. Mean and deviation of the novelty follow it (normalize says which of them are
-/// used). `beta_t` is the scale, falling as the schedule says with the states visited.
+/// A net (bonus_kind.h) computes the novelty of the chosen features of the observation, each
+/// standardised by its mean and standard deviation over all visited states. It is trained on the
+/// agent's batches; each batch is scored first. Mean and std are running statistics of the novelty;
+/// `normalize` says which of them are used. beta_t is the scale, which decays with the number of
+/// visited states.
 #pragma once
 
 #include "agents/features.h"
@@ -37,8 +37,9 @@ typedef struct {
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out);
 void mr_bonus_free(mr_bonus *bonus);
 
-/// Takes notice of states just visited: what the net says of them unseen goes into the figures,
-/// then they go into the moments and the coverage. Allocates nothing.
+/// Adds states just visited: first the log-likelihood that the net gives them, unseen, to the
+/// metrics, then the states to the features' running statistics and to the coverage. Allocates
+/// nothing.
 ///
 ///   visited  [n_envs] whose environment has gone to a new state; NULL: all
 ///   obs      [n_envs x obs_dim]
@@ -59,10 +60,10 @@ void mr_bonus_train(mr_bonus *bonus);
 /// beta_t: what a b of 1 is worth now.
 double mr_bonus_beta(const mr_bonus *bonus);
 
-/// What users should know: which features were left out. NULL: nothing.
+/// A note for the user: which features were left out. NULL: none were.
 const char *mr_bonus_note(const mr_bonus *bonus);
 
-/// Figures since the last time that they were taken; NaN where there is nothing to tell.
+/// Metrics since they were taken last; NaN if there is none.
 typedef struct {
     double state_log_prob; // mean log-density of states before they were seen, nats, in the
                            // features' own units

@@ -1,8 +1,8 @@
-/// A net that learns how novel states are (bonus_kind.h): its graphs, its training, and its guard.
+/// A net that learns how novel states are (bonus_kind.h): its graphs, its training, its rollback.
 ///
-/// The guard keeps a snapshot of the last good state of the net. If a novelty, the loss or its
-/// gradient is not finite, or if the loss is far higher than the snapshot's on the same states, the
-/// net returns to the snapshot and learns on at half the rate.
+/// A snapshot holds the last good state of the net. If a novelty, the loss or its gradient is not
+/// finite, or if the loss is far higher than the snapshot's on the same states, the net returns to
+/// the snapshot and halves its learning rate.
 #pragma once
 
 #include "agents/bonus_kind.h"

@@ -15,7 +15,7 @@ typedef struct {
 
 /// A command line that has been read.
 typedef struct {
-    bool help; // --help was given; the rest is then not to be relied on
+    bool help; // --help was given; the rest may then be invalid
     size_t n_given;
     mr_given *given; // [n_given], in their order
     size_t n_arguments;
@@ -67,9 +67,9 @@ extern const mr_command mr_program;
 /// The last word of a command's name.
 const char *mr_command_word(const mr_command *command);
 
-/// Follows the words [n_words] of a command line as long as they are names of commands; `*out` is
-/// where they lead and `*n_taken` how many they are. Fails with MR_ERR_USAGE on a word in the place
-/// of a command that is none, naming the nearest.
+/// Finds the command that the first of the words [n_words] of a command line name ("flow", "fit");
+/// `*n_taken` is how many these are. Fails with MR_ERR_USAGE on an unknown command; the nearest is
+/// in the message.
 mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
                           size_t *n_taken);
 

@@ -356,10 +356,10 @@ const mr_command mr_command_train = {
     .name = "train",
     .usage = "ENV [options] | --resume RUN_DIR [options]",
     .summary = "train an agent on a task",
-    .details = "Trains an agent on a task (`millrace envs` lists them) by soft actor-critic, and\n"
-               "leaves in a directory of its own: config.yaml, progress.csv, evaluations.csv,\n"
-               "events for TensorBoard, policy.safetensors (the latest) and\n"
-               "best_policy.safetensors.\n\n"
+    .details = "Trains an agent (soft actor-critic, unless --agent names another) on a task\n"
+               "(`millrace envs` lists them), and leaves in a directory of its own: config.yaml,\n"
+               "progress.csv, evaluations.csv, events for TensorBoard, policy.safetensors (the\n"
+               "latest) and best_policy.safetensors.\n\n"
                "The defaults are overridden by --config FILE, and that by --set and the other\n"
                "options; the same setting given twice with different values is refused. Ctrl-C\n"
                "stops in good order, and --resume RUN_DIR goes on with a run that was stopped or\n"

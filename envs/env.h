@@ -55,17 +55,17 @@ typedef struct {
                // before this step: there is no observation and no reward
 } mr_step;
 
-/// How environments that are elsewhere are reached.
+/// How remote environments (zmq:) are reached.
 typedef struct {
-    double timeout_s; // to wait for a reply; then the connection is made afresh and asked again
+    double timeout_s; // to wait for a reply; then it connects anew and asks again
     size_t retries;
     const char *curve_server_key; // file with the server's public key; NULL or "": no encryption
     const char *curve_secret_key; // file with one's own secret key
-    /// Called each time that no reply came, before it is asked again; `n_asked`: how often it has
-    /// been. May be NULL.
+    /// Called after each time-out, before the server is asked again; it has then been asked
+    /// `n_asked` times. May be NULL.
     void (*waiting)(void *self, const char *endpoint, size_t n_asked);
     void *self;
-    const volatile sig_atomic_t *stop; // becomes non-zero: waits no longer; may be NULL
+    const volatile sig_atomic_t *stop; // non-zero: no longer waits; may be NULL
 } mr_env_link;
 
 /// How an environment is opened, beside its name.
@@ -89,14 +89,14 @@ mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **
 /// Closes it and releases all it holds; NULL is fine.
 void mr_env_close(mr_env *env);
 
-/// Whether a name stands for environments that are elsewhere: there are as many as there are, and
-/// who has them has them alone.
+/// Whether a name stands for remote environments (zmq:). Their server says how many there are, and
+/// one client at a time has all of them.
 bool mr_env_is_remote(const char *name);
 
 const mr_env_spec *mr_env_get_spec(const mr_env *env);
 
-/// Whether this engine, in this version, is another one than simulates the environment. Not where
-/// one of them is not known (NULL or "").
+/// Whether the environment is simulated by another engine, or version of it, than the given one.
+/// False if either is not known (NULL or "").
 bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const char *version);
 
 /// Begins an episode.

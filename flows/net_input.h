@@ -1,5 +1,4 @@
-/// What the nets inside flows see of the features that decide how others are moved.
-///
+/// The input of conditioners: the features that pass unchanged and decide how the others are moved.
 /// Private to flows/.
 #pragma once
 
