@@ -122,6 +122,20 @@ Test(train_command, runs_without_a_name_never_clash) {
         N_RUNS);
 }
 
+// An episode pays 1 a step: at least 1, and at most 1000.
+Test(train_command, ends_at_the_evaluation_that_reaches_a_return) {
+    static const struct {
+        const char *until_return, *dir, *said;
+    } cases[] = {{"1", "a", "finished after 100 steps"}, {"1001", "b", "finished after 250 steps"}};
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = RUN(TINY, "--steps", "250", "--until-return", cases[i].until_return, "--out",
+                        cases[i].dir);
+        cr_expect_eq(o.code, 0, "%s", o.err);
+        scratch_expect_part(o.out, cases[i].said);
+        outcome_free(&o);
+    }
+}
+
 // Starts a long run in `dir`, stops it past its first steps, and returns what became of it.
 static outcome stop_run(int signal_number, const char *dir, const char *until_return) {
     char table[64];
