@@ -330,10 +330,10 @@ static double share(double sum, double n) {
     return n > 0 ? sum / n : NAN;
 }
 
-mr_bonus_figures mr_bonus_take_figures(mr_bonus *b) {
+mr_bonus_metrics mr_bonus_take_metrics(mr_bonus *b) {
     state *s = &b->state;
     const double mean = share(s->sum, s->n_summed), square = share(s->sum_squares, s->n_summed);
-    const mr_bonus_figures figures = {
+    const mr_bonus_metrics metrics = {
         .state_log_prob = b->kind->is_log_density ? -share(s->fresh_sum, s->n_fresh) : NAN,
         .mean = mean,
         .std = square > mean * mean || isnan(mean) ? sqrt(square - mean * mean) : 0,
@@ -341,7 +341,7 @@ mr_bonus_figures mr_bonus_take_figures(mr_bonus *b) {
         .coverage = b->coverage ? mr_coverage_share(b->coverage) : NAN,
         .n_restarts = b->net ? mr_novelty_n_restarts(b->net) : 0};
     s->fresh_sum = s->n_fresh = s->sum = s->sum_squares = s->n_summed = 0;
-    return figures;
+    return metrics;
 }
 
 const mr_density *mr_bonus_get_density(mr_bonus *b) {
@@ -378,9 +378,10 @@ static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
     const bool has_features =
         mr_scaled_features_get(b->features).dim > 0 || b->state.has_begun == 0;
     if (!has_features || !(b->state.n_batches >= 0 && b->state.n_batches <= max_exact))
-        status =
-            mr_fail(MR_ERR_INPUT, "%s: invalid state of the intrinsic reward; the file is damaged, take another copy",
-                    mr_tensors_path(file));
+        status = mr_fail(
+            MR_ERR_INPUT,
+            "%s: invalid state of the intrinsic reward; the file is damaged, take another copy",
+            mr_tensors_path(file));
 done:
     return status;
 }

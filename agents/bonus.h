@@ -71,9 +71,9 @@ typedef struct {
     double beta;
     double coverage;   // mr_coverage_share
     double n_restarts; // of the net, in all
-} mr_bonus_figures;
+} mr_bonus_metrics;
 
-mr_bonus_figures mr_bonus_take_figures(mr_bonus *bonus);
+mr_bonus_metrics mr_bonus_take_metrics(mr_bonus *bonus);
 
 /// The density as it is now, in the features' own units; its columns say where they are in the
 /// observation. Owned by the bonus. NULL where there is none (yet).

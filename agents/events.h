@@ -1,4 +1,4 @@
-/// An event file: figures of a run over its steps, as TensorBoard shows them.
+/// An event file: metrics of a run over its steps, as TensorBoard shows them.
 ///
 /// A file is a row of records (TFRecord): the payload's length as eight bytes, little-endian; its
 /// checksum; the payload, an Event as protobuf (events.proto); its checksum. The first event names
@@ -10,7 +10,7 @@
 
 typedef struct mr_events mr_events;
 
-/// A figure under its name. TensorBoard keeps it as float32.
+/// A metric under its name. TensorBoard keeps it as float32.
 typedef struct {
     const char *tag; // "rollout/ep_rew_mean"
     double value;

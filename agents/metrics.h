@@ -23,7 +23,7 @@ typedef struct {
     double eval_mean_reward; // of the latest evaluation
     double eval_std_reward;
     double eval_mean_ep_length;
-    double bonus_state_log_prob; // of an exploration bonus (mr_bonus_figures), since the last row
+    double bonus_state_log_prob; // of an exploration bonus (mr_bonus_metrics), since the last row
     double bonus_mean;
     double bonus_std;
     double bonus_beta;

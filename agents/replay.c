@@ -256,7 +256,8 @@ static size_t find_n_used(const mr_tensors *file) {
 }
 
 static mr_status fail_damaged(const mr_tensors *file) {
-    return mr_fail(MR_ERR_INPUT, "%s: invalid replay buffer; the file is damaged, take another copy",
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: invalid replay buffer; the file is damaged, take another copy",
                    mr_tensors_path(file));
 }
 

@@ -71,7 +71,7 @@ mr_settings mr_trainer_used_settings(const mr_trainer *t);
 /// Makes `t->engine` the one that simulates the task now.
 void mr_trainer_note_engine(mr_trainer *t);
 
-// ---- Figures (trainer_figures.c)
+// ---- Figures (trainer_metrics.c)
 
 /// The time that has passed, and the speed.
 void mr_trainer_note_time(mr_trainer *t);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/matrix_inside.h"
+#include "base/matrix_internal.h"
 #include "base/number.h"
 
 enum {

@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "base/file.h"
-#include "base/matrix_inside.h"
+#include "base/matrix_internal.h"
 
 static const mr_matrix_format *const formats[] = {&mr_matrix_npy, &mr_matrix_npz, &mr_matrix_csv};
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zip.h>
 
-#include "base/matrix_inside.h"
+#include "base/matrix_internal.h"
 
 enum {
     MAX_NAMES = 400,      // bytes, in a message

@@ -1,6 +1,6 @@
 // The types of arrays in safetensors files.
 
-#include "base/tensors_inside.h"
+#include "base/tensors_internal.h"
 
 const char mr_tensors_notes_key[] = "__metadata__";
 

@@ -1,6 +1,6 @@
 // Reading safetensors files.
 
-#include "base/tensors_inside.h"
+#include "base/tensors_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

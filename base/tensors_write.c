@@ -1,6 +1,6 @@
 // Writing safetensors files.
 
-#include "base/tensors_inside.h"
+#include "base/tensors_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -26,7 +26,7 @@ struct mr_policy_responder {
     mr_real *noise, *act; // [CHUNK x act_dim]
     double *actions;      // [n_rows_allocated x act_dim]
     size_t n_rows_allocated;
-    mr_policy_responder_figures figures;
+    mr_policy_responder_metrics metrics;
 };
 
 static mr_status allocate(mr_policy_responder *r) {
@@ -68,8 +68,8 @@ void mr_policy_responder_free(mr_policy_responder *r) {
     free(r);
 }
 
-mr_policy_responder_figures mr_policy_responder_get_figures(const mr_policy_responder *r) {
-    return r->figures;
+mr_policy_responder_metrics mr_policy_responder_get_metrics(const mr_policy_responder *r) {
+    return r->metrics;
 }
 
 // Of the longer of a request's and a reply's rows.
@@ -170,7 +170,7 @@ static mr_fault act(mr_policy_responder *r, const mr_message *in, mr_message *ou
         fault = act_on_chunk(r, in, size, i, in->n - i < CHUNK ? in->n - i : CHUNK, &random);
     if (fault != MR_FAULT_NONE)
         return fault;
-    r->figures.n_actions += in->n;
+    r->metrics.n_actions += in->n;
     out->type = MR_MESSAGE_ACTION;
     out->actions = (mr_bytes){r->actions, in->n * r->spec->act_dim * sizeof *r->actions};
     return MR_FAULT_NONE;
@@ -228,7 +228,7 @@ mr_bytes mr_policy_responder_answer(mr_policy_responder *r, mr_bytes request) {
         return (mr_bytes){0};
     mr_message out = mr_message_address(&in);
     const mr_fault fault = head.fault != MR_FAULT_NONE ? head.fault : execute(r, &in, &out);
-    r->figures.n_requests++;
+    r->metrics.n_requests++;
     if (fault != MR_FAULT_NONE)
         mr_message_write_error(&in, fault, &r->reply);
     else if (mr_message_write(&out, &r->reply) != MR_OK)

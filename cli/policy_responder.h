@@ -22,9 +22,9 @@ mr_bytes mr_policy_responder_answer(mr_policy_responder *responder, mr_bytes req
 typedef struct {
     size_t n_requests; // answered, with an error too
     size_t n_actions;
-} mr_policy_responder_figures;
+} mr_policy_responder_metrics;
 
-mr_policy_responder_figures mr_policy_responder_get_figures(const mr_policy_responder *responder);
+mr_policy_responder_metrics mr_policy_responder_get_metrics(const mr_policy_responder *responder);
 
 /// Bytes that its largest message may have.
 size_t mr_policy_responder_max_bytes(const mr_policy_responder *responder);

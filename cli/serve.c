@@ -36,14 +36,14 @@ static mr_bytes answer(void *self, mr_bytes request) {
     return mr_responder_answer(self, request, mr_clock_s());
 }
 
-static void figure(void *self, char *line, size_t size) {
-    const mr_responder_figures f = mr_responder_get_figures(self);
+static void report(void *self, char *line, size_t size) {
+    const mr_responder_metrics f = mr_responder_get_metrics(self);
     snprintf(line, size, "%zu steps, %zu episodes, %zu trainer%s so far%s", f.n_steps, f.n_episodes,
              f.n_sessions, f.n_sessions == 1 ? "" : "s", f.is_held ? ", one at work" : "");
 }
 
 static const char *warning(void *self) {
-    return mr_responder_get_figures(self).warning;
+    return mr_responder_get_metrics(self).warning;
 }
 
 static mr_status open_envs(const char *name, const serve_options *chosen, mr_vec_env **out) {
@@ -73,7 +73,7 @@ static mr_status run_serve(const mr_command_line *line, int *exit_code) {
                  mr_vec_env_get_spec(envs)->name);
     const mr_answerer answerer = {
         .self = responder, .answer = answer, .max_bytes = mr_responder_max_bytes(responder)};
-    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure, warning));
+    MR_TRY(mr_serve(&chosen.serving, answerer, what, report, warning));
 done:
     mr_responder_free(responder);
     mr_vec_env_close(envs);

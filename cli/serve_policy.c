@@ -21,8 +21,8 @@ static mr_bytes answer(void *self, mr_bytes request) {
     return mr_policy_responder_answer(self, request);
 }
 
-static void figure(void *self, char *line, size_t size) {
-    const mr_policy_responder_figures f = mr_policy_responder_get_figures(self);
+static void report(void *self, char *line, size_t size) {
+    const mr_policy_responder_metrics f = mr_policy_responder_get_metrics(self);
     snprintf(line, size, "%zu request%s, %zu action%s", f.n_requests, f.n_requests == 1 ? "" : "s",
              f.n_actions, f.n_actions == 1 ? "" : "s");
 }
@@ -42,7 +42,7 @@ static mr_status run_serve_policy(const mr_command_line *line, int *exit_code) {
     snprintf(what, sizeof what, "a policy (%.100s) for %.100s", spec->flow, spec->env);
     const mr_answerer answerer = {
         .self = responder, .answer = answer, .max_bytes = mr_policy_responder_max_bytes(responder)};
-    MR_TRY(mr_serve(&chosen.serving, answerer, what, figure, NULL));
+    MR_TRY(mr_serve(&chosen.serving, answerer, what, report, NULL));
 done:
     mr_policy_responder_free(responder);
     mr_policy_free(policy);

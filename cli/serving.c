@@ -45,7 +45,7 @@ static bool warn(const mr_live_line *line, const char *what, const char *warning
 }
 
 mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *what,
-                   void (*figure)(void *self, char *line, size_t size),
+                   void (*report)(void *self, char *line, size_t size),
                    const char *(*warning)(void *self)) {
     mr_status status;
     mr_service *service = NULL;
@@ -63,12 +63,12 @@ mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *
     fprintf(stderr, "serving %s at %s%s; Ctrl-C stops it\n", what, mr_service_endpoint(service),
             serving->curve_secret_key[0] != '\0' ? ", encrypted" : "");
     mr_live_line_begin(&line);
-    figure(answerer.self, told, sizeof told);
+    report(answerer.self, told, sizeof told);
     while (*stop == 0 && status == MR_OK) {
         status = mr_service_run(service, RUN_MS);
         if (warning != NULL && !has_warned)
             has_warned = warn(&line, what, warning(answerer.self));
-        figure(answerer.self, news, sizeof news);
+        report(answerer.self, news, sizeof news);
         tell(&line, what, news, told);
     }
     mr_live_line_clear(&line);

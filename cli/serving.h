@@ -20,8 +20,8 @@ extern const mr_setting mr_serving_options[MR_N_SERVING_OPTIONS];
 /// it is going in a live line after it.
 ///
 ///   what    "HalfCheetah-v5"
-///   figure   writes how it is going into a line
+///   report   writes how it is going into a line
 ///   warning  what is to be said, once, as soon as it is not NULL; may be NULL
 mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *what,
-                   void (*figure)(void *self, char *line, size_t size),
+                   void (*report)(void *self, char *line, size_t size),
                    const char *(*warning)(void *self));

@@ -2,7 +2,7 @@
 
 #include "flows/coupling.h"
 
-#include "flows/net_input.h"
+#include "flows/conditioner_input.h"
 #include "flows/scale.h"
 
 #include <stdio.h>
@@ -52,7 +52,7 @@ mr_coupling_parts mr_coupling_split(const mr_coupling *c, mr_params *params, mr_
     mr_node *in = context;
     if (c->n_a > 0) {
         parts.a = mr_columns(x, c->a, c->n_a);
-        mr_node *seen = mr_net_input(parts.a);
+        mr_node *seen = mr_conditioner_input(parts.a);
         in = context ? mr_concat(seen, context) : seen;
     }
     parts.out =

@@ -3,7 +3,7 @@
 #include "flows/density.h"
 
 #include "flows/base.h"
-#include "flows/density_inside.h"
+#include "flows/density_internal.h"
 
 #include <float.h>
 #include <stdbool.h>

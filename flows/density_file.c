@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows/density_inside.h"
+#include "flows/density_internal.h"
 #include "base/json_memory.h"
 #include "nn/model_file.h"
 

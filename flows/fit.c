@@ -2,7 +2,7 @@
 
 #include "flows/fit.h"
 
-#include "flows/fit_inside.h"
+#include "flows/fit_internal.h"
 #include "base/clock.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // The checkpoint of a fit: a safetensors file.
 
-#include "flows/fit_inside.h"
+#include "flows/fit_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,18 +5,18 @@
 //
 // From base to sample in one pass; back in as many passes as there are features (see made.h).
 
-#include "flows/made.h"
+#include "flows/masked_mlp.h"
 #include "flows/scale.h"
 
 enum { N_OUTPUTS = 2 }; // of the net for each feature: alpha before it is bounded, and mu
 
 static mr_status iaf_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_made_declare(layer->state, layer, params, prefix, N_OUTPUTS);
+    return mr_masked_mlp_declare(layer->state, layer, params, prefix, N_OUTPUTS);
 }
 
 static mr_node *iaf_forward(const mr_flow_layer *layer, mr_params *params, mr_node *z,
                             mr_node *context, mr_node **log_det) {
-    return mr_scale_shift(z, mr_made_build(layer->state, params, z, context), log_det);
+    return mr_scale_shift(z, mr_masked_mlp_build(layer->state, params, z, context), log_det);
 }
 
 static mr_node *scale_shift_inverse(const mr_flow_layer *layer, mr_node *x, mr_node *out,
@@ -27,7 +27,8 @@ static mr_node *scale_shift_inverse(const mr_flow_layer *layer, mr_node *x, mr_n
 
 static mr_node *iaf_inverse(const mr_flow_layer *layer, mr_params *params, mr_node *x,
                             mr_node *context, mr_node **log_det) {
-    return mr_made_unroll(layer->state, layer, params, x, context, scale_shift_inverse, log_det);
+    return mr_masked_mlp_unroll(layer->state, layer, params, x, context, scale_shift_inverse,
+                                log_det);
 }
 
 static const mr_flow_option options[] = {
@@ -42,7 +43,7 @@ const mr_flow_kind mr_flow_iaf = {
     .options = options,
     .n_options = MR_COUNT(options),
     .is_affine = true,
-    .state_size = sizeof(mr_made),
+    .state_size = sizeof(mr_masked_mlp),
     .natural = MR_NATURAL_FORWARD,
     .declare = iaf_declare,
     .forward = iaf_forward,

@@ -5,13 +5,13 @@
 //
 // From data to base in one pass; back in as many passes as there are features (see made.h).
 
-#include "flows/made.h"
+#include "flows/masked_mlp.h"
 #include "flows/scale.h"
 
 enum { N_OUTPUTS = 2 }; // of the net for each feature: alpha before it is bounded, and mu
 
 static mr_status maf_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_made_declare(layer->state, layer, params, prefix, N_OUTPUTS);
+    return mr_masked_mlp_declare(layer->state, layer, params, prefix, N_OUTPUTS);
 }
 
 static mr_node *scale_shift(const mr_flow_layer *layer, mr_node *x, mr_node *out,
@@ -22,12 +22,13 @@ static mr_node *scale_shift(const mr_flow_layer *layer, mr_node *x, mr_node *out
 
 static mr_node *maf_forward(const mr_flow_layer *layer, mr_params *params, mr_node *z,
                             mr_node *context, mr_node **log_det) {
-    return mr_made_unroll(layer->state, layer, params, z, context, scale_shift, log_det);
+    return mr_masked_mlp_unroll(layer->state, layer, params, z, context, scale_shift, log_det);
 }
 
 static mr_node *maf_inverse(const mr_flow_layer *layer, mr_params *params, mr_node *x,
                             mr_node *context, mr_node **log_det) {
-    return mr_scale_shift_inverse(x, mr_made_build(layer->state, params, x, context), log_det);
+    return mr_scale_shift_inverse(x, mr_masked_mlp_build(layer->state, params, x, context),
+                                  log_det);
 }
 
 static const mr_flow_option options[] = {
@@ -42,7 +43,7 @@ const mr_flow_kind mr_flow_maf = {
     .options = options,
     .n_options = MR_COUNT(options),
     .is_affine = true,
-    .state_size = sizeof(mr_made),
+    .state_size = sizeof(mr_masked_mlp),
     .natural = MR_NATURAL_INVERSE,
     .declare = maf_declare,
     .forward = maf_forward,

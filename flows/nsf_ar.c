@@ -4,21 +4,22 @@
 //
 // From data to base in one pass; back in as many passes as there are features (see made.h).
 
-#include "flows/made.h"
+#include "flows/masked_mlp.h"
 #include "flows/spline.h"
 
 static mr_status nsf_ar_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_made_declare(layer->state, layer, params, prefix, mr_spline_n_outputs(layer));
+    return mr_masked_mlp_declare(layer->state, layer, params, prefix, mr_spline_n_outputs(layer));
 }
 
 static mr_node *nsf_ar_forward(const mr_flow_layer *layer, mr_params *params, mr_node *z,
                                mr_node *context, mr_node **log_det) {
-    return mr_made_unroll(layer->state, layer, params, z, context, mr_spline_move_inverse, log_det);
+    return mr_masked_mlp_unroll(layer->state, layer, params, z, context, mr_spline_move_inverse,
+                                log_det);
 }
 
 static mr_node *nsf_ar_inverse(const mr_flow_layer *layer, mr_params *params, mr_node *x,
                                mr_node *context, mr_node **log_det) {
-    return mr_spline_move(layer, x, mr_made_build(layer->state, params, x, context), log_det);
+    return mr_spline_move(layer, x, mr_masked_mlp_build(layer->state, params, x, context), log_det);
 }
 
 static const mr_flow_option options[] = {
@@ -33,7 +34,7 @@ const mr_flow_kind mr_flow_nsf_ar = {
     .summary = "autoregressive splines, in one pass from data to base (Durkan et al. 2019)",
     .options = options,
     .n_options = MR_COUNT(options),
-    .state_size = sizeof(mr_made),
+    .state_size = sizeof(mr_masked_mlp),
     .natural = MR_NATURAL_INVERSE,
     .declare = nsf_ar_declare,
     .forward = nsf_ar_forward,

@@ -9,7 +9,7 @@
 // The m printed in the paper has m(0) = log 2 - 1; this one has m(0) = 0, so that u = 0 is the
 // identity. Everything is written in q = 1 + k, which the sum 1 + k would round away near k = -1.
 
-#include "flows/emitter.h"
+#include "flows/conditioner.h"
 
 static const double q_min = 1e-4;                        // e: how near k comes to -1
 static const double log_e_minus_1 = 0.54132485461291807; // softplus of it is 1
@@ -18,8 +18,8 @@ static const double norm_floor = 1e-12;                  // added to |w|^2
 // u = 0 is the identity, while w, drawn of the size of a linear layer's weights, lets gradients
 // through to u.
 static mr_status planar_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_emitter_declare(layer->state, layer, params, prefix, 2 * layer->dim + 1, layer->dim,
-                              layer->dim);
+    return mr_conditioner_declare(layer->state, layer, params, prefix, 2 * layer->dim + 1,
+                                  layer->dim, layer->dim);
 }
 
 /// The parameters of each row.
@@ -36,7 +36,7 @@ static mr_node *row_dot(mr_node *a, mr_node *b) {
 
 static plane find_plane(const mr_flow_layer *layer, mr_params *params, mr_node *x,
                         mr_node *context) {
-    mr_node *emitted = mr_emitter_build(layer->state, params, x, context);
+    mr_node *emitted = mr_conditioner_build(layer->state, params, x, context);
     mr_node *u = mr_slice(emitted, layer->dim, layer->dim);
     plane p = {.w = mr_slice(emitted, 0, layer->dim), .b = mr_slice(emitted, 2 * layer->dim, 1)};
     mr_node *t = row_dot(p.w, u), *norm = mr_row_sum(mr_square(p.w)); // |w|^2
@@ -83,7 +83,7 @@ const mr_flow_kind mr_flow_planar = {
     .summary = "contracts or expands across a plane (Rezende and Mohamed 2015)",
     .options = options,
     .n_options = MR_COUNT(options),
-    .state_size = sizeof(mr_emitter),
+    .state_size = sizeof(mr_conditioner),
     .natural = MR_NATURAL_FORWARD,
     .declare = planar_declare,
     .forward = planar_forward,

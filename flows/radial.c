@@ -12,13 +12,14 @@
 //
 //     1 + beta / (alpha + r) = t + g,   1 + alpha beta / (alpha + r)^2 = t^2 + 2 h t + h g
 
-#include "flows/emitter.h"
+#include "flows/conditioner.h"
 
 static const double alpha_min = 1e-4;
 
 // The centres are drawn near the base's mean, so that layers differ from the start.
 static mr_status radial_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_emitter_declare(layer->state, layer, params, prefix, layer->dim + 2, layer->dim, 1);
+    return mr_conditioner_declare(layer->state, layer, params, prefix, layer->dim + 2, layer->dim,
+                                  1);
 }
 
 /// The parameters of each row.
@@ -29,7 +30,7 @@ typedef struct {
 } ball;
 
 static ball find_ball(const mr_flow_layer *layer, mr_params *params, mr_node *x, mr_node *context) {
-    mr_node *emitted = mr_emitter_build(layer->state, params, x, context);
+    mr_node *emitted = mr_conditioner_build(layer->state, params, x, context);
     mr_node *alpha_hat = mr_slice(emitted, layer->dim, 1);
     mr_node *beta_hat = mr_slice(emitted, layer->dim + 1, 1);
     ball b = {.centre = mr_slice(emitted, 0, layer->dim)};
@@ -77,7 +78,7 @@ const mr_flow_kind mr_flow_radial = {
     .summary = "contracts or expands around a point (Rezende and Mohamed 2015)",
     .options = options,
     .n_options = MR_COUNT(options),
-    .state_size = sizeof(mr_emitter),
+    .state_size = sizeof(mr_conditioner),
     .natural = MR_NATURAL_FORWARD,
     .declare = radial_declare,
     .forward = radial_forward,

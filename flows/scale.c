@@ -2,7 +2,7 @@
 
 #include "flows/scale.h"
 
-#include "flows/bounded.h"
+#include "flows/clamp.h"
 
 static const double scale_bound = 2; // c0
 
@@ -16,7 +16,7 @@ static move read_outputs(mr_node *x, mr_node *out) {
     if (!x || !out)
         return m;
     const size_t dim = mr_node_cols(x);
-    m.s = mr_bounded(mr_slice(out, 0, dim), scale_bound);
+    m.s = mr_smooth_clamp(mr_slice(out, 0, dim), scale_bound);
     m.t = mr_slice(out, dim, dim);
     return m;
 }

@@ -1,6 +1,6 @@
 // Building a graph and running it. The plan is in plan.c, the ops in op_*.c.
 
-#include "nn/graph_inside.h"
+#include "nn/graph_internal.h"
 
 #include "nn/flush.h"
 #include "nn/gemm.h"

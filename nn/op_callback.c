@@ -1,6 +1,6 @@
 // A function given in C as an op: value and gradient come in one call, on the way forward.
 
-#include "nn/graph_inside.h"
+#include "nn/graph_internal.h"
 
 /// What the op needs besides its input.
 typedef struct {

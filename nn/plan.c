@@ -7,7 +7,7 @@
 // lets threads run without waiting for each other: in a shared room, row i always lies at the same
 // place, so a thread never touches the rows of another.
 
-#include "nn/graph_inside.h"
+#include "nn/graph_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 // The lists (observation, reward, info, healthy) hold mappings of the same keys; which of them one
 // takes is its list's business and, where it has a term, the term's.
 
-#include "envs/mujoco/task_entry_inside.h"
+#include "envs/mujoco/task_entry_internal.h"
 
 #include "envs/mujoco/slice.h"
 #include "envs/mujoco/terms.h"

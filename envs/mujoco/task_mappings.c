@@ -1,6 +1,6 @@
 // Values of task files that are mappings themselves: noises and shapes.
 
-#include "envs/mujoco/task_entry_inside.h"
+#include "envs/mujoco/task_entry_internal.h"
 #include "envs/mujoco/terms.h"
 
 #include <string.h>

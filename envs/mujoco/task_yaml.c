@@ -4,7 +4,7 @@
 
 #include "envs/mujoco/slice.h"
 #include "envs/mujoco/start.h"
-#include "envs/mujoco/task_entry_inside.h"
+#include "envs/mujoco/task_entry_internal.h"
 #include "envs/mujoco/terms.h"
 
 #include "base/file.h"

@@ -1,6 +1,6 @@
 // Values of a YAML document, checked, and what is said where they do not fit.
 
-#include "envs/mujoco/yaml_nodes_inside.h"
+#include "envs/mujoco/yaml_nodes_internal.h"
 
 #include "base/nearest.h"
 #include "base/number.h"

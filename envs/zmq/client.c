@@ -158,9 +158,9 @@ done:
 
 mr_status mr_client_reset(void *self, size_t i, const uint64_t *seed, double *obs) {
     mr_client *c = self;
-    mr_keeper_hold(c->keeper);
+    mr_heartbeat_hold(c->heartbeat);
     const mr_status status = reset_one(c, i, seed, obs);
-    mr_keeper_release(c->keeper);
+    mr_heartbeat_release(c->heartbeat);
     return status;
 }
 
@@ -297,8 +297,8 @@ done:
 mr_status mr_client_step(void *self, const bool *active, const double *actions, double *obs,
                          mr_step *results) {
     mr_client *c = self;
-    mr_keeper_hold(c->keeper);
+    mr_heartbeat_hold(c->heartbeat);
     const mr_status status = step_all(c, active, actions, obs, results);
-    mr_keeper_release(c->keeper);
+    mr_heartbeat_release(c->heartbeat);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "envs/env.h"
 #include "envs/zmq/announced.h"
-#include "envs/zmq/keeper.h"
+#include "envs/zmq/heartbeat.h"
 #include "envs/zmq/link.h"
 
 typedef struct mr_client mr_client;
@@ -29,9 +29,9 @@ struct mr_client {
     mr_client_server *servers; // [n_servers] owned
     mr_link **posted;          // [n_servers] those of the present exchange
     mr_env_spec spec;
-    bool *in_episode;  // [n_envs]
-    bool *lost;        // [n_envs] was under way when its server began afresh
-    mr_keeper *keeper; // pings while the trainer computes; whoever talks to servers holds it
+    bool *in_episode;        // [n_envs]
+    bool *lost;              // [n_envs] was under way when its server began afresh
+    mr_heartbeat *heartbeat; // pings while the trainer computes; whoever talks to servers holds it
 };
 
 /// Meets the servers that `name` lists; leases are kept from then on. Fails with MR_ERR_USAGE on

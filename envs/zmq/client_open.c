@@ -152,7 +152,7 @@ static mr_status make_whole(mr_client *c) {
     c->lost = calloc(c->n_envs, sizeof *c->lost);
     if (c->in_episode == NULL || c->lost == NULL)
         return mr_fail_memory("environments elsewhere");
-    return mr_keeper_start(ping_period_s(c), ping, c, &c->keeper);
+    return mr_heartbeat_start(ping_period_s(c), ping, c, &c->heartbeat);
 }
 
 static mr_status check_options(const char *name, const mr_env_options *options) {
@@ -205,7 +205,7 @@ void mr_client_close(void *self) {
     mr_client *c = self;
     if (c == NULL)
         return;
-    mr_keeper_stop(c->keeper);
+    mr_heartbeat_stop(c->heartbeat);
     if (c->posted != NULL)
         say_goodbye(c);
     for (size_t i = 0; i < c->n_servers; i++) {

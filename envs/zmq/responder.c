@@ -53,7 +53,7 @@ struct mr_responder {
     mr_message_info *info; // [n_info], each with n_envs values, which lie in info_values
     double *info_values;
     mr_pictures *pictures; // owned
-    mr_responder_figures figures;
+    mr_responder_metrics metrics;
 };
 
 static size_t info_count(const mr_responder *r) {
@@ -143,11 +143,11 @@ void mr_responder_free(mr_responder *r) {
     free(r);
 }
 
-mr_responder_figures mr_responder_get_figures(const mr_responder *r) {
-    mr_responder_figures figures = r->figures;
-    figures.is_held = r->holder.exists;
-    figures.warning = mr_vec_env_warning(r->envs);
-    return figures;
+mr_responder_metrics mr_responder_get_metrics(const mr_responder *r) {
+    mr_responder_metrics metrics = r->metrics;
+    metrics.is_held = r->holder.exists;
+    metrics.warning = mr_vec_env_warning(r->envs);
+    return metrics;
 }
 
 size_t mr_responder_max_bytes(const mr_responder *r) {
@@ -237,7 +237,7 @@ static mr_fault reset(mr_responder *r, const mr_message *in, mr_message *out) {
                              r->obs + i * r->spec->obs_dim) != MR_OK)
             return MR_FAULT_ENV_FAILED;
         r->in_episode[i] = true;
-        r->figures.n_episodes++;
+        r->metrics.n_episodes++;
     }
     out->type = MR_MESSAGE_STATE;
     out->obs = rows_of_obs(r, in);
@@ -295,7 +295,7 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
             r->in_episode[in->envs[k]] = false;
         return MR_FAULT_ENV_FAILED;
     }
-    r->figures.n_steps += in->n;
+    r->metrics.n_steps += in->n;
     take_results(r, in, out);
     return MR_FAULT_NONE;
 }
@@ -444,7 +444,7 @@ static mr_bytes begin_session(mr_responder *r, const mr_message *in, ended_sessi
     r->holder.heard_s = now_s;
     memcpy(r->holder.key, in->session, sizeof r->holder.key);
     memcpy(r->holder.process, in->process, sizeof r->holder.process);
-    r->figures.n_sessions++;
+    r->metrics.n_sessions++;
     return bytes_of(&r->holder.reply);
 }
 

@@ -29,9 +29,9 @@ typedef struct {
     size_t n_episodes;   // begun
     bool is_held;        // by a session
     const char *warning; // mr_vec_env_warning
-} mr_responder_figures;
+} mr_responder_metrics;
 
-mr_responder_figures mr_responder_get_figures(const mr_responder *responder);
+mr_responder_metrics mr_responder_get_metrics(const mr_responder *responder);
 
 /// Bytes that its largest message may have.
 size_t mr_responder_max_bytes(const mr_responder *responder);

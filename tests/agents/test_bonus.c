@@ -67,7 +67,7 @@ Test(bonus, the_log_likelihood_of_fresh_states_is_in_the_states_own_units) {
     mr_bonus *bonus = create_mixture(&options);
     double nats, truth = 0;
     go(bonus, 0, 2000);
-    mr_bonus_take_figures(bonus);
+    mr_bonus_take_metrics(bonus);
     cr_assert_eq(mixture_error(bonus, 2000, &nats), MR_OK);
     for (uint64_t t = 2000; t < 2500; t++) {
         mr_random random = mr_random_stream(1, MR_STREAM_TEST, t); // as mixture_step draws
@@ -76,10 +76,10 @@ Test(bonus, the_log_likelihood_of_fresh_states_is_in_the_states_own_units) {
         truth += mixture_log_prob((double)t, x) / 500;
     }
     go(bonus, 2000, 2500);
-    const mr_bonus_figures figures = mr_bonus_take_figures(bonus);
-    cr_expect_float_eq(figures.state_log_prob, truth - nats, 0.2, "%g, expected %g - %g",
-                       figures.state_log_prob, truth, nats);
-    cr_expect(isnan(mr_bonus_take_figures(bonus).state_log_prob));
+    const mr_bonus_metrics metrics = mr_bonus_take_metrics(bonus);
+    cr_expect_float_eq(metrics.state_log_prob, truth - nats, 0.2, "%g, expected %g - %g",
+                       metrics.state_log_prob, truth, nats);
+    cr_expect(isnan(mr_bonus_take_metrics(bonus).state_log_prob));
     mr_bonus_free(bonus);
 }
 
@@ -126,7 +126,7 @@ Test(bonus, takes_no_notice_of_an_environment_that_went_to_no_new_state) {
         cr_assert_eq(score_and_train(one, batch, paid_one), MR_OK, "%s", mr_error_message());
         cr_assert_eq(score_and_train(two, batch, paid_two), MR_OK, "%s", mr_error_message());
     }
-    const mr_bonus_figures a = mr_bonus_take_figures(one), b = mr_bonus_take_figures(two);
+    const mr_bonus_metrics a = mr_bonus_take_metrics(one), b = mr_bonus_take_metrics(two);
     cr_expect_eq(mr_bonus_beta(one), mr_bonus_beta(two));
     // Scores of two rows at a time round otherwise than those of one: 3 BATCH sums of float32.
     cr_expect_float_eq(a.state_log_prob, b.state_log_prob, 1e-5 * fabs(a.state_log_prob));
@@ -187,9 +187,9 @@ Test(bonus, a_density_pays_the_standardised_surprise) {
     cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     for (size_t i = 0; i < BATCH; i++)
         cr_expect_float_eq(paid[i], (s[i] - mean_s) / sqrt(variance_s), 1e-4, "state %zu", i);
-    const mr_bonus_figures figures = mr_bonus_take_figures(bonus);
-    cr_expect_float_eq(figures.mean, mean_s, 1e-5);
-    cr_expect_float_eq(figures.std, sqrt(variance_s), 1e-4);
+    const mr_bonus_metrics metrics = mr_bonus_take_metrics(bonus);
+    cr_expect_float_eq(metrics.mean, mean_s, 1e-5);
+    cr_expect_float_eq(metrics.std, sqrt(variance_s), 1e-4);
     mr_bonus_free(bonus);
 }
 
@@ -219,7 +219,7 @@ Test(bonus, the_mean_follows_new_states_and_the_deviation_batches) {
     visit_line(bonus, BATCH);
     fill_line(0, batch);
     cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
-    const mr_bonus_figures first = mr_bonus_take_figures(bonus);
+    const mr_bonus_metrics first = mr_bonus_take_metrics(bonus);
     mean = first.mean;
     for (int k = 0; k < 100; k++) {
         mean += 0.001 * (surprise(bonus, x) - mean);
@@ -296,7 +296,7 @@ Test(bonus, rnd_pays_less_for_what_it_knows_than_for_what_is_far) {
         sum += (double)paid[i];
     cr_expect_gt(paid[0], 3 * sum / (BATCH - 1));
     cr_expect_null(mr_bonus_get_density(bonus));
-    cr_expect(isnan(mr_bonus_take_figures(bonus).state_log_prob));
+    cr_expect(isnan(mr_bonus_take_metrics(bonus).state_log_prob));
     mr_bonus_free(bonus);
 }
 
@@ -310,7 +310,7 @@ static double beta_after(const char *decay, size_t n_states) {
     options.n_steps = 400;
     mr_bonus *bonus = create(&options, &line);
     visit_line(bonus, n_states);
-    const double beta = mr_bonus_take_figures(bonus).beta;
+    const double beta = mr_bonus_take_metrics(bonus).beta;
     mr_bonus_free(bonus);
     return beta;
 }
@@ -377,11 +377,11 @@ Test(bonus, two_features_without_an_arena_are_covered_within_the_box_of_the_star
     mr_bonus_options options = line_options("density");
     options.features = "x,y";
     mr_bonus *bonus = create(&options, &plane);
-    cr_expect(isnan(mr_bonus_take_figures(bonus).coverage));
+    cr_expect(isnan(mr_bonus_take_metrics(bonus).coverage));
     step_plane(bonus, BATCH, MR_OK);
-    cr_expect_eq(mr_bonus_take_figures(bonus).coverage, 0);
+    cr_expect_eq(mr_bonus_take_metrics(bonus).coverage, 0);
     step_plane(bonus, 1, MR_OK);
-    cr_expect_gt(mr_bonus_take_figures(bonus).coverage, 0);
+    cr_expect_gt(mr_bonus_take_metrics(bonus).coverage, 0);
     mr_bonus_free(bonus);
 }
 
@@ -408,7 +408,7 @@ Test(bonus, a_density_that_diverges_goes_back_and_learns_on) {
         cr_assert(is_finite(BATCH, paid), "update %d", (int)t);
     }
     // Each return halves the rate: after 100 it is 1, and steps are survived.
-    const double n = mr_bonus_take_figures(bonus).n_restarts;
+    const double n = mr_bonus_take_metrics(bonus).n_restarts;
     cr_expect(n > 10 && n < 200, "%g restarts", n);
     const mr_params *params = mr_density_params(mr_bonus_get_density(bonus));
     cr_expect(is_finite(mr_params_size(params), mr_params_read(params)));
@@ -428,7 +428,7 @@ Test(bonus, a_density_that_collapses_goes_back) {
         mr_params_value(params)[i] *= -3;
     go(bonus, 3000, 3010);
     cr_assert_eq(mixture_error(bonus, 3010, &after), MR_OK);
-    cr_expect_eq(mr_bonus_take_figures(bonus).n_restarts, 1);
+    cr_expect_eq(mr_bonus_take_metrics(bonus).n_restarts, 1);
     cr_expect_lt(after, before + 0.3, "%g nats off, before %g", after, before);
     mr_bonus_free(bonus);
 }
@@ -439,7 +439,7 @@ Test(bonus, new_states_are_no_divergence) {
     mr_bonus *bonus = create_mixture(&options);
     go(bonus, 0, 1500);
     go(bonus, 20000, 20500); // the mixture has turned by four radians
-    cr_expect_eq(mr_bonus_take_figures(bonus).n_restarts, 0);
+    cr_expect_eq(mr_bonus_take_metrics(bonus).n_restarts, 0);
     mr_bonus_free(bonus);
 }
 
@@ -455,7 +455,7 @@ Test(bonus, states_beyond_all_measure_are_no_divergence) {
         cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
         cr_assert(is_finite(BATCH, paid));
     }
-    cr_expect_eq(mr_bonus_take_figures(bonus).n_restarts, 0);
+    cr_expect_eq(mr_bonus_take_metrics(bonus).n_restarts, 0);
     mr_bonus_free(bonus);
 }
 
@@ -492,7 +492,7 @@ static void check_going_on(const char *kind, uint64_t n) {
     cr_assert_eq(score_and_train(whole, batch, expected), MR_OK);
     cr_assert_eq(score_and_train(resumed, batch, found), MR_OK);
     cr_expect_arr_eq(found, expected, sizeof expected, "%s saved after %d", kind, (int)n);
-    const mr_bonus_figures a = mr_bonus_take_figures(whole), b = mr_bonus_take_figures(resumed);
+    const mr_bonus_metrics a = mr_bonus_take_metrics(whole), b = mr_bonus_take_metrics(resumed);
     cr_expect_arr_eq(&a, &b, sizeof a);
     mr_bonus_free(whole);
     mr_bonus_free(resumed);

@@ -221,7 +221,7 @@ Test(policy_responder, counts_what_it_has_done) {
     ask('a', 0, (mr_message){.type = MR_MESSAGE_HELLO, .client = "test"});
     ask('a', 1, act_on(20, obs, false));
     ask('a', 2, act_on(1, (double[]){NAN, 0, 0}, false));
-    const mr_policy_responder_figures f = mr_policy_responder_get_figures(responder);
+    const mr_policy_responder_metrics f = mr_policy_responder_get_metrics(responder);
     cr_expect_eq(f.n_requests, 3);
     cr_expect_eq(f.n_actions, 20);
 }

@@ -87,7 +87,7 @@ Test(remote, steps_as_here_over_several_servers) {
     serve(&b, "Pendulum-v1", 1, 60, "ipc://b");
     expect_same_as_here("zmq:ipc://a,zmq:ipc://b", &patient, 4, 500);
     // All is given back at the end.
-    cr_expect_not(mr_responder_get_figures(a.responder).is_held);
+    cr_expect_not(mr_responder_get_metrics(a.responder).is_held);
     server_end(&a);
     server_end(&b);
 }
@@ -105,7 +105,7 @@ Test(remote, steps_only_those_that_are_active) {
                  MR_OK);
     cr_expect_eq(obs[0], before);
     cr_expect_eq(steps[0].reward, 7);
-    cr_expect_eq(mr_responder_get_figures(a.responder).n_steps, 1);
+    cr_expect_eq(mr_responder_get_metrics(a.responder).n_steps, 1);
     cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){NAN, 1}, obs, steps), MR_ERR_NUMERIC);
     mr_vec_env_close(vec);
     server_end(&a);
@@ -199,7 +199,7 @@ Test(remote, takes_no_reply_to_an_action_before_for_that_to_the_next) {
     cr_assert_eq(mr_vec_env_step(here, NULL, (double[]){-1}, expected, &expected_result), MR_OK);
     cr_expect_eq(memcmp(obs, expected, sizeof obs), 0);
     cr_expect_eq(result.reward, expected_result.reward);
-    cr_expect_eq(mr_responder_get_figures(a.responder).n_steps, 2);
+    cr_expect_eq(mr_responder_get_metrics(a.responder).n_steps, 2);
     mr_vec_env_close(here);
     mr_vec_env_close(vec);
     server_end(&a);
@@ -368,6 +368,6 @@ Test(remote, loses_and_doubles_nothing_over_a_bad_link, .timeout = 120) {
     bad_link_begin(&b, "ipc://proxy", "ipc://server");
     expect_same_as_here("zmq:ipc://proxy", &stubborn, 2, 10000);
     bad_link_end(&b);
-    cr_expect_eq(mr_responder_get_figures(s.responder).n_steps, 20000);
+    cr_expect_eq(mr_responder_get_metrics(s.responder).n_steps, 20000);
     server_end(&s);
 }

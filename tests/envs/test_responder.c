@@ -49,7 +49,7 @@ static void expect_fault(mr_fault fault) {
 }
 
 static size_t n_steps(void) {
-    return mr_responder_get_figures(responder).n_steps;
+    return mr_responder_get_metrics(responder).n_steps;
 }
 
 static const uint64_t all[] = {0, 1, 2};

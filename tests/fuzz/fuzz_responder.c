@@ -53,9 +53,9 @@ static mr_message check_reply(mr_bytes request, mr_bytes reply) {
 }
 
 static void ask(mr_responder *responder, mr_bytes request, double now_s) {
-    const mr_responder_figures before = mr_responder_get_figures(responder);
+    const mr_responder_metrics before = mr_responder_get_metrics(responder);
     const mr_bytes reply = mr_responder_answer(responder, request, now_s);
-    const mr_responder_figures after = mr_responder_get_figures(responder);
+    const mr_responder_metrics after = mr_responder_get_metrics(responder);
     const mr_message answered = check_reply(request, reply);
     // Nothing is stepped but what a transition tells of.
     if (after.n_steps != before.n_steps)
@@ -66,7 +66,7 @@ static void ask(mr_responder *responder, mr_bytes request, double now_s) {
     // The same again: the same bytes, and nothing is done.
     keep(reply);
     const mr_bytes again = mr_responder_answer(responder, request, now_s);
-    const mr_responder_figures at_last = mr_responder_get_figures(responder);
+    const mr_responder_metrics at_last = mr_responder_get_metrics(responder);
     assert(again.n_bytes == kept.n_bytes);
     assert(again.n_bytes == 0 || memcmp(again.data, kept.data, kept.n_bytes) == 0);
     assert(at_last.n_steps == after.n_steps && at_last.n_sessions == after.n_sessions &&

@@ -1,7 +1,7 @@
 /// Inputs as tables of numbers.
 #pragma once
 
-#include "base/matrix_inside.h"
+#include "base/matrix_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 /// Reads the input in one of the formats, and looks at what comes of it.

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "base/tensors_inside.h"
+#include "base/tensors_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { FUZZ_HEAD = MR_TENSORS_LENGTH_SIZE };

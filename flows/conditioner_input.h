@@ -11,4 +11,4 @@
 /// slopes multiply, and one far point costs more than all others together: without this, one row of
 /// 20,000 took 5 nats off the mean of a real_nvp of 8 layers, 1.7 off that of a maf of 10 (measured
 /// by tests/oracle/flow_gaps.py; with c = 5, 0.01 and 0.01).
-mr_node *mr_net_input(mr_node *x);
+mr_node *mr_conditioner_input(mr_node *x);

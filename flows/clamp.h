@@ -6,4 +6,4 @@
 #include "nn/graph.h"
 
 /// c tanh(x / c), value by value: close to x where x is small against c, never beyond c.
-mr_node *mr_bounded(mr_node *x, double c);
+mr_node *mr_smooth_clamp(mr_node *x, double c);

@@ -1,6 +1,6 @@
 // Work that is done every so often by a thread of its own.
 
-#include "envs/zmq/keeper.h"
+#include "envs/zmq/heartbeat.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct mr_keeper {
-    mr_keeper_work *work;
+struct mr_heartbeat {
+    mr_heartbeat_work *work;
     void *self;
     double period_s;
     pthread_t thread;
@@ -29,8 +29,8 @@ static struct timespec in_seconds(double seconds) {
     return at;
 }
 
-static void *keep(void *keeper) {
-    mr_keeper *k = keeper;
+static void *keep(void *heartbeat) {
+    mr_heartbeat *k = heartbeat;
     pthread_mutex_lock(&k->lock);
     while (!k->is_stopping) {
         const struct timespec until = in_seconds(k->period_s);
@@ -42,7 +42,7 @@ static void *keep(void *keeper) {
     return NULL;
 }
 
-static void init_lock(mr_keeper *k) {
+static void init_lock(mr_heartbeat *k) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -51,14 +51,15 @@ static void init_lock(mr_keeper *k) {
     pthread_condattr_destroy(&attributes);
 }
 
-static void keeper_free(mr_keeper *k) {
+static void heartbeat_free(mr_heartbeat *k) {
     pthread_cond_destroy(&k->wake);
     pthread_mutex_destroy(&k->lock);
     free(k);
 }
 
-mr_status mr_keeper_start(double period_s, mr_keeper_work *work, void *self, mr_keeper **out) {
-    mr_keeper *k = calloc(1, sizeof *k);
+mr_status mr_heartbeat_start(double period_s, mr_heartbeat_work *work, void *self,
+                             mr_heartbeat **out) {
+    mr_heartbeat *k = calloc(1, sizeof *k);
     if (k == NULL)
         return mr_fail_memory("a thread");
     k->work = work;
@@ -66,28 +67,28 @@ mr_status mr_keeper_start(double period_s, mr_keeper_work *work, void *self, mr_
     k->period_s = period_s;
     init_lock(k);
     if (pthread_create(&k->thread, NULL, keep, k) != 0) {
-        keeper_free(k);
+        heartbeat_free(k);
         return mr_fail(MR_ERR_IO, "the system gives no thread; raise its limit (ulimit -u)");
     }
     *out = k;
     return MR_OK;
 }
 
-void mr_keeper_stop(mr_keeper *k) {
+void mr_heartbeat_stop(mr_heartbeat *k) {
     if (k == NULL)
         return;
-    mr_keeper_hold(k);
+    mr_heartbeat_hold(k);
     k->is_stopping = true;
     pthread_cond_signal(&k->wake);
-    mr_keeper_release(k);
+    mr_heartbeat_release(k);
     pthread_join(k->thread, NULL);
-    keeper_free(k);
+    heartbeat_free(k);
 }
 
-void mr_keeper_hold(mr_keeper *k) {
+void mr_heartbeat_hold(mr_heartbeat *k) {
     pthread_mutex_lock(&k->lock);
 }
 
-void mr_keeper_release(mr_keeper *k) {
+void mr_heartbeat_release(mr_heartbeat *k) {
     pthread_mutex_unlock(&k->lock);
 }

@@ -1,7 +1,7 @@
 /// Entries of a task file's lists. Inside the reader of task files.
 #pragma once
 
-#include "envs/mujoco/yaml_nodes_inside.h"
+#include "envs/mujoco/yaml_nodes_internal.h"
 
 /// What can be rewarded, told or held to a range, as descriptions call it.
 typedef struct {

@@ -4,16 +4,17 @@
 
 #include "base/status.h"
 
-typedef struct mr_keeper mr_keeper;
-typedef void mr_keeper_work(void *self);
+typedef struct mr_heartbeat mr_heartbeat;
+typedef void mr_heartbeat_work(void *self);
 
 /// Starts the thread: `work(self)` every `period_s` seconds, with the lock held. The caller stops
 /// it. Fails with MR_ERR_IO where the system gives no thread.
-mr_status mr_keeper_start(double period_s, mr_keeper_work *work, void *self, mr_keeper **out);
+mr_status mr_heartbeat_start(double period_s, mr_heartbeat_work *work, void *self,
+                             mr_heartbeat **out);
 
 /// Ends the thread, after the work that it may be doing. NULL is fine.
-void mr_keeper_stop(mr_keeper *keeper);
+void mr_heartbeat_stop(mr_heartbeat *heartbeat);
 
 /// Between these no work is done.
-void mr_keeper_hold(mr_keeper *keeper);
-void mr_keeper_release(mr_keeper *keeper);
+void mr_heartbeat_hold(mr_heartbeat *heartbeat);
+void mr_heartbeat_release(mr_heartbeat *heartbeat);

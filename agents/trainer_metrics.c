@@ -48,7 +48,7 @@ static void note_bonus(mr_trainer *t) {
     mr_metrics *now = &t->loop.now;
     if (!t->bonus)
         return;
-    const mr_bonus_figures f = mr_bonus_take_figures(t->bonus);
+    const mr_bonus_metrics f = mr_bonus_take_metrics(t->bonus);
     now->bonus_state_log_prob = f.state_log_prob;
     now->bonus_mean = f.mean;
     now->bonus_std = f.std;
