@@ -35,15 +35,14 @@ bool mr_model_is_builtin(const char *name) {
 }
 
 mr_status mr_model_open_file(const char *path, char *warnings, mjModel **out) {
-    FILE *file = fopen(path, "r");
-    if (file == NULL && find_builtin(path) != NULL)
+    const bool is_there = access(path, R_OK) == 0; // opening it would need memory, too
+    if (!is_there && find_builtin(path) != NULL)
         return mr_fail(MR_ERR_IO,
                        "cannot read the model %s: %s; the built-in model of that name is opened "
                        "with a task of its own, as in --env-set xml_file=%s%s",
                        path, strerror(errno), builtin_prefix, path);
-    if (file == NULL)
+    if (!is_there)
         return mr_fail(MR_ERR_IO, "cannot read the model %s: %s", path, strerror(errno));
-    fclose(file);
     return mr_mujoco_load_file(path, warnings, out);
 }
 
