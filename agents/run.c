@@ -254,12 +254,17 @@ const char *mr_run_path(mr_run *run, const char *name) {
     return run->path;
 }
 
+static double value_of(const mr_metric *metric, const mr_metrics *metrics) {
+    return *(const double *)(const void *)((const char *)metrics + metric->offset);
+}
+
 // A row repeats the latest evaluation's metrics; they are drawn once, where they were measured.
-static size_t scalars_of(const mr_metric_list *list, mr_metrics *metrics, mr_scalar *scalars) {
+static size_t scalars_of(const mr_metric_list *list, const mr_metrics *metrics,
+                         mr_scalar *scalars) {
     size_t n = 0;
     for (size_t i = 0; i < list->n; i++) {
         const mr_metric *metric = &list->at[i];
-        const double value = *mr_metric_value(metric, metrics);
+        const double value = value_of(metric, metrics);
         if (!metric->of_evaluation && !isnan(value))
             scalars[n++] = (mr_scalar){metric->name, value};
     }
@@ -270,13 +275,12 @@ mr_status mr_run_log(mr_run *run, const mr_metrics *metrics) {
     mr_status status;
     row r;
     mr_scalar scalars[MR_MAX_METRICS];
-    mr_metrics now = *metrics;
-    const size_t n = scalars_of(&run->metrics, &now, scalars);
+    const size_t n = scalars_of(&run->metrics, metrics, scalars);
     MR_TRY(row_begin(&r));
     for (size_t i = 0; i < run->n_columns; i++) {
         if (i > 0)
             fputc(',', r.stream);
-        row_number(&r, run->columns[i] != NULL ? *mr_metric_value(run->columns[i], &now) : NAN);
+        row_number(&r, run->columns[i] != NULL ? value_of(run->columns[i], metrics) : NAN);
     }
     status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
 done:

@@ -2,8 +2,7 @@
 
 #include "agents/sac.h"
 
-#include "agents/agent.h"
-#include "agents/critic.h"
+#include "agents/actor_critic.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,8 +11,7 @@
 /// a' ~ pi(s'); L = 1/2 sum_i (Q_i(s, a) - y)^2.
 typedef struct {
     mr_graph *graph;
-    mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
-    mr_node *intrinsic;                                // NULL: not valued apart
+    mr_batch_inputs batch;
     mr_node *next_noise;
     mr_node *q; // of the task's first critic
     mr_node *loss;
@@ -54,7 +52,7 @@ static mr_node *build_alpha(const sac_agent *sac, mr_graph *graph) {
 
 // y = reward + discount value(next_obs)
 static mr_node *build_return(const critic_graph *g, mr_node *reward, mr_node *next_value) {
-    return mr_add(reward, mr_mul(g->discount, next_value));
+    return mr_add(reward, mr_mul(g->batch.discount, next_value));
 }
 
 // Beside critics of the intrinsic reward, the task's critics value the task alone. The entropy's
@@ -64,18 +62,20 @@ static mr_node *build_return(const critic_graph *g, mr_node *reward, mr_node *ne
 static mr_node *build_task_loss(const sac_agent *sac, critic_graph *g,
                                 const mr_policy_nodes *next) {
     mr_node *value =
-        mr_critic_min(sac->critic, mr_critic_target(sac->critic), g->next_obs, next->act);
+        mr_critic_min(sac->critic, mr_critic_target(sac->critic), g->batch.next_obs, next->act);
     if (!sac->intrinsic_critic)
         value = mr_sub(value, mr_mul(build_alpha(sac, g->graph), next->log_prob));
-    return mr_critic_loss(sac->critic, g->obs, g->act, build_return(g, g->reward, value), &g->q);
+    return mr_critic_loss(sac->critic, g->batch.obs, g->batch.act,
+                          build_return(g, g->batch.reward, value), &g->q);
 }
 
 static mr_node *build_intrinsic_loss(const sac_agent *sac, const critic_graph *g,
                                      const mr_policy_nodes *next) {
     mr_node *q;
     const mr_critic *critic = sac->intrinsic_critic;
-    mr_node *value = mr_critic_min(critic, mr_critic_target(critic), g->next_obs, next->act);
-    return mr_critic_loss(critic, g->obs, g->act, build_return(g, g->intrinsic, value), &q);
+    mr_node *value = mr_critic_min(critic, mr_critic_target(critic), g->batch.next_obs, next->act);
+    return mr_critic_loss(critic, g->batch.obs, g->batch.act,
+                          build_return(g, g->batch.intrinsic, value), &q);
 }
 
 static mr_status build_critic_graph(sac_agent *sac) {
@@ -85,18 +85,13 @@ static mr_status build_critic_graph(sac_agent *sac) {
     const mr_status status = mr_graph_new(sac->setup.batch_size, sac->setup.n_threads, &g->graph);
     if (status != MR_OK)
         return status;
-    g->obs = mr_input(g->graph, spec->obs_dim, false);
-    g->act = mr_input(g->graph, spec->act_dim, false);
-    g->reward = mr_input(g->graph, 1, false);
-    g->discount = mr_input(g->graph, 1, false);
-    g->next_obs = mr_input(g->graph, spec->obs_dim, false);
+    g->batch = mr_batch_inputs_add(g->graph, spec, sac->setup.has_intrinsic);
     g->next_noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes next = mr_policy_build(sac->policy, mr_policy_params(sac->policy),
-                                                 g->graph, g->next_obs, g->next_noise);
+                                                 g->graph, g->batch.next_obs, g->next_noise);
     g->loss = build_task_loss(sac, g, &next);
     if (sac->intrinsic_critic) {
         trained[1] = mr_critic_params(sac->intrinsic_critic);
-        g->intrinsic = mr_input(g->graph, 1, false);
         g->loss = mr_add(g->loss, build_intrinsic_loss(sac, g, &next));
     }
     mr_keep(g->q);
@@ -145,26 +140,7 @@ static mr_status build_actor_graph(sac_agent *sac) {
 
 // ---- Building
 
-// Streams (seed, init, 0) and (seed, init, 2) are the policy's and the temperature's.
-static mr_status make_critics(sac_agent *sac) {
-    const mr_agent_setup *setup = &sac->setup;
-    const mr_policy_spec *spec = mr_policy_get_spec(sac->policy);
-    mr_critic_options options = {.n = 2,
-                                 .obs_dim = spec->obs_dim,
-                                 .act_dim = spec->act_dim,
-                                 .hidden = setup->hidden,
-                                 .lr = sac->options.critic_lr,
-                                 .seed = setup->seed,
-                                 .stream = 1,
-                                 .n_threads = setup->n_threads};
-    const mr_status status = mr_critic_new(&options, &sac->critic);
-    if (status != MR_OK || !setup->has_intrinsic)
-        return status;
-    options.hidden = setup->intrinsic_hidden;
-    options.stream = 3;
-    return mr_critic_new(&options, &sac->intrinsic_critic);
-}
-
+// Streams (seed, init, 0) to 3 are those of policy, critics, temperature, intrinsic critics.
 static mr_status make_temperature(sac_agent *sac) {
     mr_status status;
     mr_random unused = mr_random_stream(sac->setup.seed, MR_STREAM_INIT, 2);
@@ -209,7 +185,8 @@ static mr_status sac_create(mr_policy *policy, const mr_agent_setup *setup, cons
         MR_TRY(mr_fail_memory("the agent"));
     MR_TRY(mr_learner_init(&sac->actor, mr_policy_params(policy), sac->options.actor_lr, 0,
                            setup->n_threads));
-    MR_TRY(make_critics(sac));
+    MR_TRY(mr_critics_new(setup, mr_policy_get_spec(policy), sac->options.critic_lr, &sac->critic,
+                          &sac->intrinsic_critic));
     MR_TRY(make_temperature(sac));
     MR_TRY(build_critic_graph(sac));
     MR_TRY(build_actor_graph(sac));
@@ -237,13 +214,7 @@ static mr_status sac_act(void *self, size_t n, const double *obs, mr_random *ran
 
 static void compute_critics(sac_agent *sac, const mr_batch *batch) {
     const critic_graph *g = &sac->critic_graph;
-    mr_input_fill(g->obs, batch->n, batch->obs);
-    mr_input_fill(g->act, batch->n, batch->act);
-    mr_input_fill(g->reward, batch->n, batch->reward);
-    mr_input_fill(g->discount, batch->n, batch->discount);
-    mr_input_fill(g->next_obs, batch->n, batch->next_obs);
-    if (g->intrinsic)
-        mr_input_fill(g->intrinsic, batch->n, batch->intrinsic);
+    mr_batch_inputs_fill(&g->batch, batch);
     mr_graph_run(g->graph, batch->n);
     sac->metrics.critic_loss = mr_node_mean(g->loss, batch->n);
     sac->metrics.q_mean = mr_node_mean(g->q, batch->n);
@@ -252,8 +223,7 @@ static void compute_critics(sac_agent *sac, const mr_batch *batch) {
 static void compute_actor(sac_agent *sac, const mr_batch *batch) {
     const actor_graph *g = &sac->actor_graph;
     mr_input_fill(g->obs, batch->n, batch->obs);
-    for (size_t i = 0; g->beta && i < batch->n; i++)
-        mr_node_value(g->beta)[i] = (mr_real)batch->beta;
+    mr_beta_fill(g->beta, batch);
     mr_graph_run(g->graph, batch->n);
     sac->metrics.actor_loss = mr_node_mean(g->actor_loss, batch->n);
     sac->metrics.alpha_loss =

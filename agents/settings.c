@@ -81,13 +81,11 @@ static const mr_setting common[] = {
     {"bonus_normalize", MR_SETTING_CHOICE, AT(bonus_normalize), "auto", 0, 0,
      "auto|standard|scale|none",
      "standard: (novelty - mean) / std; scale: novelty / std; none: the novelty; auto: standard "
-     "for "
-     "density, scale for rnd",
+     "for density, scale for rnd",
      false},
     {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "separate", 0, 0, "shared|separate",
      "shared: the intrinsic reward is added to the task's; separate: it has critics of its own, "
-     "and "
-     "those of the task value the task alone",
+     "and those of the task value the task alone",
      false},
     {"bonus_hidden", MR_SETTING_WIDTHS, AT(bonus_hidden), "128,128", 0, 0, "N,N,...",
      "widths of the hidden layers of separate critics of the intrinsic reward", false},

@@ -2,8 +2,7 @@
 
 #include "agents/td3.h"
 
-#include "agents/agent.h"
-#include "agents/critic.h"
+#include "agents/actor_critic.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,8 +11,7 @@
 /// y = r + discount min_i Q_target,i(s', a'); L = 1/2 sum_i (Q_i(s, a) - y)^2.
 typedef struct {
     mr_graph *graph;
-    mr_node *obs, *act, *reward, *discount, *next_obs; // a batch
-    mr_node *intrinsic;                                // NULL: not valued apart
+    mr_batch_inputs batch;
     mr_node *noise; // [rows x act_dim] of the target's action, clipped
     mr_node *q;     // of the task's first critic
     mr_node *loss;
@@ -43,9 +41,9 @@ typedef struct {
 
 static mr_node *build_loss(const mr_critic *critic, const critic_graph *g, mr_node *reward,
                            mr_node *next_act, mr_node **q) {
-    mr_node *next = mr_critic_min(critic, mr_critic_target(critic), g->next_obs, next_act);
-    mr_node *y = mr_add(reward, mr_mul(g->discount, next));
-    return mr_critic_loss(critic, g->obs, g->act, y, q);
+    mr_node *next = mr_critic_min(critic, mr_critic_target(critic), g->batch.next_obs, next_act);
+    mr_node *y = mr_add(reward, mr_mul(g->batch.discount, next));
+    return mr_critic_loss(critic, g->batch.obs, g->batch.act, y, q);
 }
 
 static mr_status build_critic_graph(td3_agent *td3) {
@@ -55,23 +53,18 @@ static mr_status build_critic_graph(td3_agent *td3) {
     const mr_status status = mr_graph_new(td3->setup.batch_size, td3->setup.n_threads, &g->graph);
     if (status != MR_OK)
         return status;
-    g->obs = mr_input(g->graph, spec->obs_dim, false);
-    g->act = mr_input(g->graph, spec->act_dim, false);
-    g->reward = mr_input(g->graph, 1, false);
-    g->discount = mr_input(g->graph, 1, false);
-    g->next_obs = mr_input(g->graph, spec->obs_dim, false);
+    g->batch = mr_batch_inputs_add(g->graph, spec, td3->setup.has_intrinsic);
     g->noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes next =
-        mr_policy_build(td3->policy, td3->actor.target, g->graph, g->next_obs, NULL);
+        mr_policy_build(td3->policy, td3->actor.target, g->graph, g->batch.next_obs, NULL);
     mr_node *next_act = mr_clamp(mr_add(next.act, g->noise), -1, 1);
-    g->loss = build_loss(td3->critic[0], g, g->reward, next_act, &g->q);
+    g->loss = build_loss(td3->critic[0], g, g->batch.reward, next_act, &g->q);
     mr_keep(g->q);
     if (!td3->critic[1])
         return mr_graph_plan(g->graph, g->loss, 1, trained);
     mr_node *unused;
     trained[1] = mr_critic_params(td3->critic[1]);
-    g->intrinsic = mr_input(g->graph, 1, false);
-    g->loss = mr_add(g->loss, build_loss(td3->critic[1], g, g->intrinsic, next_act, &unused));
+    g->loss = mr_add(g->loss, build_loss(td3->critic[1], g, g->batch.intrinsic, next_act, &unused));
     return mr_graph_plan(g->graph, g->loss, 2, trained);
 }
 
@@ -98,26 +91,6 @@ static mr_status build_actor_graph(td3_agent *td3) {
 
 // ---- Building
 
-// Stream (seed, init, 0) is the policy's; the critics' are those of SAC's.
-static mr_status make_critics(td3_agent *td3) {
-    const mr_agent_setup *setup = &td3->setup;
-    const mr_policy_spec *spec = mr_policy_get_spec(td3->policy);
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < (setup->has_intrinsic ? 2 : 1) && status == MR_OK; i++) {
-        const mr_critic_options options = {.n = 2,
-                                           .obs_dim = spec->obs_dim,
-                                           .act_dim = spec->act_dim,
-                                           .hidden =
-                                               i == 0 ? setup->hidden : setup->intrinsic_hidden,
-                                           .lr = td3->options.critic_lr,
-                                           .seed = setup->seed,
-                                           .stream = i == 0 ? 1 : 3,
-                                           .n_threads = setup->n_threads};
-        status = mr_critic_new(&options, &td3->critic[i]);
-    }
-    return status;
-}
-
 static void td3_destroy(void *self) {
     td3_agent *td3 = self;
     mr_graph_free(td3->critic_graph.graph);
@@ -143,7 +116,8 @@ static mr_status td3_create(mr_policy *policy, const mr_agent_setup *setup, cons
         MR_TRY(mr_fail_memory("the agent"));
     MR_TRY(mr_learner_init(&td3->actor, mr_policy_params(policy), td3->options.actor_lr,
                            MR_LEARNER_TARGET, setup->n_threads));
-    MR_TRY(make_critics(td3));
+    MR_TRY(mr_critics_new(setup, mr_policy_get_spec(policy), td3->options.critic_lr,
+                          &td3->critic[0], &td3->critic[1]));
     MR_TRY(build_critic_graph(td3));
     MR_TRY(build_actor_graph(td3));
     *out = td3;
@@ -187,13 +161,7 @@ static void fill_noise(td3_agent *td3, size_t n_rows, const mr_real *normals) {
 
 static void compute_critics(td3_agent *td3, const mr_batch *batch) {
     const critic_graph *g = &td3->critic_graph;
-    mr_input_fill(g->obs, batch->n, batch->obs);
-    mr_input_fill(g->act, batch->n, batch->act);
-    mr_input_fill(g->reward, batch->n, batch->reward);
-    mr_input_fill(g->discount, batch->n, batch->discount);
-    mr_input_fill(g->next_obs, batch->n, batch->next_obs);
-    if (g->intrinsic)
-        mr_input_fill(g->intrinsic, batch->n, batch->intrinsic);
+    mr_batch_inputs_fill(&g->batch, batch);
     mr_graph_run(g->graph, batch->n);
     td3->metrics.critic_loss = mr_node_mean(g->loss, batch->n);
     td3->metrics.q_mean = mr_node_mean(g->q, batch->n);
@@ -202,8 +170,7 @@ static void compute_critics(td3_agent *td3, const mr_batch *batch) {
 static void compute_actor(td3_agent *td3, const mr_batch *batch) {
     const actor_graph *g = &td3->actor_graph;
     mr_input_fill(g->obs, batch->n, batch->obs);
-    for (size_t i = 0; g->beta && i < batch->n; i++)
-        mr_node_value(g->beta)[i] = (mr_real)batch->beta;
+    mr_beta_fill(g->beta, batch);
     mr_graph_run(g->graph, batch->n);
     td3->metrics.actor_loss = mr_node_mean(g->loss, batch->n);
 }

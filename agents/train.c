@@ -149,7 +149,7 @@ static void tell_note(mr_trainer *t) {
     mr_trainer_tell(t, note);
 }
 
-static mr_status update_once(mr_trainer *t) {
+mr_status mr_trainer_update(mr_trainer *t) {
     mr_status status;
     const mr_batch *batch;
     MR_TRY(mr_batch_draw(t->batches, t->replay, mr_agent_n_updates(t->agent), &batch));
@@ -172,7 +172,7 @@ static mr_status update(mr_trainer *t, size_t step) {
         t->is_between_steps = mr_trainer_is_stopped(t);
         if (t->is_between_steps)
             return MR_STOPPED;
-        const mr_status status = update_once(t);
+        const mr_status status = mr_trainer_update(t);
         if (status != MR_OK)
             return status;
     }

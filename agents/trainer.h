@@ -71,7 +71,13 @@ mr_settings mr_trainer_used_settings(const mr_trainer *t);
 /// Makes `t->engine` the one that simulates the task now.
 void mr_trainer_note_engine(mr_trainer *t);
 
-// ---- Figures (trainer_metrics.c)
+// ---- Updates (train.c)
+
+/// One update of the agent, and of the bonus, on a batch from the replay buffer, which is not
+/// empty.
+mr_status mr_trainer_update(mr_trainer *t);
+
+// ---- Metrics (trainer_metrics.c)
 
 /// The time that has passed, and the speed.
 void mr_trainer_note_time(mr_trainer *t);
@@ -91,6 +97,9 @@ mr_status mr_trainer_save_policy(mr_trainer *t, const char *name, double n_steps
 /// Saves policy and density as they are now; the density also under the present step.
 mr_status mr_trainer_save_latest(mr_trainer *t);
 mr_status mr_trainer_save_density_of_step(mr_trainer *t);
+
+/// What a checkpoint holds of the run. `used` is borrowed.
+mr_checkpoint mr_trainer_checkpoint(mr_trainer *t, const mr_settings *used);
 
 /// Saves the checkpoint of this moment, which must be between two parts of a step (mr_step_part).
 mr_status mr_trainer_save_checkpoint(mr_trainer *t);

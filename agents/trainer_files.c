@@ -42,7 +42,7 @@ mr_status mr_trainer_save_density_of_step(mr_trainer *t) {
     return status == MR_OK ? save_density(t, name) : status;
 }
 
-static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
+mr_checkpoint mr_trainer_checkpoint(mr_trainer *t, const mr_settings *used) {
     return (mr_checkpoint){.settings = used,
                            .agent = t->agent,
                            .best = t->best,
@@ -60,7 +60,7 @@ static mr_checkpoint checkpoint_of(mr_trainer *t, const mr_settings *used) {
 
 mr_status mr_trainer_save_checkpoint(mr_trainer *t) {
     const mr_settings used = mr_trainer_used_settings(t);
-    const mr_checkpoint checkpoint = checkpoint_of(t, &used);
+    const mr_checkpoint checkpoint = mr_trainer_checkpoint(t, &used);
     mr_trainer_note_time(t);
     mr_status status = mr_run_sync(t->run, &t->loop.n_bytes);
     if (status == MR_OK)
@@ -174,7 +174,7 @@ static void find_engine(mr_trainer *t) {
 }
 
 mr_status mr_trainer_load_checkpoint(mr_trainer *t, const mr_settings *used) {
-    mr_checkpoint checkpoint = checkpoint_of(t, used);
+    mr_checkpoint checkpoint = mr_trainer_checkpoint(t, used);
     const char *path = mr_run_path(t->run, "checkpoint.safetensors");
     if (access(path, F_OK) != 0)
         return mr_fail(MR_ERR_USAGE,

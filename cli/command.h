@@ -87,6 +87,10 @@ char mr_command_option_letter(const mr_command *command, size_t i);
 enum { MR_OPTION_NAME_SIZE = 64 };
 void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]);
 
+/// The same with them, as messages call it: "--batch-size".
+enum { MR_OPTION_TEXT_SIZE = MR_OPTION_NAME_SIZE + 2 };
+void mr_option_text(const mr_setting *option, char text[MR_OPTION_TEXT_SIZE]);
+
 /// Reads argv[1 .. argc-1]. Fails with MR_ERR_USAGE on an unknown option (naming the nearest), a
 /// missing value, too few and too many arguments; what the values are is not looked at. To be freed
 /// also after a failure.

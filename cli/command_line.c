@@ -110,6 +110,11 @@ void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]) {
         *c = '-';
 }
 
+void mr_option_text(const mr_setting *option, char text[MR_OPTION_TEXT_SIZE]) {
+    text[0] = text[1] = '-';
+    mr_option_name(option, text + 2);
+}
+
 // The options as popt wants them. Option i has the value i + 1 there.
 typedef struct {
     size_t n;
@@ -255,9 +260,8 @@ void mr_command_line_free(mr_command_line *line) {
 }
 
 mr_status mr_given_store(const mr_given *given, void *fields) {
-    char name[MR_OPTION_NAME_SIZE], where[MR_OPTION_NAME_SIZE + 2];
-    mr_option_name(given->option, name);
-    snprintf(where, sizeof where, "--%s", name);
+    char where[MR_OPTION_TEXT_SIZE];
+    mr_option_text(given->option, where);
     return mr_setting_store(given->option, fields, given->value, where);
 }
 
@@ -295,9 +299,9 @@ static mr_status check_spared(const mr_command_line *line, const mr_setting *out
             read = line->given[i].value;
     if (read == NULL)
         return MR_OK;
-    char name[MR_OPTION_NAME_SIZE];
-    mr_option_name(output, name);
-    return mr_fail(MR_ERR_USAGE, "--%s %s would replace %s, which is read; give another name", name,
+    char name[MR_OPTION_TEXT_SIZE];
+    mr_option_text(output, name);
+    return mr_fail(MR_ERR_USAGE, "%s %s would replace %s, which is read; give another name", name,
                    path, read);
 }
 

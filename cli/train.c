@@ -166,9 +166,8 @@ static mr_status store_pair(mr_settings *settings, const char *given) {
 }
 
 static mr_status store_option(mr_settings *settings, const mr_given *given) {
-    char name[MR_OPTION_NAME_SIZE], where[MR_OPTION_NAME_SIZE + 2];
-    mr_option_name(given->option, name);
-    snprintf(where, sizeof where, "--%s", name);
+    char where[MR_OPTION_TEXT_SIZE];
+    mr_option_text(given->option, where);
     return mr_settings_set(settings, given->option->name, given->value, where);
 }
 

@@ -132,3 +132,14 @@ static inline void case_expect_all(const agent_case *c, double tolerance) {
             recorded_expect_grads(c->file, case_learners[k].gradient, learner->params, tolerance);
     }
 }
+
+/// Opens a case, computes it with one and with three threads, and holds all of it against PyTorch.
+static inline void case_check(const char *name, double tolerance) {
+    static const int n_threads[] = {1, 3};
+    for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
+        agent_case c = case_open(name, n_threads[k]);
+        case_compute(&c);
+        case_expect_all(&c, tolerance);
+        case_close(&c);
+    }
+}

@@ -10,26 +10,16 @@ static const double tolerance = 1e-10;
 
 TestSuite(exact_agents_torch, .init = scratch_enter, .fini = scratch_leave);
 
-static void check(const char *name) {
-    static const int n_threads[] = {1, 3};
-    for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
-        agent_case c = case_open(name, n_threads[k]);
-        case_compute(&c);
-        case_expect_all(&c, tolerance);
-        case_close(&c);
-    }
-}
-
 Test(exact_agents_torch, a_gaussian_sac_agent_has_pytorchs_losses_and_gradients) {
-    check("sac_gaussian");
+    case_check("sac_gaussian", tolerance);
 }
 
 Test(exact_agents_torch, a_real_nvp_sac_agent_has_pytorchs_losses_and_gradients) {
-    check("sac_real_nvp");
+    case_check("sac_real_nvp", tolerance);
 }
 
 Test(exact_agents_torch, a_td3_agent_has_pytorchs_losses_and_gradients) {
-    check("td3");
+    case_check("td3", tolerance);
 }
 
 Test(exact_agents_torch, log_densities_are_pytorchs) {

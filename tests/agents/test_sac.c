@@ -14,22 +14,12 @@ enum { OBS_DIM = 3, ACT_DIM = 2, N_STEPS = 100 };
 // to 1e-10.
 static const double float_tolerance = 1e-5;
 
-static void check_case(const char *name) {
-    static const int n_threads[] = {1, 3};
-    for (size_t k = 0; k < MR_COUNT(n_threads); k++) {
-        agent_case c = case_open(name, n_threads[k]);
-        case_compute(&c);
-        case_expect_all(&c, float_tolerance);
-        case_close(&c);
-    }
-}
-
 Test(sac, a_gaussian_agent_has_pytorchs_losses_and_gradients_to_float32) {
-    check_case("sac_gaussian");
+    case_check("sac_gaussian", float_tolerance);
 }
 
 Test(sac, a_real_nvp_agent_has_pytorchs_losses_and_gradients_to_float32) {
-    check_case("sac_real_nvp");
+    case_check("sac_real_nvp", float_tolerance);
 }
 
 // ---- Updates

@@ -146,19 +146,23 @@ def gradients(loss, weights):
     return dict(zip(weights, found))
 
 
-def make_case(seed, n_layers, width):
-    generator = torch.Generator().manual_seed(seed)
-    policy = policy_weights(generator, n_layers, width)
-    critic, target = critic_weights(generator), critic_weights(generator)
-    temperature = {"log_alpha": torch.tensor([-0.7], dtype=torch.float64)}
+def draw_batch(generator):
     alive = torch.arange(N_ROWS) % 4 != 3  # every fourth transition ends in termination
-    batch = {
+    return {
         "obs": draw(generator, N_ROWS, OBS_DIM),
         "act": torch.tanh(draw(generator, N_ROWS, ACT_DIM)),
         "reward": draw(generator, N_ROWS),
         "discount": GAMMA * alive.to(torch.float64),
         "next_obs": draw(generator, N_ROWS, OBS_DIM),
     }
+
+
+def make_case(seed, n_layers, width):
+    generator = torch.Generator().manual_seed(seed)
+    policy = policy_weights(generator, n_layers, width)
+    critic, target = critic_weights(generator), critic_weights(generator)
+    temperature = {"log_alpha": torch.tensor([-0.7], dtype=torch.float64)}
+    batch = draw_batch(generator)
     noise, next_noise = draw(generator, N_ROWS, ACT_DIM), draw(generator, N_ROWS, ACT_DIM)
     for weights in (policy, critic, temperature):
         for weight in weights.values():
@@ -200,11 +204,11 @@ def record(folder):
         print(f"{path}: {path.stat().st_size} bytes")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(record_into, doc):
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    record(parser.parse_args().folder)
+    record_into(parser.parse_args().folder)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(record, __doc__))

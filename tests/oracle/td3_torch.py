@@ -15,14 +15,12 @@ loss.critic, loss.actor, q_mean, grad.policy.*, grad.critic.*.
 Needs torch, numpy and safetensors.
 """
 
-import argparse
 import json
-import pathlib
 import sys
 
 import torch
-from sac_torch import (ACT_DIM, GAMMA, HIDDEN, N_ROWS, OBS_DIM, critic_weights, draw, gradients,
-                       layer_weights, net, prefixed, values)
+from sac_torch import (ACT_DIM, HIDDEN, N_ROWS, OBS_DIM, critic_weights, draw, draw_batch, gradients,
+                       layer_weights, main, net, prefixed, values)
 from safetensors.torch import save_file
 from torch.nn.functional import linear
 
@@ -59,14 +57,7 @@ def make_case(seed):
     generator = torch.Generator().manual_seed(seed)
     policy, policy_target = policy_weights(generator), policy_weights(generator)
     critic, target = critic_weights(generator), critic_weights(generator)
-    alive = torch.arange(N_ROWS) % 4 != 3  # every fourth transition ends in termination
-    batch = {
-        "obs": draw(generator, N_ROWS, OBS_DIM),
-        "act": torch.tanh(draw(generator, N_ROWS, ACT_DIM)),
-        "reward": draw(generator, N_ROWS),
-        "discount": GAMMA * alive.to(torch.float64),
-        "next_obs": draw(generator, N_ROWS, OBS_DIM),
-    }
+    batch = draw_batch(generator)
     next_noise = draw(generator, N_ROWS, ACT_DIM)
     for weights in (policy, critic):
         for weight in weights.values():
@@ -103,11 +94,5 @@ def record(folder):
     print(f"{path}: {path.stat().st_size} bytes")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=pathlib.Path)
-    record(parser.parse_args().folder)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(record, __doc__))

@@ -1,0 +1,51 @@
+// What agents with a policy and critics have in common.
+
+#include "agents/actor_critic.h"
+
+enum { N_CRITICS = 2, TASK_STREAM = 1, INTRINSIC_STREAM = 3 };
+
+mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
+                                    bool has_intrinsic) {
+    mr_batch_inputs in = {0}; // in a fixed order, which an initializer has not
+    in.obs = mr_input(graph, spec->obs_dim, false);
+    in.act = mr_input(graph, spec->act_dim, false);
+    in.reward = mr_input(graph, 1, false);
+    in.discount = mr_input(graph, 1, false);
+    in.next_obs = mr_input(graph, spec->obs_dim, false);
+    if (has_intrinsic)
+        in.intrinsic = mr_input(graph, 1, false);
+    return in;
+}
+
+void mr_batch_inputs_fill(const mr_batch_inputs *in, const mr_batch *batch) {
+    mr_input_fill(in->obs, batch->n, batch->obs);
+    mr_input_fill(in->act, batch->n, batch->act);
+    mr_input_fill(in->reward, batch->n, batch->reward);
+    mr_input_fill(in->discount, batch->n, batch->discount);
+    mr_input_fill(in->next_obs, batch->n, batch->next_obs);
+    if (in->intrinsic)
+        mr_input_fill(in->intrinsic, batch->n, batch->intrinsic);
+}
+
+void mr_beta_fill(mr_node *beta, const mr_batch *batch) {
+    for (size_t i = 0; beta && i < batch->n; i++)
+        mr_node_value(beta)[i] = (mr_real)batch->beta;
+}
+
+mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec, double lr,
+                         mr_critic **task, mr_critic **intrinsic) {
+    mr_critic_options options = {.n = N_CRITICS,
+                                 .obs_dim = spec->obs_dim,
+                                 .act_dim = spec->act_dim,
+                                 .hidden = setup->hidden,
+                                 .lr = lr,
+                                 .seed = setup->seed,
+                                 .stream = TASK_STREAM,
+                                 .n_threads = setup->n_threads};
+    const mr_status status = mr_critic_new(&options, task);
+    if (status != MR_OK || !setup->has_intrinsic)
+        return status;
+    options.hidden = setup->intrinsic_hidden;
+    options.stream = INTRINSIC_STREAM;
+    return mr_critic_new(&options, intrinsic);
+}

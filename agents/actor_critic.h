@@ -1,0 +1,28 @@
+/// What agents with a policy and critics have in common: the inputs of a batch in a graph, and the
+/// critics of the task and of an intrinsic reward that is valued apart.
+#pragma once
+
+#include "agents/agent.h"
+#include "agents/critic.h"
+
+/// A batch in a graph.
+typedef struct {
+    mr_node *obs, *act, *reward, *discount, *next_obs;
+    mr_node *intrinsic; // NULL: not valued apart
+} mr_batch_inputs;
+
+/// Adds the inputs to a graph; `has_intrinsic`: also that of intrinsic rewards.
+mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
+                                    bool has_intrinsic);
+
+/// Copies a batch into them.
+void mr_batch_inputs_fill(const mr_batch_inputs *inputs, const mr_batch *batch);
+
+/// Fills an input [rows x 1] with the batch's beta; NULL is fine.
+void mr_beta_fill(mr_node *beta, const mr_batch *batch);
+
+/// Two critics of the task and, if the setup has intrinsic rewards, two of those (else NULL). They
+/// are drawn from streams (seed, init, 1) and (seed, init, 3). The caller frees both, also after a
+/// failure.
+mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec, double lr,
+                         mr_critic **task, mr_critic **intrinsic);
