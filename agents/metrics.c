@@ -12,6 +12,7 @@ static const mr_metric table[] = {
     {"time/total_timesteps", AT(total_timesteps), false},
     {"time/time_elapsed", AT(time_elapsed), false},
     {"time/fps", AT(fps), false},
+    {"time/cpu_seconds", AT(cpu_seconds), false},
     {"time/episodes", AT(episodes), false},
     {"rollout/ep_rew_mean", AT(ep_rew_mean), false},
     {"rollout/ep_len_mean", AT(ep_len_mean), false},

@@ -13,6 +13,7 @@ typedef struct {
     double total_timesteps; // environment steps, all copies counted
     double time_elapsed;    // seconds
     double fps;             // environment steps a second since the start
+    double cpu_seconds;     // of all threads of the process, evaluations included
     double episodes;
     double ep_rew_mean; // over the last 100 training episodes
     double ep_len_mean;

@@ -333,6 +333,7 @@ static mr_status resume(mr_trainer *t) {
     MR_TRY(take_up_changes(t));
     MR_TRY(mr_trainer_restore_best(t));
     t->time_before = t->loop.now.time_elapsed;
+    t->cpu_before = t->loop.now.cpu_seconds;
     MR_TRY(mr_trainer_resume_episodes(t, &n_lost));
     if (t->watcher && t->watcher->resumed)
         t->watcher->resumed(t->watcher->self, &t->loop.now, n_lost);

@@ -199,6 +199,7 @@ mr_status mr_trainer_build(mr_trainer *t) {
     t->loop.best_mean_reward = -INFINITY;
     t->logged_steps = -1;
     t->begun_s = mr_clock_s();
+    t->begun_cpu_s = mr_cpu_s();
 done:
     return status;
 }

@@ -42,8 +42,11 @@ typedef struct {
     bool is_between_steps;   // all of the above belongs to one moment that can be gone on from
     mr_status reset_failure; // of an environment elsewhere, in the middle of a step
     char reset_message[1024];
-    double time_before;     // s, that a resumed run had taken already
-    double begun_s;         // mr_clock_s, when this process began
+    double time_before; // s, that a resumed run had taken already
+    double begun_cpu_s; // s, on the clock of the process
+    double
+        cpu_before; // s, that a resumed run had computed already; NaN: its checkpoint does not say
+    double begun_s; // mr_clock_s, when this process began
     double checkpoint_step; // of the last checkpoint
     bool has_told_note;     // of the bonus
     bool has_told_cut;      // that evaluation episodes were cut off

@@ -10,6 +10,7 @@ void mr_trainer_note_time(mr_trainer *t) {
     mr_metrics *now = &t->loop.now;
     now->time_elapsed = t->time_before + mr_clock_s() - t->begun_s;
     now->fps = now->total_timesteps / now->time_elapsed;
+    now->cpu_seconds = t->cpu_before + mr_cpu_s() - t->begun_cpu_s;
 }
 
 static double mean_of_recent(const mr_loop *l, const double *values) {

@@ -1,11 +1,19 @@
-// The monotonic clock.
+// Clocks of the system.
 
 #include "base/clock.h"
 
 #include <time.h>
 
-double mr_clock_s(void) {
+static double read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double mr_clock_s(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double mr_cpu_s(void) {
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }

@@ -110,13 +110,13 @@ Test(run, progress_has_a_column_for_each_metric) {
     mr_run_close(run);
     expect_file(
         "a/progress.csv",
-        "time/total_timesteps,time/time_elapsed,time/fps,time/episodes,"
+        "time/total_timesteps,time/time_elapsed,time/fps,time/cpu_seconds,time/episodes,"
         "rollout/ep_rew_mean,rollout/ep_len_mean,rollout/ep_rew_last,rollout/n_diverged,"
         "rollout/n_warnings,train/n_updates,train/actor_loss,train/critic_loss,train/"
         "ent_coef,train/ent_coef_loss,"
         "train/entropy,train/q_mean,eval/mean_reward,eval/std_reward,eval/mean_ep_length,"
         "bonus/state_log_prob,bonus/mean,bonus/std,bonus/beta,bonus/coverage,bonus/restarts\n"
-        "1234567,,,,-0.5,,,,,,,,,,,,,,1000,,,,,,\n");
+        "1234567,,,,,-0.5,,,,,,,,,,,,,,1000,,,,,,\n");
 }
 
 Test(run, evaluations_have_mean_deviation_and_each_episode) {

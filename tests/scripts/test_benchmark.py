@@ -1,0 +1,122 @@
+"""scripts/benchmark, as its user meets it: a small table trained, stopped, gone on with, and its report."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+BENCHMARK = ROOT / "scripts" / "benchmark"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from benchmarks import plan, report  # noqa: E402
+
+TABLE = """
+steps: {steps}
+seeds: [1, 2]
+tasks: [Pendulum-v1]
+agents:
+  sac: {{policy: gaussian}}
+  td3: {{agent: td3}}
+settings: {{hidden: [16], batch_size: 16, learning_starts: 100, eval_every: 1000, eval_episodes: 1}}
+reference: {{Pendulum-v1: 150}}
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(TABLE.format(steps=1000))
+    return path
+
+
+def benchmark(table, *options):
+    return [BENCHMARK, table, "--runs", table.parent / "runs", "--results", table.parent / "results", *options]
+
+
+def run(command):
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+
+
+def test_trains_a_table_and_makes_its_report_from_the_kept_results(table):
+    done = run(benchmark(table, "--jobs", "1"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = table.parent / "results"
+    assert sorted(path.name for path in results.iterdir()) == [
+        f"Pendulum-v1-{agent}-s{seed}" for agent in ("sac", "td3") for seed in (1, 2)
+    ]
+    facts = json.loads((results / "Pendulum-v1-sac-s1" / "run.json").read_text())
+    assert 0 < facts["cpu_seconds"]["1000"] < 300
+
+    made = run(benchmark(table, "--table"))
+    assert made.returncode == 0, made.stderr
+    with open(results / "Pendulum-v1-td3-s2" / "evaluations.csv", newline="") as file:
+        at_the_end = list(csv.DictReader(file))[-1]["eval/mean_reward"]
+    assert f"{float(at_the_end):.0f}" in (results / "table.md").read_text()
+    assert (results / "curves_cpu.png").stat().st_size > 1000
+
+    again = run(benchmark(table))
+    assert again.returncode == 0 and "4 of 4 runs are finished" in again.stdout
+
+
+def test_goes_on_where_it_was_stopped(table):
+    table.write_text(TABLE.format(steps=4000))
+    process = subprocess.Popen(benchmark(table, "--jobs", "1"), stdout=subprocess.PIPE, text=True)
+    checkpoint = table.parent / "runs" / "Pendulum-v1-sac-s1" / "checkpoint.safetensors"
+    until = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stopped, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in stopped
+    assert not list((table.parent / "results").glob("*"))
+
+    done = run(benchmark(table, "--jobs", "1"))
+    assert done.returncode == 0 and "Pendulum-v1-sac-s1: goes on" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (("steps: 1000", "steps: many"), "'steps' must be a number above 0"),
+        (("tasks:", "task:"), "unknown key 'task'; there are steps, seeds"),
+        (("seeds: [1, 2]", ""), "the key 'seeds' is missing"),
+        (("Pendulum-v1: 150", "Pendulum-v1: -150"), "reference of Pendulum-v1: returns are divided by it"),
+        (("sac: {policy: gaussian}", "sac: gaussian"), "agent 'sac' must be a mapping of settings"),
+    ],
+)
+def test_a_wrong_table_is_one_line(table, change, message):
+    table.write_text(table.read_text().replace(*change))
+    refused = run(benchmark(table))
+    assert refused.returncode == 2
+    assert message in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_more_jobs_than_cores_are_refused(table):
+    refused = run(benchmark(table, "--jobs", str(len(os.sched_getaffinity(0)) + 1)))
+    assert refused.returncode == 2 and "share a core" in refused.stderr
+
+
+def test_the_interquartile_mean_is_the_mean_of_the_middle_half():
+    # Of eight values the middle four; of six the middle two, and half of each neighbour.
+    assert report.interquartile_mean([1000, 1, 2, 3, 4, -1000, 5, 6]) == pytest.approx((2 + 3 + 4 + 5) / 4)
+    assert report.interquartile_mean([1, 2, 3, 4, 5, 6]) == pytest.approx((0.5 * 2 + 3 + 4 + 0.5 * 5) / 3)
+
+
+def test_the_interval_draws_seeds_within_their_task():
+    # One seed a task can only be drawn as it is: the interval is the value.
+    by_task = [np.array([1.0]), np.array([2.0]), np.array([3.0]), np.array([4.0])]
+    low, high = report.stratified_interval(by_task, np.random.default_rng(0))
+    assert low == high == pytest.approx(2.5)
+
+
+def test_a_plan_goes_seed_by_seed(table):
+    names = [run.name for run in plan.read_plan(table).runs]
+    assert names == ["Pendulum-v1-sac-s1", "Pendulum-v1-td3-s1", "Pendulum-v1-sac-s2", "Pendulum-v1-td3-s2"]
