@@ -20,6 +20,17 @@ static pid_t serve(const char *name, const char *env, const char *bind) {
     return start(&(circumstances){0}, name, ARGUMENTS("serve", env, "--bind", bind));
 }
 
+static const char any_port[] = "tcp://127.0.0.1:*";
+
+enum { REMOTE_ENV_SIZE = ENDPOINT_SIZE + 4 };
+
+// zmq:ENDPOINT, of the server that was started as `name`.
+static const char *remote_env(const char *name, char env[REMOTE_ENV_SIZE]) {
+    memcpy(env, "zmq:", 4);
+    read_endpoint(name, env + 4);
+    return env;
+}
+
 // Until a file has so many lines.
 static void wait_for_lines(const char *path, size_t n) {
     for (int i = 0; i < 6000; i++) {
@@ -104,8 +115,9 @@ Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
 }
 
 Test(bridge, keeps_nothing_of_where_it_was_trained_in_the_policy) {
-    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:17411");
-    outcome o = run(RUN_OF("zmq:tcp://127.0.0.1:17411", "there", "--steps", "2000"));
+    char env[REMOTE_ENV_SIZE];
+    const pid_t a = serve("a", "InvertedPendulum-v5", any_port);
+    outcome o = run(RUN_OF(remote_env("a", env), "there", "--steps", "2000"));
     expect_success(&o);
     outcome_free(&o);
     stop(a, "a");
@@ -259,12 +271,13 @@ static void send_noise(int port) {
 }
 
 Test(bridge, stays_up_for_others_whatever_comes_in) {
-    const pid_t a = serve("a", "InvertedPendulum-v5", "tcp://127.0.0.1:17412");
+    char env[REMOTE_ENV_SIZE];
+    const pid_t a = serve("a", "InvertedPendulum-v5", any_port);
     const pid_t trainer = start(&(circumstances){0}, "trainer",
-                                RUN_OF("zmq:tcp://127.0.0.1:17412", "there", "--steps", "2000"));
+                                RUN_OF(remote_env("a", env), "there", "--steps", "2000"));
     wait_for_lines("there/progress.csv", 2);
     const size_t n_before = n_open_files(a);
-    send_noise(17412);
+    send_noise(port_of(env));
     outcome o = finish(trainer, "trainer");
     expect_success(&o);
     outcome_free(&o);
@@ -283,14 +296,15 @@ Test(bridge, trains_over_an_encrypted_connection) {
     o = RUN("keygen", "allowed/me");
     expect_success(&o);
     outcome_free(&o);
+    char env[REMOTE_ENV_SIZE];
     const pid_t a =
         start(&(circumstances){0}, "a",
-              ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:17413",
-                        "--curve-secret-key", "server.key_secret", "--curve-allow", "allowed"));
-    o = run(RUN_WITH("zmq:tcp://127.0.0.1:17413", "refused", "2", "0.2", "0", "--steps", "300"));
-    expect_refusal(&o, 1, "tcp://127.0.0.1:17413: no reply to 'hello'");
-    o = run(RUN_OF("zmq:tcp://127.0.0.1:17413", "there", "--steps", "300", "--curve-server-key",
-                   "server.key", "--curve-secret-key", "allowed/me.key_secret"));
+              ARGUMENTS("serve", "InvertedPendulum-v5", "--bind", any_port, "--curve-secret-key",
+                        "server.key_secret", "--curve-allow", "allowed"));
+    o = run(RUN_WITH(remote_env("a", env), "refused", "2", "0.2", "0", "--steps", "300"));
+    expect_refusal(&o, 1, ": no reply to 'hello'");
+    o = run(RUN_OF(env, "there", "--steps", "300", "--curve-server-key", "server.key",
+                   "--curve-secret-key", "allowed/me.key_secret"));
     expect_success(&o);
     outcome_free(&o);
     o = RUN("eval", "there", "--episodes", "1"); // with the run's keys
@@ -354,7 +368,7 @@ Test(bridge, serves_in_no_place_that_is_taken) {
 }
 
 Test(bridge, refuses_addresses_that_others_reach) {
-    outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:17414");
+    outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:*");
     expect_refusal(&o, 2, "--insecure");
     o = RUN("serve", "zmq:ipc://a");
     expect_refusal(&o, 2, "is served already");

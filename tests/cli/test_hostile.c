@@ -16,6 +16,8 @@ TestSuite(hostile, .init = scratch_enter, .fini = scratch_leave, .timeout = 120)
 
 enum { OBS_DIM = 3 };
 
+static const char any_port[] = "tcp://127.0.0.1:*";
+
 // ---- Somebody who means well
 
 static const mr_env_link patient = {.timeout_s = 2, .retries = 10};
@@ -147,13 +149,15 @@ static void *attack(void *self) {
 }
 
 Test(hostile, gets_no_transition_wrong_whatever_strangers_send) {
-    static stranger s = {.port = 17421};
+    static stranger s;
+    char endpoint[ENDPOINT_SIZE];
     mr_vec_env *vec = NULL;
     pthread_t thread;
     const pid_t server =
-        start(&(circumstances){0}, "a",
-              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:17421"));
-    cr_assert_eq(open_at("tcp://127.0.0.1:17421", patient, &vec), MR_OK, "%s", mr_error_message());
+        start(&(circumstances){0}, "a", ARGUMENTS("serve", "Pendulum-v1", "--bind", any_port));
+    read_endpoint("a", endpoint);
+    cr_assert_eq(open_at(endpoint, patient, &vec), MR_OK, "%s", mr_error_message());
+    s.port = port_of(endpoint);
     s.random = mr_random_stream(2, MR_STREAM_TEST, 0);
     s.context = zmq_ctx_new();
     s.huge = calloc(HUGE_BYTES, 1);
@@ -174,21 +178,21 @@ Test(hostile, lets_silent_connections_keep_nobody_out_for_long) {
     enum { N_SILENT = 100 };
     int silent[N_SILENT];
     mr_vec_env *vec = NULL, *next = NULL;
-    const pid_t server =
-        start(&(circumstances){.max_open_files = 64}, "a",
-              ARGUMENTS("serve", "Pendulum-v1", "--bind", "tcp://127.0.0.1:17422"));
-    cr_assert_eq(open_at("tcp://127.0.0.1:17422", patient, &vec), MR_OK, "%s", mr_error_message());
+    char endpoint[ENDPOINT_SIZE];
+    const pid_t server = start(&(circumstances){.max_open_files = 64}, "a",
+                               ARGUMENTS("serve", "Pendulum-v1", "--bind", any_port));
+    read_endpoint("a", endpoint);
+    cr_assert_eq(open_at(endpoint, patient, &vec), MR_OK, "%s", mr_error_message());
     for (int i = 0; i < N_SILENT; i++)
-        silent[i] = connect_raw(17422);
+        silent[i] = connect_raw(port_of(endpoint));
     nap(200);
     cr_expect_geq(n_open_files(server), 64);
     expect_same_steps(vec, 400); // who is in stays in
     mr_vec_env_close(vec);
-    cr_expect_eq(open_at("tcp://127.0.0.1:17422", (mr_env_link){.timeout_s = 0.2}, &next),
-                 MR_ERR_IO);
+    cr_expect_eq(open_at(endpoint, (mr_env_link){.timeout_s = 0.2}, &next), MR_ERR_IO);
     // Twice 10 s: those that waited for a descriptor are silent, too.
-    cr_assert_eq(open_at("tcp://127.0.0.1:17422", (mr_env_link){.timeout_s = 30}, &next), MR_OK,
-                 "%s", mr_error_message());
+    cr_assert_eq(open_at(endpoint, (mr_env_link){.timeout_s = 30}, &next), MR_OK, "%s",
+                 mr_error_message());
     expect_same_steps(next, 200);
     mr_vec_env_close(next);
     for (int i = 0; i < N_SILENT; i++)
@@ -208,10 +212,13 @@ static void make_keys(void) {
     }
 }
 
-static pid_t serve_with_keys(const char *bind) {
-    return start(&(circumstances){0}, "a",
-                 ARGUMENTS("serve", "Pendulum-v1", "--bind", bind, "--curve-secret-key",
-                           "server.key_secret", "--curve-allow", "allowed"));
+static pid_t serve_with_keys(char endpoint[ENDPOINT_SIZE]) {
+    const pid_t server =
+        start(&(circumstances){0}, "a",
+              ARGUMENTS("serve", "Pendulum-v1", "--bind", any_port, "--curve-secret-key",
+                        "server.key_secret", "--curve-allow", "allowed"));
+    read_endpoint("a", endpoint);
+    return server;
 }
 
 static mr_env_link with_keys(mr_env_link link, const char *server_key, const char *secret_key) {
@@ -236,17 +243,18 @@ Test(hostile, answers_no_key_but_the_right_one) {
                  {NULL, NULL}};
     const mr_env_link brief = {.timeout_s = 0.3, .retries = 1};
     mr_vec_env *vec = NULL;
+    char endpoint[ENDPOINT_SIZE];
     make_keys();
-    const pid_t server = serve_with_keys("tcp://127.0.0.1:17423");
-    expect_let_in("tcp://127.0.0.1:17423");
+    const pid_t server = serve_with_keys(endpoint);
+    expect_let_in(endpoint);
     for (size_t i = 0; i < MR_COUNT(wrong); i++) {
-        cr_expect_eq(open_at("tcp://127.0.0.1:17423",
-                             with_keys(brief, wrong[i].server, wrong[i].secret), &vec),
+        cr_expect_eq(open_at(endpoint, with_keys(brief, wrong[i].server, wrong[i].secret), &vec),
                      MR_ERR_IO);
-        scratch_expect_message("tcp://127.0.0.1:17423: no reply to 'hello' within 0.3 s, 2 times");
+        scratch_expect_message(endpoint);
+        scratch_expect_message(": no reply to 'hello' within 0.3 s, 2 times");
         scratch_expect_message("do the keys fit?");
     }
-    expect_let_in("tcp://127.0.0.1:17423");
+    expect_let_in(endpoint);
     stop(server, "a");
 }
 
@@ -325,7 +333,7 @@ enum { IS_SANITIZED = 0 };
 // Sanitizers keep what was freed, and are slow: with them a tenth of the tries, and no bound on
 // memory.
 Test(hostile, grows_by_nothing_over_10000_wrong_keys) {
-    const char *endpoint = "tcp://127.0.0.1:17424";
+    char endpoint[ENDPOINT_SIZE];
     const size_t n_warm_up = IS_SANITIZED ? 100 : 1000, n_tries = IS_SANITIZED ? 900 : 9000;
     make_keys();
     const pid_t server = serve_with_keys(endpoint);

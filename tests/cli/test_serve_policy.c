@@ -104,6 +104,6 @@ Test(serve_policy, refuses_what_it_can_not_serve) {
     cr_expect_eq(o.code, 2);
     outcome_free(&o);
     train();
-    o = RUN("serve-policy", "run", "--bind", "tcp://0.0.0.0:17431");
+    o = RUN("serve-policy", "run", "--bind", "tcp://0.0.0.0:*");
     expect_refusal(&o, 2, "--insecure");
 }
