@@ -108,15 +108,6 @@ mr_status mr_matrix_read(const char *path, mr_matrix *out) {
     return status;
 }
 
-void mr_matrix_free(mr_matrix *matrix) {
-    for (size_t j = 0; j < matrix->n_cols && matrix->names != NULL; j++)
-        free(matrix->names[j]);
-    free(matrix->names);
-    free(matrix->bad);
-    free(matrix->values);
-    *matrix = (mr_matrix){0};
-}
-
 // ---- Writing
 
 mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values) {

@@ -1,7 +1,7 @@
 // Copies of an environment, stepped side by side.
 
 #include "envs/vec_env_kind.h"
-#include "nn/threads.h"
+#include "base/threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>

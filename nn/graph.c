@@ -4,7 +4,7 @@
 
 #include "nn/flush.h"
 #include "nn/gemm.h"
-#include "nn/threads.h"
+#include "base/threads.h"
 
 #include <omp.h>
 #include <stdlib.h>

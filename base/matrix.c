@@ -1,6 +1,6 @@
-// The columns of tables: what they are called, and choosing among them.
+// Tables of numbers: the names of their columns, and choices of columns.
 
-#include "base/matrix_file.h"
+#include "base/matrix.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,15 @@
 #include "base/nearest.h"
 
 enum { ITEM_SIZE = 256 };
+
+void mr_matrix_free(mr_matrix *matrix) {
+    for (size_t j = 0; j < matrix->n_cols && matrix->names != NULL; j++)
+        free(matrix->names[j]);
+    free(matrix->names);
+    free(matrix->bad);
+    free(matrix->values);
+    *matrix = (mr_matrix){0};
+}
 
 mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column) {
     mr_column_name name;

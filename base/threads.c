@@ -1,6 +1,6 @@
 // Asks the system for what OpenMP is about to ask it for.
 
-#include "nn/threads.h"
+#include "base/threads.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

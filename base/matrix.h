@@ -1,0 +1,43 @@
+/// A table of numbers and the names of its columns.
+#pragma once
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MR_WORD_SIZE = 41 };
+
+/// The first cell of a column that is no number.
+typedef struct {
+    size_t row;              // from 1; 0: all are numbers
+    char text[MR_WORD_SIZE]; // "": the cell is empty
+} mr_bad_cell;
+
+/// A table, row-major.
+typedef struct {
+    size_t n_rows, n_cols;
+    double *values;   // [n_rows x n_cols]
+    char **names;     // [n_cols] of the columns; NULL: the file has none
+    mr_bad_cell *bad; // [n_cols]; NULL: all cells are numbers
+    bool is_unsure;   // the first row was taken for data, but may be meant as names
+} mr_matrix;
+
+/// Frees what a table holds, and empties it.
+void mr_matrix_free(mr_matrix *matrix);
+
+/// Leaves the columns [n] of a table, in that order.
+mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
+
+/// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 and ranges of either
+/// ("2-4", "3-", "x-z"), with commas between them. Where the table has names, these come before
+/// numbers. Fails with MR_ERR_USAGE, naming the part of the text and what there is; `where` is what
+/// the message calls it.
+mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
+                                   bool *chosen);
+
+/// What messages call a column: its number, from 1, and its name: "2 (speed)".
+typedef struct {
+    char text[MR_WORD_SIZE + 32];
+} mr_column_name;
+mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column);
