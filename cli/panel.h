@@ -1,13 +1,10 @@
 /// Parts of pictures of densities: panels with maps, placed to the pixel.
 #pragma once
 
+#include "base/options.h"
+
 #include <stddef.h>
 #include <stdio.h>
-
-/// The values that an axis shows.
-typedef struct {
-    double low, high;
-} mr_range;
 
 /// The size of a picture.
 typedef struct {

@@ -1,14 +1,14 @@
 // What all environments share: the episode limit, the order of calls, and the promise that numbers
 // are finite.
 
-#include "envs/env_kind.h"
+#include "envs/env_ops.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct mr_env {
-    const mr_env_kind *kind;
+    const mr_env_ops *ops;
     void *self;
     mr_env_spec spec;
     double *obs; // [obs_dim] owned; a failed call must leave the caller's untouched
@@ -45,28 +45,28 @@ static mr_status check_reward(const mr_env *env, const mr_step *result) {
                    env->spec.name, result->reward, env->n_steps);
 }
 
-mr_status mr_env_wrap(const mr_env_kind *kind, void *self, const mr_env_spec *spec, mr_env **out) {
+mr_status mr_env_wrap(const mr_env_ops *ops, void *self, const mr_env_spec *spec, mr_env **out) {
     mr_env *env = calloc(1, sizeof *env);
     double *obs = calloc(spec->obs_dim + 1, sizeof *obs); // + 1: an empty observation is no error
     if (env == NULL || obs == NULL) {
         free(obs);
         free(env);
-        kind->close(self);
+        ops->close(self);
         return mr_fail_memory("an environment");
     }
-    *env = (mr_env){.kind = kind, .self = self, .spec = *spec, .obs = obs};
+    *env = (mr_env){.ops = ops, .self = self, .spec = *spec, .obs = obs};
     *out = env;
     return MR_OK;
 }
 
-void *mr_env_unwrap(const mr_env *env, const mr_env_kind *kind) {
-    return env->kind == kind ? env->self : NULL;
+void *mr_env_unwrap(const mr_env *env, const mr_env_ops *ops) {
+    return env->ops == ops ? env->self : NULL;
 }
 
 void mr_env_close(mr_env *env) {
     if (env == NULL)
         return;
-    env->kind->close(env->self);
+    env->ops->close(env->self);
     free(env->obs);
     free(env);
 }
@@ -115,7 +115,7 @@ mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs) {
 
     env->in_episode = false; // should this fail, nothing may follow but another reset
     env->n_steps = 0;
-    MR_TRY(env->kind->reset(env->self, seed, env->obs));
+    MR_TRY(env->ops->reset(env->self, seed, env->obs));
     MR_TRY(check_obs(env));
     env->in_episode = true;
     memcpy(obs, env->obs, env->spec.obs_dim * sizeof *obs);
@@ -123,11 +123,11 @@ done:
     return status;
 }
 
-// The kind's step, its results checked and the episode limit applied.
+// One step of the task: checks its results and applies the episode limit.
 static mr_status advance(mr_env *env, const double *action, mr_step *result) {
     mr_status status;
 
-    MR_TRY(env->kind->step(env->self, action, env->obs, result));
+    MR_TRY(env->ops->step(env->self, action, env->obs, result));
     env->n_steps++;
     MR_TRY(check_obs(env));
     MR_TRY(check_reward(env, result));

@@ -1,6 +1,6 @@
 // The built-in environments. One line each: a new one is its own file and a line here.
 
-#include "envs/env_kind.h"
+#include "envs/env_ops.h"
 
 #include "base/nearest.h"
 #include "base/number.h"

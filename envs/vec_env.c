@@ -1,13 +1,14 @@
-// Several environments, whoever brings them.
+// Several environments stepped together: copies opened here, or whatever a scheme opens at once.
 
-#include "envs/vec_env_kind.h"
+#include "envs/env_ops.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "envs/env_kind.h"
+#include "base/threads.h"
 
 struct mr_vec_env {
-    const mr_vec_env_kind *kind;
+    const mr_vec_env_ops *ops;
     void *self;
     const mr_env_spec *spec;
     size_t n;
@@ -15,30 +16,22 @@ struct mr_vec_env {
     const char *warning; // the first
 };
 
-mr_status mr_vec_env_wrap(const mr_vec_env_kind *kind, void *self, const mr_env_spec *spec,
-                          size_t n, mr_vec_env **out) {
+mr_status mr_vec_env_wrap(const mr_vec_env_ops *ops, void *self, const mr_env_spec *spec, size_t n,
+                          mr_vec_env **out) {
     mr_vec_env *vec = malloc(sizeof *vec);
     if (vec == NULL) {
-        kind->close(self);
+        ops->close(self);
         return mr_fail_memory("environments");
     }
-    *vec = (mr_vec_env){.kind = kind, .self = self, .spec = spec, .n = n};
+    *vec = (mr_vec_env){.ops = ops, .self = self, .spec = spec, .n = n};
     *out = vec;
     return MR_OK;
-}
-
-mr_status mr_vec_env_open(const char *name, const mr_env_options *options, size_t n, int n_threads,
-                          mr_vec_env **out) {
-    const mr_env_scheme *scheme = mr_env_scheme_find(name, NULL);
-    if (scheme != NULL && scheme->open_all != NULL)
-        return scheme->open_all(name, options, n, out);
-    return mr_vec_env_open_copies(name, options, n, n_threads, out);
 }
 
 void mr_vec_env_close(mr_vec_env *vec) {
     if (vec == NULL)
         return;
-    vec->kind->close(vec->self);
+    vec->ops->close(vec->self);
     free(vec);
 }
 
@@ -51,7 +44,7 @@ size_t mr_vec_env_n(const mr_vec_env *vec) {
 }
 
 size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
-    return vec->kind->n_diverged(vec->self);
+    return vec->ops->n_diverged(vec->self);
 }
 
 size_t mr_vec_env_n_warned(const mr_vec_env *vec) {
@@ -63,11 +56,11 @@ const char *mr_vec_env_warning(const mr_vec_env *vec) {
 }
 
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
-    return vec->kind->at(vec->self, i);
+    return vec->ops->at(vec->self, i);
 }
 
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
-    return vec->kind->reset(vec->self, i, seed, obs);
+    return vec->ops->reset(vec->self, i, seed, obs);
 }
 
 static void count_warnings(mr_vec_env *vec, const bool *active, const mr_step *results) {
@@ -81,8 +74,145 @@ static void count_warnings(mr_vec_env *vec, const bool *active, const mr_step *r
 
 mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
                           mr_step *results) {
-    const mr_status status = vec->kind->step(vec->self, active, actions, obs, results);
+    const mr_status status = vec->ops->step(vec->self, active, actions, obs, results);
     if (status == MR_OK)
         count_warnings(vec, active, results);
     return status;
+}
+
+// ---- Copies
+
+enum { MESSAGE_SIZE = 1024 };
+
+// How one environment's step went. The message is kept by each thread, so it must be fetched where
+// it was set.
+typedef struct {
+    mr_status status;
+    char message[MESSAGE_SIZE];
+} outcome;
+
+/// Copies of an environment, opened here and stepped over the threads.
+typedef struct {
+    size_t n;
+    int n_threads;
+    mr_env **envs;     // [n] owned
+    outcome *outcomes; // [n] owned
+} copies;
+
+static mr_status check_sizes(const char *name, size_t n, int n_threads) {
+    if (n == 0)
+        return mr_fail(MR_ERR_USAGE, "%s: 0 copies of an environment asked for; ask for at least 1",
+                       name);
+    if (n_threads < 1)
+        return mr_fail(MR_ERR_USAGE, "%s: %d threads asked for; ask for at least 1", name,
+                       n_threads);
+    return MR_OK;
+}
+
+static void close_copies(void *self) {
+    copies *c = self;
+    if (c == NULL)
+        return;
+    for (size_t i = 0; c->envs != NULL && i < c->n; i++)
+        mr_env_close(c->envs[i]);
+    free(c->envs);
+    free(c->outcomes);
+    free(c);
+}
+
+static mr_status allocate(size_t n, int n_threads, copies **out) {
+    copies *c = calloc(1, sizeof *c);
+    if (c != NULL) {
+        *c = (copies){.n = n,
+                      .n_threads = n_threads,
+                      .envs = calloc(n, sizeof(mr_env *)),
+                      .outcomes = calloc(n, sizeof(outcome))};
+        if (c->envs != NULL && c->outcomes != NULL) {
+            *out = c;
+            return MR_OK;
+        }
+    }
+    close_copies(c);
+    return mr_fail_memory("copies of an environment");
+}
+
+static size_t count_diverged(const void *self) {
+    const copies *c = self;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++)
+        n += mr_env_n_diverged(c->envs[i]);
+    return n;
+}
+
+static mr_env *copy_at(const void *self, size_t i) {
+    return ((const copies *)self)->envs[i];
+}
+
+static mr_status reset_copy(void *self, size_t i, const uint64_t *seed, double *obs) {
+    return mr_env_reset(((copies *)self)->envs[i], seed, obs);
+}
+
+static void keep_outcome(outcome *kept, mr_status status) {
+    kept->status = status;
+    if (status != MR_OK)
+        snprintf(kept->message, sizeof kept->message, "%s", mr_error_message());
+}
+
+static void step_one(copies *c, size_t i, const bool *active, const double *actions, double *obs,
+                     mr_step *results) {
+    const mr_env_spec *spec = mr_env_get_spec(c->envs[0]);
+    if (active == NULL || active[i])
+        keep_outcome(&c->outcomes[i], mr_env_step(c->envs[i], actions + i * spec->act_dim,
+                                                  obs + i * spec->obs_dim, &results[i]));
+}
+
+static mr_status step_copies(void *self, const bool *active, const double *actions, double *obs,
+                             mr_step *results) {
+    copies *c = self;
+    // Environments share nothing, so that who steps which changes no number. Dynamic, since only
+    // some may be active. A parallel region of one thread would still have OpenMP allocate a team.
+    if (c->n == 1 || c->n_threads == 1) {
+        for (size_t i = 0; i < c->n; i++)
+            step_one(c, i, active, actions, obs, results);
+    } else {
+#pragma omp parallel for num_threads(c->n_threads) schedule(dynamic)
+        for (size_t i = 0; i < c->n; i++)
+            step_one(c, i, active, actions, obs, results);
+    }
+    for (size_t i = 0; i < c->n; i++)
+        if ((active == NULL || active[i]) && c->outcomes[i].status != MR_OK)
+            return mr_fail(c->outcomes[i].status, "environment %zu: %s", i, c->outcomes[i].message);
+    return MR_OK;
+}
+
+static const mr_vec_env_ops copies_ops = {.reset = reset_copy,
+                                          .step = step_copies,
+                                          .n_diverged = count_diverged,
+                                          .at = copy_at,
+                                          .close = close_copies};
+
+static mr_status open_copies(const char *name, const mr_env_options *options, size_t n,
+                             int n_threads, mr_vec_env **out) {
+    mr_status status;
+    copies *c = NULL;
+
+    MR_TRY(check_sizes(name, n, n_threads));
+    MR_TRY(mr_threads_start(n > 1 ? n_threads : 1));
+    MR_TRY(allocate(n, n_threads, &c));
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(mr_env_open(name, options, &c->envs[i]));
+    return mr_vec_env_wrap(&copies_ops, c, mr_env_get_spec(c->envs[0]), n, out);
+done:
+    close_copies(c);
+    return status;
+}
+
+// ---- Opening
+
+mr_status mr_vec_env_open(const char *name, const mr_env_options *options, size_t n, int n_threads,
+                          mr_vec_env **out) {
+    const mr_env_scheme *scheme = mr_env_scheme_find(name, NULL);
+    if (scheme != NULL && scheme->open_all != NULL)
+        return scheme->open_all(name, options, n, out);
+    return open_copies(name, options, n, n_threads, out);
 }

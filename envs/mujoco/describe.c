@@ -267,7 +267,7 @@ static void print_reset(page *to, const mr_task *task) {
         print(to, "  %s\n", task->place_text);
 }
 
-static bool is_first_of_name(const mr_env_option *rows, size_t i) {
+static bool is_first_of_name(const mr_option *rows, size_t i) {
     for (size_t k = 0; k < i; k++)
         if (strcmp(rows[k].name, rows[i].name) == 0)
             return false;
@@ -279,7 +279,7 @@ static bool is_first_of_name(const mr_env_option *rows, size_t i) {
 typedef struct {
     mr_task now, before;
     size_t n;
-    mr_env_option *rows, *defaults; // [n] owned
+    mr_option *rows, *defaults; // [n] owned
 } option_pairs;
 
 static void free_pairs(option_pairs *pairs) {
@@ -308,13 +308,13 @@ done:
 
 // Whether option `i` is what it is by default.
 static bool is_default(const option_pairs *pairs, size_t i, char *value, char *by_default) {
-    mr_env_option_format(&pairs->rows[i], value, MR_ENV_TEXT_SIZE);
-    mr_env_option_format(&pairs->defaults[i], by_default, MR_ENV_TEXT_SIZE);
+    mr_option_format(&pairs->rows[i], NULL, value, MR_OPTION_MAX_TEXT);
+    mr_option_format(&pairs->defaults[i], NULL, by_default, MR_OPTION_MAX_TEXT);
     return strcmp(value, by_default) == 0;
 }
 
 static void print_options(page *to, const option_pairs *pairs) {
-    char value[MR_ENV_TEXT_SIZE], by_default[MR_ENV_TEXT_SIZE];
+    char value[MR_OPTION_MAX_TEXT], by_default[MR_OPTION_MAX_TEXT];
     print(to, "\nOptions (--env-set NAME=VALUE)\n");
     for (size_t i = 0; i < pairs->n; i++) {
         if (!is_first_of_name(pairs->rows, i))
@@ -331,7 +331,7 @@ static void print_options(page *to, const option_pairs *pairs) {
 
 // Whether all that has an effect is as Gymnasium has it.
 static bool is_as_in_gymnasium(const option_pairs *pairs) {
-    char value[MR_ENV_TEXT_SIZE], by_default[MR_ENV_TEXT_SIZE];
+    char value[MR_OPTION_MAX_TEXT], by_default[MR_OPTION_MAX_TEXT];
     for (size_t i = 0; i < pairs->n; i++)
         if (pairs->rows[i].name != pairs->now.unused && !is_default(pairs, i, value, by_default))
             return false;

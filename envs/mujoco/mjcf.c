@@ -62,7 +62,7 @@ done:
 static mr_status mjcf_open(const char *name, const char *path, const mr_env_options *options,
                            mr_env **out) {
     mr_task initial = {0};
-    char summary[MR_ENV_TEXT_SIZE];
+    char summary[MR_OPTION_MAX_TEXT];
     const mr_status status = open_model(name, path, options, &initial, summary, out);
     mr_task_free(&initial);
     return status;
@@ -73,7 +73,7 @@ static mr_status mjcf_describe(const char *name, const char *path, const mr_env_
     mr_env *env = NULL;
     mr_status status;
     mr_task initial = {0};
-    char summary[MR_ENV_TEXT_SIZE];
+    char summary[MR_OPTION_MAX_TEXT];
 
     MR_TRY(open_model(name, path, options, &initial, summary, &env));
     status = mr_mujoco_print(mr_mujoco_of(env), summary[0] != '\0' ? summary : options->task,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "envs/mujoco/compat.h"
-#include "envs/options.h"
+#include "base/options.h"
 #include "base/status.h"
 
 #include <stdbool.h>

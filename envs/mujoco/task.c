@@ -264,7 +264,7 @@ static void task_close(void *self) {
     free(mujoco);
 }
 
-static const mr_env_kind task_kind = {
+static const mr_env_ops task_ops = {
     .reset = task_reset,
     .step = task_step,
     .close = task_close,
@@ -438,7 +438,7 @@ mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, c
     }
     MR_TRY(build(name, task, model, warnings, &mujoco));
     const mr_env_spec spec = make_spec(mujoco);
-    MR_TRY(mr_env_wrap(&task_kind, mujoco, &spec, out));
+    MR_TRY(mr_env_wrap(&task_ops, mujoco, &spec, out));
 done:
     return status;
 }
@@ -457,5 +457,5 @@ done:
 }
 
 mr_mujoco *mr_mujoco_of(const mr_env *env) {
-    return mr_env_unwrap(env, &task_kind);
+    return mr_env_unwrap(env, &task_ops);
 }

@@ -6,7 +6,7 @@
 /// it may say is listed in terms.h. Each part that an option may change carries the option's name.
 #pragma once
 
-#include "envs/env_kind.h"
+#include "envs/env_ops.h"
 
 #include "base/random.h"
 
@@ -219,9 +219,9 @@ typedef struct {
 
 /// A task.
 typedef struct {
-    char model[MR_ENV_TEXT_SIZE]; // as mr_model_open takes it; "": given otherwise
-    size_t frame_skip;            // simulation steps for each step of the environment
-    size_t max_episode_steps;     // 0: no limit
+    char model[MR_OPTION_MAX_TEXT]; // as mr_model_open takes it; "": given otherwise
+    size_t frame_skip;              // simulation steps for each step of the environment
+    size_t max_episode_steps;       // 0: no limit
     mr_obs_parts obs;
     bool exclude_positions;  // what n_positions of the parts are about
     mr_reward_terms rewards; // summed in this order
@@ -257,9 +257,9 @@ void mr_task_free(mr_task *task);
 /// ones. Returns how many there are.
 ///
 ///   rows  out; NULL: they are only counted
-size_t mr_task_options(mr_task *task, mr_env_option *rows);
+size_t mr_task_options(mr_task *task, mr_option *rows);
 
-/// Sets options from text (mr_env_options_set). `name` begins the message of a failure.
+/// Sets options from text (mr_options_set). `name` begins the message of a failure.
 mr_status mr_task_set(const char *name, const char *set, mr_task *task);
 
 /// Finds the objects and components of a slice in a model. Fails with MR_ERR_INPUT when they are

@@ -142,7 +142,7 @@ static mr_status check_parts(const char *path, const mjModel *model, const mr_pl
 
 // dlopen looks for names without a slash elsewhere than in the present folder.
 static mr_status load(const char *path, const mr_plugin **out) {
-    char name[MR_ENV_TEXT_SIZE * 4 + 2];
+    char name[MR_OPTION_MAX_TEXT * 4 + 2];
     snprintf(name, sizeof name, "%s%s", strchr(path, '/') == NULL ? "./" : "", path);
     void *object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL)
@@ -193,7 +193,7 @@ mr_status mr_task_read_plugin(const char *path, const mjModel *model, mr_task *t
     MR_TRY(check_versions(path, plugin));
     MR_TRY(check_parts(path, model, plugin));
     MR_TRY(describe(model, plugin, task));
-    snprintf(summary, MR_ENV_TEXT_SIZE, "%s", plugin->summary != NULL ? plugin->summary : "");
+    snprintf(summary, MR_OPTION_MAX_TEXT, "%s", plugin->summary != NULL ? plugin->summary : "");
 done:
     return status;
 }

@@ -177,7 +177,7 @@ done:
 // ---- The whole description
 
 static mr_status read_summary(mr_yaml_reader *r, const yaml_node_t *node) {
-    return mr_yaml_name(r, node, MR_ENV_TEXT_SIZE, r->summary);
+    return mr_yaml_name(r, node, MR_OPTION_MAX_TEXT, r->summary);
 }
 
 static mr_status read_frame_skip(mr_yaml_reader *r, const yaml_node_t *node) {

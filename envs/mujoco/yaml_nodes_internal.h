@@ -13,7 +13,7 @@ typedef struct {
     yaml_document_t document;
     const mjModel *model;
     mr_task *task;
-    char *summary; // [MR_ENV_TEXT_SIZE]
+    char *summary; // [MR_OPTION_MAX_TEXT]
 } mr_yaml_reader;
 
 /// Fails with MR_ERR_INPUT, file, line and column of the node, and `what`.

@@ -45,7 +45,7 @@ void mr_client_close(void *client);
 /// Asks a server what it has; the caller frees it.
 mr_status mr_client_hello(mr_client *client, mr_client_server *server, mr_announced *out);
 
-/// As mr_vec_env_kind has them. An environment whose server began afresh is lost in its next step.
+/// As mr_vec_env_ops has them. An environment whose server began afresh is lost in its next step.
 /// After a step that failed once it was asked for, all environments that it named need a reset:
 /// whether they moved is not known. A reset finds out about what was asked before, and takes
 /// nothing of it for its own.

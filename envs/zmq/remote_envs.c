@@ -2,8 +2,7 @@
 
 #include <stdio.h>
 
-#include "envs/env_kind.h"
-#include "envs/vec_env_kind.h"
+#include "envs/env_ops.h"
 #include "envs/zmq/client.h"
 
 static mr_status check_count(const mr_client *c, size_t n) {
@@ -28,11 +27,11 @@ static mr_env *none_at(const void *self, size_t i) {
     return NULL;
 }
 
-static const mr_vec_env_kind kind = {.reset = mr_client_reset,
-                                     .step = mr_client_step,
-                                     .n_diverged = no_diverged,
-                                     .at = none_at,
-                                     .close = mr_client_close};
+static const mr_vec_env_ops all_ops = {.reset = mr_client_reset,
+                                       .step = mr_client_step,
+                                       .n_diverged = no_diverged,
+                                       .at = none_at,
+                                       .close = mr_client_close};
 
 static mr_status open_all(const char *name, const mr_env_options *options, size_t n,
                           mr_vec_env **out) {
@@ -42,7 +41,7 @@ static mr_status open_all(const char *name, const mr_env_options *options, size_
         return status;
     status = check_count(c, n);
     if (status == MR_OK)
-        return mr_vec_env_wrap(&kind, c, &c->spec, c->n_envs, out);
+        return mr_vec_env_wrap(&all_ops, c, &c->spec, c->n_envs, out);
     mr_client_close(c);
     return status;
 }
@@ -62,7 +61,7 @@ static mr_status step_single(void *self, const double *action, double *obs, mr_s
                    mr_link_endpoint(c->servers[0].link));
 }
 
-static const mr_env_kind single_kind = {
+static const mr_env_ops single_ops = {
     .reset = reset_single, .step = step_single, .close = mr_client_close};
 
 static mr_status open_single(const char *name, const char *address, const mr_env_options *options,
@@ -74,7 +73,7 @@ static mr_status open_single(const char *name, const char *address, const mr_env
         return status;
     status = check_count(c, 1);
     if (status == MR_OK)
-        return mr_env_wrap(&single_kind, c, &c->spec, out);
+        return mr_env_wrap(&single_ops, c, &c->spec, out);
     mr_client_close(c);
     return status;
 }

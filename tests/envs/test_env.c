@@ -1,6 +1,6 @@
 // What env.c promises of every environment, on one that does what a test tells it.
 
-#include "envs/env_kind.h"
+#include "envs/env_ops.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -38,8 +38,8 @@ static void puppet_close(void *self) {
     p->n_closes++;
 }
 
-static const mr_env_kind puppet_kind = {puppet_reset, puppet_step, puppet_close};
-static const mr_env_kind other_kind = {puppet_reset, puppet_step, puppet_close};
+static const mr_env_ops puppet_ops = {puppet_reset, puppet_step, puppet_close};
+static const mr_env_ops other_ops = {puppet_reset, puppet_step, puppet_close};
 
 static const double low[] = {-1.0, -1.0}, high[] = {1.0, 1.0};
 static const double no_action[2];
@@ -56,7 +56,7 @@ static mr_env *wrap(puppet *p, size_t max_episode_steps) {
         .engine_version = "1",
     };
     mr_env *env = NULL;
-    cr_assert_eq(mr_env_wrap(&puppet_kind, p, &spec, &env), MR_OK);
+    cr_assert_eq(mr_env_wrap(&puppet_ops, p, &spec, &env), MR_OK);
     return env;
 }
 
@@ -216,7 +216,7 @@ Test(env, refuses_a_step_whose_numbers_are_not_finite_and_leaves_the_results_unt
     }
 }
 
-Test(env, passes_on_the_failure_of_a_kind) {
+Test(env, passes_on_the_failure_of_an_environment) {
     puppet p = {0};
     mr_env *env = wrap(&p, 0);
     begin(env);
@@ -237,10 +237,10 @@ Test(env, closes_what_it_wraps_once) {
     mr_env_close(NULL);
 }
 
-Test(env, unwraps_to_its_own_kind_alone) {
+Test(env, unwraps_to_its_own_functions_alone) {
     puppet p = {0};
     mr_env *env = wrap(&p, 0);
-    cr_expect_eq(mr_env_unwrap(env, &puppet_kind), &p);
-    cr_expect_null(mr_env_unwrap(env, &other_kind));
+    cr_expect_eq(mr_env_unwrap(env, &puppet_ops), &p);
+    cr_expect_null(mr_env_unwrap(env, &other_ops));
     mr_env_close(env);
 }

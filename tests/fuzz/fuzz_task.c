@@ -34,7 +34,7 @@ static void step(mr_env *env) {
 static void read_task(const char *path, const mjModel *model) {
     mr_env *env;
     mr_task task = {0};
-    char summary[MR_ENV_TEXT_SIZE];
+    char summary[MR_OPTION_MAX_TEXT];
     if (!fuzz_is_fine(mr_task_read_yaml(path, model, &task, summary)))
         return;
     assert(strlen(summary) < sizeof summary);

@@ -28,9 +28,7 @@ static void check(mr_status status) {
 }
 
 static double *state_of(const mr_env *env) {
-    double *state = mr_pendulum_state(env);
-    if (state == NULL)
-        state = mr_mountain_car_state(env);
+    double *state = mr_classic_state(env);
     if (state == NULL)
         fail("not a classic task");
     return state;

@@ -1,7 +1,6 @@
-// Options of tasks: what is understood, what is refused and how, and what they change.
+// Options of tasks: what they change, and what is refused.
 
 #include "envs/mujoco/task.h"
-#include "envs/options.h"
 
 #include "tests/scratch.h"
 
@@ -10,105 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct {
-    double weight, twin;
-    size_t count;
-    bool on;
-    mr_range range;
-    char text[8];
-} values;
-
-static mr_status set(values *v, const char *text) {
-    const mr_env_option rows[] = {
-        {.name = "weight", .type = MR_ENV_REAL, .value = &v->weight, .min = -10, .max = 10},
-        {.name = "count", .type = MR_ENV_COUNT, .value = &v->count, .min = 1, .max = 100},
-        {.name = "on", .type = MR_ENV_SWITCH, .value = &v->on},
-        {.name = "range", .type = MR_ENV_RANGE, .value = &v->range},
-        {.name = "text", .type = MR_ENV_TEXT, .value = v->text, .size = sizeof v->text},
-        {.name = "weight", .type = MR_ENV_REAL, .value = &v->twin, .min = -10, .max = 10},
-    };
-    return mr_env_options_set("Task-v0", text, MR_COUNT(rows), rows);
-}
-
-Test(options, sets_every_type_and_all_rows_of_a_name) {
-    values v = {0};
-    cr_assert_eq(set(&v, "weight=-2.5,count=7,on=true,range=-inf:1e1,text=a/b.xml"), MR_OK, "%s",
-                 mr_error_message());
-    cr_expect_eq(v.weight, -2.5);
-    cr_expect_eq(v.twin, -2.5);
-    cr_expect_eq(v.count, 7);
-    cr_expect(v.on);
-    cr_expect_eq(v.range.low, -INFINITY);
-    cr_expect_eq(v.range.high, 10.0);
-    cr_expect_str_eq(v.text, "a/b.xml");
-}
-
-Test(options, lets_the_last_of_a_key_count) {
-    values v = {0};
-    cr_assert_eq(set(&v, "count=7,weight=1,count=8"), MR_OK);
-    cr_expect_eq(v.count, 8);
-    cr_expect_eq(set(&v, ""), MR_OK);
-}
-
-static mr_status set_aliased(const char *text, double *far, double *near) {
-    const mr_env_option rows[] = {
-        {.name = "far", .type = MR_ENV_REAL, .value = far, .max = 9, .alias = "distance"},
-        {.name = "near", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "distance"},
-        {.name = "one", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "far"},
-        {.name = "two", .type = MR_ENV_REAL, .value = near, .max = 9, .alias = "second"},
-    };
-    return mr_env_options_set("Task-v0", text, MR_COUNT(rows), rows);
-}
-
-Test(options, stand_for_an_alias_that_is_nobody_elses) {
-    double far = 1.0, near = 1.0;
-    cr_assert_eq(set_aliased("far=2", &far, &near), MR_OK); // a name comes before an alias
-    cr_expect(far == 2.0 && near == 1.0);
-    cr_assert_eq(set_aliased("second=3", &far, &near), MR_OK);
-    cr_expect(far == 2.0 && near == 3.0);
-    cr_expect_eq(set_aliased("distance=4", &far, &near), MR_ERR_USAGE);
-    cr_expect_str_eq(mr_error_message(),
-                     "Task-v0: distance could be far or near; name the one that is meant");
-    cr_expect(far == 2.0 && near == 3.0);
-}
-
-static void expect_refused(const char *text, const char *part) {
-    values v = {.count = 3};
-    cr_expect_eq(set(&v, text), MR_ERR_USAGE, "%s", text);
-    cr_expect_not_null(strstr(mr_error_message(), "Task-v0: "), "%s", mr_error_message());
-    cr_expect_not_null(strstr(mr_error_message(), part), "\"%s\" lacks \"%s\"", mr_error_message(),
-                       part);
-    cr_expect_null(strchr(mr_error_message(), '\n'));
-    cr_expect_eq(v.count, 3);
-}
-
-Test(options, refuses_unknown_keys_with_what_there_is) {
-    expect_refused("wait=1", "did you mean \"weight\"?");
-    expect_refused("something_else=1", "there are weight, count, on, range, text");
-    expect_refused("count", "key=value");
-    expect_refused("=4", "key=value");
-    expect_refused(",count=4", "key=value");
-}
-
-Test(options, refuses_values_that_do_not_fit_with_what_would) {
-    expect_refused("count=0", "count must be a whole number from 1 to 100, not '0'");
-    expect_refused("count=2.5", "whole number");
-    expect_refused("count=", "whole number");
-    expect_refused("count=0x10", "whole number");
-    expect_refused("weight=nan", "a number from -10 to 10");
-    expect_refused("weight=inf", "a number from -10 to 10");
-    expect_refused("weight= 1", "a number");
-    expect_refused("on=yes", "true or false");
-    expect_refused("range=1", "low:high");
-    expect_refused("range=1:1", "low:high");
-    expect_refused("range=2:1", "low:high");
-    expect_refused("range=nan:1", "low:high");
-    expect_refused("text=", "a name");
-    expect_refused("text=12345678", "a name");
-}
-
 // Each option of each task can be set to what it is, and changes nothing by that.
-Test(options, of_every_task_take_their_own_defaults) {
+Test(task_options, of_every_task_take_their_own_defaults) {
     for (size_t i = 0; i < mr_env_count(); i++) {
         const char *name = mr_env_at(i).name;
         mr_env *env = NULL, *again = NULL;
@@ -119,12 +21,12 @@ Test(options, of_every_task_take_their_own_defaults) {
             continue;
         }
         char text[2048] = "";
-        mr_env_option rows[64];
+        mr_option rows[64];
         cr_assert_leq(mr_task_options(&mujoco->task, NULL), MR_COUNT(rows));
         const size_t n = mr_task_options(&mujoco->task, rows);
         for (size_t k = 0, length = 0; k < n; k++) {
-            char value[MR_ENV_TEXT_SIZE];
-            mr_env_option_format(&rows[k], value, sizeof value);
+            char value[MR_OPTION_MAX_TEXT];
+            mr_option_format(&rows[k], NULL, value, sizeof value);
             length += (size_t)snprintf(text + length, sizeof text - length, "%s%s=%s",
                                        k == 0 ? "" : ",", rows[k].name, value);
         }
@@ -149,7 +51,7 @@ static size_t obs_dim_with(const char *name, const char *text) {
 }
 
 // Sizes of Gymnasium's documentation.
-Test(options, change_what_is_observed) {
+Test(task_options, change_what_is_observed) {
     cr_expect_eq(obs_dim_with("Ant-v5", "include_cfrc_ext_in_observation=false"), 27);
     cr_expect_eq(obs_dim_with("Ant-v5", "exclude_current_positions_from_observation=false"), 107);
     cr_expect_eq(obs_dim_with("Swimmer-v5", "exclude_current_positions_from_observation=False"),
@@ -172,7 +74,7 @@ static void expect_message(const char *part) {
                        part);
 }
 
-Test(options, refuses_bodies_and_models_that_are_not_there) {
+Test(task_options, refuses_bodies_and_models_that_are_not_there) {
     cr_expect_eq(open_with("Ant-v5", "main_body=torse", NULL), MR_ERR_INPUT);
     expect_message("no body \"torse\"; did you mean \"torso\"?");
     cr_expect_eq(open_with("Ant-v5", "main_body=14", NULL), MR_ERR_INPUT);
@@ -184,7 +86,7 @@ Test(options, refuses_bodies_and_models_that_are_not_there) {
 }
 
 // In a folder that has a file of a built-in model's name.
-Test(options, asks_which_model_is_meant_where_a_file_has_a_built_in_ones_name,
+Test(task_options, asks_which_model_is_meant_where_a_file_has_a_built_in_ones_name,
      .init = scratch_enter, .fini = scratch_leave) {
     mr_env *env = NULL;
     scratch_write("hopper.xml", "<mujoco><worldbody><body><joint name=\"a\"/><joint name=\"b\" "
@@ -209,12 +111,12 @@ Test(options, asks_which_model_is_meant_where_a_file_has_a_built_in_ones_name,
     expect_message("no built-in model \"hoper.xml\"; did you mean \"hopper.xml\"?");
 }
 
-Test(options, refuses_a_task_file_for_a_built_in_task) {
+Test(task_options, refuses_a_task_file_for_a_built_in_task) {
     cr_expect_eq(open_with("Ant-v5", NULL, "task.yaml"), MR_ERR_USAGE);
     expect_message("Ant-v5 has a task of its own");
 }
 
-Test(options, end_an_episode_earlier) {
+Test(task_options, end_an_episode_earlier) {
     mr_env *env = NULL;
     const mr_env_options options = {.set = "max_episode_steps=3"};
     cr_assert_eq(mr_env_open("HalfCheetah-v5", &options, &env), MR_OK);
@@ -229,7 +131,7 @@ Test(options, end_an_episode_earlier) {
     mr_env_close(env);
 }
 
-Test(options, are_told_by_the_description_with_their_defaults) {
+Test(task_options, are_told_by_the_description_with_their_defaults) {
     char text[16384];
     const mr_env_options options = {.set = "frame_skip=2,healthy_z_range=0.5:inf"};
     cr_assert_eq(mr_env_describe("Hopper-v5", &options, text, sizeof text), MR_OK);
@@ -246,7 +148,7 @@ static bool is_called_gymnasiums(const char *name, const char *set) {
     return strstr(text, "Equals Gymnasium's task") != NULL;
 }
 
-Test(options, other_than_gymnasiums_make_another_task) {
+Test(task_options, other_than_gymnasiums_make_another_task) {
     cr_expect(is_called_gymnasiums("Hopper-v5", NULL));
     cr_expect(is_called_gymnasiums("Hopper-v5", "frame_skip=4")); // is the default
     cr_expect_not(is_called_gymnasiums("Hopper-v5", "frame_skip=2"));
