@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 
-/// Starts those that a parallel region of `n_threads` needs, which wait for it from then on. Where
-/// one cannot be started in the middle of the work, OpenMP ends the process; here, where their
-/// stacks find no room, it fails with MR_ERR_MEMORY.
+/// Starts the threads that a parallel region of `n_threads` needs; they then wait for such regions.
+/// Fails with MR_ERR_MEMORY if there is no memory for their stacks: OpenMP, which would otherwise
+/// start them in the middle of the work, ends the process then.
 mr_status mr_threads_start(int n_threads);

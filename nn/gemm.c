@@ -1,9 +1,6 @@
-// The OpenBLAS calls.
+// Matrix products by OpenBLAS.
 
 #include "nn/gemm.h"
-
-#include "nn/blas_buffers.h"
-#include "nn/blas_kernels.h"
 
 #include <assert.h>
 #include <cblas.h>
@@ -22,8 +19,9 @@ enum { MAX_TRANSPOSED = 16384 }; // numbers on the stack
 #define TRSM cblas_strsm
 #endif
 
-// OpenBLAS 0.3.29 with OpenMP computes with as many threads as OpenMP would begin here, whatever
-// openblas_set_num_threads said. That number belongs to the calling thread, which gets it back.
+// OpenBLAS 0.3.29 with OpenMP computes with as many threads as a parallel region would have here,
+// whatever openblas_set_num_threads said. That number belongs to the calling thread and is
+// restored.
 static int begin_single_threaded(void) {
     const int n_threads = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -86,12 +84,4 @@ void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const 
          transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (blasint)m, (blasint)n, 1, t,
          (blasint)n, x, (blasint)n);
     end_single_threaded(n_threads);
-}
-
-mr_status mr_gemm_init(int n_threads) {
-    const int n_kept = omp_get_max_threads();
-    mr_blas_choose_kernels();
-    const mr_status status = mr_blas_reserve(n_threads);
-    omp_set_num_threads(n_kept); // OpenBLAS 0.3.21 sets OpenMP's number with its own
-    return status;
 }

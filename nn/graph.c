@@ -2,9 +2,9 @@
 
 #include "nn/graph_internal.h"
 
-#include "nn/flush.h"
-#include "nn/gemm.h"
 #include "base/threads.h"
+#include "nn/denormals.h"
+#include "nn/openblas.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out) {
     assert(max_rows > 0 && n_threads > 0);
-    mr_status status = mr_gemm_init(n_threads);
+    mr_status status = mr_openblas_init(n_threads);
     if (status == MR_OK)
         status = mr_threads_start(n_threads);
     if (status != MR_OK)
@@ -279,9 +279,9 @@ static void run_rows(const mr_graph *graph, size_t n_rows, int thread, int n_thr
 }
 
 static void run_thread(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
-    const mr_flush kept = mr_flush_begin();
+    const mr_denormals kept = mr_denormals_flush();
     run_rows(graph, n_rows, thread, n_threads);
-    mr_flush_end(kept);
+    mr_denormals_restore(kept);
 }
 
 void mr_graph_run(mr_graph *graph, size_t n_rows) {

@@ -2,7 +2,7 @@
 
 #include "nn/optim.h"
 
-#include "nn/flush.h"
+#include "nn/denormals.h"
 
 #include <math.h>
 #include <omp.h>
@@ -40,10 +40,10 @@ static void adam_slice(adam_constants c, slice s, const mr_real *restrict g, mr_
 
 // The calling thread's share.
 static void adam_share(adam_constants c, mr_params *params) {
-    const mr_flush kept = mr_flush_begin();
+    const mr_denormals kept = mr_denormals_flush();
     adam_slice(c, slice_of(mr_params_size(params)), mr_params_grad(params),
                mr_params_moment(params, 1), mr_params_moment(params, 2), mr_params_value(params));
-    mr_flush_end(kept);
+    mr_denormals_restore(kept);
 }
 
 // A parallel region of one thread would still have OpenMP allocate a team.
@@ -69,10 +69,10 @@ static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
 }
 
 static void polyak_share(mr_real rate, const mr_params *source, mr_params *target) {
-    const mr_flush kept = mr_flush_begin();
+    const mr_denormals kept = mr_denormals_flush();
     polyak_slice(rate, slice_of(mr_params_size(source)), mr_params_read(source),
                  mr_params_value(target));
-    mr_flush_end(kept);
+    mr_denormals_restore(kept);
 }
 
 void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {

@@ -45,7 +45,7 @@ static const char *const excused[] = {
     "libqhull",    // the same, MuJoCo's
     "libzmq",      // aborts: "FATAL ERROR: OUT OF MEMORY"
     "libgomp",     // ends the process: "libgomp: Out of memory"
-    "libopenblas", // asks again, or ends the process; nn/blas_buffers.c asks first
+    "libopenblas", // asks again, or ends the process; nn/openblas.c allocates for it first
     "libgfortran", // OpenBLAS's
     "libpopt",     // goes on without, or ends the process: "virtual memory exhausted."
     "libgcc_s",    // unwinding

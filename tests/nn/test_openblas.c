@@ -1,6 +1,6 @@
 // The second choice of OpenBLAS's kernels. Each test is a process of its own.
 
-#include "nn/blas_kernels.h"
+#include "nn/openblas.h"
 
 #include <cblas.h>
 #include <criterion/criterion.h>
@@ -25,10 +25,10 @@ static const char *expected_core(void) {
     return __builtin_cpu_supports("avx2") ? "Haswell" : "Prescott";
 }
 
-Test(blas_kernels, fallback_is_replaced) {
+Test(openblas, fallback_is_replaced) {
     load_for("Prescott");
     unsetenv("OPENBLAS_CORETYPE");
-    mr_blas_choose_kernels();
+    mr_openblas_choose_kernels();
     cr_assert_str_eq(openblas_get_corename(), expected_core());
     cr_assert_null(getenv("OPENBLAS_CORETYPE"));
 
@@ -40,16 +40,16 @@ Test(blas_kernels, fallback_is_replaced) {
         cr_assert_eq(c[i], expected[i]);
 }
 
-Test(blas_kernels, the_users_choice_stands) {
+Test(openblas, the_users_choice_stands) {
     load_for("Prescott");
-    mr_blas_choose_kernels();
+    mr_openblas_choose_kernels();
     cr_assert_str_eq(openblas_get_corename(), "Prescott");
 }
 
-Test(blas_kernels, a_good_choice_stands) {
+Test(openblas, a_good_choice_stands) {
     load_for("Nehalem");
     unsetenv("OPENBLAS_CORETYPE");
-    mr_blas_choose_kernels();
+    mr_openblas_choose_kernels();
     cr_assert_str_eq(openblas_get_corename(), "Nehalem");
 }
 
