@@ -1,12 +1,11 @@
-// Building a graph and running it. The plan is in plan.c, the ops in op_*.c.
+// Building a graph. plan.c lays out its memory, run.c runs it, op_*.c are the ops.
 
 #include "nn/graph_internal.h"
 
 #include "base/threads.h"
-#include "nn/denormals.h"
 #include "nn/openblas.h"
 
-#include <omp.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,38 +57,64 @@ void *mr_graph_alloc(mr_graph *graph, size_t n_bytes) {
     return memory;
 }
 
-mr_node *mr_node_new(mr_graph *graph, const mr_op *op, size_t cols) {
-    assert(!graph->memory && cols > 0);
-    mr_node *node = mr_graph_alloc(graph, sizeof *node);
-    if (!node)
-        return NULL;
-    node->graph = graph;
-    node->op = op;
-    node->cols = cols;
-    node->set = -1;
+static void append(mr_graph *graph, mr_node *node) {
     node->index = graph->n_nodes++;
+    node->previous = graph->last;
     if (graph->last)
         graph->last->next = node;
     else
         graph->first = node;
-    node->previous = graph->last;
     graph->last = node;
-    return node;
 }
 
-mr_node *mr_node_of(const mr_op *op, size_t cols, mr_node *a, mr_node *b) {
-    mr_node *node = a ? mr_node_new(a->graph, op, cols) : NULL;
-    if (!node)
+static size_t round_up(size_t n_bytes) {
+    const size_t unit = alignof(max_align_t);
+    return (n_bytes + unit - 1) / unit * unit;
+}
+
+// A node, its options, its list of inputs and its flags are one piece of memory.
+static mr_node *node_new(mr_graph *graph, const mr_op *op, size_t cols, const void *options,
+                         size_t n_inputs, mr_node *const *input) {
+    assert(!graph->memory && cols > 0);
+    const size_t options_at = round_up(sizeof(mr_node));
+    const size_t inputs_at = options_at + round_up(op->options_size);
+    const size_t flags_at = inputs_at + n_inputs * sizeof(mr_node *);
+    char *memory = mr_graph_alloc(graph, flags_at + n_inputs * sizeof(bool));
+    if (!memory)
         return NULL;
-    assert(!b || b->graph == a->graph);
-    node->input[0] = a;
-    node->input[1] = b;
-    node->n_inputs = b ? 2 : 1;
+    mr_node *node = (void *)memory;
+    *node = (mr_node){.graph = graph,
+                      .op = op,
+                      .options = memory + options_at,
+                      .cols = cols,
+                      .n_inputs = n_inputs,
+                      .input = (void *)(memory + inputs_at),
+                      .adds = (void *)(memory + flags_at),
+                      .set = -1};
+    if (op->options_size > 0)
+        memcpy(node->options, options, op->options_size);
+    for (size_t k = 0; k < n_inputs; k++)
+        node->input[k] = input[k];
+    append(graph, node);
     return node;
 }
 
-mr_real *mr_node_scratch(const mr_node *node, size_t n) {
-    return mr_graph_alloc(node->graph, (size_t)node->graph->n_threads * n * sizeof(mr_real));
+mr_node *mr_leaf_new(mr_graph *graph, const mr_op *op, size_t cols, const void *options) {
+    return node_new(graph, op, cols, options, 0, NULL);
+}
+
+mr_node *mr_node_of(const mr_op *op, size_t cols, const void *options, size_t n,
+                    mr_node *const *input) {
+    for (size_t k = 0; k < n; k++) {
+        if (!input[k])
+            return NULL;
+        assert(input[k]->graph == input[0]->graph);
+    }
+    return node_new(input[0]->graph, op, cols, options, n, input);
+}
+
+mr_real *mr_graph_scratch(mr_graph *graph, size_t n) {
+    return mr_graph_alloc(graph, (size_t)graph->n_threads * n * sizeof(mr_real));
 }
 
 void mr_node_use(mr_node *node, mr_params *params, size_t n, const mr_param *param) {
@@ -142,155 +167,4 @@ double mr_node_mean(const mr_node *node, size_t n_rows) {
     for (size_t i = 0; i < n_rows; i++)
         sum += (double)seen(node)[i];
     return sum / (double)n_rows;
-}
-
-// ---- Leaves
-
-static void nothing(const mr_node *node, mr_rows rows) {
-    (void)node, (void)rows;
-}
-
-static const mr_op op_input = {.name = "input", .forward = nothing, .backward = nothing};
-
-mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad) {
-    mr_node *node = mr_node_new(graph, &op_input, cols);
-    if (node) {
-        node->keep = true;
-        node->wants_grad = wants_grad;
-    }
-    return node;
-}
-
-static void param_rows_forward(const mr_node *node, mr_rows rows) {
-    for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        memcpy(mr_row(node->value, node, i), mr_node_param(node, 0),
-               node->cols * sizeof *node->value);
-}
-
-static void param_rows_backward(const mr_node *node, mr_rows rows) {
-    mr_real *gradient = mr_node_param_grad(node, 0, rows.thread);
-    for (size_t i = 0; i < rows.n; i++)
-        mr_put(mr_node_adds_param(node, 0, rows) || i > 0, node->cols,
-               mr_row(node->grad, node, rows.first + i), gradient);
-}
-
-static const mr_op op_param_rows = {
-    .name = "param_rows",
-    .forward = param_rows_forward,
-    .backward = param_rows_backward,
-};
-
-mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param) {
-    if (!graph || graph->failed) // a conditioner without a node may be one that failed
-        return NULL;
-    assert(param.rows == 1);
-    mr_node *node = mr_node_new(graph, &op_param_rows, param.cols);
-    if (node)
-        mr_node_use(node, params, 1, &param);
-    return node;
-}
-
-// ---- Running
-
-static mr_rows rows_of_thread(size_t n_rows, int thread, int n_threads) {
-    const size_t t = (size_t)thread, n = (size_t)n_threads;
-    const size_t first = n_rows * t / n;
-    return (mr_rows){.first = first, .n = n_rows * (t + 1) / n - first, .thread = thread};
-}
-
-static void clear_untouched(const mr_graph *graph, int thread) {
-    for (size_t s = 0; s < graph->n_sets; s++)
-        if (!graph->set[s].all_written)
-            memset(graph->set[s].grad[thread], 0,
-                   mr_params_size(graph->set[s].params) * sizeof(mr_real));
-}
-
-static void backward(const mr_graph *graph, mr_rows rows, size_t n_rows) {
-    if (!rows.more)
-        clear_untouched(graph, rows.thread);
-    for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        graph->loss->grad[i] = 1 / (mr_real)n_rows;
-    for (const mr_node *node = graph->loss; node; node = node->previous)
-        if (node->grad)
-            node->op->backward(node, rows);
-}
-
-// Adds the threads' gradients up, each thread a slice of the block, in the order of the threads.
-static void add_up(const mr_graph *graph, int thread, int n_threads) {
-    for (size_t s = 0; s < graph->n_sets; s++) {
-        mr_real *const *grad = graph->set[s].grad;
-        const mr_rows slice =
-            rows_of_thread(mr_params_size(graph->set[s].params), thread, n_threads);
-        for (int t = 1; t < n_threads; t++)
-            mr_put(true, slice.n, grad[t] + slice.first, grad[0] + slice.first);
-    }
-}
-
-static void run_ops(const mr_graph *graph, mr_rows rows, size_t n_rows) {
-    for (const mr_node *node = graph->first; node; node = node->next)
-        node->op->forward(node, rows);
-    if (graph->loss)
-        backward(graph, rows, n_rows);
-}
-
-// Copies n rows between the caller's matrix, from row `first`, and the thread's tile.
-static void copy_in(const mr_graph *graph, mr_rows tile, size_t first) {
-    for (const mr_node *node = graph->first; node; node = node->next)
-        if (node->whole && node->n_inputs == 0)
-            memcpy(mr_row(node->value, node, tile.first), mr_row(node->whole, node, first),
-                   tile.n * node->cols * sizeof *node->value);
-}
-
-static void copy_out(const mr_graph *graph, mr_rows tile, size_t first) {
-    for (const mr_node *node = graph->first; node; node = node->next) {
-        if (node->whole && node->n_inputs > 0)
-            memcpy(mr_row(node->whole, node, first), mr_row(node->value, node, tile.first),
-                   tile.n * node->cols * sizeof *node->value);
-        if (node->whole_grad)
-            memcpy(mr_row(node->whole_grad, node, first), mr_row(node->grad, node, tile.first),
-                   tile.n * node->cols * sizeof *node->grad);
-    }
-}
-
-// Takes a large share through the graph in tiles, so that values are read again while they are in
-// the cache (64 features, batch 4096: a third faster).
-static void run_tiles(const mr_graph *graph, mr_rows rows, size_t n_rows) {
-    mr_rows tile = {.first = (size_t)rows.thread * graph->tile, .thread = rows.thread};
-    for (size_t done = 0; done < rows.n; done += tile.n) {
-        const size_t n_left = rows.n - done;
-        tile.n = n_left < graph->tile ? n_left : graph->tile;
-        tile.more = done > 0;
-        copy_in(graph, tile, rows.first + done);
-        run_ops(graph, tile, n_rows);
-        copy_out(graph, tile, rows.first + done);
-    }
-}
-
-static void run_rows(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
-    const mr_rows rows = rows_of_thread(n_rows, thread, n_threads);
-    if (graph->tile > 0)
-        run_tiles(graph, rows, n_rows);
-    else
-        run_ops(graph, rows, n_rows);
-    if (!graph->loss || n_threads == 1)
-        return;
-#pragma omp barrier
-    add_up(graph, thread, n_threads);
-}
-
-static void run_thread(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
-    const mr_denormals kept = mr_denormals_flush();
-    run_rows(graph, n_rows, thread, n_threads);
-    mr_denormals_restore(kept);
-}
-
-void mr_graph_run(mr_graph *graph, size_t n_rows) {
-    assert(graph->memory && n_rows > 0 && n_rows <= graph->max_rows);
-    const int n_threads = n_rows < (size_t)graph->n_threads ? (int)n_rows : graph->n_threads;
-    if (n_threads == 1) {
-        run_thread(graph, n_rows, 0, 1);
-        return;
-    }
-#pragma omp parallel num_threads(n_threads)
-    run_thread(graph, n_rows, omp_get_thread_num(), omp_get_num_threads());
 }

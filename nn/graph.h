@@ -207,7 +207,8 @@ mr_node *mr_radial_root(mr_node *big_r, mr_node *shape);
 
 // ---- Columns
 
-mr_node *mr_concat(mr_node *a, mr_node *b); // side by side
+mr_node *mr_concat(mr_node *a, mr_node *b);          // side by side
+mr_node *mr_concat_all(size_t n, mr_node *const *x); // n > 0 of them
 mr_node *mr_slice(mr_node *x, size_t first, size_t n);
 
 /// Column j of the result is column index[j] of x. `index` [n] is copied; a column may be taken

@@ -1,23 +1,27 @@
-/// For those who write ops: what a node holds, and the row of functions behind it.
+/// What an op is, and what it finds in a node: for those who write ops.
 ///
-/// Private to nn/. An op computes a range of rows; it may be called for different ranges by
-/// different threads at once, so it writes nothing but its rows and, for parameters, its thread's
-/// own gradient.
+/// An op is a const struct of functions (mr_op) in a file nn/op_*.c, beside a function that adds a
+/// node with that op to a graph. What such a node is told when it is built is a struct of the op's
+/// own, its options. docs/extending.md goes through an example.
+///
+/// Ops run on several threads at once, each with its own rows of the batch. So an op writes to
+/// nothing but those rows of values and gradients, its thread's own scratch memory and, for
+/// parameters, its thread's own gradient.
 #pragma once
 
 #include "nn/graph.h"
 
 #include <assert.h>
 
-/// The rows that a call is for, and who calls.
+/// The rows that a call is for, and the thread that makes it.
 typedef struct {
     size_t first;
     size_t n;
     int thread;
-    bool more; // the thread has done other rows of this run before
+    bool more; // the thread has computed other rows of this run before these
 } mr_rows;
 
-/// What `backward` reads, so that the plan keeps it until then.
+/// What `backward` reads: the plan keeps it in memory until then.
 enum {
     MR_READS_INPUTS = 1,         // the inputs' values
     MR_READS_OUTPUT = 2,         // the node's own values
@@ -26,19 +30,13 @@ enum {
 
 typedef struct {
     const char *name;
-    unsigned reads;
+    size_t options_size; // of the struct of its options; 0: it has none
+    unsigned reads;      // MR_READS_..., joined by |
     void (*forward)(const mr_node *node, mr_rows rows);
-    /// Hands the node's gradient on to the inputs that want one (`mr_node_passes`) and to the
-    /// parameters if trained. May destroy the node's own gradient, which nobody reads afterwards.
+    /// Adds the node's gradient, times the op's derivative, to the gradients of those inputs that
+    /// want one (mr_node_passes) and, if they are trained, of its parameters. May overwrite the
+    /// node's own gradient, which nobody reads afterwards. NULL: no gradient goes through.
     void (*backward)(const mr_node *node, mr_rows rows);
-
-    // Ops of one value at a time share their forward and backward, and differ in these.
-    void (*unary)(const mr_node *node, size_t n, const mr_real *x, mr_real *y);
-    void (*unary_derivative)(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
-                             mr_real *d);
-    void (*binary)(size_t n, const mr_real *a, const mr_real *b, mr_real *y);
-    void (*binary_derivative)(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
-                              mr_real *db);
 } mr_op;
 
 enum { MR_MAX_PARAMS = 2 };
@@ -46,47 +44,43 @@ enum { MR_MAX_PARAMS = 2 };
 struct mr_node {
     mr_graph *graph;
     const mr_op *op;
+    void *options;            // the op's own struct
     mr_node *next, *previous; // in order of building
-    size_t index;             // its place in that order
+    size_t index;             // its position in that order
     size_t cols;
     size_t n_inputs;
-    mr_node *input[2];
-    mr_real *value; // [rows x cols], set by the plan
-    mr_real *grad;  // likewise; NULL where no gradient is wanted
-    mr_real *whole; // [max_rows x cols] what the caller sees, where the batch is cut in tiles
-    mr_real *whole_grad;
+    mr_node **input;     // [n_inputs]
+    mr_real *value;      // [rows x cols], set by the plan
+    mr_real *grad;       // likewise; NULL: no gradient is wanted
+    mr_real *whole;      // [max_rows x cols] what the caller sees, if the batch runs in tiles
+    mr_real *whole_grad; // likewise
 
     bool keep;
     bool wants_grad; // depends on something trained, and the loss depends on it
-    bool adds[2];    // to the gradient of input k, which a later op has written already; else it
-                     // overwrites
+    bool *adds;      // [n_inputs] to the gradient of input k, which a later op has written already;
+                     // else it overwrites
 
     mr_params *params; // NULL: none
     size_t n_params;
     mr_param param[MR_MAX_PARAMS];
     int set;                        // of the trained sets; -1: its parameters are constants
     bool adds_param[MR_MAX_PARAMS]; // as `adds`, for the parameters' gradients
-
-    // What some ops are told at building.
-    double number[2];
-    mr_activation activation;
-    const mr_real *mask;
-    mr_real *scratch; // each thread's own, side by side
-    size_t *column;   // [cols], owned by the graph's arena
-    void *own;        // an op's own data, in the graph's arena
 };
 
-/// A new node of `graph`, NULL if that fails. The graph remembers the failure.
-mr_node *mr_node_new(mr_graph *graph, const mr_op *op, size_t cols);
+/// A new node without inputs, NULL if memory runs out. The graph remembers the failure.
+///
+///   options  op->options_size bytes, copied
+mr_node *mr_leaf_new(mr_graph *graph, const mr_op *op, size_t cols, const void *options);
 
-/// A new node with one or two inputs, NULL if one of them is.
-mr_node *mr_node_of(const mr_op *op, size_t cols, mr_node *a, mr_node *b);
+/// A new node with the inputs input[n], n > 0, all of the same graph. NULL if one of them is.
+mr_node *mr_node_of(const mr_op *op, size_t cols, const void *options, size_t n,
+                    mr_node *const *input);
 
-/// Memory that lives as long as the graph, NULL if that fails.
+/// Memory that lives as long as the graph, zeroed; NULL if that fails.
 void *mr_graph_alloc(mr_graph *graph, size_t n_bytes);
 
 /// `n` numbers for each thread, side by side, that live as long as the graph; NULL if that fails.
-mr_real *mr_node_scratch(const mr_node *node, size_t n);
+mr_real *mr_graph_scratch(mr_graph *graph, size_t n);
 
 /// Sets the parameters of a node.
 void mr_node_use(mr_node *node, mr_params *params, size_t n, const mr_param *param);
@@ -96,7 +90,7 @@ static inline bool mr_node_passes(const mr_node *node, size_t k) {
     return node->input[k]->grad != NULL;
 }
 
-/// Where a row of a value or gradient of `node` begins.
+/// Row `row` of a value or gradient of `node`.
 static inline mr_real *mr_row(mr_real *matrix, const mr_node *node, size_t row) {
     return matrix + row * node->cols;
 }

@@ -7,6 +7,17 @@
 
 enum { CHUNK = 512 }; // values made at a time: they stay in the first cache
 
+/// Such an op: its row, and what sets it apart from the others.
+typedef struct {
+    mr_op op; // first, so that a node's op leads here
+    void (*function)(size_t n, const mr_real *a, const mr_real *b, mr_real *y);
+    void (*derivative)(size_t n, const mr_real *a, const mr_real *b, mr_real *da, mr_real *db);
+} binary_op;
+
+static const binary_op *binary_of(const mr_node *node) {
+    return (const binary_op *)(const void *)node->op;
+}
+
 /// A run of values within one chunk, and the operands for them.
 typedef struct {
     size_t row, col,
@@ -45,8 +56,9 @@ static bool next_piece(const mr_node *node, mr_rows rows, piece *at) {
 static void binary_forward(const mr_node *node, mr_rows rows) {
     mr_real room_a[CHUNK], room_b[CHUNK];
     for (piece at = {.row = rows.first}; next_piece(node, rows, &at);)
-        node->op->binary(at.n, operand(node, 0, &at, room_a), operand(node, 1, &at, room_b),
-                         mr_row(node->value, node, at.row) + at.col);
+        binary_of(node)->function(at.n, operand(node, 0, &at, room_a),
+                                  operand(node, 1, &at, room_b),
+                                  mr_row(node->value, node, at.row) + at.col);
 }
 
 // Adds d[n] times the node's gradient to the gradient of operand k.
@@ -70,7 +82,7 @@ static void hand_on(const mr_node *node, size_t k, const piece *at, mr_real *d) 
 static void binary_backward(const mr_node *node, mr_rows rows) {
     mr_real room_a[CHUNK], room_b[CHUNK], da[CHUNK], db[CHUNK];
     for (piece at = {.row = rows.first}; next_piece(node, rows, &at);) {
-        node->op->binary_derivative(at.n, operand(node, 0, &at, room_a),
+        binary_of(node)->derivative(at.n, operand(node, 0, &at, room_a),
                                     operand(node, 1, &at, room_b), da, db);
         hand_on(node, 0, &at, da);
         hand_on(node, 1, &at, db);
@@ -179,26 +191,28 @@ static void log_add_exp_derivative(size_t n, const mr_real *a, const mr_real *b,
 
 // ---- The ops
 
-#define BINARY(function, what_it_reads)                                                            \
+#define BINARY(function_, reads_)                                                                  \
     {                                                                                              \
-        .name = #function, .reads = what_it_reads, .forward = binary_forward,                      \
-        .backward = binary_backward, .binary = function,                                           \
-        .binary_derivative = function##_derivative                                                 \
+        .op = {.name = #function_,                                                                 \
+               .reads = reads_,                                                                    \
+               .forward = binary_forward,                                                          \
+               .backward = binary_backward},                                                       \
+        .function = function_, .derivative = function_##_derivative                                \
     }
 
-static const mr_op op_add = BINARY(add, 0);
-static const mr_op op_sub = BINARY(sub, 0);
-static const mr_op op_mul = BINARY(mul, MR_READS_INPUTS);
-static const mr_op op_div = BINARY(divide, MR_READS_INPUTS);
-static const mr_op op_min = BINARY(minimum, MR_READS_INPUTS);
-static const mr_op op_max = BINARY(maximum, MR_READS_INPUTS);
-static const mr_op op_log_add_exp = BINARY(log_add_exp, MR_READS_INPUTS);
+static const binary_op op_add = BINARY(add, 0);
+static const binary_op op_sub = BINARY(sub, 0);
+static const binary_op op_mul = BINARY(mul, MR_READS_INPUTS);
+static const binary_op op_div = BINARY(divide, MR_READS_INPUTS);
+static const binary_op op_min = BINARY(minimum, MR_READS_INPUTS);
+static const binary_op op_max = BINARY(maximum, MR_READS_INPUTS);
+static const binary_op op_log_add_exp = BINARY(log_add_exp, MR_READS_INPUTS);
 
-static mr_node *binary_new(const mr_op *op, mr_node *a, mr_node *b) {
+static mr_node *binary_new(const binary_op *op, mr_node *a, mr_node *b) {
     if (!a || !b)
         return NULL;
     assert(a->cols == b->cols || a->cols == 1 || b->cols == 1);
-    return mr_node_of(op, a->cols > b->cols ? a->cols : b->cols, a, b);
+    return mr_node_of(&op->op, a->cols > b->cols ? a->cols : b->cols, NULL, 2, (mr_node *[]){a, b});
 }
 
 mr_node *mr_add(mr_node *a, mr_node *b) {

@@ -7,17 +7,19 @@
 // ---- Side by side
 
 static void concat_forward(const mr_node *node, mr_rows rows) {
-    const mr_node *a = node->input[0], *b = node->input[1];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         mr_real *y = mr_row(node->value, node, i);
-        memcpy(y, mr_row(a->value, a, i), a->cols * sizeof *y);
-        memcpy(y + a->cols, mr_row(b->value, b, i), b->cols * sizeof *y);
+        for (size_t k = 0; k < node->n_inputs; k++) {
+            const mr_node *x = node->input[k];
+            memcpy(y, mr_row(x->value, x, i), x->cols * sizeof *y);
+            y += x->cols;
+        }
     }
 }
 
 static void concat_backward(const mr_node *node, mr_rows rows) {
     size_t col = 0;
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < node->n_inputs; k++) {
         const mr_node *x = node->input[k];
         if (mr_node_passes(node, k))
             for (size_t i = rows.first; i < rows.first + rows.n; i++)
@@ -33,23 +35,36 @@ static const mr_op op_concat = {
     .backward = concat_backward,
 };
 
+mr_node *mr_concat_all(size_t n, mr_node *const *x) {
+    size_t cols = 0;
+    for (size_t k = 0; k < n; k++)
+        cols += x[k] ? x[k]->cols : 0;
+    return mr_node_of(&op_concat, cols, NULL, n, x);
+}
+
 mr_node *mr_concat(mr_node *a, mr_node *b) {
-    return a && b ? mr_node_of(&op_concat, a->cols + b->cols, a, b) : NULL;
+    return mr_concat_all(2, (mr_node *[]){a, b});
 }
 
 // ---- Any choice of columns
 
+typedef struct {
+    size_t *index; // [cols] column j of the result is column index[j] of the input
+} columns_options;
+
 static void columns_forward(const mr_node *node, mr_rows rows) {
+    const columns_options *o = node->options;
     const mr_node *x = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *from = mr_row(x->value, x, i);
         mr_real *y = mr_row(node->value, node, i);
         for (size_t j = 0; j < node->cols; j++)
-            y[j] = from[node->column[j]];
+            y[j] = from[o->index[j]];
     }
 }
 
 static void columns_backward(const mr_node *node, mr_rows rows) {
+    const columns_options *o = node->options;
     const mr_node *x = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *dy = mr_row(node->grad, node, i);
@@ -57,36 +72,42 @@ static void columns_backward(const mr_node *node, mr_rows rows) {
         if (!node->adds[0])
             memset(dx, 0, x->cols * sizeof *dx);
         for (size_t j = 0; j < node->cols; j++)
-            dx[node->column[j]] += dy[j];
+            dx[o->index[j]] += dy[j];
     }
 }
 
 static const mr_op op_columns = {
     .name = "columns",
+    .options_size = sizeof(columns_options),
     .forward = columns_forward,
     .backward = columns_backward,
 };
 
 mr_node *mr_columns(mr_node *x, const size_t *index, size_t n) {
-    mr_node *node = mr_node_of(&op_columns, n, x, NULL);
-    if (!node)
-        return NULL;
-    node->column = mr_graph_alloc(node->graph, n * sizeof *node->column);
-    if (!node->column)
+    columns_options options = {x ? mr_graph_alloc(x->graph, n * sizeof *options.index) : NULL};
+    if (!options.index)
         return NULL;
     for (size_t j = 0; j < n; j++) {
         assert(index[j] < x->cols);
-        node->column[j] = index[j];
+        options.index[j] = index[j];
     }
-    return node;
+    return mr_node_of(&op_columns, n, &options, 1, &x);
 }
 
-// ---- Neighbouring columns. number[0] is the first.
+// ---- Neighbouring columns
+
+typedef struct {
+    size_t first; // column of the input
+} slice_options;
+
+static size_t first_of(const mr_node *node) {
+    return ((const slice_options *)node->options)->first;
+}
 
 static void slice_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        memcpy(mr_row(node->value, node, i), mr_row(x->value, x, i) + (size_t)node->number[0],
+        memcpy(mr_row(node->value, node, i), mr_row(x->value, x, i) + first_of(node),
                node->cols * sizeof *node->value);
 }
 
@@ -96,12 +117,13 @@ static void slice_backward(const mr_node *node, mr_rows rows) {
         mr_real *dx = mr_row(x->grad, x, i);
         if (!node->adds[0])
             memset(dx, 0, x->cols * sizeof *dx);
-        mr_put(true, node->cols, mr_row(node->grad, node, i), dx + (size_t)node->number[0]);
+        mr_put(true, node->cols, mr_row(node->grad, node, i), dx + first_of(node));
     }
 }
 
 static const mr_op op_slice = {
     .name = "slice",
+    .options_size = sizeof(slice_options),
     .forward = slice_forward,
     .backward = slice_backward,
 };
@@ -110,13 +132,10 @@ mr_node *mr_slice(mr_node *x, size_t first, size_t n) {
     if (!x)
         return NULL;
     assert(n > 0 && first + n <= x->cols);
-    mr_node *node = mr_node_of(&op_slice, n, x, NULL);
-    if (node)
-        node->number[0] = (double)first;
-    return node;
+    return mr_node_of(&op_slice, n, &(slice_options){first}, 1, &x);
 }
 
-// ---- A wall for gradients: the plan gives it none.
+// ---- The same values, and no backward: the plan lets no gradient through.
 
 static void stop_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
@@ -127,5 +146,5 @@ static void stop_forward(const mr_node *node, mr_rows rows) {
 static const mr_op op_stop = {.name = "stop_gradient", .forward = stop_forward};
 
 mr_node *mr_stop_gradient(mr_node *x) {
-    return x ? mr_node_of(&op_stop, x->cols, x, NULL) : NULL;
+    return x ? mr_node_of(&op_stop, x->cols, NULL, 1, &x) : NULL;
 }

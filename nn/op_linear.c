@@ -7,6 +7,11 @@
 
 enum { WEIGHT, BIAS };
 
+typedef struct {
+    mr_activation activation;
+    const mr_real *mask; // [out x in], borrowed; NULL: all weights exist
+} linear_options;
+
 // y = activation(y + bias), one row.
 static void activate(mr_activation activation, size_t n, const mr_real *restrict bias,
                      mr_real *restrict y) {
@@ -54,6 +59,7 @@ static void deactivate(mr_activation activation, size_t n, const mr_real *restri
 }
 
 static void linear_forward(const mr_node *node, mr_rows rows) {
+    const linear_options *o = node->options;
     const mr_node *x = node->input[0];
     const mr_real *bias = mr_node_param(node, BIAS);
     mr_real *y = mr_row(node->value, node, rows.first);
@@ -63,13 +69,13 @@ static void linear_forward(const mr_node *node, mr_rows rows) {
         mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
                 mr_node_param(node, WEIGHT), false, y);
     for (size_t i = 0; i < rows.n; i++)
-        activate(node->activation, node->cols, bias, y + i * node->cols);
+        activate(o->activation, node->cols, bias, y + i * node->cols);
 }
 
 static void mask_gradient(const mr_node *node, mr_real *gradient) {
-    if (node->mask)
-        for (size_t i = 0; i < node->param[WEIGHT].rows * node->param[WEIGHT].cols; i++)
-            gradient[i] *= node->mask[i];
+    const mr_real *mask = ((const linear_options *)node->options)->mask;
+    for (size_t i = 0; mask && i < node->param[WEIGHT].rows * node->param[WEIGHT].cols; i++)
+        gradient[i] *= mask[i];
 }
 
 static void train_weight(const mr_node *node, mr_rows rows) {
@@ -88,9 +94,10 @@ static void train_bias(const mr_node *node, mr_rows rows) {
 }
 
 static void linear_backward(const mr_node *node, mr_rows rows) {
+    const linear_options *o = node->options;
     const mr_node *x = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        deactivate(node->activation, node->cols, mr_row(node->value, node, i),
+        deactivate(o->activation, node->cols, mr_row(node->value, node, i),
                    mr_row(node->grad, node, i));
     if (node->set >= 0) {
         train_weight(node, rows);
@@ -103,6 +110,7 @@ static void linear_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_linear = {
     .name = "linear",
+    .options_size = sizeof(linear_options),
     .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
     .forward = linear_forward,
     .backward = linear_backward,
@@ -113,12 +121,9 @@ mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_par
     if (!x)
         return NULL;
     assert(weight.cols == x->cols && bias.cols == weight.rows && bias.rows == 1);
-    mr_node *node = mr_node_of(&op_linear, weight.rows, x, NULL);
-    if (!node)
-        return NULL;
-    mr_node_use(node, params, 2, (const mr_param[]){[WEIGHT] = weight, [BIAS] = bias});
-    node->activation = activation;
-    node->mask = mask;
+    mr_node *node = mr_node_of(&op_linear, weight.rows, &(linear_options){activation, mask}, 1, &x);
+    if (node)
+        mr_node_use(node, params, 2, (const mr_param[]){[WEIGHT] = weight, [BIAS] = bias});
     return node;
 }
 

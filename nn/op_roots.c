@@ -67,7 +67,7 @@ mr_node *mr_planar_root(mr_node *v, mr_node *q) {
     if (!v || !q)
         return NULL;
     assert(v->cols == 1 && q->cols == 1);
-    return mr_node_of(&op_planar_root, 1, v, q);
+    return mr_node_of(&op_planar_root, 1, NULL, 2, (mr_node *[]){v, q});
 }
 
 // ---- r (g + r) / (a + r) = R
@@ -117,5 +117,5 @@ mr_node *mr_radial_root(mr_node *big_r, mr_node *shape) {
     if (!big_r || !shape)
         return NULL;
     assert(big_r->cols == 1 && shape->cols == 2);
-    return mr_node_of(&op_radial_root, 1, big_r, shape);
+    return mr_node_of(&op_radial_root, 1, NULL, 2, (mr_node *[]){big_r, shape});
 }

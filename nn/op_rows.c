@@ -10,7 +10,15 @@ static const mr_real log_2 = (mr_real)0.69314718055994530942;
 
 enum { CHUNK = 512 };
 
-// ---- Sum and mean. number[0] is what the sum is multiplied by.
+// ---- Sum and mean
+
+typedef struct {
+    double factor; // that the sum is multiplied by
+} sum_options;
+
+static double factor_of(const mr_node *node) {
+    return ((const sum_options *)node->options)->factor;
+}
 
 static void sum_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
@@ -20,35 +28,33 @@ static void sum_forward(const mr_node *node, mr_rows rows) {
 #pragma omp simd reduction(+ : sum)
         for (size_t j = 0; j < x->cols; j++)
             sum += (double)row[j];
-        node->value[i] = (mr_real)(node->number[0] * sum);
+        node->value[i] = (mr_real)(factor_of(node) * sum);
     }
 }
 
 static void sum_backward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
-        const mr_real d = (mr_real)node->number[0] * node->grad[i];
+        const mr_real d = (mr_real)factor_of(node) * node->grad[i];
         mr_real *dx = mr_row(x->grad, x, i);
         for (size_t j = 0; j < x->cols; j++)
             dx[j] = node->adds[0] ? dx[j] + d : d;
     }
 }
 
-static const mr_op op_sum = {.name = "row_sum", .forward = sum_forward, .backward = sum_backward};
-
-static mr_node *sum_new(mr_node *x, double factor) {
-    mr_node *node = mr_node_of(&op_sum, 1, x, NULL);
-    if (node)
-        node->number[0] = factor;
-    return node;
-}
+static const mr_op op_sum = {
+    .name = "row_sum",
+    .options_size = sizeof(sum_options),
+    .forward = sum_forward,
+    .backward = sum_backward,
+};
 
 mr_node *mr_row_sum(mr_node *x) {
-    return sum_new(x, 1);
+    return mr_node_of(&op_sum, 1, &(sum_options){1}, 1, &x);
 }
 
 mr_node *mr_row_mean(mr_node *x) {
-    return x ? sum_new(x, 1 / (double)x->cols) : NULL;
+    return x ? mr_node_of(&op_sum, 1, &(sum_options){1 / (double)x->cols}, 1, &x) : NULL;
 }
 
 // ---- Norm
@@ -87,7 +93,7 @@ static const mr_op op_norm = {
 };
 
 mr_node *mr_row_norm(mr_node *x) {
-    return mr_node_of(&op_norm, 1, x, NULL);
+    return mr_node_of(&op_norm, 1, NULL, 1, &x);
 }
 
 // ---- log |det| of tanh
@@ -148,103 +154,5 @@ static const mr_op op_tanh_log_det = {
 };
 
 mr_node *mr_tanh_log_det(mr_node *x) {
-    return mr_node_of(&op_tanh_log_det, 1, x, NULL);
-}
-
-// ---- Layer norm
-
-enum { GAIN, SHIFT };
-
-static const double layer_norm_epsilon = 1e-5; // PyTorch's default
-
-/// What a row is normalised by.
-typedef struct {
-    mr_real mean, inverse_deviation;
-} moments;
-
-static moments row_moments(size_t n, const mr_real *x) {
-    double sum = 0, sum_of_squares = 0;
-    for (size_t j = 0; j < n; j++)
-        sum += (double)x[j];
-    const double mean = sum / (double)n;
-    for (size_t j = 0; j < n; j++)
-        sum_of_squares += ((double)x[j] - mean) * ((double)x[j] - mean);
-    return (moments){(mr_real)mean,
-                     (mr_real)(1 / sqrt(sum_of_squares / (double)n + layer_norm_epsilon))};
-}
-
-static void layer_norm_forward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
-    const mr_real *gain = mr_node_param(node, GAIN), *shift = mr_node_param(node, SHIFT);
-    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
-        const mr_real *x = mr_row(input->value, input, i);
-        mr_real *y = mr_row(node->value, node, i);
-        const moments m = row_moments(node->cols, x);
-        for (size_t j = 0; j < node->cols; j++)
-            y[j] = (x[j] - m.mean) * m.inverse_deviation * gain[j] + shift[j];
-    }
-}
-
-// With xhat the normalised row, g = dy gain: dx = (g - mean(g) - xhat mean(g xhat)) / deviation.
-static void layer_norm_backward_row(const mr_node *node, size_t row) {
-    const mr_node *input = node->input[0];
-    const mr_real *gain = mr_node_param(node, GAIN);
-    const mr_real *x = mr_row(input->value, input, row), *dy = mr_row(node->grad, node, row);
-    mr_real *dx = mr_row(input->grad, input, row);
-    const size_t n = node->cols;
-    const moments m = row_moments(n, x);
-    double mean_g = 0, mean_g_xhat = 0;
-    for (size_t j = 0; j < n; j++) {
-        const double g = (double)(dy[j] * gain[j]);
-        mean_g += g / (double)n;
-        mean_g_xhat += g * (double)((x[j] - m.mean) * m.inverse_deviation) / (double)n;
-    }
-    for (size_t j = 0; j < n; j++) {
-        const mr_real xhat = (x[j] - m.mean) * m.inverse_deviation;
-        const mr_real d =
-            (dy[j] * gain[j] - (mr_real)mean_g - xhat * (mr_real)mean_g_xhat) * m.inverse_deviation;
-        dx[j] = node->adds[0] ? dx[j] + d : d;
-    }
-}
-
-static void layer_norm_train(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
-    mr_real *d_gain = mr_node_param_grad(node, GAIN, rows.thread);
-    mr_real *d_shift = mr_node_param_grad(node, SHIFT, rows.thread);
-    for (size_t i = 0; i < rows.n; i++) {
-        const mr_real *x = mr_row(input->value, input, rows.first + i);
-        const mr_real *dy = mr_row(node->grad, node, rows.first + i);
-        const moments m = row_moments(node->cols, x);
-        const bool adds_gain = mr_node_adds_param(node, GAIN, rows) || i > 0;
-        for (size_t j = 0; j < node->cols; j++) {
-            const mr_real d = dy[j] * (x[j] - m.mean) * m.inverse_deviation;
-            d_gain[j] = adds_gain ? d_gain[j] + d : d;
-        }
-        mr_put(mr_node_adds_param(node, SHIFT, rows) || i > 0, node->cols, dy, d_shift);
-    }
-}
-
-static void layer_norm_backward(const mr_node *node, mr_rows rows) {
-    if (node->set >= 0)
-        layer_norm_train(node, rows);
-    if (mr_node_passes(node, 0))
-        for (size_t i = 0; i < rows.n; i++)
-            layer_norm_backward_row(node, rows.first + i);
-}
-
-static const mr_op op_layer_norm = {
-    .name = "layer_norm",
-    .reads = MR_READS_INPUTS,
-    .forward = layer_norm_forward,
-    .backward = layer_norm_backward,
-};
-
-mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift) {
-    if (!x)
-        return NULL;
-    assert(gain.cols == x->cols && shift.cols == x->cols);
-    mr_node *node = mr_node_of(&op_layer_norm, x->cols, x, NULL);
-    if (node)
-        mr_node_use(node, params, 2, (const mr_param[]){[GAIN] = gain, [SHIFT] = shift});
-    return node;
+    return mr_node_of(&op_tanh_log_det, 1, NULL, 1, &x);
 }

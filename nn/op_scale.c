@@ -135,7 +135,7 @@ static mr_node *scale_new(const mr_op *op, mr_node *x, mr_params *params, mr_par
     if (!x)
         return NULL;
     assert(log_scale.cols == x->cols && shift.cols == x->cols);
-    mr_node *node = mr_node_of(op, x->cols, x, NULL);
+    mr_node *node = mr_node_of(op, x->cols, NULL, 1, &x);
     if (node)
         mr_node_use(node, params, 2, (const mr_param[]){[LOG_SCALE] = log_scale, [SHIFT] = shift});
     return node;

@@ -56,6 +56,10 @@ typedef struct {
     size_t col, n_cols;
 } piece;
 
+static const mr_spline *options_of(const mr_node *node) {
+    return node->options;
+}
+
 static size_t dim_of(const mr_node *node) {
     return node->input[0]->cols;
 }
@@ -93,7 +97,7 @@ static void read_points(const mr_node *node, const piece *at, block *b) {
 static void read_logits(const mr_node *node, const piece *at, block *b) {
     const mr_node *raw = node->input[1];
     const size_t dim = dim_of(node);
-    const mr_real factor = (mr_real)node->number[1];
+    const mr_real factor = (mr_real)options_of(node)->logit_factor;
     for (size_t r = 0; r < at->n_rows; r++) {
         const mr_real *row = mr_row(raw->value, raw, at->row + r) + at->col;
         for (size_t p = 0; p < 2 * b->n_bins; p++) {
@@ -223,10 +227,10 @@ static void find_xi_inverse(block *at) {
 }
 
 static void find_places(const mr_node *node, const piece *at, bool inverse, block *b) {
-    const double box = 2 * node->number[0];
+    const double box = 2 * options_of(node)->bound;
     b->n = at->n_rows * at->n_cols;
-    b->n_bins = (node->input[1]->cols / dim_of(node) + 1) / 3;
-    b->bound = (mr_real)node->number[0];
+    b->n_bins = options_of(node)->n_bins;
+    b->bound = (mr_real)options_of(node)->bound;
     b->min_size = (mr_real)(box * min_share);
     b->range = (mr_real)(box * (1 - min_share * (double)b->n_bins));
     read_points(node, at, b);
@@ -441,12 +445,12 @@ static void differentiate(const mr_node *node, mr_rows rows, bool inverse) {
             continue;
         pass_slopes(&b, &g);
         for (int axis = X; axis <= Y; axis++)
-            pass_shares(&b, axis, (mr_real)node->number[1], &g, b.share[axis]);
+            pass_shares(&b, axis, (mr_real)options_of(node)->logit_factor, &g, b.share[axis]);
         write_parameters(node, &at, &b, &g);
     }
 }
 
-// ---- The ops. number[0] is the bound, number[1] the logits' factor.
+// ---- The ops
 
 static void spline_forward(const mr_node *node, mr_rows rows) {
     compute(node, rows, false);
@@ -466,6 +470,7 @@ static void spline_inverse_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_spline = {
     .name = "spline",
+    .options_size = sizeof(mr_spline),
     .reads = MR_READS_INPUTS,
     .forward = spline_forward,
     .backward = spline_backward,
@@ -473,6 +478,7 @@ static const mr_op op_spline = {
 
 static const mr_op op_spline_inverse = {
     .name = "spline_inverse",
+    .options_size = sizeof(mr_spline),
     .reads = MR_READS_INPUTS,
     .forward = spline_inverse_forward,
     .backward = spline_inverse_backward,
@@ -483,12 +489,7 @@ static mr_node *spline_new(const mr_op *op, mr_node *x, mr_node *raw, mr_spline 
         return NULL;
     assert(spline.n_bins >= 1 && spline.n_bins <= MR_MAX_BINS && spline.bound > 0);
     assert(raw->cols == x->cols * mr_spline_n_params(spline.n_bins));
-    mr_node *node = mr_node_of(op, x->cols + 1, x, raw);
-    if (node) {
-        node->number[0] = spline.bound;
-        node->number[1] = spline.logit_factor;
-    }
-    return node;
+    return mr_node_of(op, x->cols + 1, &spline, 2, (mr_node *[]){x, raw});
 }
 
 mr_node *mr_spline_forward(mr_node *x, mr_node *raw, mr_spline spline) {

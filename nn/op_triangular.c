@@ -13,13 +13,21 @@
 
 enum { MATRIX, LOG_DIAGONAL };
 
+typedef struct {
+    const mr_real *sign; // [cols] of an upper matrix's diagonal, borrowed
+    mr_real *scratch;    // each thread's two matrices: T, and the gradient of all its entries
+} triangular_options;
+
+static const triangular_options *options_of(const mr_node *node) {
+    return node->options;
+}
+
 static bool is_upper(const mr_node *node) {
     return node->n_params == 2;
 }
 
-// Two matrices of scratch for each thread: T, and the gradient of all its entries.
 static mr_real *scratch_of(const mr_node *node, int thread) {
-    return node->scratch + 2 * (size_t)thread * node->cols * node->cols;
+    return options_of(node)->scratch + 2 * (size_t)thread * node->cols * node->cols;
 }
 
 // Puts T together, zeros on its other side.
@@ -36,7 +44,7 @@ static mr_real *assemble(const mr_node *node, int thread) {
     if (is_upper(node)) {
         const mr_real *log_diagonal = mr_node_param(node, LOG_DIAGONAL);
         for (size_t i = 0; i < n; i++)
-            t[i * n + i] = node->mask[i] * (mr_real)exp((double)log_diagonal[i]);
+            t[i * n + i] = options_of(node)->sign[i] * (mr_real)exp((double)log_diagonal[i]);
     }
     return t;
 }
@@ -87,6 +95,7 @@ static void product_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_product = {
     .name = "triangular",
+    .options_size = sizeof(triangular_options),
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = product_forward,
     .backward = product_backward,
@@ -114,6 +123,7 @@ static void solve_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_solve = {
     .name = "triangular_solve",
+    .options_size = sizeof(triangular_options),
     .reads = MR_READS_OUTPUT,
     .forward = solve_forward,
     .backward = solve_backward,
@@ -127,13 +137,11 @@ static mr_node *triangular_new(const mr_op *op, mr_node *x, mr_params *params, s
         return NULL;
     const size_t n = x->cols;
     assert(param[MATRIX].rows == n && param[MATRIX].cols == n);
-    mr_node *node = mr_node_of(op, n, x, NULL);
-    if (!node)
-        return NULL;
-    mr_node_use(node, params, n_params, param);
-    node->mask = sign;
-    node->scratch = mr_node_scratch(node, 2 * n * n);
-    return node->scratch ? node : NULL;
+    const triangular_options options = {sign, mr_graph_scratch(x->graph, 2 * n * n)};
+    mr_node *node = mr_node_of(op, n, &options, 1, &x);
+    if (node)
+        mr_node_use(node, params, n_params, param);
+    return node;
 }
 
 static mr_node *lower_new(const mr_op *op, mr_node *x, mr_params *params, mr_param matrix) {

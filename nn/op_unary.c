@@ -12,10 +12,22 @@ enum { CHUNK = 512 }; // derivatives made at a time: they stay in the first cach
 static const mr_real sqrt_half = (mr_real)0.70710678118654752440;
 static const mr_real sqrt_half_over_pi = (mr_real)0.39894228040143267794; // 1/sqrt(2 pi)
 
+/// Such an op: its row, and what sets it apart from the others.
+typedef struct {
+    mr_op op; // first, so that a node's op leads here
+    void (*function)(const void *options, size_t n, const mr_real *x, mr_real *y);
+    void (*derivative)(const void *options, size_t n, const mr_real *x, const mr_real *y,
+                       mr_real *d);
+} unary_op;
+
+static const unary_op *unary_of(const mr_node *node) {
+    return (const unary_op *)(const void *)node->op;
+}
+
 static void unary_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
-    node->op->unary(node, rows.n * node->cols, mr_row(x->value, x, rows.first),
-                    mr_row(node->value, node, rows.first));
+    unary_of(node)->function(node->options, rows.n * node->cols, mr_row(x->value, x, rows.first),
+                             mr_row(node->value, node, rows.first));
 }
 
 static void unary_backward(const mr_node *node, mr_rows rows) {
@@ -24,7 +36,7 @@ static void unary_backward(const mr_node *node, mr_rows rows) {
     mr_real d[CHUNK];
     for (size_t i = start; i < end; i += CHUNK) {
         const size_t n = end - i < CHUNK ? end - i : CHUNK;
-        node->op->unary_derivative(node, n, input->value + i, node->value + i, d);
+        unary_of(node)->derivative(node->options, n, input->value + i, node->value + i, d);
         for (size_t k = 0; k < n; k++)
             d[k] *= node->grad[i + k];
         mr_put(node->adds[0], n, d, input->grad + i);
@@ -33,63 +45,68 @@ static void unary_backward(const mr_node *node, mr_rows rows) {
 
 // ---- The functions
 
-static void affine(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    const mr_real factor = (mr_real)node->number[0], shift = (mr_real)node->number[1];
+/// y = factor x + shift
+typedef struct {
+    mr_real factor, shift;
+} affine_options;
+
+static void affine(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    const affine_options *o = options;
     for (size_t i = 0; i < n; i++)
-        y[i] = factor * x[i] + shift;
+        y[i] = o->factor * x[i] + o->shift;
 }
 
-static void affine_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void affine_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                               mr_real *d) {
     (void)x, (void)y;
     for (size_t i = 0; i < n; i++)
-        d[i] = (mr_real)node->number[0];
+        d[i] = ((const affine_options *)options)->factor;
 }
 
-static void exponential(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void exponential(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     mr_vexp(n, x, y);
 }
 
-static void exponential_derivative(const mr_node *node, size_t n, const mr_real *x,
+static void exponential_derivative(const void *options, size_t n, const mr_real *x,
                                    const mr_real *y, mr_real *d) {
-    (void)node, (void)x;
+    (void)options, (void)x;
     for (size_t i = 0; i < n; i++)
         d[i] = y[i];
 }
 
-static void logarithm(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void logarithm(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     mr_vlog(n, x, y);
 }
 
-static void logarithm_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void logarithm_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                                  mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     for (size_t i = 0; i < n; i++)
         d[i] = 1 / x[i];
 }
 
-static void logarithm1p(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void logarithm1p(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     mr_vlog1p(n, x, y);
 }
 
-static void logarithm1p_derivative(const mr_node *node, size_t n, const mr_real *x,
+static void logarithm1p_derivative(const void *options, size_t n, const mr_real *x,
                                    const mr_real *y, mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     for (size_t i = 0; i < n; i++)
         d[i] = 1 / (1 + x[i]);
 }
 
-static void tangent(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void tangent(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     mr_vtanh(n, x, y);
 }
 
-static void tangent_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void tangent_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                                mr_real *d) {
-    (void)node, (void)x;
+    (void)options, (void)x;
     for (size_t i = 0; i < n; i++)
         d[i] = 1 - y[i] * y[i];
 }
@@ -103,20 +120,20 @@ static void logistic(size_t n, const mr_real *x, mr_real *y) {
         y[i] = (1 + y[i]) / 2;
 }
 
-static void sigmoid(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void sigmoid(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     logistic(n, x, y);
 }
 
-static void sigmoid_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void sigmoid_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                                mr_real *d) {
-    (void)node, (void)x;
+    (void)options, (void)x;
     for (size_t i = 0; i < n; i++)
         d[i] = y[i] * (1 - y[i]);
 }
 
-static void softplus(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void softplus(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] < 0 ? x[i] : -x[i];
     mr_vexp(n, y, y);
@@ -125,53 +142,53 @@ static void softplus(const mr_node *node, size_t n, const mr_real *x, mr_real *y
         y[i] += x[i] > 0 ? x[i] : 0;
 }
 
-static void softplus_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void softplus_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                                 mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     logistic(n, x, d);
 }
 
 // log(exp(x) - 1) = x + log(1 - exp(-x)); for small x the first form is exact, for large the
 // second.
-static void softplus_inverse(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void softplus_inverse(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     for (size_t i = 0; i < n; i++) {
         const double v = (double)x[i];
         y[i] = (mr_real)(v < 1 ? log(expm1(v)) : v + log1p(-exp(-v)));
     }
 }
 
-static void softplus_inverse_derivative(const mr_node *node, size_t n, const mr_real *x,
+static void softplus_inverse_derivative(const void *options, size_t n, const mr_real *x,
                                         const mr_real *y, mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     for (size_t i = 0; i < n; i++)
         d[i] = (mr_real)(-1 / expm1(-(double)x[i]));
 }
 
 // Written so that NaN goes through.
-static void relu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void relu(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] < 0 ? 0 : x[i];
 }
 
-static void relu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void relu_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                             mr_real *d) {
-    (void)node, (void)x;
+    (void)options, (void)x;
     for (size_t i = 0; i < n; i++)
         d[i] = y[i] > 0 ? 1 : 0;
 }
 
-static void silu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void silu(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     logistic(n, x, y);
     for (size_t i = 0; i < n; i++)
         y[i] *= x[i];
 }
 
-static void silu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void silu_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                             mr_real *d) {
-    (void)node;
+    (void)options;
     logistic(n, x, d);
     for (size_t i = 0; i < n; i++)
         d[i] += y[i] * (1 - d[i]);
@@ -186,17 +203,17 @@ static void normal_cdf(size_t n, const mr_real *x, mr_real *y) {
         y[i] = (1 + y[i]) / 2;
 }
 
-static void gelu(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void gelu(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     normal_cdf(n, x, y);
     for (size_t i = 0; i < n; i++)
         y[i] *= x[i];
 }
 
 // Phi(x) + x phi(x); n is at most CHUNK.
-static void gelu_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void gelu_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                             mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     mr_real density[CHUNK] = {0};
     for (size_t i = 0; i < n; i++)
         density[i] = -x[i] * x[i] / 2;
@@ -206,130 +223,136 @@ static void gelu_derivative(const mr_node *node, size_t n, const mr_real *x, con
         d[i] += x[i] * sqrt_half_over_pi * density[i];
 }
 
-static void square(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void square(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * x[i];
 }
 
-static void square_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void square_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                               mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     for (size_t i = 0; i < n; i++)
         d[i] = 2 * x[i];
 }
 
-static void sine(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    (void)node;
+static void sine(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    (void)options;
     mr_vsin(n, x, y);
 }
 
-static void sine_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void sine_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                             mr_real *d) {
-    (void)node, (void)y;
+    (void)options, (void)y;
     mr_vcos(n, x, d);
 }
 
+typedef struct {
+    mr_real low, high;
+} clamp_options;
+
 // Written so that NaN goes through.
-static void clamp(const mr_node *node, size_t n, const mr_real *x, mr_real *y) {
-    const mr_real low = (mr_real)node->number[0], high = (mr_real)node->number[1];
+static void clamp(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    const mr_real low = ((const clamp_options *)options)->low;
+    const mr_real high = ((const clamp_options *)options)->high;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] < low ? low : x[i] > high ? high : x[i];
 }
 
-static void clamp_derivative(const mr_node *node, size_t n, const mr_real *x, const mr_real *y,
+static void clamp_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
                              mr_real *d) {
     (void)y;
-    const mr_real low = (mr_real)node->number[0], high = (mr_real)node->number[1];
+    const mr_real low = ((const clamp_options *)options)->low;
+    const mr_real high = ((const clamp_options *)options)->high;
     for (size_t i = 0; i < n; i++)
         d[i] = x[i] < low || x[i] > high ? 0 : 1;
 }
 
 // ---- The ops
 
-#define UNARY(function, what_it_reads)                                                             \
+#define UNARY_WITH(function_, reads_, size)                                                        \
     {                                                                                              \
-        .name = #function, .reads = what_it_reads, .forward = unary_forward,                       \
-        .backward = unary_backward, .unary = function, .unary_derivative = function##_derivative   \
+        .op = {.name = #function_,                                                                 \
+               .options_size = size,                                                               \
+               .reads = reads_,                                                                    \
+               .forward = unary_forward,                                                           \
+               .backward = unary_backward},                                                        \
+        .function = function_, .derivative = function_##_derivative                                \
     }
+#define UNARY(function_, reads_) UNARY_WITH(function_, reads_, 0)
 
-static const mr_op op_affine = UNARY(affine, 0);
-static const mr_op op_exp = UNARY(exponential, MR_READS_OUTPUT);
-static const mr_op op_log = UNARY(logarithm, MR_READS_INPUTS);
-static const mr_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
-static const mr_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
-static const mr_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
-static const mr_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
-static const mr_op op_softplus_inverse = UNARY(softplus_inverse, MR_READS_INPUTS);
-static const mr_op op_relu = UNARY(relu, MR_READS_OUTPUT);
-static const mr_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
-static const mr_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
-static const mr_op op_square = UNARY(square, MR_READS_INPUTS);
-static const mr_op op_sin = UNARY(sine, MR_READS_INPUTS);
-static const mr_op op_clamp = UNARY(clamp, MR_READS_INPUTS);
+static const unary_op op_affine = UNARY_WITH(affine, 0, sizeof(affine_options));
+static const unary_op op_exp = UNARY(exponential, MR_READS_OUTPUT);
+static const unary_op op_log = UNARY(logarithm, MR_READS_INPUTS);
+static const unary_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
+static const unary_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
+static const unary_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
+static const unary_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
+static const unary_op op_softplus_inverse = UNARY(softplus_inverse, MR_READS_INPUTS);
+static const unary_op op_relu = UNARY(relu, MR_READS_OUTPUT);
+static const unary_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
+static const unary_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
+static const unary_op op_square = UNARY(square, MR_READS_INPUTS);
+static const unary_op op_sin = UNARY(sine, MR_READS_INPUTS);
+static const unary_op op_clamp = UNARY_WITH(clamp, MR_READS_INPUTS, sizeof(clamp_options));
 
-static mr_node *unary_new(const mr_op *op, mr_node *x, double number0, double number1) {
-    mr_node *node = x ? mr_node_of(op, x->cols, x, NULL) : NULL;
-    if (node) {
-        node->number[0] = number0;
-        node->number[1] = number1;
-    }
-    return node;
+static mr_node *unary_new(const unary_op *op, mr_node *x, const void *options) {
+    return x ? mr_node_of(&op->op, x->cols, options, 1, &x) : NULL;
 }
 
 mr_node *mr_affine(mr_node *x, double factor, double shift) {
-    return unary_new(&op_affine, x, factor, shift);
+    return unary_new(&op_affine, x, &(affine_options){(mr_real)factor, (mr_real)shift});
 }
 
 mr_node *mr_clamp(mr_node *x, double low, double high) {
     assert(low <= high);
-    return unary_new(&op_clamp, x, low, high);
+    return unary_new(&op_clamp, x, &(clamp_options){(mr_real)low, (mr_real)high});
 }
 
 mr_node *mr_exp(mr_node *x) {
-    return unary_new(&op_exp, x, 0, 0);
+    return unary_new(&op_exp, x, NULL);
 }
 
 mr_node *mr_log(mr_node *x) {
-    return unary_new(&op_log, x, 0, 0);
+    return unary_new(&op_log, x, NULL);
 }
 
 mr_node *mr_log1p(mr_node *x) {
-    return unary_new(&op_log1p, x, 0, 0);
+    return unary_new(&op_log1p, x, NULL);
 }
 
 mr_node *mr_tanh(mr_node *x) {
-    return unary_new(&op_tanh, x, 0, 0);
+    return unary_new(&op_tanh, x, NULL);
 }
 
 mr_node *mr_sigmoid(mr_node *x) {
-    return unary_new(&op_sigmoid, x, 0, 0);
+    return unary_new(&op_sigmoid, x, NULL);
 }
 
 mr_node *mr_softplus(mr_node *x) {
-    return unary_new(&op_softplus, x, 0, 0);
+    return unary_new(&op_softplus, x, NULL);
 }
 
 mr_node *mr_softplus_inverse(mr_node *x) {
-    return unary_new(&op_softplus_inverse, x, 0, 0);
+    return unary_new(&op_softplus_inverse, x, NULL);
 }
 
 mr_node *mr_relu(mr_node *x) {
-    return unary_new(&op_relu, x, 0, 0);
+    return unary_new(&op_relu, x, NULL);
 }
 
 mr_node *mr_silu(mr_node *x) {
-    return unary_new(&op_silu, x, 0, 0);
+    return unary_new(&op_silu, x, NULL);
 }
 
 mr_node *mr_gelu(mr_node *x) {
-    return unary_new(&op_gelu, x, 0, 0);
+    return unary_new(&op_gelu, x, NULL);
 }
 
 mr_node *mr_square(mr_node *x) {
-    return unary_new(&op_square, x, 0, 0);
+    return unary_new(&op_square, x, NULL);
 }
 
 mr_node *mr_sin(mr_node *x) {
-    return unary_new(&op_sin, x, 0, 0);
+    return unary_new(&op_sin, x, NULL);
 }

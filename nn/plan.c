@@ -1,11 +1,11 @@
-// Planning a graph: which gradients are wanted, who overwrites and who adds, and where everything
-// lies.
+// Planning a graph: which gradients are wanted, which op overwrites a gradient and which adds to
+// it, and where every value and gradient lies in memory.
 //
-// Values and gradients live from the op that writes them to the last op that reads them, on one
-// line of time: op i runs forward at time i and backward at time 2n - i. Two of them may share room
-// when their lives do not meet and they have the same number of columns. The last condition is what
-// lets threads run without waiting for each other: in a shared room, row i always lies at the same
-// place, so a thread never touches the rows of another.
+// The live range of a value or gradient goes from the op that writes it to the last op that reads
+// it. Op i runs forward at time i and backward at time 2n - i. Two of them may share a slot of
+// memory if their live ranges do not overlap and they have the same number of columns. The second
+// condition lets threads run without waiting for each other: row i of a slot is always the same
+// bytes, whichever value lies there, so a thread never writes to the rows of another.
 
 #include "nn/graph_internal.h"
 
@@ -17,20 +17,21 @@ enum {
     TILE = 256, // rows that go through all ops together, where a thread has more than twice as many
 };
 
-/// The life of a value or a gradient.
+/// When a value or a gradient must be in memory.
 typedef struct {
-    size_t birth, death; // both included
-    size_t cols;
-    mr_real **place; // where its address goes
-    size_t room;
-} life;
+    size_t first, last; // times, both included
+    size_t index;       // in the order of the nodes: 2i is the value of node i, 2i + 1 its gradient
+    size_t cols;        // 0: it does not exist
+    mr_real **address;  // where the plan writes its address
+    size_t slot;
+} live_range;
 
-/// Room in the block, taken by one life after another.
+/// A piece of memory for one matrix at a time.
 typedef struct {
     size_t cols;
-    size_t free_after; // death of the last life in it
+    size_t last; // time of the latest range that it was given to
     size_t offset;
-} room;
+} slot;
 
 // ---- Which gradients are wanted
 
@@ -41,7 +42,7 @@ static int find_set(const mr_graph *graph, const mr_params *params) {
     return -1;
 }
 
-static bool is_wall(const mr_node *node) {
+static bool stops_gradient(const mr_node *node) {
     return node->op->backward == NULL;
 }
 
@@ -50,12 +51,12 @@ static void mark_trained(mr_graph *graph) {
         node->set = node->params ? find_set(graph, node->params) : -1;
         if (node->set >= 0)
             node->wants_grad = true;
-        for (size_t k = 0; k < node->n_inputs && !is_wall(node); k++)
+        for (size_t k = 0; k < node->n_inputs && !stops_gradient(node); k++)
             node->wants_grad |= node->input[k]->wants_grad;
     }
 }
 
-// Keeps the wish of a node only where the loss depends on it.
+// Only nodes that the loss depends on keep their gradient.
 static void unmark_unreached(mr_graph *graph, bool *reached) {
     if (graph->loss)
         reached[graph->loss->index] = true;
@@ -66,7 +67,7 @@ static void unmark_unreached(mr_graph *graph, bool *reached) {
     }
 }
 
-// ---- Who overwrites and who adds, in backward order
+// ---- Which op overwrites a gradient and which adds to it, in backward order
 
 static void order_inputs(mr_graph *graph, bool *written) {
     for (mr_node *node = graph->last; node; node = node->previous)
@@ -96,15 +97,15 @@ static mr_status order_params(mr_graph *graph) {
     return MR_OK;
 }
 
-// ---- Lives
+// ---- Live ranges
 
 static size_t backward_time(const mr_graph *graph, const mr_node *node) {
     return 2 * graph->n_nodes - node->index;
 }
 
-static void extend(life *l, size_t time) {
-    if (time > l->death)
-        l->death = time;
+static void extend(live_range *range, size_t time) {
+    if (time > range->last)
+        range->last = time;
 }
 
 static bool reads_inputs_backward(const mr_node *node) {
@@ -112,57 +113,60 @@ static bool reads_inputs_backward(const mr_node *node) {
            (node->op->reads & MR_READS_INPUTS_TRAINED && node->set >= 0);
 }
 
-// lives[2i] is the value of node i, lives[2i + 1] its gradient (cols = 0 where it has none).
-static void find_lives(mr_graph *graph, life *lives) {
+// ranges[2i] is the value of node i, ranges[2i + 1] its gradient.
+static void find_ranges(mr_graph *graph, live_range *ranges) {
     const size_t end = 2 * graph->n_nodes + 1;
     for (mr_node *node = graph->first; node; node = node->next) {
-        life *value = &lives[2 * node->index], *grad = value + 1;
-        const size_t back = backward_time(graph, node);
-        *value = (life){
-            .birth = node->index, .death = node->index, .cols = node->cols, .place = &node->value};
-        if (node->keep)
-            *value = (life){.birth = 0, .death = end, .cols = node->cols, .place = &node->value};
+        live_range *value = &ranges[2 * node->index], *grad = value + 1;
+        const size_t now = node->index, back = backward_time(graph, node);
+        *value = (live_range){.first = node->keep ? 0 : now,
+                              .last = node->keep ? end : now,
+                              .index = 2 * now,
+                              .cols = node->cols,
+                              .address = &node->value};
         if (node->wants_grad) {
-            // Born when the loss seeds it or the last consumer, first on the way back, writes it.
+            // The loss's is set before the way back; another's is first written by the last node
+            // that reads the value, which is found below.
             const bool lasts = node->n_inputs == 0 && node->keep;
-            *grad = (life){.birth = node == graph->loss ? graph->n_nodes : back,
-                           .death = lasts ? end : back,
-                           .cols = node->cols,
-                           .place = &node->grad};
+            *grad = (live_range){.first = node == graph->loss ? graph->n_nodes : back,
+                                 .last = lasts ? end : back,
+                                 .index = 2 * now + 1,
+                                 .cols = node->cols,
+                                 .address = &node->grad};
             if (node->op->reads & MR_READS_OUTPUT)
                 extend(value, back);
         }
         for (size_t k = 0; k < node->n_inputs; k++) {
             mr_node *input = node->input[k];
-            life *input_value = &lives[2 * input->index], *input_grad = input_value + 1;
-            extend(input_value, node->index);
+            live_range *input_value = &ranges[2 * input->index], *input_grad = input_value + 1;
+            extend(input_value, now);
             if (node->wants_grad && reads_inputs_backward(node))
                 extend(input_value, back);
-            if (node->wants_grad && input->wants_grad && back < input_grad->birth)
-                input_grad->birth = back;
+            if (node->wants_grad && input->wants_grad && back < input_grad->first)
+                input_grad->first = back;
         }
     }
 }
 
-// ---- Rooms
+// ---- Slots
 
-static int by_birth(const void *a, const void *b) {
-    const life *x = a, *y = b;
-    if (x->birth != y->birth)
-        return x->birth < y->birth ? -1 : 1;
-    return x->place < y->place
-               ? -1
-               : x->place > y->place; // a total order, so that every run plans alike
+static int compare(size_t a, size_t b) {
+    return a < b ? -1 : a > b;
 }
 
-static size_t take_room(room *rooms, size_t *n_rooms, const life *l) {
-    size_t r = 0;
-    while (r < *n_rooms && !(rooms[r].cols == l->cols && rooms[r].free_after < l->birth))
-        r++;
-    if (r == *n_rooms)
-        rooms[(*n_rooms)++] = (room){.cols = l->cols};
-    rooms[r].free_after = l->death;
-    return r;
+static int by_start(const void *a, const void *b) {
+    const live_range *x = a, *y = b;
+    return x->first != y->first ? compare(x->first, y->first) : compare(x->index, y->index);
+}
+
+static size_t take_slot(slot *slots, size_t *n_slots, const live_range *range) {
+    size_t s = 0;
+    while (s < *n_slots && !(slots[s].cols == range->cols && slots[s].last < range->first))
+        s++;
+    if (s == *n_slots)
+        slots[(*n_slots)++] = (slot){.cols = range->cols};
+    slots[s].last = range->last;
+    return s;
 }
 
 static size_t round_up(size_t n_bytes) {
@@ -170,31 +174,31 @@ static size_t round_up(size_t n_bytes) {
 }
 
 // Rows of the matrices that ops work on.
-static size_t room_rows(const mr_graph *graph) {
+static size_t slot_rows(const mr_graph *graph) {
     return graph->tile > 0 ? graph->tile * (size_t)graph->n_threads : graph->max_rows;
 }
 
-static mr_status place_all(mr_graph *graph, life *lives, size_t n_lives, room *rooms) {
-    size_t n_rooms = 0, n_bytes = ALIGNMENT;
-    qsort(lives, n_lives, sizeof *lives, by_birth);
-    for (size_t i = 0; i < n_lives; i++)
-        if (lives[i].cols > 0)
-            lives[i].room = take_room(rooms, &n_rooms, &lives[i]);
-    for (size_t r = 0; r < n_rooms; r++) {
-        rooms[r].offset = n_bytes / sizeof(mr_real);
-        n_bytes += round_up(room_rows(graph) * rooms[r].cols * sizeof(mr_real));
+static mr_status place_all(mr_graph *graph, live_range *ranges, size_t n_ranges, slot *slots) {
+    size_t n_slots = 0, n_bytes = ALIGNMENT;
+    qsort(ranges, n_ranges, sizeof *ranges, by_start);
+    for (size_t i = 0; i < n_ranges; i++)
+        if (ranges[i].cols > 0)
+            ranges[i].slot = take_slot(slots, &n_slots, &ranges[i]);
+    for (size_t s = 0; s < n_slots; s++) {
+        slots[s].offset = n_bytes / sizeof(mr_real);
+        n_bytes += round_up(slot_rows(graph) * slots[s].cols * sizeof(mr_real));
     }
     graph->memory = aligned_alloc(ALIGNMENT, n_bytes);
     if (!graph->memory)
         return mr_fail_memory("a graph's values");
     memset(graph->memory, 0, n_bytes);
-    for (size_t i = 0; i < n_lives; i++)
-        if (lives[i].cols > 0)
-            *lives[i].place = graph->memory + rooms[lives[i].room].offset;
+    for (size_t i = 0; i < n_ranges; i++)
+        if (ranges[i].cols > 0)
+            *ranges[i].address = graph->memory + slots[ranges[i].slot].offset;
     return MR_OK;
 }
 
-// What the caller sees, where ops see but a tile of it.
+// The whole matrices that the caller sees, if ops work on tiles of them.
 static mr_status give_whole(mr_graph *graph) {
     for (mr_node *node = graph->first; node && graph->tile > 0; node = node->next) {
         const size_t n_bytes = graph->max_rows * node->cols * sizeof(mr_real);
@@ -221,11 +225,11 @@ static mr_status give_threads_gradients(mr_graph *graph) {
 
 static mr_status lay_out(mr_graph *graph) {
     mr_status status;
-    const size_t n_lives = 2 * graph->n_nodes;
+    const size_t n_ranges = 2 * graph->n_nodes;
     bool *flags = calloc(2 * graph->n_nodes, sizeof *flags); // reached, then written
-    life *lives = calloc(n_lives, sizeof *lives);
-    room *rooms = calloc(n_lives, sizeof *rooms);
-    if (!flags || !lives || !rooms) {
+    live_range *ranges = calloc(n_ranges, sizeof *ranges);
+    slot *slots = calloc(n_ranges, sizeof *slots);
+    if (!flags || !ranges || !slots) {
         status = mr_fail_memory("a graph's plan");
         goto done;
     }
@@ -233,14 +237,14 @@ static mr_status lay_out(mr_graph *graph) {
     unmark_unreached(graph, flags);
     order_inputs(graph, flags + graph->n_nodes);
     MR_TRY(order_params(graph));
-    find_lives(graph, lives);
-    MR_TRY(place_all(graph, lives, n_lives, rooms));
+    find_ranges(graph, ranges);
+    MR_TRY(place_all(graph, ranges, n_ranges, slots));
     MR_TRY(give_whole(graph));
     MR_TRY(give_threads_gradients(graph));
 done:
     free(flags);
-    free(lives);
-    free(rooms);
+    free(ranges);
+    free(slots);
     return status;
 }
 

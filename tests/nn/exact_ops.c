@@ -147,6 +147,9 @@ static mr_node *op_tanh_log_det(leaves *x) {
 static mr_node *op_concat(leaves *x) {
     return mr_concat(x->column, x->b);
 }
+static mr_node *op_concat_all(leaves *x) {
+    return mr_concat_all(4, (mr_node *[]){x->a, x->column, x->b, x->a});
+}
 static mr_node *op_slice(leaves *x) {
     return mr_slice(x->a, 1, 2);
 }
@@ -248,6 +251,7 @@ static const op_case cases[] = {
     {"row_norm", op_row_norm},
     {"tanh_log_det", op_tanh_log_det},
     {"concat", op_concat},
+    {"concat of four, one of them twice", op_concat_all},
     {"slice", op_slice},
     {"columns, one twice", op_columns},
     {"param_rows", op_param_rows},
@@ -400,7 +404,7 @@ Test(ops, triangular_solves_invert_the_products) {
     leaves_free(&x);
 }
 
-Test(ops, no_gradient_goes_through_a_wall) {
+Test(ops, no_gradient_goes_through_stop_gradient) {
     leaves x = leaves_new(1);
     mr_node *loss = weighted(&x, mr_mul(x.a, mr_stop_gradient(x.b)));
     cr_assert_eq(mr_graph_plan(x.graph, loss, 0, NULL), MR_OK);

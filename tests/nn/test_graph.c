@@ -193,7 +193,7 @@ static mr_node *let_go(mr_node *node) {
     return node;
 }
 
-// A chain long enough that rooms are taken over many times; with `keeps` every value has a room of
+// A chain long enough that slots are reused many times; with `keeps` every value has a slot of
 // its own.
 static mr_node *chain(mr_node *y, bool keeps) {
     mr_node *(*const hold)(mr_node *) = keeps ? mr_keep : let_go;

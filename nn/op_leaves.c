@@ -1,0 +1,49 @@
+// Nodes without inputs: values that the caller fills in, and parameters.
+
+#include "nn/graph_internal.h"
+
+#include <string.h>
+
+static void nothing(const mr_node *node, mr_rows rows) {
+    (void)node, (void)rows;
+}
+
+static const mr_op op_input = {.name = "input", .forward = nothing, .backward = nothing};
+
+mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad) {
+    mr_node *node = mr_leaf_new(graph, &op_input, cols, NULL);
+    if (node) {
+        node->keep = true;
+        node->wants_grad = wants_grad;
+    }
+    return node;
+}
+
+static void param_rows_forward(const mr_node *node, mr_rows rows) {
+    for (size_t i = rows.first; i < rows.first + rows.n; i++)
+        memcpy(mr_row(node->value, node, i), mr_node_param(node, 0),
+               node->cols * sizeof *node->value);
+}
+
+static void param_rows_backward(const mr_node *node, mr_rows rows) {
+    mr_real *gradient = mr_node_param_grad(node, 0, rows.thread);
+    for (size_t i = 0; i < rows.n; i++)
+        mr_put(mr_node_adds_param(node, 0, rows) || i > 0, node->cols,
+               mr_row(node->grad, node, rows.first + i), gradient);
+}
+
+static const mr_op op_param_rows = {
+    .name = "param_rows",
+    .forward = param_rows_forward,
+    .backward = param_rows_backward,
+};
+
+mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param) {
+    if (!graph || graph->failed) // a conditioner without a node may be one that failed
+        return NULL;
+    assert(param.rows == 1);
+    mr_node *node = mr_leaf_new(graph, &op_param_rows, param.cols, NULL);
+    if (node)
+        mr_node_use(node, params, 1, &param);
+    return node;
+}
