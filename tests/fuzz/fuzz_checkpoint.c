@@ -7,22 +7,22 @@
 
 static void go_on(mr_trainer *t) {
     size_t n_lost = 0;
-    if (!fuzz_is_fine(mr_trainer_resume_episodes(t, &n_lost)))
+    mr_collector *c = &t->collector;
+    if (!fuzz_is_fine(mr_collector_resume(c, t->updater.replay, &n_lost)))
         return;
-    for (size_t i = 0; i < t->n_envs; i++)
-        assert(t->actions[i].n <= (size_t)t->rollout[i].episode_length);
-    if (mr_replay_size(t->replay) > 0)
-        fuzz_is_fine(mr_trainer_update(t));
+    for (size_t i = 0; i < c->n_envs; i++)
+        assert(c->log[i].n <= (size_t)c->episode[i].length);
+    if (mr_replay_size(t->updater.replay) > 0)
+        fuzz_is_fine(mr_updater_update(&t->updater));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
     static mr_settings settings;
-    mr_trainer t = {.settings = &settings};
+    mr_trainer t;
+    mr_engine engine;
     fuzz_small_run(&settings);
-    assert(mr_trainer_build(&t) == MR_OK);
-    const mr_settings used = mr_trainer_used_settings(&t);
-    mr_checkpoint checkpoint = mr_trainer_checkpoint(&t, &used);
-    if (fuzz_is_fine(mr_checkpoint_load(&checkpoint, fuzz_file(data, n_bytes))))
+    assert(mr_trainer_build(&t, &settings, NULL, NULL, false) == MR_OK);
+    if (fuzz_is_fine(mr_trainer_load_checkpoint(&t, fuzz_file(data, n_bytes), &engine)))
         go_on(&t);
     mr_trainer_close(&t);
     return 0;

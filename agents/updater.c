@@ -1,0 +1,143 @@
+// Updating: agent, replay buffer, batches and intrinsic reward, built from the settings of a run.
+
+#include "agents/updater.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "agents/checkpoint.h"
+
+// ---- Building
+
+static double decay_rate(const mr_settings *s) {
+    const double last_fraction = 0.001; // of the intrinsic reward, at the last step
+    return s->bonus_decay_rate.automatic ? 1 - pow(last_fraction, 1 / (double)s->steps)
+                                         : s->bonus_decay_rate.value;
+}
+
+static mr_status make_bonus(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
+    const mr_settings *s = u->settings;
+    const mr_bonus_options options = {.kind = s->bonus,
+                                      .flow = s->bonus_flow,
+                                      .scale = s->bonus_scale,
+                                      .decay = s->bonus_decay,
+                                      .decay_rate = decay_rate(s),
+                                      .features = s->bonus_features,
+                                      .normalize = s->bonus_normalize,
+                                      .n_steps = s->steps,
+                                      .batch_size = s->batch_size,
+                                      .n_envs = n_envs,
+                                      .seed = s->seed,
+                                      .n_threads = mr_settings_threads(s->threads)};
+    return strcmp(s->bonus, "none") == 0 ? MR_OK : mr_bonus_new(&options, env, &u->bonus);
+}
+
+static bool has_intrinsic_critic(const mr_updater *u) {
+    return u->bonus && strcmp(u->settings->bonus_critic, "separate") == 0;
+}
+
+static mr_status make_batches(mr_updater *u, const mr_env_spec *env) {
+    const mr_settings *s = u->settings;
+    const mr_batch_options options = {.batch_size = s->batch_size,
+                                      .gamma = s->gamma,
+                                      .reward_scale = s->reward_scale,
+                                      .bonus = u->bonus,
+                                      .is_separate = has_intrinsic_critic(u),
+                                      .seed = s->seed};
+    return mr_batch_maker_new(&options, env->obs_dim, env->act_dim, &u->batches);
+}
+
+static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
+    const mr_settings *s = u->settings;
+    const mr_policy_spec spec = {.env = mr_env_is_remote(s->env) ? env->name : s->env,
+                                 .env_set = s->env_set,
+                                 .task = s->task,
+                                 .engine = env->engine,
+                                 .engine_version = env->engine_version,
+                                 .obs_dim = env->obs_dim,
+                                 .act_dim = env->act_dim,
+                                 .act_low = env->act_low,
+                                 .act_high = env->act_high,
+                                 .hidden = s->hidden};
+    const mr_agent_setup setup = {.batch_size = s->batch_size,
+                                  .n_envs = n_envs,
+                                  .hidden = s->hidden,
+                                  .has_intrinsic = has_intrinsic_critic(u),
+                                  .intrinsic_hidden = s->bonus_hidden,
+                                  .seed = s->seed,
+                                  .n_threads = mr_settings_threads(s->threads)};
+    const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,
+                                          mr_settings_agent_options(s), &u->agent);
+    return status == MR_OK ? mr_policy_prepare(mr_agent_policy(u->agent), n_envs) : status;
+}
+
+mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_env_spec *env,
+                          size_t n_envs) {
+    mr_status status;
+    *u = (mr_updater){.settings = settings};
+    MR_TRY(make_bonus(u, env, n_envs));
+    MR_TRY(make_batches(u, env));
+    MR_TRY(make_agent(u, env, n_envs));
+    MR_TRY(mr_replay_new(settings->buffer_size, n_envs, env->obs_dim, env->act_dim, &u->replay));
+done:
+    return status;
+}
+
+void mr_updater_close(mr_updater *u) {
+    mr_agent_free(u->agent);
+    mr_batch_maker_free(u->batches);
+    mr_bonus_free(u->bonus);
+    mr_replay_free(u->replay);
+}
+
+// ---- Learning
+
+void mr_updater_observe(mr_updater *u, const mr_collected *collected) {
+    if (u->bonus)
+        mr_bonus_visit(u->bonus, collected->has_stepped, collected->next_obs);
+}
+
+mr_status mr_updater_update(mr_updater *u) {
+    mr_status status;
+    const mr_batch *batch;
+    MR_TRY(mr_batch_draw(u->batches, u->replay, mr_agent_n_updates(u->agent), &batch));
+    MR_TRY(mr_agent_update(u->agent, batch));
+    if (u->bonus)
+        mr_bonus_train(u->bonus);
+done:
+    return status;
+}
+
+// ---- Checkpoints
+
+static mr_number step_updates(mr_updater *u) {
+    return (mr_number){.name = "loop.n_step_updates",
+                       .value = &u->n_step_updates,
+                       .n = 1,
+                       .is_optional = true,
+                       .is_count = true};
+}
+
+mr_status mr_updater_write(mr_updater *u, mr_tensors_writer *writer) {
+    mr_status status;
+    const mr_number n_step_updates = step_updates(u);
+    MR_TRY(mr_numbers_write(1, &n_step_updates, writer));
+    MR_TRY(mr_agent_write(u->agent, writer));
+    MR_TRY(mr_replay_write(u->replay, writer));
+    if (u->bonus)
+        MR_TRY(mr_bonus_write(u->bonus, writer));
+done:
+    return status;
+}
+
+mr_status mr_updater_read(mr_updater *u, const mr_tensors *file) {
+    mr_status status;
+    const mr_number n_step_updates = step_updates(u);
+    MR_TRY(mr_numbers_read(1, &n_step_updates, file));
+    MR_TRY(mr_agent_read(u->agent, file));
+    MR_TRY(mr_replay_read(u->replay, file));
+    if (u->bonus)
+        MR_TRY(mr_bonus_read(u->bonus, file));
+done:
+    return status;
+}
