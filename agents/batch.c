@@ -1,44 +1,72 @@
-// Making batches.
+// Making batches: the way of a reward from the replay buffer to the agent.
 
 #include "agents/batch.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "agents/checkpoint.h"
+
+/// The discounted returns of a run, observed step by step. All doubles: a file has each by name.
+typedef struct {
+    double *running;      // [n_envs] G of the present episodes
+    double n;             // steps observed
+    double mean, squares; // of G; sum of squared distances from the mean (Welford 1962)
+} returns;
 
 struct mr_batch_maker {
     mr_batch_options options;
+    size_t obs_dim;
+    returns returns;
     mr_transitions drawn;
-    mr_real *intrinsic; // [batch_size]
+    mr_real *score;     // [batch_size] b after one step
+    mr_real *intrinsic; // [batch_size] B
     mr_batch batch;     // of the latest draw
 };
 
+static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
+    const size_t n = m->options.batch_size, obs_dim = m->obs_dim, n_step = m->options.n_step;
+    const bool needs_path = m->options.bonus && n_step > 1;
+    mr_transitions *d = &m->drawn;
+    *d =
+        (mr_transitions){.obs = calloc(n * obs_dim, sizeof(mr_real)),
+                         .act = calloc(n * act_dim, sizeof(mr_real)),
+                         .reward = calloc(n, sizeof(mr_real)),
+                         .discount = calloc(n, sizeof(mr_real)),
+                         .next_obs = calloc(n * obs_dim, sizeof(mr_real)),
+                         .n_steps = calloc(n, sizeof(size_t)),
+                         .path = needs_path ? calloc(n_step * n * obs_dim, sizeof(mr_real)) : NULL};
+    m->score = calloc(n, sizeof *m->score);
+    m->intrinsic = calloc(n, sizeof *m->intrinsic);
+    m->returns.running = calloc(m->options.n_envs, sizeof *m->returns.running);
+    const bool is_whole = d->obs && d->act && d->reward && d->discount && d->next_obs &&
+                          d->n_steps && (d->path || !needs_path) && m->score && m->intrinsic &&
+                          m->returns.running;
+    return is_whole ? MR_OK : mr_fail_memory("the batches");
+}
+
 mr_status mr_batch_maker_new(const mr_batch_options *options, size_t obs_dim, size_t act_dim,
                              mr_batch_maker **out) {
-    const size_t n = options->batch_size;
+    mr_status status;
     mr_batch_maker *m = calloc(1, sizeof *m);
     if (!m)
         return mr_fail_memory("the batches");
     m->options = *options;
-    m->drawn = (mr_transitions){.obs = calloc(n * obs_dim, sizeof(mr_real)),
-                                .act = calloc(n * act_dim, sizeof(mr_real)),
-                                .reward = calloc(n, sizeof(mr_real)),
-                                .discount = calloc(n, sizeof(mr_real)),
-                                .next_obs = calloc(n * obs_dim, sizeof(mr_real))};
-    m->intrinsic = calloc(n, sizeof *m->intrinsic);
-    const mr_transitions *d = &m->drawn;
-    if (!d->obs || !d->act || !d->reward || !d->discount || !d->next_obs || !m->intrinsic) {
-        mr_batch_maker_free(m);
-        return mr_fail_memory("the batches");
-    }
+    m->obs_dim = obs_dim;
+    MR_TRY(allocate(m, act_dim));
     m->batch =
-        (mr_batch){.n = n,
-                   .obs = d->obs,
-                   .act = d->act,
-                   .reward = d->reward,
-                   .discount = d->discount,
-                   .next_obs = d->next_obs,
+        (mr_batch){.n = options->batch_size,
+                   .obs = m->drawn.obs,
+                   .act = m->drawn.act,
+                   .reward = m->drawn.reward,
+                   .discount = m->drawn.discount,
+                   .next_obs = m->drawn.next_obs,
                    .intrinsic = options->bonus && options->is_separate ? m->intrinsic : NULL};
     *out = m;
-    return MR_OK;
+    m = NULL;
+done:
+    mr_batch_maker_free(m);
+    return status;
 }
 
 void mr_batch_maker_free(mr_batch_maker *m) {
@@ -49,30 +77,103 @@ void mr_batch_maker_free(mr_batch_maker *m) {
     free(m->drawn.reward);
     free(m->drawn.discount);
     free(m->drawn.next_obs);
+    free(m->drawn.n_steps);
+    free(m->drawn.path);
+    free(m->score);
     free(m->intrinsic);
+    free(m->returns.running);
     free(m);
 }
 
-// The intrinsic reward is that of the present moment: it is not stored with the transitions.
-static mr_status add_intrinsic(mr_batch_maker *m) {
+// ---- The deviation of the discounted return
+
+void mr_batch_observe(mr_batch_maker *m, const mr_step *step, const bool *is_first) {
+    returns *r = &m->returns;
+    for (size_t i = 0; i < m->options.n_envs; i++) {
+        if (step[i].lost)
+            continue;
+        r->running[i] = (is_first[i] ? 0 : m->options.gamma * r->running[i]) + step[i].reward;
+        const double distance = r->running[i] - r->mean;
+        r->n++;
+        r->mean += distance / r->n;
+        r->squares += distance * (r->running[i] - r->mean);
+    }
+}
+
+// Returns that have not varied divide by 1: there is nothing to tell rewards apart by.
+static double reward_factor(const mr_batch_maker *m) {
+    const double least_std = 1e-8; // that is not rounding
+    const returns *r = &m->returns;
+    const double std = r->n > 0 ? sqrt(r->squares / r->n) : 0;
+    const bool divides = m->options.normalize_reward && std > least_std;
+    return divides ? m->options.reward_scale / std : m->options.reward_scale;
+}
+
+// ---- Drawing
+
+static const mr_real *states_after(const mr_batch_maker *m, size_t k) {
+    return m->drawn.path ? m->drawn.path + k * m->batch.n * m->obs_dim : m->drawn.next_obs;
+}
+
+// B. The bonus takes the states after the first step for its batch.
+static mr_status sum_intrinsic(mr_batch_maker *m) {
     mr_bonus *bonus = m->options.bonus;
-    const mr_status status = mr_bonus_score(bonus, m->drawn.next_obs, m->intrinsic);
-    if (status != MR_OK)
-        return status;
-    m->batch.beta = mr_bonus_beta(bonus);
-    const mr_real beta = (mr_real)m->batch.beta;
-    for (size_t i = 0; i < m->batch.n && !m->batch.intrinsic; i++)
-        m->drawn.reward[i] += beta * m->intrinsic[i];
-    return MR_OK;
+    const mr_status status = mr_bonus_score(bonus, states_after(m, 0), m->intrinsic);
+    double discount = 1;
+    for (size_t k = 1; k < m->options.n_step && status == MR_OK; k++) {
+        discount *= m->options.gamma;
+        mr_bonus_score_more(bonus, states_after(m, k), m->score);
+        for (size_t i = 0; i < m->batch.n; i++)
+            if (k < m->drawn.n_steps[i])
+                m->intrinsic[i] += (mr_real)discount * m->score[i];
+    }
+    return status;
 }
 
 mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, uint64_t index,
                         const mr_batch **out) {
+    mr_status status = MR_OK;
     const mr_batch_options *o = &m->options;
     mr_random which = mr_random_stream(o->seed, MR_STREAM_REPLAY, index);
-    mr_replay_sample(replay, &which, o->batch_size, o->gamma, &m->drawn);
+    const mr_real factor = (mr_real)reward_factor(m);
+    mr_replay_sample(replay, &which, o->batch_size, o->n_step, o->gamma, &m->drawn);
     for (size_t i = 0; i < o->batch_size; i++)
-        m->drawn.reward[i] *= (mr_real)o->reward_scale;
+        m->drawn.reward[i] *= factor;
     *out = &m->batch;
-    return o->bonus ? add_intrinsic(m) : MR_OK;
+    if (!o->bonus)
+        return MR_OK;
+    MR_TRY(sum_intrinsic(m));
+    m->batch.beta = mr_bonus_beta(o->bonus);
+    for (size_t i = 0; i < o->batch_size && !m->batch.intrinsic; i++)
+        m->drawn.reward[i] += (mr_real)m->batch.beta * m->intrinsic[i];
+done:
+    return status;
+}
+
+// ---- Checkpoints
+
+enum { N_NUMBERS = 4 };
+
+static void list_numbers(mr_batch_maker *m, mr_number out[N_NUMBERS]) {
+    returns *r = &m->returns;
+    const mr_number numbers[N_NUMBERS] = {
+        {"returns.running", r->running, m->options.n_envs, false, false},
+        {"returns.n", &r->n, 1, false, true},
+        {"returns.mean", &r->mean, 1, false, false},
+        {"returns.squares", &r->squares, 1, false, false},
+    };
+    for (size_t i = 0; i < N_NUMBERS; i++)
+        out[i] = numbers[i];
+}
+
+mr_status mr_batch_write(mr_batch_maker *m, mr_tensors_writer *writer) {
+    mr_number numbers[N_NUMBERS];
+    list_numbers(m, numbers);
+    return m->options.normalize_reward ? mr_numbers_write(N_NUMBERS, numbers, writer) : MR_OK;
+}
+
+mr_status mr_batch_read(mr_batch_maker *m, const mr_tensors *file) {
+    mr_number numbers[N_NUMBERS];
+    list_numbers(m, numbers);
+    return m->options.normalize_reward ? mr_numbers_read(N_NUMBERS, numbers, file) : MR_OK;
 }

@@ -1,9 +1,20 @@
 /// Batches for an agent: drawn from the replay buffer, with rewards and discounts that are final.
 ///
-///     r = reward_scale (sum_k gamma^k r_{t+k}) + beta b(s'),   discount = gamma^n or 0
+/// An agent only sees the result; what a reward is made of is decided here, in this order:
 ///
-/// What a reward is made of (scale, n-step return, intrinsic reward) is decided here, between the
-/// replay buffer and the agent; an agent only sees the result.
+///     R = sum_{k<m} gamma^k r_{t+k}              n-step return of the task's rewards as they were
+///     R = R reward_scale / std(G)                std(G) is 1 without normalize_reward
+///     B = sum_{k<m} gamma^k b(s_{t+k+1})         intrinsic rewards, of the bonus as it is now
+///     reward = R + beta B,  discount = gamma^m   or reward = R and intrinsic = B, valued apart
+///
+/// m is n_step, or less if the episode ends before: a termination has discount 0, a truncation is
+/// bootstrapped from its last observation. Rewards of the steps between are those of the actions
+/// that were taken, with no correction for the policy's change since.
+///
+/// G is the discounted return of each environment up to each of its steps, G <- gamma G + r,
+/// beginning anew with each episode; std(G) is over all steps of the run so far (as XQC,
+/// arXiv:2509.25174, and SimbaV2, arXiv:2502.15280, scale rewards). The replay buffer holds rewards
+/// as the task gave them, so that all of them are always divided by the same number.
 #pragma once
 
 #include "agents/bonus.h"
@@ -17,7 +28,7 @@ typedef struct {
     const mr_real *reward;    // [n]
     const mr_real *discount;  // [n] what the value of next_obs is multiplied by; 0: the end
     const mr_real *next_obs;  // [n x obs_dim]
-    const mr_real *intrinsic; // [n] b of next_obs, to be valued apart; NULL: part of the reward
+    const mr_real *intrinsic; // [n] B, to be valued apart; NULL: part of the reward
     double beta;              // what an intrinsic value of 1 is worth now
 } mr_batch;
 
@@ -25,10 +36,13 @@ typedef struct mr_batch_maker mr_batch_maker;
 
 typedef struct {
     size_t batch_size;
+    size_t n_envs; // whose rewards are observed at a time
+    size_t n_step;
     double gamma;
-    double reward_scale; // what the task's rewards are multiplied by
-    mr_bonus *bonus;     // borrowed; NULL: none
-    bool is_separate;    // the intrinsic reward is valued apart, not added
+    double reward_scale;
+    bool normalize_reward;
+    mr_bonus *bonus;  // borrowed; NULL: none
+    bool is_separate; // the intrinsic reward is valued apart, not added
     uint64_t seed;
 } mr_batch_options;
 
@@ -37,8 +51,19 @@ mr_status mr_batch_maker_new(const mr_batch_options *options, size_t obs_dim, si
                              mr_batch_maker **out);
 void mr_batch_maker_free(mr_batch_maker *maker);
 
+/// Takes the rewards of a step of all environments into std(G).
+///
+///   step      [n_envs] one that was lost (mr_step.lost) has no reward
+///   is_first  [n_envs] it was the first step of an episode
+void mr_batch_observe(mr_batch_maker *maker, const mr_step *step, const bool *is_first);
+
 /// Draws a batch from stream (seed, replay, index), each transition uniformly, and scores its
 /// intrinsic rewards. The batch is valid until the next call. Allocates nothing after the bonus has
 /// begun. Fails as mr_bonus_score does. The replay buffer is not empty.
 mr_status mr_batch_draw(mr_batch_maker *maker, const mr_replay *replay, uint64_t index,
                         const mr_batch **out);
+
+/// Adds the state of std(G) to a checkpoint if rewards are normalised; the data is borrowed until
+/// the file is written. Reads it back; on failure it is partly overwritten.
+mr_status mr_batch_write(mr_batch_maker *maker, mr_tensors_writer *writer);
+mr_status mr_batch_read(mr_batch_maker *maker, const mr_tensors *file);

@@ -92,6 +92,7 @@ struct mr_bonus {
     mr_coverage *coverage; // NULL: none (yet)
     mr_real *u;            // [n_envs x chosen features] of new states
     mr_real *scored;       // [batch_size x chosen features] of the latest batch
+    mr_real *more;         // [batch_size x chosen features] of other states
     double *novelty;       // [most rows]
     state state;
 };
@@ -144,8 +145,9 @@ static mr_status allocate(mr_bonus *b) {
     const size_t n_chosen = mr_scaled_features_n_chosen(b->features);
     b->u = calloc(b->options.n_envs * n_chosen, sizeof *b->u);
     b->scored = calloc(b->options.batch_size * n_chosen, sizeof *b->scored);
+    b->more = calloc(b->options.batch_size * n_chosen, sizeof *b->more);
     b->novelty = calloc(max_rows(b), sizeof *b->novelty);
-    return b->u && b->scored && b->novelty ? MR_OK : mr_fail_memory("the bonus");
+    return b->u && b->scored && b->more && b->novelty ? MR_OK : mr_fail_memory("the bonus");
 }
 
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out) {
@@ -176,6 +178,7 @@ void mr_bonus_free(mr_bonus *b) {
     mr_scaled_features_free(b->features);
     free(b->u);
     free(b->scored);
+    free(b->more);
     free(b->novelty);
     free(b);
 }
@@ -287,13 +290,21 @@ double mr_bonus_beta(const mr_bonus *b) {
     return b->options.scale * b->schedule->share(&b->options, b->state.n_visited);
 }
 
-// A state that even the last good net has no number for is worth what others are.
-static void score_batch(mr_bonus *b, const mr_real *obs) {
-    mr_scaled_features_apply(b->features, b->options.batch_size, obs, b->scored);
-    mr_novelty_score(b->net, b->options.batch_size, b->scored, b->novelty);
+// Standardises states to `u` and computes their novelty, in the features' own units. A state for
+// which even the last good net has no finite novelty counts as average.
+static void compute_novelty(mr_bonus *b, const mr_real *obs, mr_real *u) {
+    const size_t n = b->options.batch_size;
+    mr_scaled_features_apply(b->features, n, obs, u);
+    mr_novelty_score(b->net, n, u, b->novelty);
     const double shift = own_units(b);
-    for (size_t i = 0; i < b->options.batch_size; i++)
+    for (size_t i = 0; i < n; i++)
         b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + shift : b->state.mean;
+}
+
+static void normalise_novelty(const mr_bonus *b, mr_real *out) {
+    const double std = sqrt(b->state.variance);
+    for (size_t i = 0; i < b->options.batch_size; i++)
+        out[i] = (mr_real)b->normalizer->of(b->novelty[i], b->state.mean, std);
 }
 
 mr_status mr_bonus_score(mr_bonus *b, const mr_real *obs, mr_real *out) {
@@ -305,13 +316,20 @@ mr_status mr_bonus_score(mr_bonus *b, const mr_real *obs, mr_real *out) {
     const mr_status status = b->net ? MR_OK : begin(b, obs);
     if (status != MR_OK)
         return status;
-    score_batch(b, obs);
+    compute_novelty(b, obs, b->scored);
     follow(b);
     sum_up(b);
-    const double std = sqrt(b->state.variance);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (mr_real)b->normalizer->of(b->novelty[i], b->state.mean, std);
+    normalise_novelty(b, out);
     return MR_OK;
+}
+
+void mr_bonus_score_more(mr_bonus *b, const mr_real *obs, mr_real *out) {
+    if (!b->net) {
+        memset(out, 0, b->options.batch_size * sizeof *out);
+        return;
+    }
+    compute_novelty(b, obs, b->more);
+    normalise_novelty(b, out);
 }
 
 void mr_bonus_train(mr_bonus *b) {

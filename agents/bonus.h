@@ -53,8 +53,14 @@ void mr_bonus_visit(mr_bonus *bonus, const bool *visited, const double *obs);
 ///   obs  [batch_size x obs_dim]
 mr_status mr_bonus_score(mr_bonus *bonus, const mr_real *obs, mr_real *out);
 
-/// Trains the net on the batch that was scored last, if it is its turn (mr_bonus_kind.train_every).
-/// Before the net is built it does nothing. Allocates nothing.
+/// Scores other states by the net and the statistics as they are, and changes neither: the b of
+/// each, out [batch_size]; 0 before the net is built. Allocates nothing.
+///
+///   obs  [batch_size x obs_dim]
+void mr_bonus_score_more(mr_bonus *bonus, const mr_real *obs, mr_real *out);
+
+/// Trains the net on the batch that mr_bonus_score scored last, if it is its turn
+/// (mr_bonus_kind.train_every). Before the net is built it does nothing. Allocates nothing.
 void mr_bonus_train(mr_bonus *bonus);
 
 /// beta_t: what a b of 1 is worth now.

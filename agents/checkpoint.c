@@ -72,15 +72,17 @@ static bool is_same_value(const mr_setting *setting, const char *saved, const ch
     return strcmp(saved_now, text) == 0;
 }
 
+// A setting that the file does not have is of a later version: the run had its default.
 static mr_status check_settings(const mr_tensors *file, const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
         char key[KEY_SIZE], text[MR_MAX_TEXT];
         name_setting(setting, key);
         mr_setting_format(setting, settings, text, sizeof text);
-        const char *saved = mr_tensors_note(file, key);
-        if (!saved || !mr_setting_is_used(setting, settings) ||
-            is_same_value(setting, saved, text) || mr_setting_may_change(setting, settings))
+        const char *noted = mr_tensors_note(file, key);
+        const char *saved = noted ? noted : setting->initial;
+        if (!mr_setting_is_used(setting, settings) || is_same_value(setting, saved, text) ||
+            mr_setting_may_change(setting, settings))
             continue;
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but the run goes on only with the %.200s that it was begun "

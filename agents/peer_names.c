@@ -22,6 +22,8 @@ static const peer_name table[] = {
     {"ent_coef", sb3, {"alpha"}, NULL},
     {"gradient_steps", sb3, {"updates_per_step"}, NULL},
     {"train_freq", sb3, {"updates_per_step"}, "updates follow every step"},
+    {"n_steps", sb3, {"n_step"}, NULL},
+    {"norm_reward", sb3, {"normalize_reward"}, NULL},
     {"target_update_interval", sb3, {"tau"}, "targets move at every update"},
     {"policy_kwargs", sb3, {"hidden", "policy"}, NULL},
     {"net_arch", sb3, {"hidden"}, NULL},

@@ -154,19 +154,39 @@ static void copy_row(size_t n, const float *from, mr_real *to) {
         to[j] = (mr_real)from[j];
 }
 
-void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
-                      mr_transitions *out) {
-    assert(replay->n_transitions > 0);
+static bool is_followed_by_step(const mr_replay *replay, size_t slot) {
+    return replay->kind[slot] == STEP && can_be_drawn(replay, next_slot(replay, slot));
+}
+
+// Row `i` of `n`, from the step in `slot` on. A ring has at least one slot that can't be drawn, so
+// that no path runs into itself.
+static void copy_path(const mr_replay *replay, size_t slot, size_t n_step, double gamma, size_t i,
+                      size_t n, mr_transitions *out) {
     const size_t obs_dim = replay->obs_dim, act_dim = replay->act_dim;
-    for (size_t i = 0; i < n; i++) {
-        const size_t slot = draw_slot(replay, random);
-        copy_row(obs_dim, replay->obs + slot * obs_dim, out->obs + i * obs_dim);
-        copy_row(obs_dim, replay->obs + next_slot(replay, slot) * obs_dim,
-                 out->next_obs + i * obs_dim);
-        copy_row(act_dim, replay->act + slot * act_dim, out->act + i * act_dim);
-        out->reward[i] = (mr_real)replay->reward[slot];
-        out->discount[i] = replay->kind[slot] == TERMINATED ? 0 : (mr_real)gamma;
+    double reward = 0, discount = 1;
+    size_t m = 0;
+    copy_row(obs_dim, replay->obs + slot * obs_dim, out->obs + i * obs_dim);
+    copy_row(act_dim, replay->act + slot * act_dim, out->act + i * act_dim);
+    for (bool goes_on = true; goes_on && m < n_step; m++) {
+        reward += discount * (double)replay->reward[slot];
+        discount *= replay->kind[slot] == TERMINATED ? 0 : gamma;
+        goes_on = is_followed_by_step(replay, slot);
+        slot = next_slot(replay, slot);
+        for (size_t k = m; out->path && k < (goes_on ? m + 1 : n_step); k++)
+            copy_row(obs_dim, replay->obs + slot * obs_dim, out->path + (k * n + i) * obs_dim);
     }
+    out->reward[i] = (mr_real)reward;
+    out->discount[i] = (mr_real)discount;
+    copy_row(obs_dim, replay->obs + slot * obs_dim, out->next_obs + i * obs_dim);
+    if (out->n_steps)
+        out->n_steps[i] = m;
+}
+
+void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
+                      double gamma, mr_transitions *out) {
+    assert(replay->n_transitions > 0);
+    for (size_t i = 0; i < n; i++)
+        copy_path(replay, draw_slot(replay, random), n_step, gamma, i, n, out);
 }
 
 // ---- Files

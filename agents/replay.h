@@ -39,19 +39,23 @@ void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *transiti
 /// Transitions that can be drawn.
 size_t mr_replay_size(const mr_replay *replay);
 
-/// Where drawn transitions go: a row each.
+/// Drawn transitions over m steps each, a row each. m is n_step, or less if the episode ended
+/// before or has not gone on for so long.
 typedef struct {
-    mr_real *obs;      // [n x obs_dim]
-    mr_real *act;      // [n x act_dim]
-    mr_real *reward;   // [n]
-    mr_real *discount; // [n] gamma, or 0 after a termination
-    mr_real *next_obs; // [n x obs_dim]
+    mr_real *obs;      // [n x obs_dim] before the steps
+    mr_real *act;      // [n x act_dim] of the first step
+    mr_real *reward;   // [n] sum_{k<m} gamma^k r_k
+    mr_real *discount; // [n] gamma^m, or 0 after a termination
+    mr_real *next_obs; // [n x obs_dim] after the steps
+    size_t *n_steps;   // [n] m; may be NULL
+    mr_real *path; // [n_step x n x obs_dim] after each step, the last one repeated after the mth;
+                   // may be NULL
 } mr_transitions;
 
-/// Draws `n` transitions, each uniformly from all, with replacement. The replay buffer is not
-/// empty.
-void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, double gamma,
-                      mr_transitions *out);
+/// Draws `n` transitions, each uniformly from all, with replacement, and goes on from each for up
+/// to `n_step` steps of its episode. The replay buffer is not empty.
+void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
+                      double gamma, mr_transitions *out);
 
 /// Adds the filled slots to a file, as "replay.ENV.obs" [n x obs_dim] and so on. Begun in every
 /// environment. The data is borrowed until the file is written.

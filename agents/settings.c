@@ -59,8 +59,12 @@ static const mr_setting common[] = {
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
+    {"n_step", MR_SETTING_COUNT, AT(n_step), "1", 1, 100, "N",
+     "rewards that a critic's target sums, each discounted, before it bootstraps", false},
     {"reward_scale", MR_SETTING_REAL, AT(reward_scale), "1", 0, 1e6, "X",
      "factor on the task's rewards in updates; 0: only the intrinsic reward counts", false},
+    {"normalize_reward", MR_SETTING_SWITCH, AT(normalize_reward), "false", 0, 0, NULL,
+     "divide the task's rewards by the running standard deviation of the discounted return", false},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
      "intrinsic reward for novel states: by a flow's log-density, or by random network "
      "distillation",

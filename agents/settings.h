@@ -48,7 +48,9 @@ typedef struct {
     mr_widths hidden;       // of the actor and of each critic
     double gamma;
     size_t updates_per_step;
+    size_t n_step; // of returns; this and the next two: batch.h
     double reward_scale;
+    bool normalize_reward;
     char bonus[MR_MAX_CHOICE];       // "none", or a kind of agents/bonus_kind.h
     char bonus_flow[MR_MAX_TEXT];    // of the density
     double bonus_scale;              // beta_0

@@ -36,11 +36,14 @@ static bool has_intrinsic_critic(const mr_updater *u) {
     return u->bonus && strcmp(u->settings->bonus_critic, "separate") == 0;
 }
 
-static mr_status make_batches(mr_updater *u, const mr_env_spec *env) {
+static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
     const mr_settings *s = u->settings;
     const mr_batch_options options = {.batch_size = s->batch_size,
+                                      .n_envs = n_envs,
+                                      .n_step = s->n_step,
                                       .gamma = s->gamma,
                                       .reward_scale = s->reward_scale,
+                                      .normalize_reward = s->normalize_reward,
                                       .bonus = u->bonus,
                                       .is_separate = has_intrinsic_critic(u),
                                       .seed = s->seed};
@@ -76,7 +79,7 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
     mr_status status;
     *u = (mr_updater){.settings = settings};
     MR_TRY(make_bonus(u, env, n_envs));
-    MR_TRY(make_batches(u, env));
+    MR_TRY(make_batches(u, env, n_envs));
     MR_TRY(make_agent(u, env, n_envs));
     MR_TRY(mr_replay_new(settings->buffer_size, n_envs, env->obs_dim, env->act_dim, &u->replay));
 done:
@@ -93,6 +96,7 @@ void mr_updater_close(mr_updater *u) {
 // ---- Learning
 
 void mr_updater_observe(mr_updater *u, const mr_collected *collected) {
+    mr_batch_observe(u->batches, collected->step, collected->is_first);
     if (u->bonus)
         mr_bonus_visit(u->bonus, collected->has_stepped, collected->next_obs);
 }
@@ -124,6 +128,7 @@ mr_status mr_updater_write(mr_updater *u, mr_tensors_writer *writer) {
     MR_TRY(mr_numbers_write(1, &n_step_updates, writer));
     MR_TRY(mr_agent_write(u->agent, writer));
     MR_TRY(mr_replay_write(u->replay, writer));
+    MR_TRY(mr_batch_write(u->batches, writer));
     if (u->bonus)
         MR_TRY(mr_bonus_write(u->bonus, writer));
 done:
@@ -136,6 +141,7 @@ mr_status mr_updater_read(mr_updater *u, const mr_tensors *file) {
     MR_TRY(mr_numbers_read(1, &n_step_updates, file));
     MR_TRY(mr_agent_read(u->agent, file));
     MR_TRY(mr_replay_read(u->replay, file));
+    MR_TRY(mr_batch_read(u->batches, file));
     if (u->bonus)
         MR_TRY(mr_bonus_read(u->bonus, file));
 done:

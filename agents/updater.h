@@ -22,7 +22,8 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
                           size_t n_envs);
 void mr_updater_close(mr_updater *u);
 
-/// Takes in the states of the collector's latest step, whose transitions are in the replay buffer.
+/// Takes in the rewards and states of the collector's latest step, whose transitions are in the
+/// replay buffer.
 void mr_updater_observe(mr_updater *u, const mr_collected *collected);
 
 /// One update of the agent, and of the intrinsic reward's net, on a batch from the replay buffer,

@@ -79,6 +79,8 @@ static inline mr_params *small_target(const mr_agent *agent, const char *learner
 
 static inline mr_batch_options small_batch_options(mr_bonus *bonus) {
     return (mr_batch_options){.batch_size = SMALL_ROWS,
+                              .n_envs = 1,
+                              .n_step = 1,
                               .gamma = 0.9,
                               .reward_scale = 1,
                               .bonus = bonus,

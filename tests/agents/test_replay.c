@@ -115,7 +115,7 @@ static void sample(const mr_replay *replay, mr_random *random, size_t n, rows *r
                             .reward = r->reward,
                             .discount = r->discount,
                             .next_obs = r->next_obs[0]};
-    mr_replay_sample(replay, random, n, gamma_used, &batch);
+    mr_replay_sample(replay, random, n, 1, gamma_used, &batch);
 }
 
 static const plain_slot *find_by_reward(const pair *p, double reward) {
@@ -232,7 +232,7 @@ static drawn draw_from(const mr_replay *replay, double from) {
     mr_transitions batch = {
         .obs = obs, .act = act, .reward = reward, .discount = discount, .next_obs = next_obs};
     mr_random random = mr_random_stream(23, MR_STREAM_TEST, 0);
-    mr_replay_sample(replay, &random, N, gamma_used, &batch);
+    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
     for (size_t i = 0; i < N; i++)
         if ((double)obs[i] == from)
             return (drawn){true, next_obs[i], discount[i]};

@@ -375,7 +375,7 @@ Test(train, a_reward_that_is_not_finite_ends_the_episode) {
 }
 
 // With a bonus, stopped half-way, three copies on two threads: bit for bit as in one go.
-static void check_resumed(const char *agent) {
+static void check_resumed(const char *agent, size_t n_step) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
     witness w = {.stop_after = 150};
@@ -386,6 +386,8 @@ static void check_resumed(const char *agent) {
         both[k]->num_envs = 3;
         snprintf(both[k]->bonus, sizeof both[k]->bonus, "density");
         snprintf(both[k]->agent, sizeof both[k]->agent, "%s", agent);
+        both[k]->n_step = n_step;
+        both[k]->normalize_reward = n_step > 1;
         memset(both[k]->is_given, 0, sizeof both[k]->is_given); // the policy, which is sac's
     }
     train(&whole);
@@ -396,11 +398,15 @@ static void check_resumed(const char *agent) {
 }
 
 Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
-    check_resumed("sac");
+    check_resumed("sac", 1);
+}
+
+Test(train, a_run_with_normalised_returns_of_3_steps_goes_on_with_the_same_bytes) {
+    check_resumed("sac", 3);
 }
 
 Test(train, a_run_of_td3_goes_on_with_the_same_bytes_too) {
-    check_resumed("td3");
+    check_resumed("td3", 1);
 }
 
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
@@ -423,6 +429,28 @@ Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
     s.steps = 300;
     cr_assert_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_expect_eq(result.last.total_timesteps, 300);
+}
+
+// As if the checkpoint had been written before there was an n_step.
+Test(train, a_setting_that_a_checkpoint_does_not_have_is_its_default) {
+    mr_settings s = settings_for("a");
+    mr_train_result result;
+    char *bytes;
+    size_t n_bytes;
+    train(&s);
+    cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &bytes, &n_bytes), MR_OK);
+    char *key = memmem(bytes, n_bytes, "setting.n_step", 14);
+    cr_assert_not_null(key);
+    memcpy(key, "setting.x_step", 14);
+    cr_assert_eq(mr_file_replace("a/checkpoint.safetensors", 1, &(mr_bytes){bytes, n_bytes}),
+                 MR_OK);
+    free(bytes);
+    s.steps = 300;
+    s.n_step = 3;
+    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    scratch_expect_part(mr_error_message(), "n_step is 3, but the run goes on only with the 1");
+    s.n_step = 1;
+    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
 }
 
 // ---- An environment that does not repeat itself

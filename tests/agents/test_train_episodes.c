@@ -89,6 +89,8 @@ static void step_one(const mr_settings *s, const mr_policy *policy, plain_env *e
 
 static void update_plainly(const mr_settings *s, mr_agent *agent, const mr_replay *replay) {
     const mr_batch_options options = {.batch_size = s->batch_size,
+                                      .n_envs = N_ENVS,
+                                      .n_step = 1,
                                       .gamma = s->gamma,
                                       .reward_scale = s->reward_scale,
                                       .seed = s->seed};

@@ -99,7 +99,7 @@ static void report(const bench_options *o, double updates, double products, doub
 
 static void bench(const bench_options *o) {
     const mr_batch_options batch_options = {
-        .batch_size = 256, .gamma = 0.99, .reward_scale = 1, .seed = 1};
+        .batch_size = 256, .n_envs = 1, .n_step = 1, .gamma = 0.99, .reward_scale = 1, .seed = 1};
     mr_agent *agent = new_agent(o);
     mr_batch_maker *batches;
     mr_replay *replay;

@@ -44,7 +44,7 @@ Test(command, help_of_a_command_is_what_its_help_option_shows) {
     }
 }
 
-// Agents may share an option's name and not its default.
+// Agents may share an option's name and not its default. A switch shows none.
 static bool shows(const char *help, const mr_setting *setting) {
     char option[64], initial[64];
     snprintf(option, sizeof option, "\n  --%s ", setting->name);
@@ -53,7 +53,8 @@ static bool shows(const char *help, const mr_setting *setting) {
     snprintf(initial, sizeof initial, "[%s]", setting->initial);
     for (const char *row = help; (row = strstr(row, option)) != NULL; row++) {
         const char *end = strstr(row + 1, "\n  --"), *shown = strstr(row, initial);
-        if (setting->initial[0] == '\0' || (shown != NULL && (end == NULL || shown < end)))
+        const bool has_none = setting->initial[0] == '\0' || setting->type == MR_SETTING_SWITCH;
+        if (has_none || (shown != NULL && (end == NULL || shown < end)))
             return true;
     }
     return false;

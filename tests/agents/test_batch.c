@@ -1,0 +1,280 @@
+// Rewards on their way from the replay buffer to the agent. All expected numbers are calculated by
+// hand, beside them.
+
+#include "agents/batch.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+
+enum { ROWS = 512 }; // drawn of at most 12 transitions: one is missed with probability e^-42
+
+static mr_batch_options options_with(size_t n_step) {
+    return (mr_batch_options){.batch_size = ROWS,
+                              .n_envs = 1,
+                              .n_step = n_step,
+                              .gamma = 0.5,
+                              .reward_scale = 1,
+                              .seed = 3};
+}
+
+static mr_batch_maker *maker_new(const mr_batch_options *options) {
+    mr_batch_maker *maker;
+    cr_assert_eq(mr_batch_maker_new(options, 1, 1, &maker), MR_OK, "%s", mr_error_message());
+    return maker;
+}
+
+static mr_replay *replay_new(size_t ring_size, size_t n_envs) {
+    mr_replay *replay;
+    cr_assert_eq(mr_replay_new(n_envs * ring_size, n_envs, 1, 1, &replay), MR_OK);
+    return replay;
+}
+
+static void push(mr_replay *replay, size_t env, double reward, double next_obs, bool terminated) {
+    mr_replay_push(replay, env,
+                   &(mr_transition){.act = &(mr_real){0},
+                                    .reward = reward,
+                                    .next_obs = &next_obs,
+                                    .terminated = terminated});
+}
+
+// An episode of `n` steps from observation `first` on, which count up; rewards 1, 2, 4, 8, ...
+static void play(mr_replay *replay, size_t env, int first, int n, bool terminated) {
+    mr_replay_begin(replay, env, &(double){first});
+    for (int t = 0; t < n; t++)
+        push(replay, env, ldexp(1, t), first + t + 1, terminated && t + 1 == n);
+}
+
+// The row that starts from observation `obs`; -1: none does.
+static int find_row(const mr_batch *batch, double obs) {
+    for (int i = 0; i < ROWS; i++)
+        if ((double)batch->obs[i] == obs)
+            return i;
+    return -1;
+}
+
+typedef struct {
+    double obs, reward, discount, next_obs;
+} expected_row;
+
+static void expect_rows(const mr_batch *batch, size_t n, const expected_row *rows) {
+    for (size_t k = 0; k < n; k++) {
+        const int i = find_row(batch, rows[k].obs);
+        cr_assert_geq(i, 0, "no row from %g", rows[k].obs);
+        cr_expect_eq((double)batch->reward[i], rows[k].reward, "from %g: reward %g", rows[k].obs,
+                     (double)batch->reward[i]);
+        cr_expect_eq((double)batch->discount[i], rows[k].discount, "from %g", rows[k].obs);
+        cr_expect_eq((double)batch->next_obs[i], rows[k].next_obs, "from %g", rows[k].obs);
+    }
+}
+
+static const mr_batch *draw(mr_batch_maker *maker, const mr_replay *replay) {
+    const mr_batch *batch = NULL;
+    cr_assert_eq(mr_batch_draw(maker, replay, 0, &batch), MR_OK, "%s", mr_error_message());
+    return batch;
+}
+
+static void check_drawn(const mr_replay *replay, size_t n_step, size_t n,
+                        const expected_row *rows) {
+    const mr_batch_options options = options_with(n_step);
+    mr_batch_maker *maker = maker_new(&options);
+    expect_rows(draw(maker, replay), n, rows);
+    mr_batch_maker_free(maker);
+}
+
+// ---- Returns of n steps: gamma is 1/2, so that 1 + 2/2 + 4/4 = 3
+
+Test(batch, sums_the_rewards_of_3_steps) {
+    static const expected_row rows[] = {{10, 3, 0.125, 13}, {11, 6, 0.125, 14}};
+    mr_replay *replay = replay_new(20, 1);
+    play(replay, 0, 10, 5, true);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    mr_replay_free(replay);
+}
+
+Test(batch, a_return_ends_with_a_termination) {
+    static const expected_row rows[] = {{12, 12, 0, 15}, {13, 16, 0, 15}, {14, 16, 0, 15}};
+    mr_replay *replay = replay_new(20, 1);
+    play(replay, 0, 10, 5, true);
+    play(replay, 0, 100, 2, false);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    mr_replay_free(replay);
+}
+
+// The next episode begins without a termination before it: a time limit, or a remote environment
+// that its server has reset.
+Test(batch, a_return_is_bootstrapped_from_the_observation_before_a_truncation) {
+    static const expected_row rows[] = {{12, 12, 0.125, 15}, {13, 16, 0.25, 15}, {14, 16, 0.5, 15}};
+    mr_replay *replay = replay_new(20, 1);
+    play(replay, 0, 10, 5, false);
+    play(replay, 0, 100, 2, false);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    mr_replay_free(replay);
+}
+
+Test(batch, a_return_is_bootstrapped_from_the_present_observation) {
+    static const expected_row rows[] = {{10, 3, 0.125, 13}, {11, 4, 0.25, 13}, {12, 4, 0.5, 13}};
+    mr_replay *replay = replay_new(20, 1);
+    play(replay, 0, 10, 3, false);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    mr_replay_free(replay);
+}
+
+// Each ring of 5 slots is full, so that the last step of one lies beside the first of the other.
+Test(batch, a_return_never_goes_on_in_another_copy) {
+    static const expected_row rows[] = {{10, 3, 0.125, 13},
+                                        {13, 8, 0.5, 14},
+                                        {20, 3, 0.125, 23},
+                                        {22, 8, 0.25, 24},
+                                        {23, 8, 0.5, 24}};
+    mr_replay *replay = replay_new(5, 2);
+    play(replay, 0, 10, 4, false);
+    play(replay, 1, 20, 4, false);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    mr_replay_free(replay);
+}
+
+// After 7 steps of reward 1, a ring of 5 slots holds the steps from 3, 4, 5 and 6; that from 4 is
+// in its last slot, and what follows it in its first. 1 + 1/2 + 1/4 = 1.75.
+Test(batch, a_return_goes_on_from_the_last_slot_of_a_ring_to_its_first) {
+    static const expected_row rows[] = {
+        {3, 1.75, 0.125, 6}, {4, 1.75, 0.125, 7}, {5, 1.5, 0.25, 7}, {6, 1, 0.5, 7}};
+    mr_replay *replay = replay_new(5, 1);
+    mr_replay_begin(replay, 0, &(double){0});
+    for (int t = 0; t < 7; t++)
+        push(replay, 0, 1, t + 1, false);
+    check_drawn(replay, 3, MR_COUNT(rows), rows);
+    const mr_batch_options options = options_with(3);
+    mr_batch_maker *maker = maker_new(&options);
+    cr_expect_eq(find_row(draw(maker, replay), 2), -1);
+    mr_batch_maker_free(maker);
+    mr_replay_free(replay);
+}
+
+// ---- Normalised rewards
+
+static void observe(mr_batch_maker *maker, double reward_a, bool first_a, double reward_b,
+                    bool first_b) {
+    const mr_step steps[] = {{.reward = reward_a, .lost = isnan(reward_a)}, {.reward = reward_b}};
+    const bool is_first[] = {first_a, first_b};
+    mr_batch_observe(maker, steps, is_first);
+}
+
+// A plays two episodes and is lost at the last step, B plays one. G of A: 1, 1 + 1/2 = 1.5, 1; of
+// B: 2, 2 + 2/2 = 3, 2 + 3/2 = 3.5, 1/4 + 3.5/2 = 2. Their mean is 14/7 = 2, their squared
+// distances from it sum to 1 + 1/4 + 1 + 0 + 1 + 9/4 + 0 = 11/2: a variance of 11/14.
+static mr_batch_maker *observed_maker(bool normalizes) {
+    mr_batch_options options = options_with(1);
+    options.n_envs = 2;
+    options.reward_scale = 10;
+    options.normalize_reward = normalizes;
+    mr_batch_maker *maker = maker_new(&options);
+    observe(maker, 1, true, 2, true);
+    observe(maker, 1, false, 2, false);
+    observe(maker, 1, true, 2, false);
+    observe(maker, NAN, false, 0.25, false);
+    return maker;
+}
+
+static double drawn_reward(mr_batch_maker *maker) {
+    mr_replay *replay = replay_new(5, 2);
+    mr_replay_begin(replay, 0, &(double){0});
+    push(replay, 0, 3, 1, false);
+    const double reward = (double)draw(maker, replay)->reward[0];
+    mr_replay_free(replay);
+    return reward;
+}
+
+Test(batch, a_reward_is_divided_by_the_deviation_of_the_discounted_return) {
+    mr_batch_maker *maker = observed_maker(true);
+    const double expected = 3 * 10 / sqrt(11. / 14);
+    cr_expect_float_eq(drawn_reward(maker), expected, 1e-6 * expected);
+    mr_batch_maker_free(maker);
+}
+
+Test(batch, a_reward_is_only_scaled_by_default) {
+    mr_batch_maker *maker = observed_maker(false);
+    cr_expect_eq(drawn_reward(maker), 30);
+    mr_batch_maker_free(maker);
+}
+
+Test(batch, a_return_that_has_not_varied_divides_by_nothing) {
+    mr_batch_options options = options_with(1);
+    options.normalize_reward = true;
+    mr_batch_maker *maker = maker_new(&options);
+    const mr_step step = {.reward = 7};
+    cr_expect_eq(drawn_reward(maker), 3);
+    for (int t = 0; t < 10; t++)
+        mr_batch_observe(maker, &step, &(bool){true});
+    cr_expect_eq(drawn_reward(maker), 3);
+    mr_batch_maker_free(maker);
+}
+
+// ---- Intrinsic rewards
+
+static const mr_env_spec line = {.name = "Line-v0", .obs_dim = 1};
+
+// A bonus that has seen the places of an episode.
+static mr_bonus *bonus_new(void) {
+    const mr_bonus_options options = {.kind = "rnd",
+                                      .flow = "",
+                                      .scale = 0.25,
+                                      .decay = "none",
+                                      .features = "all",
+                                      .normalize = "auto",
+                                      .n_steps = 1000,
+                                      .batch_size = ROWS,
+                                      .n_envs = 1,
+                                      .seed = 4,
+                                      .n_threads = 1};
+    mr_bonus *bonus;
+    cr_assert_eq(mr_bonus_new(&options, &line, &bonus), MR_OK, "%s", mr_error_message());
+    for (int i = 0; i < ROWS; i++)
+        mr_bonus_visit(bonus, NULL, &(double){10 + i % 6});
+    return bonus;
+}
+
+// b of the state `obs`, as the bonus is now.
+static double score_of(mr_bonus *bonus, double obs) {
+    static mr_real states[ROWS], scores[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        states[i] = (mr_real)obs;
+    mr_bonus_score_more(bonus, states, scores);
+    return (double)scores[0];
+}
+
+static void check_intrinsic(bool is_separate) {
+    mr_bonus *bonus = bonus_new();
+    mr_batch_options options = options_with(2);
+    options.bonus = bonus;
+    options.is_separate = is_separate;
+    mr_batch_maker *maker = maker_new(&options);
+    mr_replay *replay = replay_new(20, 1);
+    play(replay, 0, 10, 5, true);
+    const mr_batch *batch = draw(maker, replay);
+    cr_expect_eq(batch->beta, 0.25);
+    for (int t = 0; t < 5; t++) {
+        const int i = find_row(batch, 10 + t);
+        const bool has_two = t < 4;
+        const double task = ldexp(1, t) + (has_two ? ldexp(1, t + 1) / 2 : 0);
+        const double b = score_of(bonus, 11 + t) + (has_two ? 0.5 * score_of(bonus, 12 + t) : 0);
+        cr_assert_geq(i, 0);
+        cr_expect_neq(score_of(bonus, 11 + t), 0);
+        cr_expect_float_eq((double)batch->reward[i], is_separate ? task : task + 0.25 * b,
+                           1e-5 * (1 + task));
+        if (is_separate)
+            cr_expect_float_eq((double)batch->intrinsic[i], b, 1e-5 * (1 + fabs(b)));
+    }
+    mr_replay_free(replay);
+    mr_batch_maker_free(maker);
+    mr_bonus_free(bonus);
+}
+
+Test(batch, intrinsic_rewards_of_2_steps_are_summed_apart) {
+    check_intrinsic(true);
+}
+
+Test(batch, intrinsic_rewards_of_2_steps_are_added_to_the_tasks) {
+    check_intrinsic(false);
+}
