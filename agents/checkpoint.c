@@ -13,15 +13,15 @@ enum { KEY_SIZE = 80 };
 
 // ---- The head
 
-static void name_setting(const mr_setting *setting, char key[KEY_SIZE]) {
-    snprintf(key, KEY_SIZE, "setting.%s", setting->name);
+static void name_setting(const char *name, char key[KEY_SIZE]) {
+    snprintf(key, KEY_SIZE, "setting.%s", name);
 }
 
 static mr_status note_settings(const mr_settings *settings, mr_tensors_writer *writer) {
     mr_status status = MR_OK;
     for (size_t i = 0; i < mr_setting_count(); i++) {
         char key[KEY_SIZE], text[MR_MAX_TEXT];
-        name_setting(mr_setting_at(i), key);
+        name_setting(mr_setting_at(i)->name, key);
         mr_setting_format(mr_setting_at(i), settings, text, sizeof text);
         if (!mr_setting_at(i)->own_to_run && mr_setting_is_used(mr_setting_at(i), settings))
             MR_TRY(mr_tensors_writer_note(writer, key, text));
@@ -72,15 +72,25 @@ static bool is_same_value(const mr_setting *setting, const char *saved, const ch
     return strcmp(saved_now, text) == 0;
 }
 
-// A setting that the file does not have is of a later version: the run had its default.
+// The text that the file has for a setting. One that it does not have is of a later version: the
+// run had its default.
+static const char *saved_text(const mr_tensors *file, const mr_setting *setting) {
+    const char *const names[] = {setting->name, mr_setting_former_name(setting)};
+    for (size_t i = 0; i < MR_COUNT(names) && names[i]; i++) {
+        char key[KEY_SIZE];
+        name_setting(names[i], key);
+        if (mr_tensors_note(file, key))
+            return mr_tensors_note(file, key);
+    }
+    return setting->initial;
+}
+
 static mr_status check_settings(const mr_tensors *file, const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
-        char key[KEY_SIZE], text[MR_MAX_TEXT];
-        name_setting(setting, key);
+        char text[MR_MAX_TEXT];
+        const char *saved = saved_text(file, setting);
         mr_setting_format(setting, settings, text, sizeof text);
-        const char *noted = mr_tensors_note(file, key);
-        const char *saved = noted ? noted : setting->initial;
         if (!mr_setting_is_used(setting, settings) || is_same_value(setting, saved, text) ||
             mr_setting_may_change(setting, settings))
             continue;

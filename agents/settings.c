@@ -91,7 +91,7 @@ static const mr_setting common[] = {
      "shared: the intrinsic reward is added to the task's; separate: it has critics of its own, "
      "and those of the task value the task alone",
      false},
-    {"bonus_hidden", MR_SETTING_WIDTHS, AT(bonus_hidden), "128,128", 0, 0, "N,N,...",
+    {"bonus_critic_hidden", MR_SETTING_WIDTHS, AT(bonus_critic_hidden), "128,128", 0, 0, "N,N,...",
      "widths of the hidden layers of separate critics of the intrinsic reward", false},
     {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
      "steps between evaluations; 0: only at the end", false},
@@ -119,6 +119,13 @@ static const mr_setting common[] = {
      true},
     {"out", MR_SETTING_OUT_DIR, AT(out), "", 0, 0, "DIR",
      "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
+};
+
+// Names of earlier versions, which stay valid.
+static const struct {
+    const char *former, *name;
+} renamed[] = {
+    {"bonus_hidden", "bonus_critic_hidden"}, // until 0.1
 };
 
 // What may change when a run is resumed.
@@ -452,7 +459,22 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
+const char *mr_setting_former_name(const mr_setting *setting) {
+    for (size_t i = 0; i < MR_COUNT(renamed); i++)
+        if (strcmp(renamed[i].name, setting->name) == 0)
+            return renamed[i].former;
+    return NULL;
+}
+
+static const char *present_name(const char *name) {
+    for (size_t i = 0; i < MR_COUNT(renamed); i++)
+        if (same_name(renamed[i].former, name))
+            return renamed[i].name;
+    return name;
+}
+
 const mr_setting *mr_setting_find(const char *name) {
+    name = present_name(name);
     for (size_t i = 0; i < mr_setting_count(); i++)
         if (same_name(name, table[i].name))
             return &table[i];
@@ -513,7 +535,7 @@ done:
 mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
                           const char *where) {
     if (mr_setting_find(name) != NULL)
-        return store_by_name(settings, name, text, where);
+        return store_by_name(settings, present_name(name), text, where);
     char theirs[256];
     if (mr_peer_name_explain(name, false, theirs, sizeof theirs))
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; %s", where, theirs);

@@ -59,7 +59,7 @@ typedef struct {
     char bonus_features[MR_MAX_TEXT];
     char bonus_normalize[MR_MAX_CHOICE];
     char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"
-    mr_widths bonus_hidden;           // of the separate ones
+    mr_widths bonus_critic_hidden;    // of the separate ones
     size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
     size_t eval_max_steps;   // of an episode; 0: as the task and training have it
@@ -119,8 +119,13 @@ void mr_setting_format(const mr_setting *setting, const void *fields, char *text
 size_t mr_setting_count(void);
 const mr_setting *mr_setting_at(size_t i);
 
-/// The first row of that name, written with `_` or `-`; NULL if there is none.
+/// The first row of that name, or of that former name, written with `_` or `-`; NULL if there is
+/// none.
 const mr_setting *mr_setting_find(const char *name);
+
+/// The name that a setting had in an earlier version and that is still understood: on the command
+/// line, in config files, in checkpoints. NULL: it has had no other.
+const char *mr_setting_former_name(const mr_setting *setting);
 
 /// The agent whose option a row of that table is; NULL: every run has it.
 const char *mr_setting_agent(const mr_setting *setting);

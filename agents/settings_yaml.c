@@ -71,6 +71,13 @@ done:
     return status;
 }
 
+static mr_status fail_twice(const reader *r, yaml_mark_t mark, const mr_setting *setting) {
+    const char *former = mr_setting_former_name(setting);
+    return mr_fail(MR_ERR_INPUT, "%s:%zu:%zu: %s is given twice%s%s%s; keep one", r->path,
+                   mark.line + 1, mark.column + 1, setting->name, former ? " (" : "",
+                   former ? former : "", former ? " is its former name)" : "");
+}
+
 // The present event is a name; the next one is its value.
 static mr_status read_entry(reader *r) {
     mr_status status;
@@ -82,8 +89,7 @@ static mr_status read_entry(reader *r) {
     yaml_mark_t mark = r->event.start_mark;
     const mr_setting *setting = mr_setting_find(name);
     if (setting != NULL && r->given[setting - mr_setting_at(0)])
-        return mr_fail(MR_ERR_INPUT, "%s:%zu:%zu: %s is given twice; keep one", r->path,
-                       mark.line + 1, mark.column + 1, name);
+        return fail_twice(r, mark, setting);
 
     MR_TRY(next_event(r));
     if (setting != NULL) { // what is wrong is the value, from here on

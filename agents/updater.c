@@ -66,7 +66,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .n_envs = n_envs,
                                   .hidden = s->hidden,
                                   .has_intrinsic = has_intrinsic_critic(u),
-                                  .intrinsic_hidden = s->bonus_hidden,
+                                  .intrinsic_hidden = s->bonus_critic_hidden,
                                   .seed = s->seed,
                                   .n_threads = mr_settings_threads(s->threads)};
     const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,

@@ -10,6 +10,7 @@
 /// An option that was given, with its value ("true" for a switch).
 typedef struct {
     const mr_setting *option;
+    const char *name; // by which it was given: the option's or its former one
     char *value;
 } mr_given;
 
@@ -83,13 +84,13 @@ const mr_setting *mr_command_option_at(const mr_command *command, size_t i);
 /// Its short name on the command line; '\0': it has none.
 char mr_command_option_letter(const mr_command *command, size_t i);
 
-/// The name of an option on the command line, without dashes before it: "batch-size".
+/// The name of a setting as an option, without dashes before it: "batch-size" for batch_size.
 enum { MR_OPTION_NAME_SIZE = 64 };
-void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]);
+void mr_option_name(const char *name, char option[MR_OPTION_NAME_SIZE]);
 
 /// The same with them, as messages call it: "--batch-size".
 enum { MR_OPTION_TEXT_SIZE = MR_OPTION_NAME_SIZE + 2 };
-void mr_option_text(const mr_setting *option, char text[MR_OPTION_TEXT_SIZE]);
+void mr_option_text(const char *name, char text[MR_OPTION_TEXT_SIZE]);
 
 /// Reads argv[1 .. argc-1]. Fails with MR_ERR_USAGE on an unknown option (naming the nearest), a
 /// missing value, too few and too many arguments; what the values are is not looked at. To be freed

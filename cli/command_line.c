@@ -104,22 +104,23 @@ char mr_command_option_letter(const mr_command *command, size_t i) {
     return letter != ' ' ? letter : '\0';
 }
 
-void mr_option_name(const mr_setting *option, char name[MR_OPTION_NAME_SIZE]) {
-    snprintf(name, MR_OPTION_NAME_SIZE, "%s", option->name);
-    for (char *c = strchr(name, '_'); c != NULL; c = strchr(c, '_'))
+void mr_option_name(const char *name, char option[MR_OPTION_NAME_SIZE]) {
+    snprintf(option, MR_OPTION_NAME_SIZE, "%s", name);
+    for (char *c = strchr(option, '_'); c != NULL; c = strchr(c, '_'))
         *c = '-';
 }
 
-void mr_option_text(const mr_setting *option, char text[MR_OPTION_TEXT_SIZE]) {
+void mr_option_text(const char *name, char text[MR_OPTION_TEXT_SIZE]) {
     text[0] = text[1] = '-';
-    mr_option_name(option, text + 2);
+    mr_option_name(name, text + 2);
 }
 
-// The options as popt wants them. Option i has the value i + 1 there.
+// The options as popt wants them. Option i has the value i + 1 there, and n + i + 1 by its former
+// name.
 typedef struct {
     size_t n;
-    char (*names)[MR_OPTION_NAME_SIZE]; // [n]
-    struct poptOption *rows;            // [n + 1], the last one empty
+    char (*names)[MR_OPTION_NAME_SIZE]; // [n], and former names
+    struct poptOption *rows;            // for each name, and an empty one
 } popt_table;
 
 static void popt_table_free(popt_table *table) {
@@ -129,21 +130,30 @@ static void popt_table_free(popt_table *table) {
 
 static mr_status popt_table_init(popt_table *table, const mr_command *command) {
     const size_t n = mr_command_option_count(command);
+    size_t n_rows = n;
     table->n = n;
-    table->names = calloc(n, sizeof *table->names);
-    table->rows = calloc(n + 1, sizeof *table->rows);
+    table->names = calloc(2 * n, sizeof *table->names);
+    table->rows = calloc(2 * n + 1, sizeof *table->rows);
     if (table->names == NULL || table->rows == NULL)
         return mr_fail_memory("the options");
     for (size_t i = 0; i < n; i++) {
         const mr_setting *option = mr_command_option_at(command, i);
         const bool is_switch = option->type == MR_SETTING_SWITCH;
-        mr_option_name(option, table->names[i]);
+        mr_option_name(option->name, table->names[i]);
         table->rows[i] = (struct poptOption){
             .longName = table->names[i],
             .shortName = mr_command_option_letter(command, i),
             .argInfo = is_switch ? POPT_ARG_NONE : POPT_ARG_STRING,
             .val = (int)i + 1,
         };
+        const char *former = mr_setting_former_name(option);
+        if (former == NULL)
+            continue;
+        mr_option_name(former, table->names[n_rows]);
+        table->rows[n_rows] = (struct poptOption){.longName = table->names[n_rows],
+                                                  .argInfo = table->rows[i].argInfo,
+                                                  .val = (int)(n + i) + 1};
+        n_rows++;
     }
     return MR_OK;
 }
@@ -185,14 +195,16 @@ static mr_status read_options(const mr_command *command, const popt_table *table
                               poptContext context, mr_command_line *line) {
     int value;
     while ((value = poptGetNextOpt(context)) > 0) {
-        const mr_setting *option = mr_command_option_at(command, (size_t)value - 1);
+        const size_t i = (size_t)value - 1;
+        const mr_setting *option = mr_command_option_at(command, i % table->n);
+        const char *name = i < table->n ? option->name : mr_setting_former_name(option);
         char *text = poptGetOptArg(context);
         if (text == NULL)
             text = strdup("true");
         if (text == NULL)
             return mr_fail_memory("the options");
         line->help = line->help || option == &help_option;
-        line->given[line->n_given++] = (mr_given){option, text};
+        line->given[line->n_given++] = (mr_given){option, name, text};
     }
     return value < -1 ? bad_option(command, table, context, value) : MR_OK;
 }
@@ -261,7 +273,7 @@ void mr_command_line_free(mr_command_line *line) {
 
 mr_status mr_given_store(const mr_given *given, void *fields) {
     char where[MR_OPTION_TEXT_SIZE];
-    mr_option_text(given->option, where);
+    mr_option_text(given->name, where);
     return mr_setting_store(given->option, fields, given->value, where);
 }
 
@@ -300,7 +312,7 @@ static mr_status check_spared(const mr_command_line *line, const mr_setting *out
     if (read == NULL)
         return MR_OK;
     char name[MR_OPTION_TEXT_SIZE];
-    mr_option_text(output, name);
+    mr_option_text(output->name, name);
     return mr_fail(MR_ERR_USAGE, "%s %s would replace %s, which is read; give another name", name,
                    path, read);
 }

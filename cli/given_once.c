@@ -9,7 +9,7 @@
 mr_assignment mr_assignment_of(const mr_given *given) {
     mr_assignment a = {.setting = given->option, .value = given->value};
     char name[MR_OPTION_TEXT_SIZE];
-    mr_option_text(given->option, name);
+    mr_option_text(given->name, name);
     snprintf(a.before, sizeof a.before, "%s ", name);
     return a;
 }

@@ -26,7 +26,7 @@ static void print_wrapped(const char *text, int column) {
 
 static void print_option(const mr_setting *option, char letter) {
     char name[MR_OPTION_NAME_SIZE], help[512];
-    mr_option_name(option, name);
+    mr_option_name(option->name, name);
     const char *metavar = option->metavar != NULL ? option->metavar : "";
     const bool has_default =
         option->initial != NULL && option->initial[0] != '\0' && option->type != MR_SETTING_SWITCH;

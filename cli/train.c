@@ -167,7 +167,7 @@ static mr_status store_pair(mr_settings *settings, const char *given) {
 
 static mr_status store_option(mr_settings *settings, const mr_given *given) {
     char where[MR_OPTION_TEXT_SIZE];
-    mr_option_text(given->option, where);
+    mr_option_text(given->name, where);
     return mr_settings_set(settings, given->option->name, given->value, where);
 }
 
@@ -189,7 +189,9 @@ static mr_status list_assignments(const mr_command_line *line, mr_assignment *li
             a.setting = mr_setting_find(key);
             if (a.setting == NULL) // said when it is stored
                 continue;
-            snprintf(a.before, sizeof a.before, "--set %s=", a.setting->name);
+            for (char *c = strchr(key, '-'); c != NULL; c = strchr(c, '-'))
+                *c = '_';
+            snprintf(a.before, sizeof a.before, "--set %.*s=", MR_OPTION_NAME_SIZE, key);
         }
         list[(*n)++] = a;
     }

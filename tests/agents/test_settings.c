@@ -71,6 +71,20 @@ Test(settings, names_may_be_written_with_dashes) {
     cr_expect_eq(s.eval_every, 18);
 }
 
+Test(settings, a_former_name_stands_for_the_present_one) {
+    mr_settings s = defaults();
+    cr_assert_eq(mr_settings_set(&s, "bonus-hidden", "17", "x"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(s.bonus_critic_hidden.width[0], 17);
+    scratch_write("a.yaml", "bonus_hidden: [8, 9]\n");
+    cr_assert_eq(mr_settings_read(&s, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(s.bonus_critic_hidden.width[1], 9);
+    cr_assert_eq(mr_settings_write(&s, "b.yaml"), MR_OK);
+    char *text = scratch_read("b.yaml");
+    cr_expect_not_null(strstr(text, "bonus_critic_hidden: [8, 9]"));
+    cr_expect_null(strstr(text, "bonus_hidden"));
+    free(text);
+}
+
 Test(settings, counts_may_be_written_with_an_exponent) {
     mr_settings s = defaults();
     cr_assert_eq(mr_settings_set(&s, "steps", "2.5e5", "x"), MR_OK);
@@ -338,6 +352,10 @@ Test(settings, a_fault_in_a_file_is_found_by_line_and_column) {
          MR_ERR_USAGE},
         {"steps: 10\n\nsteps: 20\n", "a.yaml:3:1: steps is given twice", MR_ERR_INPUT},
         {"batch-size: 10\nbatch_size: 20\n", "a.yaml:2:1: batch_size is given twice", MR_ERR_INPUT},
+        {"bonus_hidden: 8\nbonus_critic_hidden: 9\n",
+         "a.yaml:2:1: bonus_critic_hidden is given twice (bonus_hidden is its former name); keep "
+         "one",
+         MR_ERR_INPUT},
         {"steps: [1, 2]\n", "a.yaml:1:8: expected one plain value", MR_ERR_INPUT},
         {"steps: {a: 1}\n", "a.yaml:1:8: expected one plain value", MR_ERR_INPUT},
         {"hidden: [[1]]\n", "a.yaml:1:10: expected a number in the list", MR_ERR_INPUT},

@@ -23,7 +23,7 @@ TestSuite(kills, .init = scratch_enter, .fini = scratch_leave, .timeout = 3600);
 #define HERE "train", "InvertedPendulum-v5"
 #define SERVED "train", "zmq:ipc://server"
 #define FLOW "real_nvp:layers=2,hidden=8"
-#define DENSITY "--bonus", "density", "--bonus-hidden", "16"
+#define DENSITY "--bonus", "density", "--bonus-critic-hidden", "16"
 
 typedef struct {
     const char *name;

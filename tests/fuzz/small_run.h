@@ -13,7 +13,7 @@ static inline void fuzz_small_run(mr_settings *settings) {
         {"bonus", "density"},
         {"bonus_flow", "real_nvp:layers=1,hidden=2"},
         {"bonus_critic", "separate"},
-        {"bonus_hidden", "2"},
+        {"bonus_critic_hidden", "2"},
         {"num_envs", "2"},
         {"steps", "100"},
         {"batch_size", "4"},
