@@ -2,6 +2,7 @@
 
 #include "agents/bonus.h"
 
+#include "agents/checkpoint.h"
 #include "agents/coverage.h"
 #include "agents/novelty.h"
 #include "agents/scaled_features.h"
@@ -72,7 +73,7 @@ static const normalizer normalizers[] = {
     {"standard", standardise},
 };
 
-/// What a file holds besides the nets. All doubles: it holds them as one array.
+/// The state besides the nets. All doubles: a checkpoint has each under its name.
 typedef struct {
     double n_visited, n_batches;
     double has_begun;
@@ -372,12 +373,32 @@ const mr_density *mr_bonus_get_density(mr_bonus *b) {
 
 // ---- Files
 
-static const size_t n_numbers = sizeof(state) / sizeof(double);
-static const double max_exact = 0x1p53; // up to here every whole number is a double
+enum { N_NUMBERS = 10 };
 
-mr_status mr_bonus_write(const mr_bonus *b, mr_tensors_writer *writer) {
+// In the order of the array that they were in until format version 3 named them.
+static const char old_array[] = "bonus.numbers";
+
+static void list_numbers(state *s, mr_number out[N_NUMBERS]) {
+    const mr_number numbers[N_NUMBERS] = {
+        {"bonus.n_visited", &s->n_visited, 1, false, true},
+        {"bonus.n_batches", &s->n_batches, 1, false, true},
+        {"bonus.has_begun", &s->has_begun, 1, false, true},
+        {"bonus.novelty_mean", &s->mean, 1, false, false},
+        {"bonus.novelty_variance", &s->variance, 1, false, false},
+        {"bonus.fresh_sum", &s->fresh_sum, 1, false, false},
+        {"bonus.n_fresh", &s->n_fresh, 1, false, true},
+        {"bonus.sum", &s->sum, 1, false, false},
+        {"bonus.sum_squares", &s->sum_squares, 1, false, false},
+        {"bonus.n_summed", &s->n_summed, 1, false, true},
+    };
+    memcpy(out, numbers, sizeof numbers);
+}
+
+mr_status mr_bonus_write(mr_bonus *b, mr_tensors_writer *writer) {
     mr_status status;
-    MR_TRY(mr_tensors_writer_add(writer, "bonus.numbers", MR_F64, 1, &n_numbers, &b->state));
+    mr_number numbers[N_NUMBERS];
+    list_numbers(&b->state, numbers);
+    MR_TRY(mr_numbers_write(N_NUMBERS, numbers, writer));
     MR_TRY(mr_scaled_features_write(b->features, writer));
     if (b->coverage)
         MR_TRY(mr_coverage_write(b->coverage, writer));
@@ -388,26 +409,21 @@ done:
 }
 
 static mr_status read_numbers(mr_bonus *b, const mr_tensors *file) {
-    mr_status status;
-    const void *numbers;
-    MR_TRY(mr_tensors_get(file, "bonus.numbers", MR_F64, 1, &n_numbers, &numbers));
-    memcpy(&b->state, numbers, sizeof b->state);
-    MR_TRY(mr_scaled_features_read(b->features, b->state.n_visited, file));
-    const bool has_features =
-        mr_scaled_features_get(b->features).dim > 0 || b->state.has_begun == 0;
-    if (!has_features || !(b->state.n_batches >= 0 && b->state.n_batches <= max_exact))
-        status = mr_fail(
-            MR_ERR_INPUT,
-            "%s: invalid state of the intrinsic reward; the file is damaged, take another copy",
-            mr_tensors_path(file));
-done:
-    return status;
+    mr_number numbers[N_NUMBERS];
+    mr_tensor unused;
+    list_numbers(&b->state, numbers);
+    return mr_tensors_find(file, old_array, &unused)
+               ? mr_numbers_read_array(N_NUMBERS, numbers, old_array, file)
+               : mr_numbers_read(N_NUMBERS, numbers, file);
 }
 
 mr_status mr_bonus_read(mr_bonus *b, const mr_tensors *file) {
     mr_status status;
     MR_TRY(read_numbers(b, file));
+    MR_TRY(mr_scaled_features_read(b->features, b->state.n_visited, file));
     if (b->state.has_begun != 0) {
+        if (mr_scaled_features_get(b->features).dim == 0)
+            MR_TRY(mr_checkpoint_fail_damaged(file, "bonus.kept"));
         MR_TRY(build_net(b));
         MR_TRY(box_coverage(b));
         MR_TRY(mr_novelty_read(b->net, file));

@@ -85,8 +85,8 @@ mr_bonus_metrics mr_bonus_take_metrics(mr_bonus *bonus);
 /// observation. Owned by the bonus. NULL where there is none (yet).
 const mr_density *mr_bonus_get_density(mr_bonus *bonus);
 
-/// Adds all of its state to a file; the data is borrowed until that is written.
-mr_status mr_bonus_write(const mr_bonus *bonus, mr_tensors_writer *writer);
+/// Adds all of its state to a checkpoint; the data is borrowed until the file is written.
+mr_status mr_bonus_write(mr_bonus *bonus, mr_tensors_writer *writer);
 
 /// Reads the same back into a new one that was built alike. On failure it is partly overwritten.
 mr_status mr_bonus_read(mr_bonus *bonus, const mr_tensors *file);

@@ -197,7 +197,7 @@ done:
     return status;
 }
 
-static mr_status read_from_array(size_t n, const mr_number *numbers, const mr_tensors *file) {
+static mr_status read_array_of_0_1(size_t n, const mr_number *numbers, const mr_tensors *file) {
     const void *data;
     size_t n_all = 0;
     for (size_t i = 0; i < MR_COUNT(order_of_0_1); i++)
@@ -218,13 +218,34 @@ bool mr_number_is_count(double x) {
     return x >= 0 && x <= max_exact && x == floor(x);
 }
 
-mr_status mr_numbers_read(size_t n, const mr_number *numbers, const mr_tensors *file) {
-    mr_status status;
-    const bool is_of_0_1 = strcmp(mr_tensors_note(file, "format_version"), version_of_0_1) == 0;
-    MR_TRY(is_of_0_1 ? read_from_array(n, numbers, file) : read_by_name(n, numbers, file));
+static mr_status check_counts(size_t n, const mr_number *numbers, const mr_tensors *file) {
     for (size_t i = 0; i < n; i++)
         if (numbers[i].is_count && !mr_number_is_count(*numbers[i].value))
-            MR_TRY(mr_checkpoint_fail_damaged(file, numbers[i].name));
+            return mr_checkpoint_fail_damaged(file, numbers[i].name);
+    return MR_OK;
+}
+
+mr_status mr_numbers_read(size_t n, const mr_number *numbers, const mr_tensors *file) {
+    mr_status status;
+    const char *version = mr_tensors_note(file, "format_version");
+    const bool is_of_0_1 = version && strcmp(version, version_of_0_1) == 0;
+    MR_TRY(is_of_0_1 ? read_array_of_0_1(n, numbers, file) : read_by_name(n, numbers, file));
+    MR_TRY(check_counts(n, numbers, file));
+done:
+    return status;
+}
+
+mr_status mr_numbers_read_array(size_t n, const mr_number *numbers, const char *array,
+                                const mr_tensors *file) {
+    mr_status status;
+    const void *data;
+    size_t n_all = 0;
+    for (size_t i = 0; i < n; i++)
+        n_all += numbers[i].n;
+    MR_TRY(mr_tensors_get(file, array, MR_F64, 1, &n_all, &data));
+    for (size_t i = 0, k = 0; i < n; k += numbers[i++].n)
+        memcpy(numbers[i].value, (const double *)data + k, numbers[i].n * sizeof(double));
+    MR_TRY(check_counts(n, numbers, file));
 done:
     return status;
 }

@@ -46,6 +46,10 @@ mr_status mr_numbers_write(size_t n, const mr_number *numbers, mr_tensors_writer
 /// count that it should be.
 mr_status mr_numbers_read(size_t n, const mr_number *numbers, const mr_tensors *file);
 
+/// Reads them from one array that has them in their order, as earlier versions wrote some.
+mr_status mr_numbers_read_array(size_t n, const mr_number *numbers, const char *array,
+                                const mr_tensors *file);
+
 /// Whether a double is a whole number that is not negative.
 bool mr_number_is_count(double x);
 

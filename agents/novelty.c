@@ -2,6 +2,7 @@
 
 #include "agents/novelty.h"
 
+#include "agents/checkpoint.h"
 #include "nn/learner.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ typedef struct {
     mr_node *u, *novelty;
 } scorer;
 
-/// What a file holds beside the net. All doubles: it is one array there.
+/// The state besides the net. All doubles: a checkpoint has each under its name.
 typedef struct {
     double n_steps;    // of training
     double adam_steps; // since the last return
@@ -209,41 +210,51 @@ static const char *const value_prefix[] = {"bonus.net.", "bonus.moment1.", "bonu
 static const char *const good_prefix[] = {"bonus.good.", "bonus.good_moment1.",
                                           "bonus.good_moment2."};
 
-static const size_t n_numbers = sizeof(state) / sizeof(double);
+enum { N_NUMBERS = 6 };
 
-mr_status mr_novelty_write(const mr_novelty *v, mr_tensors_writer *writer) {
+// In the order of the array that they were in until format version 3 named them.
+static const char old_array[] = "bonus.net_numbers";
+
+static void list_numbers(state *s, mr_number out[N_NUMBERS]) {
+    const mr_number numbers[N_NUMBERS] = {
+        {"bonus.training.n_steps", &s->n_steps, 1, false, true},
+        {"bonus.training.adam_steps", &s->adam_steps, 1, false, true},
+        {"bonus.training.lr", &s->lr, 1, false, false},
+        {"bonus.training.typical_loss", &s->typical, 1, false, false},
+        {"bonus.training.n_restarts", &s->n_restarts, 1, false, true},
+        {"bonus.training.good_adam_steps", &s->good_adam_steps, 1, false, true},
+    };
+    memcpy(out, numbers, sizeof numbers);
+}
+
+mr_status mr_novelty_write(mr_novelty *v, mr_tensors_writer *writer) {
     mr_status status;
-    MR_TRY(mr_tensors_writer_add(writer, "bonus.net_numbers", MR_F64, 1, &n_numbers, &v->state));
+    mr_number numbers[N_NUMBERS];
+    list_numbers(&v->state, numbers);
+    MR_TRY(mr_numbers_write(N_NUMBERS, numbers, writer));
     MR_TRY(mr_params_write_all(v->learner.params, value_prefix, writer));
     MR_TRY(mr_params_write_all(v->learner.snapshot, good_prefix, writer));
 done:
     return status;
 }
 
-static bool is_count(double number) {
-    return number >= 0 && number <= 0x1p53 && number == floor(number);
-}
-
-static mr_status read_state(mr_novelty *v, const mr_tensors *file) {
-    const void *numbers;
-    state *s = &v->state;
-    const mr_status status =
-        mr_tensors_get(file, "bonus.net_numbers", MR_F64, 1, &n_numbers, &numbers);
-    if (status != MR_OK)
-        return status;
-    memcpy(s, numbers, sizeof *s);
-    if (is_count(s->n_steps) && is_count(s->adam_steps) && is_count(s->good_adam_steps) &&
-        is_count(s->n_restarts) && s->lr >= 0)
-        return MR_OK;
-    return mr_fail(MR_ERR_INPUT,
-                   "%s: a count of its bonus is not a whole number; the file is damaged, take "
-                   "another copy",
-                   mr_tensors_path(file));
+static mr_status read_numbers(mr_novelty *v, const mr_tensors *file) {
+    mr_status status;
+    mr_number numbers[N_NUMBERS];
+    mr_tensor unused;
+    list_numbers(&v->state, numbers);
+    MR_TRY(mr_tensors_find(file, old_array, &unused)
+               ? mr_numbers_read_array(N_NUMBERS, numbers, old_array, file)
+               : mr_numbers_read(N_NUMBERS, numbers, file));
+    if (!(v->state.lr >= 0))
+        status = mr_checkpoint_fail_damaged(file, "bonus.training.lr");
+done:
+    return status;
 }
 
 mr_status mr_novelty_read(mr_novelty *v, const mr_tensors *file) {
     mr_status status;
-    MR_TRY(read_state(v, file));
+    MR_TRY(read_numbers(v, file));
     v->learner.adam.n_steps = (uint64_t)v->state.adam_steps;
     v->learner.adam.lr = v->state.lr;
     v->learner.good_steps = (uint64_t)v->state.good_adam_steps;

@@ -40,8 +40,8 @@ double mr_novelty_n_restarts(const mr_novelty *novelty);
 mr_params *mr_novelty_params(const mr_novelty *novelty);
 mr_density *mr_novelty_density(const mr_novelty *novelty);
 
-/// Adds all of its state to a file, as "bonus.net..."; the data is borrowed until that is written.
-mr_status mr_novelty_write(const mr_novelty *novelty, mr_tensors_writer *writer);
+/// Adds all of its state to a checkpoint; the data is borrowed until the file is written.
+mr_status mr_novelty_write(mr_novelty *novelty, mr_tensors_writer *writer);
 
 /// Reads the same back into one that was built alike.
 mr_status mr_novelty_read(mr_novelty *novelty, const mr_tensors *file);

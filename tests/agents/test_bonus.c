@@ -508,9 +508,9 @@ Test(bonus, goes_on_from_a_file_of_before_it_began) {
     check_going_on("rnd", BATCH - 10);
 }
 
-// What no run writes: counts that are none.
-Test(bonus, a_file_with_senseless_counts_is_refused) {
-    static const char *const names[] = {"bonus.numbers", "bonus.net_numbers"};
+// What no run writes: counts that are not numbers.
+Test(bonus, a_file_with_invalid_counts_is_refused) {
+    static const char *const names[] = {"bonus.n_batches", "bonus.training.n_steps"};
     const mr_bonus_options options = mixture_options("gaussian");
     for (size_t k = 0; k < MR_COUNT(names); k++) {
         mr_bonus *bonus = create_mixture(&options), *other = create_mixture(&options);
