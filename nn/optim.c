@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 mr_adam mr_adam_new(double lr) {
     return (mr_adam){.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
@@ -41,7 +42,7 @@ static void adam_slice(adam_constants c, slice s, const mr_real *restrict g, mr_
 // The calling thread's share.
 static void adam_share(adam_constants c, mr_params *params) {
     const mr_denormals kept = mr_denormals_flush();
-    adam_slice(c, slice_of(mr_params_size(params)), mr_params_grad(params),
+    adam_slice(c, slice_of(mr_params_trained_size(params)), mr_params_grad(params),
                mr_params_moment(params, 1), mr_params_moment(params, 2), mr_params_value(params));
     mr_denormals_restore(kept);
 }
@@ -70,8 +71,12 @@ static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
 
 static void polyak_share(mr_real rate, const mr_params *source, mr_params *target) {
     const mr_denormals kept = mr_denormals_flush();
-    polyak_slice(rate, slice_of(mr_params_size(source)), mr_params_read(source),
-                 mr_params_value(target));
+    const size_t n_trained = mr_params_trained_size(source);
+    const slice buffers = slice_of(mr_params_size(source) - n_trained);
+    polyak_slice(rate, slice_of(n_trained), mr_params_read(source), mr_params_value(target));
+    memcpy(mr_params_value(target) + n_trained + buffers.first,
+           mr_params_read(source) + n_trained + buffers.first,
+           (buffers.end - buffers.first) * sizeof(mr_real));
     mr_denormals_restore(kept);
 }
 
@@ -88,7 +93,7 @@ void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_thr
 // addition a component, no branch.
 bool mr_grad_is_finite(const mr_params *params) {
     const mr_real *g = mr_params_grad(params);
-    const size_t n = mr_params_size(params);
+    const size_t n = mr_params_trained_size(params);
     mr_real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
@@ -96,14 +101,14 @@ bool mr_grad_is_finite(const mr_params *params) {
     return sum == 0;
 }
 
-double mr_grad_clip(mr_params *params, double most) {
+double mr_grad_clip(mr_params *params, double max_norm) {
     mr_real *g = mr_params_grad(params);
-    const size_t n = mr_params_size(params);
+    const size_t n = mr_params_trained_size(params);
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)g[i] * (double)g[i];
     const double norm = sqrt(sum);
-    for (size_t i = 0; i < n && norm > most; i++)
-        g[i] *= (mr_real)(most / norm);
+    for (size_t i = 0; i < n && norm > max_norm; i++)
+        g[i] *= (mr_real)(max_norm / norm);
     return norm;
 }

@@ -1,5 +1,5 @@
-/// What is done to parameters after their gradient is known. Single passes over the block, shared
-/// out over threads in slices; the same bits whatever the number of threads.
+/// The optimizer, and what else is done to parameters after a gradient is known. Each is a single
+/// pass over the parameters, a slice a thread; the bits do not depend on the number of threads.
 #pragma once
 
 #include "nn/params.h"
@@ -19,13 +19,14 @@ mr_adam mr_adam_new(double lr);
 /// One step on the gradient that the set holds.
 void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads);
 
-/// target = (1 - tau) target + tau source, both of the same layout.
+/// target = (1 - tau) target + tau source, both of the same layout; the source's buffers are
+/// copied.
 void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads);
 
 /// Whether every component of the gradient that the set holds is finite, and its square too: Adam
-/// keeps it, and an infinite one would end all learning of that parameter without a word.
+/// keeps it, and after an infinite one that parameter would never change again.
 bool mr_grad_is_finite(const mr_params *params);
 
-/// Scales the gradient that the set holds down to the norm `most`, if its norm is larger. Returns
-/// the norm that it had, which is finite only if every component is.
-double mr_grad_clip(mr_params *params, double most);
+/// Scales the gradient that the set holds down to the norm `max_norm`, if its norm is larger.
+/// Returns the norm that it had, which is finite only if every component is.
+double mr_grad_clip(mr_params *params, double max_norm);

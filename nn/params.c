@@ -1,4 +1,4 @@
-// Parameters side by side.
+// Parameters and buffers in one block.
 
 #include "nn/params.h"
 
@@ -21,20 +21,24 @@ enum { VALUE, GRAD, MOMENT1, MOMENT2, N_ARRAYS };
 typedef struct entry {
     struct entry *next;
     const char *name;
-    mr_param param;
+    mr_param param; // of a buffer: its offset is among the buffers
+    bool is_buffer;
     mr_init init;
     size_t fan_in;
     const mr_real *mask;
     const mr_real *start; // [rows x cols], instead of `init`; NULL: none
+    double constant;      // of a buffer without `start`
 } entry;
 
 struct mr_params {
     mr_arena *arena; // the entries
     entry *first, *last;
     bool failed;              // an allocation of mr_params_add
-    size_t size;              // numbers in the block, gaps for alignment included
-    size_t n_declared;        // without gaps
-    size_t limit;             // of n_declared
+    size_t trained_size;      // numbers of parameters, gaps for alignment included
+    size_t buffer_size;       // likewise of buffers, which come after them
+    size_t n_trained;         // without gaps
+    size_t n_buffered;        // likewise
+    size_t limit;             // of each of these two
     mr_real *array[N_ARRAYS]; // one allocation, owned through array[VALUE]
 };
 
@@ -62,7 +66,8 @@ void mr_params_limit(mr_params *params, size_t n_numbers) {
 
 mr_status mr_params_check_room(const mr_params *params, size_t n_numbers) {
     size_t n_all;
-    if (!__builtin_add_overflow(params->n_declared, n_numbers, &n_all) && n_all <= params->limit)
+    if (!__builtin_add_overflow(params->n_trained, n_numbers, &n_all) && n_all <= params->limit &&
+        params->n_buffered <= params->limit)
         return MR_OK;
     return mr_fail(MR_ERR_INPUT,
                    "a model of these sizes has more than %zu numbers, which the file can't hold; "
@@ -96,27 +101,53 @@ static void add_entry(mr_params *params, entry fields) {
 mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
                        size_t fan_in, const mr_real *mask) {
     assert(!params->array[VALUE] && rows > 0 && cols > 0 && strlen(name) < MAX_NAME);
-    const mr_param param = {.offset = params->size, .rows = rows, .cols = cols};
-    params->size += round_up(rows * cols);
-    params->n_declared += rows * cols;
+    const mr_param param = {.offset = params->trained_size, .rows = rows, .cols = cols};
+    params->trained_size += round_up(rows * cols);
+    params->n_trained += rows * cols;
     add_entry(params,
               (entry){.name = name, .param = param, .init = init, .fan_in = fan_in, .mask = mask});
     return param;
 }
 
-mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
-                              const mr_real *start) {
-    const mr_param param = mr_params_add(params, name, rows, cols, MR_INIT_ZERO, 1, NULL);
-    if (params->n_declared > params->limit)
-        return param; // mr_params_alloc will say so
-    mr_real *copy = mr_arena_alloc(params->arena, rows * cols * sizeof *copy);
+// Gives the latest entry its initial values. If it is beyond the limit, mr_params_alloc will say
+// so.
+static void copy_start(mr_params *params, size_t n, const mr_real *start) {
+    if (params->n_trained > params->limit || params->n_buffered > params->limit)
+        return;
+    mr_real *copy = mr_arena_alloc(params->arena, n * sizeof *copy);
     if (copy && !params->failed) {
-        memcpy(copy, start, rows * cols * sizeof *copy);
+        memcpy(copy, start, n * sizeof *copy);
         params->last->start = copy;
     } else {
         params->failed = true;
     }
+}
+
+mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
+                              const mr_real *start) {
+    const mr_param param = mr_params_add(params, name, rows, cols, MR_INIT_ZERO, 1, NULL);
+    copy_start(params, rows * cols, start);
     return param;
+}
+
+mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
+                               double start) {
+    assert(!params->array[VALUE] && rows > 0 && cols > 0 && strlen(name) < MAX_NAME);
+    const mr_buffer buffer = {.offset = params->buffer_size, .rows = rows, .cols = cols};
+    params->buffer_size += round_up(rows * cols);
+    params->n_buffered += rows * cols;
+    add_entry(params, (entry){.name = name,
+                              .param = {buffer.offset, rows, cols},
+                              .is_buffer = true,
+                              .constant = start});
+    return buffer;
+}
+
+mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_t rows, size_t cols,
+                                      const mr_real *start) {
+    const mr_buffer buffer = mr_params_add_buffer(params, name, rows, cols, 0);
+    copy_start(params, rows * cols, start);
+    return buffer;
 }
 
 static mr_status allocate_block(mr_params *params) {
@@ -125,28 +156,41 @@ static mr_status allocate_block(mr_params *params) {
         return status;
     if (params->failed)
         return mr_fail_memory("the names of parameters");
-    const size_t n_bytes = (params->size > 0 ? params->size : round_up(1)) * sizeof(mr_real);
+    const size_t size = mr_params_size(params);
+    const size_t n_bytes = (size > 0 ? size : round_up(1)) * sizeof(mr_real);
     mr_real *block = aligned_alloc(ALIGNMENT, N_ARRAYS * n_bytes);
     if (!block)
         return mr_fail_memory("parameters");
     memset(block, 0, N_ARRAYS * n_bytes);
     for (size_t k = 0; k < N_ARRAYS; k++)
-        params->array[k] = block + k * params->size;
+        params->array[k] = block + k * size;
     return MR_OK;
+}
+
+// An entry's numbers in an array of the set's layout.
+static mr_real *numbers_of(const mr_params *params, const entry *e, mr_real *array) {
+    return array + (e->is_buffer ? params->trained_size : 0) + e->param.offset;
+}
+
+static void fill(size_t n, double value, mr_real *out) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = (mr_real)value;
 }
 
 static void draw(const entry *e, mr_real *value, mr_random *random) {
     const size_t n = e->param.rows * e->param.cols;
-    if (e->start) {
-        memcpy(value, e->start, n * sizeof *value);
+    if (e->start || e->is_buffer) {
+        if (e->start)
+            memcpy(value, e->start, n * sizeof *value);
+        else
+            fill(n, e->constant, value);
         return;
     }
     switch (e->init) {
     case MR_INIT_ZERO:
         break;
     case MR_INIT_ONE:
-        for (size_t i = 0; i < n; i++)
-            value[i] = 1;
+        fill(n, 1, value);
         break;
     case MR_INIT_FAN_IN: {
         const double bound = 1 / sqrt((double)e->fan_in);
@@ -168,7 +212,7 @@ mr_status mr_params_alloc(mr_params *params, mr_random *random) {
     const mr_status status = allocate_block(params);
     if (status == MR_OK)
         for (const entry *e = params->first; e; e = e->next)
-            draw(e, params->array[VALUE] + e->param.offset, random);
+            draw(e, numbers_of(params, e, params->array[VALUE]), random);
     return status;
 }
 
@@ -179,12 +223,14 @@ mr_status mr_params_copy(const mr_params *params, mr_params **out) {
     for (const entry *e = params->first; e; e = e->next)
         add_entry(copy, (entry){.name = e->name,
                                 .param = e->param,
+                                .is_buffer = e->is_buffer,
                                 .init = e->init,
                                 .fan_in = e->fan_in,
                                 .mask = e->mask});
-    copy->size = params->size;
+    copy->trained_size = params->trained_size;
+    copy->buffer_size = params->buffer_size;
     MR_TRY(allocate_block(copy));
-    memcpy(copy->array[VALUE], params->array[VALUE], params->size * sizeof(mr_real));
+    memcpy(copy->array[VALUE], params->array[VALUE], mr_params_size(params) * sizeof(mr_real));
     *out = copy;
     copy = NULL;
 done:
@@ -193,7 +239,7 @@ done:
 }
 
 void mr_params_swap(mr_params *a, mr_params *b) {
-    for (size_t i = 0; i < a->size; i++) {
+    for (size_t i = 0; i < mr_params_size(a); i++) {
         const mr_real of_a = a->array[VALUE][i];
         a->array[VALUE][i] = b->array[VALUE][i];
         b->array[VALUE][i] = of_a;
@@ -201,13 +247,17 @@ void mr_params_swap(mr_params *a, mr_params *b) {
 }
 
 size_t mr_params_size(const mr_params *params) {
-    return params->size;
+    return params->trained_size + params->buffer_size;
+}
+
+size_t mr_params_trained_size(const mr_params *params) {
+    return params->trained_size;
 }
 
 size_t mr_params_count(const mr_params *params) {
     size_t n = 0;
     for (const entry *e = params->first; e; e = e->next)
-        n += e->param.rows * e->param.cols;
+        n += e->is_buffer ? 0 : e->param.rows * e->param.cols;
     return n;
 }
 
@@ -226,6 +276,10 @@ mr_real *mr_params_grad(const mr_params *params) {
 mr_real *mr_params_moment(const mr_params *params, int order) {
     assert(order == 1 || order == 2);
     return params->array[order == 1 ? MOMENT1 : MOMENT2];
+}
+
+mr_real *mr_params_buffer(const mr_params *params, mr_buffer buffer) {
+    return params->array[VALUE] + params->trained_size + buffer.offset;
 }
 
 // ---- Files. mr_real is written as what it is, so that the double build's files are its own.
@@ -247,12 +301,21 @@ static file_form form_of(const entry *e, const char *prefix) {
     return form;
 }
 
+// Whether an array's buffers are more than zeros.
+static bool has_buffers(const mr_params *params, const mr_real *array) {
+    return array != params->array[GRAD] && array != params->array[MOMENT1] &&
+           array != params->array[MOMENT2];
+}
+
 mr_status mr_params_write(const mr_params *params, const mr_real *array, const char *prefix,
                           mr_tensors_writer *writer) {
     for (const entry *e = params->first; e; e = e->next) {
         const file_form form = form_of(e, prefix);
-        const mr_status status = mr_tensors_writer_add(
-            writer, form.name, mr_real_dtype, form.n_dims, form.shape, array + e->param.offset);
+        if (e->is_buffer && !has_buffers(params, array))
+            continue;
+        const mr_status status =
+            mr_tensors_writer_add(writer, form.name, mr_real_dtype, form.n_dims, form.shape,
+                                  numbers_of(params, e, (mr_real *)array));
         if (status != MR_OK)
             return status;
     }
@@ -264,11 +327,15 @@ mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, con
     for (const entry *e = params->first; e; e = e->next) {
         const file_form form = form_of(e, prefix);
         const void *data;
+        mr_tensor found;
+        if (e->is_buffer &&
+            (!has_buffers(params, array) || !mr_tensors_find(tensors, form.name, &found)))
+            continue;
         const mr_status status =
             mr_tensors_get(tensors, form.name, mr_real_dtype, form.n_dims, form.shape, &data);
         if (status != MR_OK)
             return status;
-        memcpy(array + e->param.offset, data, e->param.rows * e->param.cols * sizeof *array);
+        memcpy(numbers_of(params, e, array), data, e->param.rows * e->param.cols * sizeof *array);
     }
     return MR_OK;
 }

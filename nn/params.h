@@ -1,9 +1,12 @@
-/// Parameters: declared one by one, then side by side in one contiguous block.
+/// Sets of parameters and buffers: declared one by one, then allocated as one contiguous block.
 ///
-/// A set of parameters is a layout (names and shapes, in order of declaration) and, once allocated,
-/// four arrays of the same length over it: value, gradient and the two moments of Adam. So Adam,
-/// Polyak averaging, clipping and saving are single passes over memory. A copy of a layout
-/// (`mr_params_copy`) serves a target net: what is built for one set can be built for the other.
+/// Parameters are trained. Buffers belong to a model too and are saved with it, but no optimizer
+/// changes them: the running statistics of a batch norm, a permutation. A set is a layout (names
+/// and shapes, in order of declaration) and, once allocated, four arrays of the same length over
+/// it: values, gradients and the two moments of Adam. Each has the parameters first and the buffers
+/// after them, whose gradients and moments stay 0. So Adam, Polyak averaging, clipping, copying and
+/// saving are single passes over memory. A copy of a set (`mr_params_copy`) serves as a target net:
+/// what is built for one set can be built for the other.
 #pragma once
 
 #include "base/random.h"
@@ -20,12 +23,19 @@ typedef struct {
     size_t cols;
 } mr_param;
 
-/// How a parameter starts.
+/// A buffer of a layout, likewise.
+typedef struct {
+    size_t offset; // of its first number among the buffers
+    size_t rows;
+    size_t cols;
+} mr_buffer;
+
+/// The initial values of a parameter.
 typedef enum {
     MR_INIT_ZERO,
     MR_INIT_ONE,
-    MR_INIT_FAN_IN, // uniform on +-1/sqrt(fan_in): PyTorch's start of linear layers (He et al. 2015
-                    // with a = sqrt(5))
+    MR_INIT_FAN_IN, // uniform on +-1/sqrt(fan_in): PyTorch's default for linear layers (He et al.
+                    // 2015 with a = sqrt(5))
     MR_INIT_NORMAL, // normal, deviation 0.01
 } mr_init;
 
@@ -33,44 +43,54 @@ typedef enum {
 mr_status mr_params_new(mr_params **out);
 void mr_params_free(mr_params *params);
 
-/// Bounds how many numbers may be declared: for layouts that a file describes, which cannot have
-/// more of them than the file. Without a bound until set.
+/// Bounds how many numbers may be declared, of parameters and of buffers each: for layouts that a
+/// file describes, which cannot have more of them than the file. Without a bound until set.
 void mr_params_limit(mr_params *params, size_t n_numbers);
 
-/// Fails with MR_ERR_INPUT where `n_numbers` more are beyond the limit. For those who prepare
-/// something of that size before they declare it.
+/// Fails with MR_ERR_INPUT if `n_numbers` more are beyond the limit. For callers that compute the
+/// initial values of a parameter of that size before they declare it.
 mr_status mr_params_check_room(const mr_params *params, size_t n_numbers);
 
 /// Declares a parameter [rows x cols], before mr_params_alloc. `name` is copied and unique
 /// ("actor.trunk.0.weight").
 ///
 ///   fan_in  inputs of the layer, for MR_INIT_FAN_IN
-///   mask    [rows x cols] of 0 and 1, borrowed for the life of the set; NULL: none. Where it is 0
-///   the parameter is 0
-///           at the start; mr_linear_masked keeps its gradient 0 there, so that it stays 0.
+///   mask    [rows x cols] of 0 and 1, borrowed for the life of the set; NULL: none. The parameter
+///           is initially 0 where the mask is; mr_linear_masked keeps its gradient 0 there, so that
+///           it stays 0.
 ///
-/// An allocation that fails is reported by mr_params_alloc, and likewise what is beyond the limit.
+/// mr_params_alloc reports an allocation that fails here, and a size beyond the limit.
 mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
                        size_t fan_in, const mr_real *mask);
 
-/// Declares a parameter [rows x cols] that starts with the values `start`, which are copied.
+/// Declares a parameter [rows x cols] with the initial values `start`, which are copied.
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
                               const mr_real *start);
 
-/// Fails with MR_ERR_MEMORY, or MR_ERR_INPUT where more was declared than mr_params_limit allows.
-/// Allocates the block, 64-byte aligned and zeroed, and draws the starting values from `random`.
+/// Declares a buffer [rows x cols] whose numbers are initially `start`, or those of start[rows x
+/// cols], which are copied. As mr_params_add in all else.
+mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
+                               double start);
+mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_t rows, size_t cols,
+                                      const mr_real *start);
+
+/// Allocates the block, 64-byte aligned and zeroed, and draws the initial values from `random`.
+/// Fails with MR_ERR_MEMORY, or with MR_ERR_INPUT if more was declared than mr_params_limit allows.
 mr_status mr_params_alloc(mr_params *params, mr_random *random);
 
-/// A second set with the same layout and values (moments zero).
+/// A second set with the same layout, values and buffers (moments zero).
 mr_status mr_params_copy(const mr_params *params, mr_params **out);
 
-/// Exchanges the values of two sets of the same layout.
+/// Exchanges the values and buffers of two sets of the same layout.
 void mr_params_swap(mr_params *a, mr_params *b);
 
-/// Numbers in the block, gaps for alignment included.
+/// Numbers in each array: parameters and buffers, with gaps for alignment.
 size_t mr_params_size(const mr_params *params);
 
-/// Numbers that belong to a parameter.
+/// How many of them, at the start, are the parameters': what an optimizer goes through.
+size_t mr_params_trained_size(const mr_params *params);
+
+/// Numbers of all parameters, without gaps and buffers.
 size_t mr_params_count(const mr_params *params);
 
 mr_real *mr_params_value(const mr_params *params);             // [size]
@@ -78,15 +98,22 @@ const mr_real *mr_params_read(const mr_params *params);        // [size]
 mr_real *mr_params_grad(const mr_params *params);              // [size]
 mr_real *mr_params_moment(const mr_params *params, int order); // [size], order 1 or 2
 
+/// The numbers of a buffer [rows x cols].
+mr_real *mr_params_buffer(const mr_params *params, mr_buffer buffer);
+
 /// How files hold mr_real.
 extern const mr_dtype mr_real_dtype;
 
-/// Adds each parameter to a file as float32 [rows x cols], or [cols] where it has one row; `prefix`
-/// before its name. `array` is the block to write, one of the four.
+/// Adds each parameter and buffer to a file as float32 [rows x cols], or [cols] if it has one row;
+/// `prefix` before its name.
+///
+///   array  [mr_params_size] what to write: one of the set's four arrays, or another with its
+///          layout. Of the set's gradients and moments, only those of parameters are written.
 mr_status mr_params_write(const mr_params *params, const mr_real *array, const char *prefix,
                           mr_tensors_writer *writer);
 
-/// Reads the same back from a file into `array`. On failure `array` is partly overwritten.
+/// Reads the same back from a file into `array`. A buffer that the file does not have stays as it
+/// is: files of version 0.1 have none. On failure `array` is partly overwritten.
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array);
 
