@@ -2,13 +2,15 @@
 ///
 /// A node is a row-major matrix [rows x cols]: rows are the batch, columns are features. A graph is
 /// built once, planned once (which lays all its values and gradients out in one block of memory,
-/// reusing room that is no longer needed), and run any number of times without allocating.
+/// reusing memory that is no longer needed), and run any number of times without allocating.
 ///
-/// Every op works on each row by itself. So a run gives each thread its own rows from the first op
-/// to the last gradient: threads meet once a run, to add up their shares of the parameters'
-/// gradients in a fixed order. The same numbers and the same number of threads give the same bits.
+/// Most ops work on each row by itself. So in a run each thread computes its own rows from the
+/// first op to the last gradient, without waiting for the others; at the end the threads add up
+/// their shares of the parameters' gradients. An op that needs the whole batch (batch norm) cuts
+/// that into stretches: all threads meet there, on the way forward and on the way back. Sums over
+/// threads have a fixed order: the same numbers and the same number of threads give the same bits.
 ///
-/// Building never fails in the middle: after a failed allocation the functions return NULL, take
+/// Building never fails in the middle: after a failed allocation the functions return NULL, accept
 /// NULL for a node, and mr_graph_plan reports it. A wrong shape is a mistake of ours and asserts.
 /// Nodes belong to their graph.
 #pragma once
@@ -23,22 +25,27 @@ typedef struct mr_node mr_node;
 /// A graph for batches of up to `max_rows` rows, run by `n_threads` threads. The caller frees it.
 mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out);
 
-/// A graph for one row and one thread, whose linear layers are products with a vector: a quarter of
-/// the time (layers of 256 on 256: 4 of 21 us), and other last bits than a batch gives.
+/// A graph for one row and one thread, whose linear layers are matrix-vector products: a layer of
+/// 256 on 256 takes 4 us, by the kernel for matrices 21 us. The last bits differ from those that a
+/// batch gives.
 mr_status mr_graph_new_for_one(mr_graph **out);
 void mr_graph_free(mr_graph *graph);
 
 /// Lays out the memory and makes the graph ready to run. Call once, after all nodes are built.
 ///
-///   loss          [rows x 1]; its mean over the batch is what gradients are of. NULL: the graph is
-///   only run forward. trained       [n_trained] the sets whose gradients are wanted; all other
-///   parameters count as constants
+///   loss     [rows x 1]; gradients are those of its mean over the batch. NULL: the graph is only
+///            run forward
+///   trained  [n_trained] the sets whose gradients are wanted; all other parameters are constants
 mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
                         mr_params *const *trained);
 
-/// Computes every node's first `n_rows` rows and, where there is a loss, overwrites the gradients
-/// of the trained sets with those of its mean over these rows.
+/// Computes every node's first `n_rows` rows and, if there is a loss, overwrites the gradients of
+/// the trained sets with those of its mean over these rows.
 void mr_graph_run(mr_graph *graph, size_t n_rows);
+
+/// Moves the buffers that training moves, the running statistics of batch norms, by the latest run.
+/// Call it when the run is accepted: after the loss has been checked, beside the optimizer's step.
+void mr_graph_update_buffers(mr_graph *graph);
 
 /// The values of a node [rows x cols]: of an input, to be filled before a run; of a kept node, to
 /// be read after it.
@@ -92,6 +99,43 @@ mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_par
 ///
 ///   gain, shift  [1 x cols]
 mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift);
+
+/// x / sqrt(mean(x^2) + 1e-6) * gain over the features of each row (Zhang and Sennrich 2019,
+/// arXiv:1910.07467).
+///
+///   gain  [1 x cols]
+mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain);
+
+/// The parameters and buffers of a batch norm. A channel is a feature of a vector, or all places of
+/// a channel of an image.
+typedef struct {
+    mr_param gain, shift;     // [1 x channels]
+    mr_buffer mean, variance; // [1 x channels] running statistics; the variance is the biased one
+    mr_buffer n_batches;      // [1 x 1] that they have been moved by
+} mr_batch_norm;
+
+typedef struct {
+    double rate;         // of the running statistics: mean += rate (batch's mean - mean)
+    double epsilon;      // added to variances
+    double r_max, d_max; // bounds of batch renorm's corrections; 1 and 0: plain batch norm
+    double n_warm_up;    // batches before it corrects
+} mr_batch_norm_options;
+
+/// Batch norm over the batch's own statistics: for training. An op over the whole batch. The
+/// running statistics are moved by mr_graph_update_buffers. Sources: Ioffe and Szegedy 2015
+/// (arXiv:1502.03167); for r and d, Ioffe 2017 (arXiv:1702.03275).
+mr_node *mr_batch_norm_train(mr_node *x, mr_params *params, const mr_batch_norm *norm,
+                             const mr_batch_norm_options *options);
+
+/// Batch norm by the running statistics, each row by itself: for acting and evaluating.
+mr_node *mr_batch_norm_running(mr_node *x, mr_params *params, const mr_batch_norm *norm,
+                               const mr_batch_norm_options *options);
+
+/// Dropout (Srivastava et al. 2014): 0 if u < rate, else x / (1 - rate).
+///
+///   u  of the shape of x, uniform on [0, 1): an input that is filled from a stream of the run's
+///      before each run. No gradient goes to it
+mr_node *mr_dropout(mr_node *x, mr_node *u, double rate);
 
 // ---- One value at a time
 

@@ -18,7 +18,9 @@ typedef struct {
     size_t first;
     size_t n;
     int thread;
-    bool more; // the thread has computed other rows of this run before these
+    int n_threads;  // that compute this batch
+    size_t n_batch; // rows of the whole batch
+    bool more;      // the thread has computed other rows of this run before these
 } mr_rows;
 
 /// What `backward` reads: the plan keeps it in memory until then.
@@ -37,6 +39,15 @@ typedef struct {
     /// want one (mr_node_passes) and, if they are trained, of its parameters. May overwrite the
     /// node's own gradient, which nobody reads afterwards. NULL: no gradient goes through.
     void (*backward)(const mr_node *node, mr_rows rows);
+
+    // An op over the whole batch has these two as well (both or neither). Each thread first reduces
+    // its own rows to a few numbers, which it keeps in memory of its own; all threads then meet;
+    // after that `forward` (or `backward`) finds the numbers of all threads, and adds them up in
+    // the order of the threads, so that the result does not depend on which thread was fastest.
+    void (*reduce_forward)(const mr_node *node, mr_rows rows);
+    void (*reduce_backward)(const mr_node *node, mr_rows rows);
+    /// Moves the node's buffers (running statistics) by the latest run; NULL: it has none to move.
+    void (*update_buffers)(const mr_node *node);
 } mr_op;
 
 enum { MR_MAX_PARAMS = 2 };

@@ -1,4 +1,4 @@
-// Normalisation of each row by its own features.
+// Normalisation of each row by its own features: layer norm and RMS norm.
 
 #include "nn/op.h"
 
@@ -99,5 +99,82 @@ mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param sh
     mr_node *node = mr_node_of(&op_layer_norm, x->cols, NULL, 1, &x);
     if (node)
         mr_node_use(node, params, 2, (const mr_param[]){[GAIN] = gain, [SHIFT] = shift});
+    return node;
+}
+
+// ---- RMS norm: y = x gain / q, q = sqrt(mean(x^2) + epsilon)
+
+static const double rms_norm_epsilon = 1e-6; // Flax's default
+
+static double root_mean_square(size_t n, const mr_real *x) {
+    double sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += (double)x[j] * (double)x[j];
+    return sqrt(sum / (double)n + rms_norm_epsilon);
+}
+
+static void rms_norm_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    const mr_real *gain = mr_node_param(node, GAIN);
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real *x = mr_row(input->value, input, i);
+        mr_real *y = mr_row(node->value, node, i);
+        const mr_real inverse = (mr_real)(1 / root_mean_square(node->cols, x));
+        for (size_t j = 0; j < node->cols; j++)
+            y[j] = x[j] * inverse * gain[j];
+    }
+}
+
+// With xhat = x / q and g = dy gain: dx = (g - xhat mean(g xhat)) / q.
+static void rms_norm_backward_row(const mr_node *node, size_t row) {
+    const mr_node *input = node->input[0];
+    const mr_real *gain = mr_node_param(node, GAIN);
+    const mr_real *x = mr_row(input->value, input, row), *dy = mr_row(node->grad, node, row);
+    mr_real *dx = mr_row(input->grad, input, row);
+    const mr_real inverse = (mr_real)(1 / root_mean_square(node->cols, x));
+    double sum = 0;
+    for (size_t j = 0; j < node->cols; j++)
+        sum += (double)(dy[j] * gain[j]) * (double)(x[j] * inverse);
+    const mr_real mean = (mr_real)(sum / (double)node->cols);
+    for (size_t j = 0; j < node->cols; j++) {
+        const mr_real d = (dy[j] * gain[j] - x[j] * inverse * mean) * inverse;
+        dx[j] = node->adds[0] ? dx[j] + d : d;
+    }
+}
+
+static void rms_norm_train(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    mr_real *d_gain = mr_node_param_grad(node, GAIN, rows.thread);
+    for (size_t i = 0; i < rows.n; i++) {
+        const mr_real *x = mr_row(input->value, input, rows.first + i);
+        const mr_real *dy = mr_row(node->grad, node, rows.first + i);
+        const mr_real inverse = (mr_real)(1 / root_mean_square(node->cols, x));
+        const bool adds = mr_node_adds_param(node, GAIN, rows) || i > 0;
+        for (size_t j = 0; j < node->cols; j++)
+            d_gain[j] = adds ? d_gain[j] + dy[j] * x[j] * inverse : dy[j] * x[j] * inverse;
+    }
+}
+
+static void rms_norm_backward(const mr_node *node, mr_rows rows) {
+    if (node->set >= 0)
+        rms_norm_train(node, rows);
+    for (size_t i = 0; i < rows.n && mr_node_passes(node, 0); i++)
+        rms_norm_backward_row(node, rows.first + i);
+}
+
+static const mr_op op_rms_norm = {
+    .name = "rms_norm",
+    .reads = MR_READS_INPUTS,
+    .forward = rms_norm_forward,
+    .backward = rms_norm_backward,
+};
+
+mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain) {
+    if (!x)
+        return NULL;
+    assert(gain.cols == x->cols);
+    mr_node *node = mr_node_of(&op_rms_norm, x->cols, NULL, 1, &x);
+    if (node)
+        mr_node_use(node, params, 1, (const mr_param[]){[GAIN] = gain});
     return node;
 }

@@ -5,7 +5,9 @@
 // it. Op i runs forward at time i and backward at time 2n - i. Two of them may share a slot of
 // memory if their live ranges do not overlap and they have the same number of columns. The second
 // condition lets threads run without waiting for each other: row i of a slot is always the same
-// bytes, whichever value lies there, so a thread never writes to the rows of another.
+// bytes, whichever value lies there, so a thread never writes to the rows of another. It also holds
+// for ops over the whole batch: threads exchange no rows there, only the numbers that they reduced
+// them to, which lie in memory of the op's own.
 
 #include "nn/graph_internal.h"
 
@@ -248,13 +250,21 @@ done:
     return status;
 }
 
+static bool has_whole_batch_op(const mr_graph *graph) {
+    for (const mr_node *node = graph->first; node; node = node->next)
+        if (node->op->reduce_forward)
+            return true;
+    return false;
+}
+
 mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
                         mr_params *const *trained) {
     assert(!graph->memory && n_trained <= MR_MAX_SETS);
     if (graph->failed)
         return mr_fail_memory("a graph");
     assert(!loss || loss->cols == 1);
-    graph->tile = graph->max_rows > 2 * TILE * (size_t)graph->n_threads ? TILE : 0;
+    const bool is_large = graph->max_rows > 2 * TILE * (size_t)graph->n_threads;
+    graph->tile = is_large && !has_whole_batch_op(graph) ? TILE : 0;
     graph->loss = mr_keep(loss);
     graph->n_sets = n_trained;
     for (size_t s = 0; s < n_trained; s++)

@@ -10,7 +10,11 @@
 static mr_rows rows_of_thread(size_t n_rows, int thread, int n_threads) {
     const size_t t = (size_t)thread, n = (size_t)n_threads;
     const size_t first = n_rows * t / n;
-    return (mr_rows){.first = first, .n = n_rows * (t + 1) / n - first, .thread = thread};
+    return (mr_rows){.first = first,
+                     .n = n_rows * (t + 1) / n - first,
+                     .thread = thread,
+                     .n_threads = n_threads,
+                     .n_batch = n_rows};
 }
 
 static void clear_untouched(const mr_graph *graph, int thread) {
@@ -20,14 +24,37 @@ static void clear_untouched(const mr_graph *graph, int thread) {
                    mr_params_size(graph->set[s].params) * sizeof(mr_real));
 }
 
-static void backward(const mr_graph *graph, mr_rows rows, size_t n_rows) {
+// Waits for the other threads of the run.
+static void meet(mr_rows rows) {
+    if (rows.n_threads == 1) // a barrier would wait for threads of the caller's, if it has some
+        return;
+#pragma omp barrier
+}
+
+static void forward(const mr_graph *graph, mr_rows rows) {
+    for (const mr_node *node = graph->first; node; node = node->next) {
+        if (node->op->reduce_forward) {
+            node->op->reduce_forward(node, rows);
+            meet(rows);
+        }
+        node->op->forward(node, rows);
+    }
+}
+
+static void backward(const mr_graph *graph, mr_rows rows) {
     if (!rows.more)
         clear_untouched(graph, rows.thread);
     for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        graph->loss->grad[i] = 1 / (mr_real)n_rows;
-    for (const mr_node *node = graph->loss; node; node = node->previous)
-        if (node->grad)
-            node->op->backward(node, rows);
+        graph->loss->grad[i] = 1 / (mr_real)rows.n_batch;
+    for (const mr_node *node = graph->loss; node; node = node->previous) {
+        if (!node->grad)
+            continue;
+        if (node->op->reduce_backward) {
+            node->op->reduce_backward(node, rows);
+            meet(rows);
+        }
+        node->op->backward(node, rows);
+    }
 }
 
 // Adds the threads' gradients up, each thread a slice of the block, in the order of the threads.
@@ -35,17 +62,16 @@ static void add_up(const mr_graph *graph, int thread, int n_threads) {
     for (size_t s = 0; s < graph->n_sets; s++) {
         mr_real *const *grad = graph->set[s].grad;
         const mr_rows slice =
-            rows_of_thread(mr_params_size(graph->set[s].params), thread, n_threads);
+            rows_of_thread(mr_params_trained_size(graph->set[s].params), thread, n_threads);
         for (int t = 1; t < n_threads; t++)
             mr_put(true, slice.n, grad[t] + slice.first, grad[0] + slice.first);
     }
 }
 
-static void run_ops(const mr_graph *graph, mr_rows rows, size_t n_rows) {
-    for (const mr_node *node = graph->first; node; node = node->next)
-        node->op->forward(node, rows);
+static void run_ops(const mr_graph *graph, mr_rows rows) {
+    forward(graph, rows);
     if (graph->loss)
-        backward(graph, rows, n_rows);
+        backward(graph, rows);
 }
 
 // Copies n rows between the caller's matrix, from row `first`, and the thread's tile.
@@ -69,14 +95,15 @@ static void copy_out(const mr_graph *graph, mr_rows tile, size_t first) {
 
 // Takes a large share through the graph in tiles, so that values are read again while they are in
 // the cache (64 features, batch 4096: a third faster).
-static void run_tiles(const mr_graph *graph, mr_rows rows, size_t n_rows) {
-    mr_rows tile = {.first = (size_t)rows.thread * graph->tile, .thread = rows.thread};
+static void run_tiles(const mr_graph *graph, mr_rows rows) {
+    mr_rows tile = rows;
+    tile.first = (size_t)rows.thread * graph->tile;
     for (size_t done = 0; done < rows.n; done += tile.n) {
         const size_t n_left = rows.n - done;
         tile.n = n_left < graph->tile ? n_left : graph->tile;
         tile.more = done > 0;
         copy_in(graph, tile, rows.first + done);
-        run_ops(graph, tile, n_rows);
+        run_ops(graph, tile);
         copy_out(graph, tile, rows.first + done);
     }
 }
@@ -84,12 +111,12 @@ static void run_tiles(const mr_graph *graph, mr_rows rows, size_t n_rows) {
 static void run_rows(const mr_graph *graph, size_t n_rows, int thread, int n_threads) {
     const mr_rows rows = rows_of_thread(n_rows, thread, n_threads);
     if (graph->tile > 0)
-        run_tiles(graph, rows, n_rows);
+        run_tiles(graph, rows);
     else
-        run_ops(graph, rows, n_rows);
+        run_ops(graph, rows);
     if (!graph->loss || n_threads == 1)
         return;
-#pragma omp barrier
+    meet(rows);
     add_up(graph, thread, n_threads);
 }
 
@@ -108,4 +135,10 @@ void mr_graph_run(mr_graph *graph, size_t n_rows) {
     }
 #pragma omp parallel num_threads(n_threads)
     run_thread(graph, n_rows, omp_get_thread_num(), omp_get_num_threads());
+}
+
+void mr_graph_update_buffers(mr_graph *graph) {
+    for (const mr_node *node = graph->first; node; node = node->next)
+        if (node->op->update_buffers)
+            node->op->update_buffers(node);
 }

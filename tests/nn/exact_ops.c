@@ -20,16 +20,18 @@ static const double tolerance = 1e-7;
 typedef struct {
     mr_graph *graph;
     mr_params *params;
-    mr_node *a, *b;    // [ROWS x COLS]
-    mr_node *column;   // [ROWS x 1]
-    mr_node *positive; // [ROWS x COLS], above 0.5
-    mr_node *weights;  // of the loss, one for each value of the op's result
-    mr_param weight;   // [WIDE x COLS]
-    mr_param bias;     // [1 x WIDE]
-    mr_param gain;     // [1 x COLS]
-    mr_param shift;    // [1 x COLS]
-    mr_param masked;   // [WIDE x COLS], zero where the mask is
-    mr_param square;   // [COLS x COLS]
+    mr_node *a, *b;                 // [ROWS x COLS]
+    mr_node *column;                // [ROWS x 1]
+    mr_node *positive;              // [ROWS x COLS], above 0.5
+    mr_node *weights;               // of the loss, one for each value of the op's result
+    mr_param weight;                // [WIDE x COLS]
+    mr_param bias;                  // [1 x WIDE]
+    mr_param gain;                  // [1 x COLS]
+    mr_param shift;                 // [1 x COLS]
+    mr_param masked;                // [WIDE x COLS], zero where the mask is
+    mr_param square;                // [COLS x COLS]
+    mr_param pair[2];               // [1 x 2] gain and shift of two channels
+    mr_batch_norm norm, image_norm; // of COLS features, of two channels
 } leaves;
 
 static const mr_real mask[WIDE * COLS] = {1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0,
@@ -181,6 +183,39 @@ static mr_node *op_linear_shared(leaves *x) {
 static mr_node *op_layer_norm(leaves *x) {
     return mr_layer_norm(x->a, x->params, x->gain, x->shift);
 }
+static mr_node *op_rms_norm(leaves *x) {
+    return mr_rms_norm(x->a, x->params, x->gain);
+}
+
+static const mr_batch_norm_options plain = {.rate = 0.1, .epsilon = 1e-5, .r_max = 1};
+
+// With running statistics as far from the batch's as those of leaves_new, both corrections are at
+// their bounds: constants, as the gradient takes them to be.
+static const mr_batch_norm_options renorm = {
+    .rate = 0.1, .epsilon = 1e-3, .r_max = 3, .d_max = 0.7};
+
+static mr_node *op_batch_norm(leaves *x) {
+    return mr_batch_norm_train(x->a, x->params, &x->norm, &plain);
+}
+static mr_node *op_batch_norm_of_channels(leaves *x) {
+    return mr_batch_norm_train(x->a, x->params, &x->image_norm, &plain);
+}
+static mr_node *op_batch_renorm(leaves *x) {
+    return mr_batch_norm_train(x->a, x->params, &x->norm, &renorm);
+}
+static mr_node *op_batch_norm_running(leaves *x) {
+    return mr_batch_norm_running(x->a, x->params, &x->norm, &plain);
+}
+// Stretches one after another, a value that is read in several of them, parameters used twice.
+static mr_node *op_batch_norms(leaves *x) {
+    mr_node *h = mr_tanh(mr_batch_norm_train(x->a, x->params, &x->norm, &plain));
+    mr_node *k = mr_batch_norm_train(mr_mul(h, x->b), x->params, &x->norm, &plain);
+    return mr_add(mr_mul(h, k), mr_batch_norm_train(mr_sin(k), x->params, &x->image_norm, &plain));
+}
+// Some of these are below the rate.
+static mr_node *op_dropout(leaves *x) {
+    return mr_dropout(x->a, mr_affine(mr_stop_gradient(x->positive), 0.5, 0), 0.6);
+}
 static mr_node *op_scale(leaves *x) {
     return mr_scale(x->a, x->params, x->gain, x->shift);
 }
@@ -262,6 +297,13 @@ static const op_case cases[] = {
     {"linear, masked", op_linear_masked},
     {"linear, parameters used twice", op_linear_shared},
     {"layer_norm", op_layer_norm},
+    {"rms_norm", op_rms_norm},
+    {"batch_norm", op_batch_norm},
+    {"batch_norm of two channels", op_batch_norm_of_channels},
+    {"batch_norm with renorm's corrections", op_batch_renorm},
+    {"batch_norm by running statistics", op_batch_norm_running},
+    {"batch norms one after another", op_batch_norms},
+    {"dropout", op_dropout},
     {"scale", op_scale},
     {"unscale", op_unscale},
     {"lower", op_lower},
@@ -284,6 +326,18 @@ static leaves leaves_new(int n_threads) {
     x.shift = mr_params_add(x.params, "shift", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.masked = mr_params_add(x.params, "masked", WIDE, COLS, MR_INIT_FAN_IN, 1, mask);
     x.square = mr_params_add(x.params, "square", COLS, COLS, MR_INIT_FAN_IN, 1, NULL);
+    x.pair[0] = mr_params_add(x.params, "pair.0", 1, 2, MR_INIT_FAN_IN, 1, NULL);
+    x.pair[1] = mr_params_add(x.params, "pair.1", 1, 2, MR_INIT_FAN_IN, 1, NULL);
+    x.norm = (mr_batch_norm){
+        .gain = x.gain,
+        .shift = x.shift,
+        .mean = mr_params_add_buffer(x.params, "mean", 1, COLS, -40),
+        .variance = mr_params_add_buffer(x.params, "variance", 1, COLS, 30),
+        .n_batches = mr_params_add_buffer(x.params, "n_batches", 1, 1, 0),
+    };
+    x.image_norm = x.norm;
+    x.image_norm.gain = x.pair[0];
+    x.image_norm.shift = x.pair[1];
     cr_assert_eq(mr_params_alloc(x.params, &random), MR_OK);
     cr_assert_eq(mr_graph_new(ROWS, n_threads, &x.graph), MR_OK);
     x.a = mr_input(x.graph, COLS, true);
@@ -375,6 +429,8 @@ static void check_op(const op_case *c, int n_threads) {
     check_param(&x, loss, c->name, "gain", x.gain);
     check_param(&x, loss, c->name, "shift", x.shift);
     check_param(&x, loss, c->name, "square", x.square);
+    check_param(&x, loss, c->name, "pair", x.pair[0]);
+    check_param(&x, loss, c->name, "pair", x.pair[1]);
     check_masked(&x, loss, c->name);
     leaves_free(&x);
 }
