@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/compat.h"
 #include "base/json_memory.h"
 #include "cli/command.h"
 

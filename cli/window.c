@@ -10,6 +10,7 @@
 #include <GLFW/glfw3.h>
 
 #include "envs/mujoco/scene.h"
+#include "envs/mujoco/simulation.h"
 
 enum { MESSAGE_SIZE = 256, SAMPLES = 4 };
 

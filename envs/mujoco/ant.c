@@ -7,7 +7,7 @@
 #define TORSO                                                                                      \
     { "1", "main_body" } // Gymnasium's default is the number, too
 
-static const mr_task task = {
+const mr_task mr_task_ant = {
     .model = "builtin:ant.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
@@ -74,5 +74,5 @@ const mr_env_builtin mr_env_ant = {
     .summary = "a four-legged robot learns to run forward",
     .open = mr_mujoco_open,
     .describe = mr_mujoco_describe,
-    .task = &task,
+    .task = &mr_task_ant,
 };

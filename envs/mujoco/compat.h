@@ -1,9 +1,8 @@
 /// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
 ///
 /// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
-/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: those of a model are handed on
-/// as it is compiled, those of a simulation are counted in mjData.warning, from where warnings.h
-/// takes them.
+/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: those of a model are returned
+/// when it is compiled, those of a simulation are counted in mjData.warning.
 #pragma once
 
 #include "base/status.h"
@@ -11,6 +10,9 @@
 #include <mujoco/mujoco.h>
 
 enum { MR_MUJOCO_TEXT_SIZE = 512 };
+
+/// The version of the libmujoco that runs, for example "2.2.2". Owned by the library.
+const char *mr_mujoco_version(void);
 
 /// Compiles a model from MJCF text in memory.
 ///
@@ -38,3 +40,12 @@ void mr_mujoco_activations(const mjModel *model, int actuator, size_t *start, si
 /// mjv_moveCamera, which wants to see the scene in older releases.
 void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double dy,
                            const mjvScene *scene, mjvCamera *camera);
+
+/// The warnings that make the physics of a simulation another one than the model's.
+///
+///   counted  [mjNWARNING] how many of each kind were seen before; brought up to date
+///
+/// Returns one line with the remedy, a static text, or NULL if there was no new one. Of several
+/// kinds, the first of these: no room for contacts, none for constraints, a state or a control that
+/// is not finite, a singular inertia.
+const char *mr_mujoco_warning(const mjData *data, int counted[mjNWARNING]);

@@ -1,6 +1,8 @@
 // The description of a MuJoCo task for people, made from the task itself.
 
-#include "envs/mujoco/slice.h"
+#include "envs/mujoco/describe.h"
+
+#include "envs/mujoco/terms.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -83,7 +85,7 @@ static void print_obs(page *to, const mr_mujoco *mujoco) {
     print(to, "\nObservation (%zu)\n", mujoco->obs_dim);
     for (size_t i = 0; i < mujoco->task.obs.n; i++) {
         const mr_obs_part *part = &mujoco->task.obs.rows[i];
-        const size_t n = part->option == NULL || part->included ? part->of.dim : 0;
+        const size_t n = mr_obs_part_dim(part);
         if (n == 0)
             continue;
         if (n > 1)
@@ -368,16 +370,5 @@ mr_status mr_mujoco_print(const mr_mujoco *mujoco, const char *summary, const mr
     print(&to, "%s", is_equal || task->source != NULL ? "\n" : "");
 done:
     free_pairs(&pairs);
-    return status;
-}
-
-mr_status mr_mujoco_describe(const mr_env_builtin *builtin, const mr_env_options *options,
-                             char *text, size_t size) {
-    mr_env *env = NULL;
-    mr_status status = mr_mujoco_open(builtin, options, &env);
-    if (status != MR_OK)
-        return status;
-    status = mr_mujoco_print(mr_mujoco_of(env), builtin->summary, builtin->task, text, size);
-    mr_env_close(env);
     return status;
 }

@@ -2,7 +2,7 @@
 
 #include "envs/mujoco/terms.h"
 
-static const mr_task task = {
+const mr_task mr_task_half_cheetah = {
     .model = "builtin:half_cheetah.xml",
     .frame_skip = 5,
     .max_episode_steps = 1000,
@@ -33,5 +33,5 @@ const mr_env_builtin mr_env_half_cheetah = {
     .summary = "a planar two-legged runner learns to run fast",
     .open = mr_mujoco_open,
     .describe = mr_mujoco_describe,
-    .task = &task,
+    .task = &mr_task_half_cheetah,
 };

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static const mr_task task = {
+const mr_task mr_task_hopper = {
     .model = "builtin:hopper.xml",
     .frame_skip = 4,
     .max_episode_steps = 1000,
@@ -56,5 +56,5 @@ const mr_env_builtin mr_env_hopper = {
     .summary = "a planar one-legged robot learns to hop forward",
     .open = mr_mujoco_open,
     .describe = mr_mujoco_describe,
-    .task = &task,
+    .task = &mr_task_hopper,
 };

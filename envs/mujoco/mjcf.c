@@ -1,9 +1,10 @@
 // "mjcf:FILE": a model of the user's own, with a task that a file describes.
 
+#include "envs/mujoco/describe.h"
 #include "envs/mujoco/model.h"
-#include "envs/mujoco/task.h"
-#include "envs/mujoco/task_plugin.h"
-#include "envs/mujoco/task_yaml.h"
+#include "envs/mujoco/open.h"
+#include "envs/mujoco/simulation.h"
+#include "envs/mujoco/task_file.h"
 
 #include <stdio.h>
 #include <string.h>

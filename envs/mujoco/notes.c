@@ -1,7 +1,8 @@
-// What users should know of a task, because they would hardly have wanted it so: a line each.
+// Notes on a task: what users should know of it, because it is hardly what they wanted.
 
-#include "envs/mujoco/notes.h"
+#include "envs/mujoco/describe.h"
 
+#include "envs/mujoco/simulation.h"
 #include "envs/mujoco/start.h"
 #include "envs/mujoco/terms.h"
 
@@ -107,7 +108,7 @@ static mr_status note_start(mr_mujoco *mujoco) {
                 what, range, broken->option != NULL ? broken->option : "what is healthy");
 }
 
-mr_status mr_mujoco_note(mr_mujoco *mujoco, const char *warnings) {
+mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings) {
     mr_status status = MR_OK;
     const mr_task *task = &mujoco->task;
     double *action = calloc((size_t)mujoco->model->nu + 1, sizeof *action);

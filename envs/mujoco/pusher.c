@@ -1,5 +1,6 @@
 // Pusher: an arm of seven joints that pushes a cylinder to a goal.
 
+#include "envs/mujoco/state.h"
 #include "envs/mujoco/terms.h"
 
 #include <math.h>

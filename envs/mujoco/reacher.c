@@ -1,5 +1,6 @@
 // Reacher: a two-link arm in the plane that points at a target.
 
+#include "envs/mujoco/state.h"
 #include "envs/mujoco/terms.h"
 
 #include <math.h>

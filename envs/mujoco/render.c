@@ -5,6 +5,7 @@
 #include "envs/mujoco/compat.h"
 #include "envs/mujoco/gl_context.h"
 #include "envs/mujoco/scene.h"
+#include "envs/mujoco/simulation.h"
 
 #include <stdlib.h>
 #include <string.h>

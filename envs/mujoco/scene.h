@@ -2,7 +2,7 @@
 /// windows alike.
 #pragma once
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/state.h"
 
 typedef struct mr_scene mr_scene;
 

@@ -1,4 +1,4 @@
-// Slices: where their components are in a model, and what they are in a state.
+// Slices in a model and in a state.
 
 #include "envs/mujoco/slice.h"
 
@@ -10,6 +10,8 @@
 #include <string.h>
 
 enum { LIST_SIZE = 512 };
+
+// ---- Objects
 
 // The kinds of objects that fields belong to, as messages call them.
 static const struct {
@@ -91,6 +93,12 @@ int mr_field_owner(const mjModel *model, const mr_field *field, size_t i) {
     }
 }
 
+// ---- Components
+
+const mr_field *mr_slice_minus_field(const mr_slice *slice) {
+    return slice->minus_field != NULL ? slice->minus_field : slice->field;
+}
+
 // The components that are an object's; all of them without one.
 static mr_status find_span(const mjModel *model, const mr_field *field, const mr_object *object,
                            size_t *start, size_t *n) {
@@ -167,12 +175,74 @@ done:
     return status;
 }
 
-double mr_clip(const mr_range *range, double x) {
-    return x < range->low ? range->low : x > range->high ? range->high : x;
+size_t mr_obs_part_dim(const mr_obs_part *part) {
+    return part->option == NULL || part->included ? part->of.dim : 0;
 }
 
-const mr_field *mr_slice_minus_field(const mr_slice *slice) {
-    return slice->minus_field != NULL ? slice->minus_field : slice->field;
+// ---- Names
+
+/// The object that a component belongs to, and which components are the object's.
+typedef struct {
+    int id;
+    size_t first, n;
+} owner;
+
+static owner owner_at(const mjModel *model, const mr_field *field, size_t i) {
+    owner o = {.id = mr_field_owner(model, field, i)};
+    o.first = (size_t)o.id * field->width;
+    o.n = field->width;
+    if (field->span != NULL)
+        field->span(model, o.id, &o.first, &o.n);
+    return o;
+}
+
+static size_t append(char *name, size_t length, const char *before, const char *text) {
+    if (length >= MR_SLICE_NAME_SIZE)
+        return length;
+    return length +
+           (size_t)snprintf(name + length, MR_SLICE_NAME_SIZE - length, "%s%s", before, text);
+}
+
+static size_t append_number(char *name, size_t length, size_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%zu", number);
+    return append(name, length, ".", text);
+}
+
+// An object without a name is called by its number.
+static size_t append_object(const mjModel *model, const mr_slice *slice, int id, char *name,
+                            size_t length) {
+    const char *object = mj_id2name(model, (int)slice->field->object, id);
+    if (object == NULL || object[0] == '\0')
+        return append_number(name, length, (size_t)id);
+    return append(name, length, ".", object);
+}
+
+void mr_slice_name(const mjModel *model, const mr_slice *slice, size_t i, char *name) {
+    const size_t at = slice->start + i;
+    size_t length = 0;
+    if (slice->map != NULL) {
+        length = append(name, length, "", slice->map->name);
+        length = append(name, length, ".", slice->field->name);
+    } else {
+        length = append(name, length, "", slice->field->name);
+    }
+    if (slice->field->object == mjOBJ_UNKNOWN) {
+        append_number(name, length, at);
+        return;
+    }
+    const owner o = owner_at(model, slice->field, at);
+    length = append_object(model, slice, o.id, name, length);
+    if (slice->minus.name[0] != '\0')
+        length = append(name, length, "-", slice->minus.name);
+    if (o.n > 1)
+        append_number(name, length, at - o.first);
+}
+
+// ---- Values
+
+double mr_clip(const mr_range *range, double x) {
+    return x < range->low ? range->low : x > range->high ? range->high : x;
 }
 
 mr_slice_values mr_slice_look(const mr_mujoco *mujoco, const mr_slice *slice) {

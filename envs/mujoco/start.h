@@ -1,7 +1,7 @@
 /// How episodes start: from the initial state or a keyframe, with noise, with goals drawn anew.
 #pragma once
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/state.h"
 
 /// Finds what a goal places in a model. Fails with MR_ERR_INPUT when it isn't there or can't be
 /// placed.

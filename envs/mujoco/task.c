@@ -1,461 +1,200 @@
-// Runs a MuJoCo task from its description.
-//
-// One step is: control, frame_skip simulation steps, mj_rnePostConstraint (without which contact
-// forces stay 0; left out where nobody reads them, 3 to 8 % of a step), then reward, termination
-// and observation from the data as they are. Positions of bodies and sites are those that mj_step
-// leaves, which belong to the state before its last integration; Gymnasium uses them so.
-//
-// Where a simulation diverges, MuJoCo puts it back to the model's initial state in the middle of
-// the episode, and Gymnasium goes on from there. Here the episode ends instead, as truncated, with
-// its last good observation and no reward for the step (mr_step.diverged): what follows a jump
-// teaches nothing.
+// Tasks: their copies, and their options.
 
-#include "envs/mujoco/obs_names.h"
 #include "envs/mujoco/task.h"
 
-#include "envs/mujoco/compat.h"
-#include "envs/mujoco/model.h"
-#include "envs/mujoco/mujoco.h"
-#include "envs/mujoco/notes.h"
-#include "envs/mujoco/start.h"
-#include "envs/mujoco/warnings.h"
-
-#include <math.h>
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(mjtNum) == sizeof(double), "tasks need a MuJoCo of double precision");
+// ---- Copies
 
-// Observation
-
-static bool is_observed(const mr_obs_part *part) {
-    return part->option == NULL || part->included;
+// A copy of `n` rows; NULL if that fails. No rows are a row's space, so that NULL is a failure.
+static void *copy_rows(const void *rows, size_t n, size_t row_size) {
+    void *copy = calloc(n + 1, row_size);
+    if (copy != NULL && n > 0)
+        memcpy(copy, rows, n * row_size);
+    return copy;
 }
 
-void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
-    for (size_t i = 0; i < mujoco->task.obs.n; i++) {
-        const mr_slice *slice = &mujoco->task.obs.rows[i].of;
-        if (!is_observed(&mujoco->task.obs.rows[i]))
-            continue;
-        const mr_slice_values values = mr_slice_look(mujoco, slice);
-        for (size_t k = 0; k < slice->dim; k++)
-            *obs++ = mr_slice_of(values, slice, k);
+// The task that it is like, with what it says itself.
+static mr_task derive(const mr_task *task) {
+    mr_task derived = *task->like;
+    assert(derived.like == NULL);
+    if (task->model[0] != '\0')
+        memcpy(derived.model, task->model, sizeof derived.model);
+    if (task->rewards.n > 0)
+        derived.rewards = task->rewards;
+    if (task->infos.n > 0)
+        derived.infos = task->infos;
+    if (task->healthy.n > 0)
+        derived.healthy = task->healthy;
+    if (task->source != NULL)
+        derived.source = task->source;
+    derived.is_gymnasium = task->is_gymnasium;
+    derived.set = task->set;
+    return derived;
+}
+
+static mr_status copy_lists(const mr_task *task, mr_task *out) {
+    mr_task copy = *task;
+    copy.obs.rows = copy_rows(task->obs.rows, task->obs.n, sizeof *copy.obs.rows);
+    copy.rewards.rows = copy_rows(task->rewards.rows, task->rewards.n, sizeof *copy.rewards.rows);
+    copy.infos.rows = copy_rows(task->infos.rows, task->infos.n, sizeof *copy.infos.rows);
+    copy.healthy.rows = copy_rows(task->healthy.rows, task->healthy.n, sizeof *copy.healthy.rows);
+    copy.joint_noises.rows =
+        copy_rows(task->joint_noises.rows, task->joint_noises.n, sizeof *copy.joint_noises.rows);
+    copy.goals.rows = copy_rows(task->goals.rows, task->goals.n, sizeof *copy.goals.rows);
+    if (copy.obs.rows == NULL || copy.rewards.rows == NULL || copy.infos.rows == NULL ||
+        copy.healthy.rows == NULL || copy.joint_noises.rows == NULL || copy.goals.rows == NULL) {
+        mr_task_free(&copy);
+        return mr_fail_memory("a task");
     }
+    *out = copy;
+    return MR_OK;
 }
 
-static size_t count_obs(const mr_mujoco *mujoco) {
-    size_t dim = 0;
-    for (size_t i = 0; i < mujoco->task.obs.n; i++)
-        if (is_observed(&mujoco->task.obs.rows[i]))
-            dim += mujoco->task.obs.rows[i].of.dim;
-    return dim;
-}
-
-// Health
-
-// Written so that NaN lies in no range.
-static bool is_within(const mr_healthy_range *range, double x) {
-    const double low = range->range.low, high = range->range.high;
-    return range->closed ? low <= x && x <= high : low < x && x < high;
-}
-
-bool mr_healthy_is_kept(const mr_mujoco *mujoco, const mr_healthy_range *range) {
-    if (range->of.kind != NULL)
-        return is_within(range, range->of.kind->value(mujoco, &range->of, 0.0));
-    for (size_t k = 0; k < range->of.of.dim; k++)
-        if (!is_within(range, mr_slice_at(mujoco, &range->of.of, k)))
-            return false;
-    return true;
-}
-
-static bool is_healthy(const mr_mujoco *mujoco) {
-    for (size_t i = 0; i < mujoco->task.healthy.n; i++)
-        if (!mr_healthy_is_kept(mujoco, &mujoco->task.healthy.rows[i]))
-            return false;
-    return true;
-}
-
-// Reward and info. What terms keep from before the step, or from the start of the episode: rewards
-// first, then infos.
-
-static void keep(mr_mujoco *mujoco, const mr_measure *measure, bool is_start, double *before) {
-    const mr_quantity *kind = measure->kind;
-    if (kind != NULL && kind->before != NULL && (is_start || !kind->since_start))
-        *before = kind->before(mujoco, measure);
-}
-
-static void keep_before(mr_mujoco *mujoco, bool is_start) {
-    const mr_task *task = &mujoco->task;
-    for (size_t i = 0; i < task->rewards.n; i++)
-        keep(mujoco, &task->rewards.rows[i].of, is_start, &mujoco->before[i]);
-    for (size_t i = 0; i < task->infos.n; i++)
-        keep(mujoco, &task->infos.rows[i].of, is_start, &mujoco->before[task->rewards.n + i]);
-}
-
-static double weigh(const mr_reward_term *term, double x) {
-    double reward =
-        term->weight * (term->shape.kind != NULL ? term->shape.kind->of(&term->shape, x) : x);
-    if (term->clip.low < term->clip.high)
-        reward = mr_clip(&term->clip, reward);
-    return term->cost ? -reward : reward;
-}
-
-static double sum_rewards(mr_mujoco *mujoco) {
-    double sum = 0.0, *info = mujoco->info;
-    for (size_t i = 0; i < mujoco->task.rewards.n; i++) {
-        const mr_reward_term *term = &mujoco->task.rewards.rows[i];
-        const double x = term->of.kind->value(mujoco, &term->of, mujoco->before[i]);
-        const double reward = weigh(term, x);
-        sum += reward;
-        if (term->name[0] != '\0')
-            *info++ = reward;
-    }
-    return sum;
-}
-
-static size_t count_named_rewards(const mr_mujoco *mujoco) {
-    size_t n = 0;
-    for (size_t i = 0; i < mujoco->task.rewards.n; i++)
-        n += mujoco->task.rewards.rows[i].name[0] != '\0';
-    return n;
-}
-
-static size_t info_dim(const mr_info_term *term) {
-    return term->of.kind != NULL ? 1 : term->of.of.dim;
-}
-
-// What info holds beside rewards.
-static void note_infos(mr_mujoco *mujoco) {
-    double *info = mujoco->info + count_named_rewards(mujoco);
-    for (size_t i = 0; i < mujoco->task.infos.n; i++) {
-        const mr_measure *measure = &mujoco->task.infos.rows[i].of;
-        const double before = mujoco->before[mujoco->task.rewards.n + i];
-        if (measure->kind != NULL)
-            *info++ = measure->kind->value(mujoco, measure, before);
-        else
-            for (size_t k = 0; k < measure->of.dim; k++)
-                *info++ = mr_slice_at(mujoco, &measure->of, k);
-    }
-}
-
-// Simulation
-
-static void simulate(void *self) {
-    mr_mujoco *mujoco = self;
-    for (size_t i = 0; i < mujoco->task.frame_skip; i++)
-        mj_step(mujoco->model, mujoco->data);
-    if (mujoco->reads_after_step)
-        mj_rnePostConstraint(mujoco->model, mujoco->data);
-}
-
-static void settle(void *self) {
-    mr_mujoco *mujoco = self;
-    mj_forward(mujoco->model, mujoco->data);
-}
-
-// Forwards the fresh data whose qpos and qvel have been set.
-static mr_status forward_start(mr_mujoco *mujoco) {
-    mr_status status;
-
-    memset(mujoco->n_warnings, 0, sizeof mujoco->n_warnings); // as mj_resetData did
-    MR_TRY(mr_mujoco_run(mujoco->name, settle, mujoco));
-    mujoco->healthy = is_healthy(mujoco);
-    memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
-    memset(mujoco->plugin_numbers, 0, mujoco->task.n_plugin_numbers * sizeof *mujoco->info);
-    keep_before(mujoco, true); // nothing has moved: velocities are 0
-    note_infos(mujoco);
-done:
+mr_status mr_task_copy(const mr_task *task, mr_task *out) {
+    const mr_task whole = task->like != NULL ? derive(task) : *task;
+    mr_task copy;
+    mr_status status = copy_lists(&whole, &copy);
+    if (status != MR_OK)
+        return status;
+    if (copy.set != NULL)
+        status = mr_task_set(copy.model, copy.set, &copy);
+    copy.set = NULL;
+    if (status == MR_OK)
+        *out = copy;
+    else
+        mr_task_free(&copy);
     return status;
 }
 
-mr_status mr_mujoco_simulate(mr_mujoco *mujoco, const double *action) {
-    mr_status status;
-
-    memcpy(mujoco->data->ctrl, action, (size_t)mujoco->model->nu * sizeof *action);
-    MR_TRY(mr_mujoco_run(mujoco->name, simulate, mujoco));
-    mujoco->healthy = is_healthy(mujoco);
-done:
-    return status;
+void mr_task_free(mr_task *task) {
+    free(task->obs.rows);
+    free(task->rewards.rows);
+    free(task->infos.rows);
+    free(task->healthy.rows);
+    free(task->joint_noises.rows);
+    free(task->goals.rows);
+    *task = (mr_task){0};
 }
 
-mr_status mr_mujoco_set_state(mr_mujoco *mujoco, const double *qpos, const double *qvel) {
-    mr_start_reset(mujoco);
-    memcpy(mujoco->data->qpos, qpos, (size_t)mujoco->model->nq * sizeof *qpos);
-    memcpy(mujoco->data->qvel, qvel, (size_t)mujoco->model->nv * sizeof *qvel);
-    return forward_start(mujoco);
-}
+// ---- Options: a table made from the task itself
 
-mr_status mr_mujoco_begin(mr_mujoco *mujoco) {
-    mr_start_reset(mujoco);
-    mr_start_draw(mujoco);
-    if (mujoco->task.place != NULL)
-        mujoco->task.place(mujoco, mujoco->data->qpos, mujoco->data->qvel);
-    return forward_start(mujoco);
-}
+static const double any = 1e12; // the largest weight
 
-// Whether the step's numbers are of no use. MuJoCo counts the times that it found the state bad and
-// started over, since its data were last reset.
-static bool has_diverged(const mr_mujoco *mujoco, const double *obs, double reward) {
-    const mjWarningStat *warnings = mujoco->data->warning;
-    if (warnings[mjWARN_BADQPOS].number > 0 || warnings[mjWARN_BADQVEL].number > 0 ||
-        warnings[mjWARN_BADQACC].number > 0 || !isfinite(reward))
-        return true;
-    for (size_t i = 0; i < mujoco->obs_dim; i++)
-        if (!isfinite(obs[i]))
-            return true;
-    return false;
-}
+typedef struct {
+    size_t n;
+    mr_option *rows;
+} table;
 
-// The functions of the environment
-
-static mr_status task_reset(void *self, const uint64_t *seed, double *obs) {
-    mr_status status;
-    mr_mujoco *mujoco = self;
-
-    if (seed != NULL)
-        mujoco->random = mr_random_stream(*seed, MR_STREAM_ENV, 0);
-    MR_TRY(mr_mujoco_begin(mujoco));
-    mr_mujoco_observe(mujoco, obs);
-    memcpy(mujoco->last_obs, obs, mujoco->obs_dim * sizeof *obs);
-done:
-    return status;
-}
-
-static mr_status task_step(void *self, const double *action, double *obs, mr_step *result) {
-    mr_status status;
-    mr_mujoco *mujoco = self;
-    const size_t obs_size = mujoco->obs_dim * sizeof *obs;
-
-    keep_before(mujoco, false);
-    MR_TRY(mr_mujoco_simulate(mujoco, action));
-    mr_mujoco_observe(mujoco, obs);
-    result->reward = sum_rewards(mujoco);
-    note_infos(mujoco);
-    result->terminated = !mujoco->healthy && mujoco->task.terminate_when_unhealthy;
-    if (has_diverged(mujoco, obs, result->reward)) {
-        memcpy(obs, mujoco->last_obs, obs_size);
-        memset(mujoco->info, 0, mujoco->n_info_values * sizeof *mujoco->info);
-        *result = (mr_step){.truncated = true, .diverged = true};
-    }
-    result->warning = mr_warnings_count(mujoco->data, mujoco->n_warnings);
-    memcpy(mujoco->last_obs, obs, obs_size);
-done:
-    return status;
-}
-
-static void task_close(void *self) {
-    mr_mujoco *mujoco = self;
-    if (mujoco == NULL)
+static void add(table *to, mr_option row) {
+    if (row.name == NULL || row.name[0] == '\0')
         return;
-    mj_deleteData(mujoco->data);
-    mj_deleteModel(mujoco->model);
-    for (size_t i = 0; i < mujoco->n_notes; i++)
-        free(mujoco->notes[i]);
-    free(mujoco->notes);
-    free(mujoco->noises);
-    free(mujoco->numbers);
-    free(mujoco->info_texts);
-    free(mujoco->info_names);
-    free(mujoco->obs_texts);
-    free(mujoco->obs_names);
-    free(mujoco->name);
-    mr_task_free(&mujoco->task);
-    free(mujoco);
+    if (to->rows != NULL)
+        to->rows[to->n] = row;
+    to->n++;
 }
 
-static const mr_env_ops task_ops = {
-    .reset = task_reset,
-    .step = task_step,
-    .close = task_close,
-};
-
-// Opening
-
-static void make_data(void *self) {
-    mr_mujoco *mujoco = self;
-    mujoco->data = mj_makeData(mujoco->model);
+static void add_real(table *to, const char *name, const char *alias, double *value) {
+    add(to, (mr_option){.name = name,
+                        .type = MR_OPTION_REAL,
+                        .value = value,
+                        .min = -any,
+                        .max = any,
+                        .alias = alias});
 }
 
-static void count_parts(mr_mujoco *mujoco) {
-    mujoco->obs_dim = count_obs(mujoco);
-    mujoco->n_info_values = count_named_rewards(mujoco);
-    for (size_t i = 0; i < mujoco->task.infos.n; i++)
-        mujoco->n_info_values += info_dim(&mujoco->task.infos.rows[i]);
+static void add_slice(table *to, mr_slice *slice) {
+    add(to, (mr_option){.name = slice->object.option,
+                        .type = MR_OPTION_TEXT,
+                        .value = slice->object.name,
+                        .size = MR_NAME_SIZE});
+    add(to,
+        (mr_option){.name = slice->clip_option, .type = MR_OPTION_RANGE, .value = &slice->clip});
 }
 
-static bool is_after_step(const mr_slice *slice) {
-    return slice->field != NULL && slice->field->after_step;
+static void add_general(table *to, mr_task *task) {
+    if (task->model[0] != '\0') // a model that is given by name may be another one
+        add(to, (mr_option){.name = "xml_file",
+                            .type = MR_OPTION_TEXT,
+                            .value = task->model,
+                            .size = sizeof task->model});
+    add(to, (mr_option){.name = "frame_skip",
+                        .type = MR_OPTION_COUNT,
+                        .value = &task->frame_skip,
+                        .min = 1,
+                        .max = 1e6});
+    add(to, (mr_option){.name = "max_episode_steps",
+                        .type = MR_OPTION_COUNT,
+                        .value = &task->max_episode_steps,
+                        .max = 1e9});
+    add_real(to, task->unused, NULL, &task->unused_value);
 }
 
-static bool reads_after_step(const mr_mujoco *mujoco) {
-    const mr_task *task = &mujoco->task;
-    bool reads = false;
-    for (size_t i = 0; i < task->obs.n; i++)
-        reads = reads || (is_observed(&task->obs.rows[i]) && is_after_step(&task->obs.rows[i].of));
-    for (size_t i = 0; i < task->rewards.n; i++)
-        reads = reads || is_after_step(&task->rewards.rows[i].of.of);
+static void add_obs(table *to, mr_task *task) {
+    bool has_positions = false;
+    for (size_t i = 0; i < task->obs.n; i++) {
+        mr_obs_part *part = &task->obs.rows[i];
+        has_positions = has_positions || part->n_positions > 0;
+        add(to,
+            (mr_option){.name = part->option, .type = MR_OPTION_SWITCH, .value = &part->included});
+        add_slice(to, &part->of);
+    }
+    if (has_positions)
+        add(to, (mr_option){.name = "exclude_current_positions_from_observation",
+                            .type = MR_OPTION_SWITCH,
+                            .value = &task->exclude_positions});
+}
+
+static void add_rewards(table *to, mr_task *task) {
+    for (size_t i = 0; i < task->rewards.n; i++) {
+        mr_reward_term *term = &task->rewards.rows[i];
+        add_real(to, term->option, term->alias, &term->weight);
+        add(to,
+            (mr_option){.name = term->clip_option, .type = MR_OPTION_RANGE, .value = &term->clip});
+        add_real(to, term->of.low_option, NULL, &term->of.range.low);
+        add_slice(to, &term->of.of);
+    }
     for (size_t i = 0; i < task->infos.n; i++)
-        reads = reads || is_after_step(&task->infos.rows[i].of.of);
-    for (size_t i = 0; i < task->healthy.n; i++)
-        reads = reads || is_after_step(&task->healthy.rows[i].of.of);
-    return reads;
+        add_slice(to, &task->infos.rows[i].of.of);
 }
 
-static mr_status allocate(mr_mujoco *mujoco) {
-    const size_t n_info = mujoco->n_info_values, n_act = (size_t)mujoco->model->nu;
-    const size_t n_before = mujoco->task.rewards.n + mujoco->task.infos.n;
-    const size_t n_numbers =
-        n_before + 2 * n_act + mujoco->obs_dim + n_info + mujoco->task.n_plugin_numbers;
-    mujoco->numbers = calloc(n_numbers + 1, sizeof *mujoco->numbers);
-    mujoco->info_texts = calloc(n_info + 1, sizeof *mujoco->info_texts);
-    mujoco->info_names = calloc(n_info + 1, sizeof *mujoco->info_names);
-    mujoco->obs_texts = calloc(mujoco->obs_dim + 1, MR_OBS_NAME_SIZE);
-    mujoco->obs_names = calloc(mujoco->obs_dim + 1, sizeof *mujoco->obs_names);
-    if (mujoco->numbers == NULL || mujoco->info_texts == NULL || mujoco->info_names == NULL ||
-        mujoco->obs_texts == NULL || mujoco->obs_names == NULL)
-        return mr_fail_memory(mujoco->name);
-    mujoco->before = mujoco->numbers;
-    mujoco->act_low = mujoco->before + n_before;
-    mujoco->act_high = mujoco->act_low + n_act;
-    mujoco->last_obs = mujoco->act_high + n_act;
-    mujoco->info = mujoco->last_obs + mujoco->obs_dim;
-    mujoco->plugin_numbers = mujoco->info + n_info;
-    return MR_OK;
-}
-
-static void name_infos(mr_mujoco *mujoco) {
-    size_t k = 0;
-    const size_t size = sizeof mujoco->info_texts[0];
-    for (size_t i = 0; i < mujoco->task.rewards.n; i++)
-        if (mujoco->task.rewards.rows[i].name[0] != '\0')
-            snprintf(mujoco->info_texts[k++], size, "%s", mujoco->task.rewards.rows[i].name);
-    for (size_t i = 0; i < mujoco->task.infos.n; i++) {
-        const mr_info_term *term = &mujoco->task.infos.rows[i];
-        const size_t n = info_dim(term);
-        for (size_t j = 0; j < n; j++)
-            snprintf(mujoco->info_texts[k++], size, n > 1 ? "%s[%zu]" : "%s", term->name, j);
+static void add_ends(table *to, mr_task *task) {
+    bool has_choice = false; // Gymnasium lets those choose whose ranges can be chosen
+    for (size_t i = 0; i < task->healthy.n; i++) {
+        mr_healthy_range *range = &task->healthy.rows[i];
+        has_choice = has_choice || range->option != NULL;
+        add(to,
+            (mr_option){.name = range->option, .type = MR_OPTION_RANGE, .value = &range->range});
     }
-    for (size_t i = 0; i < k; i++)
-        mujoco->info_names[i] = mujoco->info_texts[i];
+    if (has_choice)
+        add(to, (mr_option){.name = "terminate_when_unhealthy",
+                            .type = MR_OPTION_SWITCH,
+                            .value = &task->terminate_when_unhealthy});
 }
 
-// Whoever looks for a name must find the one that is meant.
-static mr_status check_info_names(const mr_mujoco *mujoco) {
-    for (size_t i = 0; i < mujoco->n_info_values; i++)
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(mujoco->info_names[k], mujoco->info_names[i]) == 0)
-                return mr_fail(MR_ERR_INPUT,
-                               "%s: two numbers of the info are called \"%s\"; give each a name of "
-                               "its own",
-                               mujoco->name, mujoco->info_names[i]);
-    return MR_OK;
+static void add_noise(table *to, mr_noise *noise) {
+    add(to, (mr_option){
+                .name = noise->option, .type = MR_OPTION_REAL, .value = &noise->scale, .max = any});
 }
 
-static void name_obs(mr_mujoco *mujoco) {
-    char(*texts)[MR_OBS_NAME_SIZE] = (char(*)[MR_OBS_NAME_SIZE])mujoco->obs_texts;
-    mr_mujoco_name_obs(mujoco, texts);
-    for (size_t i = 0; i < mujoco->obs_dim; i++)
-        mujoco->obs_names[i] = texts[i];
+size_t mr_task_options(mr_task *task, mr_option *rows) {
+    table to = {.rows = rows};
+    add_general(&to, task);
+    add_obs(&to, task);
+    add_rewards(&to, task);
+    add_ends(&to, task);
+    add_noise(&to, &task->qpos_noise);
+    add_noise(&to, &task->qvel_noise);
+    return to.n;
 }
 
-static void copy_bounds(mr_mujoco *mujoco) {
-    for (size_t i = 0; i < (size_t)mujoco->model->nu; i++) {
-        mujoco->act_low[i] = mujoco->model->actuator_ctrlrange[2 * i];
-        mujoco->act_high[i] = mujoco->model->actuator_ctrlrange[2 * i + 1];
-    }
-}
-
-// Takes over `model`, also on failure.
-static mr_status build(const char *name, const mr_task *task, mjModel *model, const char *warnings,
-                       mr_mujoco **out) {
-    mr_status status;
-    mr_mujoco *mujoco = calloc(1, sizeof *mujoco);
-
-    if (mujoco == NULL) {
-        mj_deleteModel(model);
+mr_status mr_task_set(const char *name, const char *set, mr_task *task) {
+    mr_option *rows = calloc(mr_task_options(task, NULL) + 1, sizeof *rows);
+    if (rows == NULL)
         return mr_fail_memory(name);
-    }
-    mujoco->model = model;
-    mujoco->name = strdup(name);
-    if (mujoco->name == NULL)
-        MR_TRY(mr_fail_memory(name));
-    MR_TRY(mr_task_copy(task, &mujoco->task));
-    MR_TRY(mr_model_check_actuators(name, model));
-    MR_TRY(mr_model_limit_actuators(name, &task->ctrl_range, model));
-    MR_TRY(mr_task_resolve(name, model, &mujoco->task));
-    MR_TRY(mr_start_resolve(mujoco));
-    mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
-    mujoco->dt = model->opt.timestep * (double)task->frame_skip;
-    count_parts(mujoco);
-    mujoco->reads_after_step = reads_after_step(mujoco);
-    MR_TRY(allocate(mujoco));
-    name_infos(mujoco);
-    MR_TRY(check_info_names(mujoco));
-    name_obs(mujoco);
-    copy_bounds(mujoco);
-    MR_TRY(mr_mujoco_run(name, make_data, mujoco));
-    if (mujoco->data == NULL)
-        MR_TRY(mr_fail_memory(name));
-    MR_TRY(mr_mujoco_note(mujoco, warnings));
-    *out = mujoco;
-    mujoco = NULL;
-done:
-    task_close(mujoco);
+    const mr_status status = mr_options_set(name, set, mr_task_options(task, rows), rows, NULL);
+    free(rows);
     return status;
-}
-
-static mr_env_spec make_spec(const mr_mujoco *mujoco) {
-    return (mr_env_spec){
-        .name = mujoco->name,
-        .obs_dim = mujoco->obs_dim,
-        .act_dim = (size_t)mujoco->model->nu,
-        .act_low = mujoco->act_low,
-        .act_high = mujoco->act_high,
-        .max_episode_steps = mujoco->task.max_episode_steps,
-        .engine = "MuJoCo",
-        .engine_version = mr_mujoco_version(),
-        .n_info = mujoco->n_info_values,
-        .info_names = mujoco->info_names,
-        .info = mujoco->info,
-        .obs_names = mujoco->obs_names,
-        .arena =
-            mujoco->task.arena.high[0] > mujoco->task.arena.low[0] ? &mujoco->task.arena : NULL,
-        .n_notes = mujoco->n_notes,
-        .notes = (const char *const *)mujoco->notes,
-    };
-}
-
-mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, const char *warnings,
-                        mr_env **out) {
-    mr_status status;
-    char own_warnings[MR_MUJOCO_TEXT_SIZE];
-    mr_mujoco *mujoco = NULL;
-
-    if (model == NULL) {
-        MR_TRY(mr_model_open(task->model, own_warnings, &model));
-        warnings = own_warnings;
-    }
-    MR_TRY(build(name, task, model, warnings, &mujoco));
-    const mr_env_spec spec = make_spec(mujoco);
-    MR_TRY(mr_env_wrap(&task_ops, mujoco, &spec, out));
-done:
-    return status;
-}
-
-mr_status mr_mujoco_open(const mr_env_builtin *builtin, const mr_env_options *options,
-                         mr_env **out) {
-    mr_status status;
-    mr_task task = {0};
-
-    MR_TRY(mr_task_copy(builtin->task, &task));
-    MR_TRY(mr_task_set(builtin->name, options->set, &task));
-    MR_TRY(mr_mujoco_new(builtin->name, &task, NULL, NULL, out));
-done:
-    mr_task_free(&task);
-    return status;
-}
-
-mr_mujoco *mr_mujoco_of(const mr_env *env) {
-    return mr_env_unwrap(env, &task_ops);
 }

@@ -5,7 +5,6 @@
 
 #include "envs/mujoco/task_entry_internal.h"
 
-#include "envs/mujoco/slice.h"
 #include "envs/mujoco/terms.h"
 
 #include <stdio.h>

@@ -1,8 +1,10 @@
 // Tasks in shared objects. A plug-in's functions stand behind a field, quantities and a reset of
 // the usual kind, so that the engine does not know of them.
 
-#include "envs/mujoco/task_plugin.h"
+#include "envs/mujoco/task_file.h"
 
+#include "envs/mujoco/plugin.h"
+#include "envs/mujoco/state.h"
 #include "envs/mujoco/terms.h"
 
 #include <dlfcn.h>

@@ -1,8 +1,7 @@
 // Tasks in YAML, read with libyaml.
 
-#include "envs/mujoco/task_yaml.h"
+#include "envs/mujoco/task_file.h"
 
-#include "envs/mujoco/slice.h"
 #include "envs/mujoco/start.h"
 #include "envs/mujoco/task_entry_internal.h"
 #include "envs/mujoco/terms.h"

@@ -3,7 +3,7 @@
 // products per unit, five layers deep, errs by some 5 x 64 x 2^-24 = 2e-5 of its size.
 
 #include "agents/policy.h"
-#include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/compat.h"
 
 #include <math.h>
 

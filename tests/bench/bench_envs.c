@@ -6,8 +6,8 @@
 // take; copies stepped by one thread and by several, by the clock. All take turns in short rounds,
 // so that a machine whose speed drifts changes each; the medians are over the rounds.
 
-#include "envs/mujoco/mujoco.h"
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/compat.h"
+#include "envs/mujoco/simulation.h"
 #include "envs/vec_env.h"
 
 #include "bench.h"

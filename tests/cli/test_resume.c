@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "agents/policy.h"
-#include "envs/mujoco/mujoco.h"
+#include "envs/mujoco/compat.h"
 #include "base/tensors.h"
 #include "tests/cli/same_run.h"
 

@@ -1,7 +1,7 @@
 /// An arm with what tasks can start from, place and measure; its task is in a file beside it.
 #pragma once
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "tests/scratch.h"
 

@@ -2,8 +2,7 @@
 
 #include "envs/mujoco/compat.h"
 #include "envs/mujoco/model.h"
-#include "envs/mujoco/mujoco.h"
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

@@ -1,7 +1,7 @@
 // The tasks of millrace's own: MultiGoal, PointMazeU and the sparse ones. Expected numbers follow
 // from their definitions.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "envs/vec_env.h"
 

@@ -6,7 +6,7 @@
 // another way (Ant, the Humanoids), and takes the larger of the margins of two geoms that touch
 // instead of their sum (Hopper).
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "csv.h"
 

@@ -3,7 +3,7 @@
 
 #include "envs/mujoco/render.h"
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 #include "base/random.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 // MuJoCo tasks: their simulation, observations, rewards, ends and starts.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "rollout.h"
 

@@ -1,6 +1,6 @@
 // Options of tasks: what they change, and what is refused.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "tests/scratch.h"
 

@@ -1,6 +1,6 @@
 // Tasks as C plug-ins: the example of the documentation, and what is refused.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "tests/scratch.h"
 

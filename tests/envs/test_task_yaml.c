@@ -1,6 +1,6 @@
 // Tasks of the user's own: what a YAML file says is what runs, and its faults are told by line.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "arm.h"
 

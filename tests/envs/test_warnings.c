@@ -1,7 +1,7 @@
 // MuJoCo's warnings that the physics is not the model's: told with each step, counted, and with the
 // remedy.
 
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/simulation.h"
 
 #include "envs/vec_env.h"
 

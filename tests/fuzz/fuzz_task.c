@@ -1,7 +1,7 @@
 // Any text as a description of a task, for two robots. What is taken is opened, and makes a step.
 
-#include "envs/mujoco/task.h"
-#include "envs/mujoco/task_yaml.h"
+#include "envs/mujoco/simulation.h"
+#include "envs/mujoco/task_file.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const files[] = {MR_EXAMPLES "/hexapod.xml", MR_EXAMPLES "/reach.xml"};

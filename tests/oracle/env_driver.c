@@ -12,8 +12,8 @@
 // The first line out is: obs_dim act_dim nq nv, MuJoCo's version and the names of what info holds.
 // Fields are written as: name, number of components, components.
 
-#include "envs/mujoco/mujoco.h"
-#include "envs/mujoco/task.h"
+#include "envs/mujoco/compat.h"
+#include "envs/mujoco/simulation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
