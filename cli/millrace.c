@@ -1,6 +1,6 @@
 // The `millrace` command: finds the subcommand and runs it.
 //
-// Exit codes: 0 done, 1 failed, 2 asked for something that makes no sense, 128 + n stopped by
+// Exit codes: 0 done, 1 failed, 2 invalid usage, 128 + n stopped by
 // signal n.
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include "envs/mujoco/compat.h"
 #include "base/json_memory.h"
 #include "cli/command.h"
+#include "cli/stopping.h"
 
 static const mr_command *const commands[] = {
     &mr_command_train, &mr_command_eval,         &mr_command_view,   &mr_command_envs,
@@ -45,7 +46,7 @@ const mr_command mr_program = {
     .n_commands = MR_COUNT(commands),
 };
 
-// Where output was cut off (disk full), the results are not what they seem.
+// If output was cut off (disk full), the results are not complete.
 static mr_status flush_output(void) {
     if (fflush(stdout) != 0 || ferror(stdout))
         return mr_fail(MR_ERR_IO, "cannot write to standard output: %s", strerror(errno));
@@ -67,6 +68,10 @@ static int run_command(const mr_command *command, const mr_command_line *line) {
         status = command->run(line, &exit_code);
     if (status == MR_OK)
         status = flush_output();
+    if (status == MR_STOPPED) { // before there was anything to report
+        fprintf(stderr, "millrace %s: stopped\n", command->name);
+        return mr_stop_exit_code();
+    }
     return status == MR_OK ? exit_code : report(command, status);
 }
 

@@ -19,5 +19,5 @@ void mr_stop_outlast_signals(void);
 /// Asks for the end as a signal does, but for a good reason.
 void mr_stop_ask(void);
 
-/// 128 and the number of the signal that asked for the end, as a shell has it; 0: none did.
+/// 128 plus the number of the signal that asked for the end, as in a shell; 0: no signal did.
 int mr_stop_exit_code(void);

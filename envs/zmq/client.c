@@ -1,4 +1,4 @@
-// Talking to servers of environments: resets and steps.
+// A client of remote environments: resets and steps.
 
 #include "envs/zmq/client.h"
 
@@ -11,55 +11,55 @@
 
 static const struct timespec busy_pause = {.tv_nsec = 200000000};
 
-enum { MAX_RESTARTS = 10 }; // of a server without a step in between: more is no accident
+enum { MAX_RESTARTS = 10 }; // of a server without a step in between
 
 static mr_status fail_server(const mr_client_server *s, const char *what) {
-    return mr_fail(MR_ERR_INPUT, "%s: %s", mr_link_endpoint(s->link), what);
+    return mr_fail(MR_ERR_INPUT, "%s: %s", mr_connection_endpoint(s->connection), what);
 }
 
 // ---- Hello
 
 static bool is_error(const mr_client_server *s, mr_fault code) {
-    const mr_message *reply = mr_link_reply(s->link);
+    const mr_message *reply = mr_connection_reply(s->connection);
     return reply->type == MR_MESSAGE_ERROR && reply->code == code;
 }
 
 static mr_status greet(mr_client *c, mr_client_server *s) {
     mr_message hello = {.type = MR_MESSAGE_HELLO, .client = "millrace " MR_VERSION};
     mr_process_name(hello.process);
-    const mr_status status = mr_link_post(s->link, &hello);
-    return status == MR_OK ? mr_links_exchange(1, &s->link, c->patience) : status;
+    const mr_status status = mr_connection_post(s->connection, &hello);
+    return status == MR_OK ? mr_connections_exchange(1, &s->connection, c->retry) : status;
 }
 
-mr_status mr_client_hello(mr_client *c, mr_client_server *s, mr_announced *spec) {
+mr_status mr_client_hello(mr_client *c, mr_client_server *s, mr_remote_spec *spec) {
     mr_status status;
     MR_TRY(greet(c, s));
-    if (is_error(s, MR_FAULT_BUSY)) { // the bye of a trainer that was stopped may be right behind
+    if (is_error(s, MR_FAULT_BUSY)) { // the bye of a trainer that was stopped may follow
         nanosleep(&busy_pause, NULL);
         MR_TRY(greet(c, s));
     }
-    if (mr_link_reply(s->link)->type != MR_MESSAGE_SPEC)
-        return mr_link_fail(s->link);
-    status = mr_announced_copy(mr_link_reply(s->link), spec);
+    if (mr_connection_reply(s->connection)->type != MR_MESSAGE_SPEC)
+        return mr_connection_fail(s->connection);
+    status = mr_remote_spec_copy(mr_connection_reply(s->connection), spec);
 done:
     return status;
 }
 
-// The server knows nothing of us any more: what was under way is lost.
-static mr_status begin_afresh(mr_client *c, mr_client_server *s) {
-    mr_announced spec = {0};
+// The server was restarted and does not know our session: its episodes are interrupted.
+static mr_status renew_session(mr_client *c, mr_client_server *s) {
+    mr_remote_spec spec = {0};
     if (s->n_restarts++ == MAX_RESTARTS)
-        return fail_server(s, "the server forgets each session as soon as it has begun; is it "
-                              "started again and again?");
+        return fail_server(s, "the server forgets each session at once; is it restarted "
+                              "again and again?");
     mr_status status = mr_client_hello(c, s, &spec);
     if (status != MR_OK)
         return status;
-    if (!mr_announced_alike(&spec, &s->spec) || spec.num_envs != s->spec.num_envs)
-        status = fail_server(s, "the server began afresh with another environment than before; "
-                                "start it as it was");
-    mr_announced_free(&spec);
+    if (!mr_remote_spec_matches(&spec, &s->spec) || spec.num_envs != s->spec.num_envs)
+        status = fail_server(s, "the server was restarted with another environment; start it "
+                                "with the same as before");
+    mr_remote_spec_free(&spec);
     for (size_t i = s->first; i < s->first + s->spec.num_envs; i++) {
-        c->lost[i] = c->lost[i] || c->in_episode[i];
+        c->was_reset[i] = c->was_reset[i] || c->in_episode[i];
         c->in_episode[i] = false;
     }
     return status;
@@ -69,20 +69,20 @@ static bool is_unknown(const mr_client_server *s) {
     return is_error(s, MR_FAULT_UNKNOWN_SESSION);
 }
 
-// What was not answered before must be settled before anything else is asked; its reply is dropped.
+// Requests without a reply are settled before any new one; their replies are dropped.
 static mr_status settle(mr_client *c) {
     mr_status status = MR_OK;
     size_t n = 0;
     for (size_t i = 0; i < c->n_servers; i++) {
         mr_client_server *s = &c->servers[i];
-        if (mr_link_is_greeting(s->link)) {
-            MR_TRY(begin_afresh(c, s));
-        } else if (mr_link_is_waiting(s->link)) {
-            MR_TRY(mr_link_settle(s->link));
-            c->posted[n++] = s->link;
+        if (mr_connection_is_greeting(s->connection)) {
+            MR_TRY(renew_session(c, s));
+        } else if (mr_connection_is_waiting(s->connection)) {
+            MR_TRY(mr_connection_settle(s->connection));
+            c->posted[n++] = s->connection;
         }
     }
-    MR_TRY(mr_links_exchange(n, c->posted, c->patience));
+    MR_TRY(mr_connections_exchange(n, c->posted, c->retry));
 done:
     return status;
 }
@@ -102,24 +102,24 @@ static mr_status check_finite(const mr_client *c, const mr_client_server *s, siz
         if (!isfinite(obs[j]))
             return mr_fail(MR_ERR_NUMERIC,
                            "%s: environment %zu: observation %zu is %g; the environment diverged, "
-                           "or has no value there",
-                           mr_link_endpoint(s->link), i - s->first, j, obs[j]);
+                           "or does not set it",
+                           mr_connection_endpoint(s->connection), i - s->first, j, obs[j]);
     return MR_OK;
 }
 
 static mr_status check_obs_bytes(const mr_client_server *s, size_t n) {
-    const mr_bytes obs = mr_link_reply(s->link)->obs;
+    const mr_bytes obs = mr_connection_reply(s->connection)->obs;
     const size_t expected = n * s->spec.obs_dim * s->spec.obs_size;
     if (obs.n_bytes == expected)
         return MR_OK;
     return mr_fail(MR_ERR_INPUT, "%s: its observations have %zu bytes, not %zu as its spec says",
-                   mr_link_endpoint(s->link), obs.n_bytes, expected);
+                   mr_connection_endpoint(s->connection), obs.n_bytes, expected);
 }
 
 static mr_status take_obs(const mr_client *c, const mr_client_server *s, size_t row, size_t i,
                           double *out) {
     const size_t row_bytes = s->spec.obs_dim * s->spec.obs_size;
-    const mr_bytes all = mr_link_reply(s->link)->obs;
+    const mr_bytes all = mr_connection_reply(s->connection)->obs;
     const mr_bytes one = {(const char *)all.data + row * row_bytes, row_bytes};
     mr_message_get_numbers(one, s->spec.obs_size, s->spec.obs_dim, out);
     return check_finite(c, s, i, out);
@@ -132,13 +132,13 @@ static mr_status ask_reset(mr_client *c, mr_client_server *s, size_t i, const ui
         const mr_message_seed given = {seed != NULL, seed != NULL ? *seed : 0};
         mr_message message = {
             .type = MR_MESSAGE_RESET, .n = 1, .envs = &which, .n_seeds = 1, .seeds = &given};
-        MR_TRY(mr_link_post(s->link, &message));
-        MR_TRY(mr_links_exchange(1, &s->link, c->patience));
-        if (mr_link_reply(s->link)->type == MR_MESSAGE_STATE)
+        MR_TRY(mr_connection_post(s->connection, &message));
+        MR_TRY(mr_connections_exchange(1, &s->connection, c->retry));
+        if (mr_connection_reply(s->connection)->type == MR_MESSAGE_STATE)
             return check_obs_bytes(s, 1);
         if (!is_unknown(s))
-            return mr_link_fail(s->link);
-        MR_TRY(begin_afresh(c, s));
+            return mr_connection_fail(s->connection);
+        MR_TRY(renew_session(c, s));
     }
 done:
     return status;
@@ -147,7 +147,7 @@ done:
 static mr_status reset_one(mr_client *c, size_t i, const uint64_t *seed, double *obs) {
     mr_status status;
     mr_client_server *s = server_of(c, i);
-    c->in_episode[i] = c->lost[i] = false;
+    c->in_episode[i] = c->was_reset[i] = false;
     MR_TRY(settle(c));
     MR_TRY(ask_reset(c, s, i, seed));
     MR_TRY(take_obs(c, s, 0, i, obs));
@@ -166,13 +166,13 @@ mr_status mr_client_reset(void *self, size_t i, const uint64_t *seed, double *ob
 
 // ---- Stepping
 
-// Gathers what a server is to step.
+// Collects the environments that a server is to step.
 static mr_status gather(const mr_client *c, mr_client_server *s, const bool *active,
                         const double *actions) {
     const size_t dim = s->spec.act_dim;
     s->n_which = 0;
     for (size_t i = s->first; i < s->first + s->spec.num_envs; i++) {
-        if ((active != NULL && !active[i]) || c->lost[i])
+        if ((active != NULL && !active[i]) || c->was_reset[i])
             continue;
         if (!c->in_episode[i])
             return mr_fail(MR_ERR_USAGE,
@@ -209,14 +209,14 @@ static mr_status post_steps(mr_client *c, size_t *n_posted) {
             .n = s->n_which,
             .envs = s->which,
             .actions = {s->actions, s->n_which * s->spec.act_dim * sizeof(double)}};
-        MR_TRY(mr_link_post(s->link, &message));
-        c->posted[(*n_posted)++] = s->link;
+        MR_TRY(mr_connection_post(s->connection, &message));
+        c->posted[(*n_posted)++] = s->connection;
     }
 done:
     return status;
 }
 
-// The text stays as it is from the first time on: those who step keep a pointer to it.
+// The first text stays, because callers keep a pointer to it.
 static const char *take_warning(mr_client_server *s, const mr_message *reply) {
     if (s->warning[0] == '\0')
         snprintf(s->warning, sizeof s->warning, "%s",
@@ -226,9 +226,9 @@ static const char *take_warning(mr_client_server *s, const mr_message *reply) {
 
 static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs, mr_step *results) {
     mr_status status;
-    const mr_message *reply = mr_link_reply(s->link);
+    const mr_message *reply = mr_connection_reply(s->connection);
     if (reply->n != s->n_which)
-        return fail_server(s, "its reply is not about as many environments as were stepped");
+        return fail_server(s, "its reply has another number of environments than the request");
     MR_TRY(check_obs_bytes(s, reply->n));
     s->n_restarts = 0;
     for (size_t k = 0; k < reply->n; k++) {
@@ -240,7 +240,7 @@ static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs,
                sizeof step.reward);
         if (!isfinite(step.reward))
             return mr_fail(MR_ERR_NUMERIC, "%s: environment %zu: the reward is %g",
-                           mr_link_endpoint(s->link), i - s->first, step.reward);
+                           mr_connection_endpoint(s->connection), i - s->first, step.reward);
         MR_TRY(take_obs(c, s, k, i, obs + i * c->spec.obs_dim));
         c->in_episode[i] = !step.terminated && !step.truncated;
         results[i] = step;
@@ -250,16 +250,16 @@ done:
 }
 
 static mr_status take_reply(mr_client *c, mr_client_server *s, double *obs, mr_step *results) {
-    if (mr_link_reply(s->link)->type == MR_MESSAGE_TRANSITION)
+    if (mr_connection_reply(s->connection)->type == MR_MESSAGE_TRANSITION)
         return take_transition(c, s, obs, results);
-    return is_unknown(s) ? begin_afresh(c, s) : mr_link_fail(s->link);
+    return is_unknown(s) ? renew_session(c, s) : mr_connection_fail(s->connection);
 }
 
 static mr_status step_gathered(mr_client *c, double *obs, mr_step *results) {
     mr_status status;
     size_t n_posted;
     MR_TRY(post_steps(c, &n_posted));
-    MR_TRY(mr_links_exchange(n_posted, c->posted, c->patience));
+    MR_TRY(mr_connections_exchange(n_posted, c->posted, c->retry));
     for (size_t k = 0; k < c->n_servers; k++)
         if (c->servers[k].n_which > 0)
             MR_TRY(take_reply(c, &c->servers[k], obs, results));
@@ -267,8 +267,7 @@ done:
     return status;
 }
 
-// Some may have moved, and nobody knows where to: what their obs were before is not where a next
-// step would begin.
+// Some may have moved, and where to is unknown: a next step would not start at their last obs.
 static void give_up_episodes(mr_client *c) {
     for (size_t k = 0; k < c->n_servers; k++) {
         const mr_client_server *s = &c->servers[k];
@@ -288,7 +287,7 @@ static mr_status step_all(mr_client *c, const bool *active, const double *action
         return status;
     }
     for (size_t i = 0; i < c->n_envs; i++)
-        if ((active == NULL || active[i]) && c->lost[i])
+        if ((active == NULL || active[i]) && c->was_reset[i])
             results[i] = (mr_step){.truncated = true, .lost = true};
 done:
     return status;

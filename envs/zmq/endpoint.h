@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/// Fails with MR_ERR_USAGE where it is neither tcp://HOST:PORT nor ipc://PATH. libzmq itself would
-/// take port 99999 for 34463. A server's port may be "*" or 0.
+/// Fails with MR_ERR_USAGE if it is neither tcp://HOST:PORT nor ipc://PATH. (libzmq itself would
+/// take port 99999 for 34463.) A server's port may be "*" or 0.
 mr_status mr_endpoint_check(const char *endpoint, bool is_server);
 
 /// Whether only processes of this machine reach it: ipc, inproc, and tcp on loopback.

@@ -1,4 +1,4 @@
-// Work that is done every so often by a thread of its own.
+// Work that a thread of its own repeats.
 
 #include "envs/zmq/heartbeat.h"
 
@@ -29,66 +29,66 @@ static struct timespec in_seconds(double seconds) {
     return at;
 }
 
-static void *keep(void *heartbeat) {
-    mr_heartbeat *k = heartbeat;
-    pthread_mutex_lock(&k->lock);
-    while (!k->is_stopping) {
-        const struct timespec until = in_seconds(k->period_s);
-        pthread_cond_timedwait(&k->wake, &k->lock, &until);
-        if (!k->is_stopping)
-            k->work(k->self);
+static void *run(void *self) {
+    mr_heartbeat *heartbeat = self;
+    pthread_mutex_lock(&heartbeat->lock);
+    while (!heartbeat->is_stopping) {
+        const struct timespec until = in_seconds(heartbeat->period_s);
+        pthread_cond_timedwait(&heartbeat->wake, &heartbeat->lock, &until);
+        if (!heartbeat->is_stopping)
+            heartbeat->work(heartbeat->self);
     }
-    pthread_mutex_unlock(&k->lock);
+    pthread_mutex_unlock(&heartbeat->lock);
     return NULL;
 }
 
-static void init_lock(mr_heartbeat *k) {
+static void init_lock(mr_heartbeat *heartbeat) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&k->lock, NULL);
-    pthread_cond_init(&k->wake, &attributes);
+    pthread_mutex_init(&heartbeat->lock, NULL);
+    pthread_cond_init(&heartbeat->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 }
 
-static void heartbeat_free(mr_heartbeat *k) {
-    pthread_cond_destroy(&k->wake);
-    pthread_mutex_destroy(&k->lock);
-    free(k);
+static void heartbeat_free(mr_heartbeat *heartbeat) {
+    pthread_cond_destroy(&heartbeat->wake);
+    pthread_mutex_destroy(&heartbeat->lock);
+    free(heartbeat);
 }
 
 mr_status mr_heartbeat_start(double period_s, mr_heartbeat_work *work, void *self,
                              mr_heartbeat **out) {
-    mr_heartbeat *k = calloc(1, sizeof *k);
-    if (k == NULL)
+    mr_heartbeat *heartbeat = calloc(1, sizeof *heartbeat);
+    if (heartbeat == NULL)
         return mr_fail_memory("a thread");
-    k->work = work;
-    k->self = self;
-    k->period_s = period_s;
-    init_lock(k);
-    if (pthread_create(&k->thread, NULL, keep, k) != 0) {
-        heartbeat_free(k);
+    heartbeat->work = work;
+    heartbeat->self = self;
+    heartbeat->period_s = period_s;
+    init_lock(heartbeat);
+    if (pthread_create(&heartbeat->thread, NULL, run, heartbeat) != 0) {
+        heartbeat_free(heartbeat);
         return mr_fail(MR_ERR_IO, "the system gives no thread; raise its limit (ulimit -u)");
     }
-    *out = k;
+    *out = heartbeat;
     return MR_OK;
 }
 
-void mr_heartbeat_stop(mr_heartbeat *k) {
-    if (k == NULL)
+void mr_heartbeat_stop(mr_heartbeat *heartbeat) {
+    if (heartbeat == NULL)
         return;
-    mr_heartbeat_hold(k);
-    k->is_stopping = true;
-    pthread_cond_signal(&k->wake);
-    mr_heartbeat_release(k);
-    pthread_join(k->thread, NULL);
-    heartbeat_free(k);
+    mr_heartbeat_hold(heartbeat);
+    heartbeat->is_stopping = true;
+    pthread_cond_signal(&heartbeat->wake);
+    mr_heartbeat_release(heartbeat);
+    pthread_join(heartbeat->thread, NULL);
+    heartbeat_free(heartbeat);
 }
 
-void mr_heartbeat_hold(mr_heartbeat *k) {
-    pthread_mutex_lock(&k->lock);
+void mr_heartbeat_hold(mr_heartbeat *heartbeat) {
+    pthread_mutex_lock(&heartbeat->lock);
 }
 
-void mr_heartbeat_release(mr_heartbeat *k) {
-    pthread_mutex_unlock(&k->lock);
+void mr_heartbeat_release(mr_heartbeat *heartbeat) {
+    pthread_mutex_unlock(&heartbeat->lock);
 }

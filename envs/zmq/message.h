@@ -1,5 +1,5 @@
 /// The messages of the protocol between trainers and environment servers (docs/bridge.md), for both
-/// sides: written to bytes, and read from bytes that anybody may have sent.
+/// sides: written to bytes, and read from untrusted bytes.
 ///
 /// A message is one MessagePack map with string keys. Numbers in bulk travel as `bin`:
 /// little-endian, row after row.
@@ -21,7 +21,7 @@ enum {
     MR_MESSAGE_MAX_NUMBERS = 1 << 24, // of a server: num_envs x (obs_dim + act_dim)
     MR_MESSAGE_MAX_SIDE = 8192,       // of a picture
     MR_MESSAGE_MAX_BYTES = 16 << 20,  // unless a spec's sizes need more
-    MR_MESSAGE_SPARE_BYTES = 1 << 16, // what a message holds beside its numbers, generously
+    MR_MESSAGE_SPARE_BYTES = 1 << 16, // for what a message holds beside its numbers
 };
 
 /// The first half are requests, the second half replies.
@@ -61,31 +61,32 @@ typedef enum {
 
 const char *mr_fault_name(mr_fault fault);
 
-/// A seed, or none: the environment's random numbers go on.
+/// A seed; not given: the environment's random numbers go on.
 typedef struct {
     bool given;
     uint64_t value;
 } mr_message_seed;
 
-/// Numbers under a name.
+/// Numbers with a name.
 typedef struct {
     char name[MR_MESSAGE_TEXT_SIZE];
     const double *values; // [n]
 } mr_message_info;
 
-/// A message: what all have, and the fields of its type; others are zero. Arrays are borrowed, from
-/// the writer's caller or from the reader and the bytes that it read.
+/// A message: the fields that all messages have, and those of its type; others are zero. Arrays are
+/// borrowed, from the writer's caller or from the reader and the bytes that it read.
 typedef struct {
     mr_message_type type;
     uint8_t session[MR_SESSION_SIZE];
     uint64_t seq;
 
     char client[MR_MESSAGE_TEXT_SIZE];  // hello
-    char process[MR_MESSAGE_TEXT_SIZE]; // "": not said
+    char process[MR_MESSAGE_TEXT_SIZE]; // "": not given
 
     char name[MR_MESSAGE_TEXT_SIZE]; // spec, policy
     char server[MR_MESSAGE_TEXT_SIZE];
-    char engine[MR_MESSAGE_TEXT_SIZE]; // not in the protocol: "" where the server is another's
+    char engine[MR_MESSAGE_TEXT_SIZE]; // millrace's own addition to the protocol: "" from other
+                                       // servers
     char engine_version[MR_MESSAGE_TEXT_SIZE];
     uint64_t num_envs, obs_dim, act_dim, max_episode_steps;
     char obs_dtype[3]; // "f4" or "f8"
@@ -100,10 +101,10 @@ typedef struct {
     mr_bytes actions, obs, reward;
     size_t n_truncated; // n, in a message that was read
     const bool *terminated, *truncated;
-    size_t n_warned; // n, or 0: nothing was warned of
+    size_t n_warned; // n, or 0: no warnings
     const bool *warned;
-    char warning[MR_MESSAGE_TEXT_SIZE]; // of the first of these; "": not said
-    size_t n_info;                      // written only; what is read is checked and passed over
+    char warning[MR_MESSAGE_TEXT_SIZE]; // the first of these; "": not given
+    size_t n_info;                      // written only; a reader checks it and ignores it
     const mr_message_info *info;
 
     uint64_t env, width, height; // render
@@ -126,23 +127,22 @@ typedef struct {
 
 void mr_message_buffer_free(mr_message_buffer *buffer);
 
-/// Copies a text as it may be printed, kept and sent: one line of UTF-8, cut where it is too long,
-/// at a whole character. What can't be is replaced.
+/// Copies a text so that it can be printed and sent: one line of UTF-8, cut at a whole character if
+/// it is too long; invalid bytes are replaced.
 void mr_message_take_text(const char *text, size_t length, char out[MR_MESSAGE_TEXT_SIZE]);
 
-/// Writes a message in place of what the buffer holds; allocates only where it is larger than any
-/// before it.
+/// Writes a message over what the buffer holds; allocates only if it is larger than any before it.
 mr_status mr_message_write(const mr_message *message, mr_message_buffer *buffer);
 
-/// A reply to `in` with nothing in it yet but session and number.
+/// A reply to `in` that has only session and seq yet.
 mr_message mr_message_address(const mr_message *in);
 
 /// Sets the message that an error is to carry (printf form), as mr_fail does, and returns `fault`.
 mr_fault mr_fault_refuse(mr_fault fault, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/// Writes the error that answers `in`, with the message that was set last. Where there is no memory
-/// for it the buffer has no bytes: who asked asks again.
+/// Writes the error that answers `in`, with the message that was set last. Without memory for it,
+/// the buffer has no bytes: the client will ask again.
 void mr_message_write_error(const mr_message *in, mr_fault fault, mr_message_buffer *buffer);
 
 // ---- Reading
@@ -152,16 +152,16 @@ typedef struct mr_message_reader mr_message_reader;
 mr_status mr_message_reader_new(mr_message_reader **out);
 void mr_message_reader_free(mr_message_reader *reader);
 
-/// What is known of a message before its fields are looked at.
+/// What is known of a message before its fields are read.
 typedef struct {
-    bool is_addressed; // session and seq are there: it can be answered
-    mr_fault fault;    // where reading failed: bad-message or bad-version
+    bool is_addressed; // it has session and seq: it can be answered
+    mr_fault fault;    // if reading failed: bad-message or bad-version
 } mr_message_head;
 
-/// Reads a message, whatever the bytes are: every field's type, length and range is checked, all
-/// but what takes the spec to know. Unknown keys are passed over.
+/// Reads a message from any bytes. Checks the type, length and range of every field, except those
+/// that only the spec determines. Ignores unknown keys.
 ///
-///   head  out, also on failure; where the message is addressed, session and seq of `out` are set
+///   head  out, also on failure; if the message is addressed, session and seq of `out` are set
 ///
 /// Fails with MR_ERR_INPUT, naming the field. What `out` points to is valid until the next call and
 /// as long as `data` is.

@@ -17,30 +17,30 @@
     COUNT(obs_dim, 1, MR_MESSAGE_MAX_DIM), COUNT(act_dim, 1, MR_MESSAGE_MAX_DIM), BYTES(act_low),  \
         BYTES(act_high)
 
-static const mr_field hello[] = {
+static const mr_message_field hello[] = {
     TEXT(client),
     // Compared, so that it must not be cut.
     {"process", MR_FIELD_TEXT, AT(process), 0, 0, MR_MESSAGE_TEXT_SIZE - 1, true},
 };
-static const mr_field reset[] = {
+static const mr_message_field reset[] = {
     {"envs", MR_FIELD_ENVS, AT(envs), AT(n), 0, 0, false},
     {"seeds", MR_FIELD_SEEDS, AT(seeds), AT(n_seeds), 0, 0, false},
 };
-static const mr_field step[] = {
+static const mr_message_field step[] = {
     {"envs", MR_FIELD_ENVS, AT(envs), AT(n), 0, 0, false},
     BYTES(actions),
 };
-static const mr_field render[] = {
+static const mr_message_field render[] = {
     COUNT(env, 0, UINT64_MAX),
     COUNT(width, 1, MR_MESSAGE_MAX_SIDE),
     COUNT(height, 1, MR_MESSAGE_MAX_SIDE),
 };
-static const mr_field act[] = {
+static const mr_message_field act[] = {
     COUNT(n, 1, MR_MESSAGE_MAX_BYTES),
     BYTES(obs),
     {"stochastic", MR_FIELD_FLAG, AT(stochastic), 0, 0, 0, true},
 };
-static const mr_field spec[] = {
+static const mr_message_field spec[] = {
     TEXT(name),
     COUNT(num_envs, 1, MR_MESSAGE_MAX_ENVS),
     SIZES,
@@ -51,8 +51,8 @@ static const mr_field spec[] = {
     OPTIONAL_TEXT(engine),
     OPTIONAL_TEXT(engine_version),
 };
-static const mr_field state[] = {BYTES(obs)};
-static const mr_field transition[] = {
+static const mr_message_field state[] = {BYTES(obs)};
+static const mr_message_field transition[] = {
     BYTES(obs),
     BYTES(reward),
     {"terminated", MR_FIELD_FLAGS, AT(terminated), AT(n), 0, 0, false},
@@ -61,16 +61,16 @@ static const mr_field transition[] = {
     OPTIONAL_TEXT(warning),
     {"info", MR_FIELD_INFO, AT(info), AT(n_info), 0, 0, true},
 };
-static const mr_field frame[] = {BYTES(rgb)};
-static const mr_field policy[] = {TEXT(name), SIZES, TEXT(server)};
-static const mr_field action[] = {BYTES(actions)};
-static const mr_field error[] = {
+static const mr_message_field frame[] = {BYTES(rgb)};
+static const mr_message_field policy[] = {TEXT(name), SIZES, TEXT(server)};
+static const mr_message_field action[] = {BYTES(actions)};
+static const mr_message_field error[] = {
     {"code", MR_FIELD_CODE, AT(code), 0, 0, 0, false},
     TEXT(message),
     {"fatal", MR_FIELD_FLAG, AT(fatal), 0, 0, 0, false},
 };
 
-const mr_message_kind mr_message_kinds[MR_N_MESSAGE_TYPES] = {
+const mr_message_layout mr_message_layouts[MR_N_MESSAGE_TYPES] = {
     [MR_MESSAGE_HELLO] = {"hello", hello, MR_COUNT(hello)},
     [MR_MESSAGE_RESET] = {"reset", reset, MR_COUNT(reset)},
     [MR_MESSAGE_STEP] = {"step", step, MR_COUNT(step)},

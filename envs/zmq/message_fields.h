@@ -1,4 +1,4 @@
-/// The types of messages and their fields: one table, that they are written and read by.
+/// The types of messages and their fields: the table by which they are written and read.
 #pragma once
 
 #include "envs/zmq/message.h"
@@ -15,23 +15,23 @@ typedef enum {
     MR_FIELD_SEEDS, // mr_message_seed *, n of them
     MR_FIELD_FLAGS, // bool *, n of them
     MR_FIELD_INFO,  // n_info of them
-} mr_field_kind;
+} mr_message_field_type;
 
 typedef struct {
     const char *key;
-    mr_field_kind kind;
+    mr_message_field_type type;
     size_t offset;
     size_t n_offset; // of how many there are
     uint64_t least, most;
     bool optional;
-} mr_field;
+} mr_message_field;
 
 typedef struct {
     const char *name;
-    const mr_field *fields;
+    const mr_message_field *fields;
     size_t n_fields;
-} mr_message_kind;
+} mr_message_layout;
 
 enum { MR_N_MESSAGE_TYPES = MR_MESSAGE_ERROR + 1 };
 
-extern const mr_message_kind mr_message_kinds[MR_N_MESSAGE_TYPES];
+extern const mr_message_layout mr_message_layouts[MR_N_MESSAGE_TYPES];

@@ -170,7 +170,7 @@ static const msgpack_object *find(const msgpack_object_map *map, const char *nam
     return found;
 }
 
-static mr_status read_text(const mr_field *field, const msgpack_object *value,
+static mr_status read_text(const mr_message_field *field, const msgpack_object *value,
                            char out[MR_MESSAGE_TEXT_SIZE]) {
     if (value->type != MSGPACK_OBJECT_STR)
         return fail_field(field->key, "a text");
@@ -181,7 +181,8 @@ static mr_status read_text(const mr_field *field, const msgpack_object *value,
     return MR_OK;
 }
 
-static mr_status read_count(const mr_field *field, const msgpack_object *value, uint64_t *out) {
+static mr_status read_count(const mr_message_field *field, const msgpack_object *value,
+                            uint64_t *out) {
     if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 < field->least ||
         value->via.u64 > field->most)
         return mr_fail(MR_ERR_INPUT, "'%s' must be an integer from %llu to %llu", field->key,
@@ -251,13 +252,13 @@ static mr_status read_env(const char *key, const msgpack_object *value, uint64_t
     return MR_OK;
 }
 
-static bool *flags_of(const mr_message_reader *reader, const mr_field *field) {
+static bool *flags_of(const mr_message_reader *reader, const mr_message_field *field) {
     return field->offset == offsetof(mr_message, terminated)  ? reader->terminated
            : field->offset == offsetof(mr_message, truncated) ? reader->truncated
                                                               : reader->warned;
 }
 
-static mr_status read_array(mr_message_reader *reader, const mr_field *field,
+static mr_status read_array(mr_message_reader *reader, const mr_message_field *field,
                             const msgpack_object *value, mr_message *out) {
     mr_status status = MR_OK;
     char *at = (char *)out + field->offset;
@@ -267,15 +268,15 @@ static mr_status read_array(mr_message_reader *reader, const mr_field *field,
     const msgpack_object *elements = value->via.array.ptr;
     bool *flags = flags_of(reader, field);
     for (size_t i = 0; i < n && status == MR_OK; i++) {
-        if (field->kind == MR_FIELD_ENVS)
+        if (field->type == MR_FIELD_ENVS)
             status = read_env(field->key, &elements[i], &reader->envs[i]);
-        else if (field->kind == MR_FIELD_SEEDS)
+        else if (field->type == MR_FIELD_SEEDS)
             status = read_seed(field->key, &elements[i], &reader->seeds[i]);
         else
             status = read_flag(field->key, &elements[i], &flags[i]);
     }
-    const void *array = field->kind == MR_FIELD_ENVS    ? (const void *)reader->envs
-                        : field->kind == MR_FIELD_SEEDS ? (const void *)reader->seeds
+    const void *array = field->type == MR_FIELD_ENVS    ? (const void *)reader->envs
+                        : field->type == MR_FIELD_SEEDS ? (const void *)reader->seeds
                                                         : (const void *)flags;
     memcpy(at, &array, sizeof array);
     memcpy((char *)out + field->n_offset, &n, sizeof n);
@@ -292,10 +293,10 @@ static mr_status read_info(const char *key, const msgpack_object *value) {
     return MR_OK;
 }
 
-static mr_status read_value(mr_message_reader *reader, const mr_field *field,
+static mr_status read_value(mr_message_reader *reader, const mr_message_field *field,
                             const msgpack_object *value, mr_message *out) {
     void *at = (char *)out + field->offset;
-    switch (field->kind) {
+    switch (field->type) {
     case MR_FIELD_COUNT:
         return read_count(field, value, at);
     case MR_FIELD_REAL:
@@ -350,7 +351,7 @@ static mr_status read_type(const msgpack_object_map *map, mr_message *out) {
     if (type == NULL || type->type != MSGPACK_OBJECT_STR)
         return fail_field("type", "a text");
     for (int i = 0; i < MR_N_MESSAGE_TYPES; i++)
-        if (is_key(type, mr_message_kinds[i].name)) {
+        if (is_key(type, mr_message_layouts[i].name)) {
             out->type = (mr_message_type)i;
             return MR_OK;
         }
@@ -359,15 +360,15 @@ static mr_status read_type(const msgpack_object_map *map, mr_message *out) {
 
 static mr_status read_fields(mr_message_reader *reader, const msgpack_object_map *map,
                              mr_message *out) {
-    const mr_message_kind *kind = &mr_message_kinds[out->type];
+    const mr_message_layout *type = &mr_message_layouts[out->type];
     mr_status status = MR_OK;
-    for (size_t i = 0; i < kind->n_fields && status == MR_OK; i++) {
-        const mr_field *field = &kind->fields[i];
+    for (size_t i = 0; i < type->n_fields && status == MR_OK; i++) {
+        const mr_message_field *field = &type->fields[i];
         const msgpack_object *value = find(map, field->key);
         if (value != NULL)
             status = read_value(reader, field, value, out);
         else if (!field->optional)
-            status = mr_fail(MR_ERR_INPUT, "'%s' is missing from '%s'", field->key, kind->name);
+            status = mr_fail(MR_ERR_INPUT, "'%s' is missing from '%s'", field->key, type->name);
     }
     return status;
 }

@@ -2,6 +2,8 @@
 
 #include "envs/zmq/message_fields.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,12 +65,13 @@ static int write_info(msgpack_packer *packer, const mr_message *message) {
     return failed;
 }
 
-static int write_array(msgpack_packer *packer, const mr_field *field, const void *array, size_t n) {
+static int write_array(msgpack_packer *packer, const mr_message_field *field, const void *array,
+                       size_t n) {
     int failed = msgpack_pack_array(packer, n);
     for (size_t i = 0; i < n && failed == 0; i++) {
-        if (field->kind == MR_FIELD_ENVS)
+        if (field->type == MR_FIELD_ENVS)
             failed = msgpack_pack_uint64(packer, ((const uint64_t *)array)[i]);
-        else if (field->kind == MR_FIELD_SEEDS)
+        else if (field->type == MR_FIELD_SEEDS)
             failed = write_seed(packer, ((const mr_message_seed *)array)[i]);
         else
             failed = write_flag(packer, ((const bool *)array)[i]);
@@ -76,10 +79,11 @@ static int write_array(msgpack_packer *packer, const mr_field *field, const void
     return failed;
 }
 
-static int write_value(msgpack_packer *packer, const mr_field *field, const mr_message *message) {
+static int write_value(msgpack_packer *packer, const mr_message_field *field,
+                       const mr_message *message) {
     const char *at = (const char *)message + field->offset;
     const mr_bytes *bytes = (const mr_bytes *)(const void *)at;
-    switch (field->kind) {
+    switch (field->type) {
     case MR_FIELD_COUNT:
         return msgpack_pack_uint64(packer, *(const uint64_t *)(const void *)at);
     case MR_FIELD_REAL:
@@ -105,16 +109,17 @@ static int write_value(msgpack_packer *packer, const mr_field *field, const mr_m
 }
 
 // What is optional is left out where it says nothing.
-static bool is_written(const mr_field *field, const mr_message *message) {
+static bool is_written(const mr_message_field *field, const mr_message *message) {
     const char *at = (const char *)message + field->offset;
     if (!field->optional)
         return true;
-    if (field->kind == MR_FIELD_INFO || field->kind == MR_FIELD_FLAGS)
+    if (field->type == MR_FIELD_INFO || field->type == MR_FIELD_FLAGS)
         return *(const size_t *)(const void *)((const char *)message + field->n_offset) > 0;
     return *at != 0;
 }
 
-static int write_field(msgpack_packer *packer, const mr_field *field, const mr_message *message) {
+static int write_field(msgpack_packer *packer, const mr_message_field *field,
+                       const mr_message *message) {
     const int failed = write_text(packer, field->key);
     return failed != 0 ? failed : write_value(packer, field, message);
 }
@@ -123,23 +128,51 @@ static int write_head(msgpack_packer *packer, const mr_message *message, size_t 
     return msgpack_pack_map(packer, 4 + n_fields) != 0 || write_text(packer, "v") != 0 ||
            msgpack_pack_uint64(packer, MR_MESSAGE_VERSION) != 0 ||
            write_text(packer, "type") != 0 ||
-           write_text(packer, mr_message_kinds[message->type].name) != 0 ||
+           write_text(packer, mr_message_layouts[message->type].name) != 0 ||
            write_text(packer, "session") != 0 ||
            write_bytes(packer, message->session, MR_SESSION_SIZE) != 0 ||
            write_text(packer, "seq") != 0 || msgpack_pack_uint64(packer, message->seq) != 0;
 }
 
 mr_status mr_message_write(const mr_message *message, mr_message_buffer *buffer) {
-    const mr_message_kind *kind = &mr_message_kinds[message->type];
+    const mr_message_layout *layout = &mr_message_layouts[message->type];
     msgpack_packer packer;
     size_t n_fields = 0;
     buffer->n_bytes = 0;
     msgpack_packer_init(&packer, buffer, append);
-    for (size_t i = 0; i < kind->n_fields; i++)
-        n_fields += is_written(&kind->fields[i], message);
+    for (size_t i = 0; i < layout->n_fields; i++)
+        n_fields += is_written(&layout->fields[i], message);
     int failed = write_head(&packer, message, n_fields);
-    for (size_t i = 0; i < kind->n_fields && failed == 0; i++)
-        if (is_written(&kind->fields[i], message))
-            failed = write_field(&packer, &kind->fields[i], message);
+    for (size_t i = 0; i < layout->n_fields && failed == 0; i++)
+        if (is_written(&layout->fields[i], message))
+            failed = write_field(&packer, &layout->fields[i], message);
     return failed == 0 ? MR_OK : mr_fail_memory("a message");
+}
+
+// ---- Replies of servers
+
+mr_message mr_message_address(const mr_message *in) {
+    mr_message out = {.seq = in->seq};
+    memcpy(out.session, in->session, sizeof out.session);
+    return out;
+}
+
+mr_fault mr_fault_refuse(mr_fault fault, const char *format, ...) {
+    char text[2 * MR_MESSAGE_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    mr_fail(MR_ERR_INPUT, "%s", text);
+    return fault;
+}
+
+void mr_message_write_error(const mr_message *in, mr_fault fault, mr_message_buffer *buffer) {
+    mr_message out = mr_message_address(in);
+    out.type = MR_MESSAGE_ERROR;
+    out.code = fault;
+    out.fatal = fault == MR_FAULT_BAD_VERSION;
+    mr_message_take_text(mr_error_message(), strlen(mr_error_message()), out.message);
+    if (mr_message_write(&out, buffer) != MR_OK)
+        buffer->n_bytes = 0;
 }

@@ -19,8 +19,8 @@ enum {
     STATE_FIELD = 3,
 };
 
-// This boot of this machine, and the namespace in which its pids count: "BOOT:NAMESPACE". Pids of
-// another place, a container say, are others' pids.
+// This boot of this machine, and its pid namespace: "BOOT:NAMESPACE". The same pid in another
+// namespace, such as a container's, is another process.
 static void describe_place(char out[PLACE_SIZE]) {
     char boot[BOOT_SIZE] = "0";
     struct stat pid_namespace = {0};
@@ -36,7 +36,7 @@ static void describe_place(char out[PLACE_SIZE]) {
 }
 
 typedef struct {
-    char state; // 'Z': dead, but its parent has not asked yet
+    char state; // 'Z': dead, but its parent has not waited for it
     unsigned long long start;
 } process_stat;
 
@@ -86,6 +86,6 @@ bool mr_process_has_ended(const char *name) {
         return false;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         return true;
-    // One that is there and can't be looked at (another user's, under hidepid) is taken as alive.
+    // A process that exists but can't be read (another user's, under hidepid) counts as alive.
     return read_stat((pid_t)pid, &found) && (found.start != start || found.state == 'Z');
 }

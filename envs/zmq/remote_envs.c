@@ -1,4 +1,4 @@
-// The scheme "zmq:": environments of servers elsewhere, stepped as if they were here.
+// The scheme "zmq:": remote environments behind the interface of local ones.
 
 #include <stdio.h>
 
@@ -9,16 +9,16 @@ static mr_status check_count(const mr_client *c, size_t n) {
     if (n == 0 || n == c->n_envs)
         return MR_OK;
     return mr_fail(MR_ERR_USAGE,
-                   "%zu environments asked for, but %s%s %zu; leave --num-envs out, or serve as "
-                   "many",
-                   n, mr_link_endpoint(c->servers[0].link),
+                   "%zu environments asked for, but %s%s %zu; leave --num-envs out, or serve "
+                   "that many",
+                   n, mr_connection_endpoint(c->servers[0].connection),
                    c->n_servers > 1 ? " and the others have" : " has", c->n_envs);
 }
 
-// ---- All that the servers have
+// ---- All environments of the servers
 
 static size_t no_diverged(const void *self) {
-    (void)self; // a server tells of truncations, not why
+    (void)self; // a server reports truncations, but not why
     return 0;
 }
 
@@ -57,8 +57,9 @@ static mr_status step_single(void *self, const double *action, double *obs, mr_s
     const mr_status status = mr_client_step(self, NULL, action, obs, result);
     if (status != MR_OK || !result->lost)
         return status;
-    return mr_fail(MR_ERR_IO, "%s: the server began afresh, and the episode is lost; reset it",
-                   mr_link_endpoint(c->servers[0].link));
+    return mr_fail(MR_ERR_IO,
+                   "%s: the server was restarted, which ended the episode; reset the environment",
+                   mr_connection_endpoint(c->servers[0].connection));
 }
 
 static const mr_env_ops single_ops = {
@@ -85,12 +86,12 @@ static mr_status describe(const char *name, const char *address, const mr_env_op
     const mr_status status = mr_client_open(name, options, &c);
     if (status != MR_OK)
         return status;
-    int length = snprintf(text, size, "%s, served elsewhere\n\n", c->spec.name);
+    int length = snprintf(text, size, "%s, remote\n\n", c->spec.name);
     for (size_t i = 0; i < c->n_servers && (size_t)length < size; i++)
         length +=
             snprintf(text + length, size - (size_t)length, "%zu environment%s at %s (%s %s)\n",
                      c->servers[i].spec.num_envs, c->servers[i].spec.num_envs == 1 ? "" : "s",
-                     mr_link_endpoint(c->servers[i].link), c->servers[i].spec.engine,
+                     mr_connection_endpoint(c->servers[i].connection), c->servers[i].spec.engine,
                      c->servers[i].spec.engine_version);
     if ((size_t)length < size)
         snprintf(text + length, size - (size_t)length,
@@ -105,7 +106,7 @@ static mr_status describe(const char *name, const char *address, const mr_env_op
 const mr_env_scheme mr_env_zmq = {
     .scheme = "zmq",
     .form = "zmq:ENDPOINT[,zmq:ENDPOINT...]",
-    .summary = "environments of servers elsewhere (`millrace serve`, or in any language)",
+    .summary = "remote environments (`millrace serve`, or a server in any language)",
     .open = open_single,
     .describe = describe,
     .open_all = open_all,

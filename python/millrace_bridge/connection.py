@@ -261,7 +261,7 @@ class Connection:
         before = "" if sent is request else "; it must be answered before anything else is asked"
         raise NoReply(
             f"{self.endpoint}: no reply to '{request.kind}' within {self.timeout:g} s, {times}{before}; "
-            "is the server running, and do the keys fit? A slow environment needs a longer timeout"
+            "is the server running, and do the keys match? A slow environment needs a longer timeout"
         )
 
     def _wait(self, session: ClientSession, request: Request) -> wire.Message | None:

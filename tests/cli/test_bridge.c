@@ -191,10 +191,23 @@ Test(bridge, says_that_it_waits_and_stops_waiting_when_told) {
     wait_for_lines("trainer.err", 2);
     kill(trainer, SIGINT);
     outcome o = finish(trainer, "trainer");
-    cr_expect_eq(o.code, 1);
+    cr_expect_eq(o.code, 128 + SIGINT);
     scratch_expect_part(o.err, "ipc://nobody: no reply yet, asked 2 times");
-    scratch_expect_part(o.err, "ipc://nobody: stopped while there was no reply to 'hello'");
+    scratch_expect_part(o.err, "millrace train: stopped\n");
     cr_expect_neq(access("there", F_OK), 0);
+    outcome_free(&o);
+}
+
+Test(bridge, stops_an_evaluation_that_waits_for_a_server) {
+    train_here("300");
+    const pid_t evaluation = start(&(circumstances){0}, "eval",
+                                   ARGUMENTS("eval", "here", "--env", "zmq:ipc://nobody",
+                                             "--timeout", "0.3", "--retries", "1000"));
+    wait_for_lines("eval.err", 1);
+    kill(evaluation, SIGTERM);
+    outcome o = finish(evaluation, "eval");
+    cr_expect_eq(o.code, 128 + SIGTERM);
+    scratch_expect_part(o.err, "millrace eval: stopped\n");
     outcome_free(&o);
 }
 

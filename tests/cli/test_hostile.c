@@ -252,7 +252,7 @@ Test(hostile, answers_no_key_but_the_right_one) {
                      MR_ERR_IO);
         scratch_expect_message(endpoint);
         scratch_expect_message(": no reply to 'hello' within 0.3 s, 2 times");
-        scratch_expect_message("do the keys fit?");
+        scratch_expect_message("do the keys match?");
     }
     expect_let_in(endpoint);
     stop(server, "a");

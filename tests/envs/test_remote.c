@@ -136,7 +136,7 @@ Test(remote, refuses_what_does_not_fit) {
     server_end(&b);
 }
 
-Test(remote, loses_what_was_under_way_when_a_server_begins_afresh) {
+Test(remote, truncates_episodes_when_a_server_is_restarted) {
     server_thread a, b;
     double obs[3 * OBS_DIM];
     const double actions[3] = {0};
@@ -220,7 +220,7 @@ Test(remote, frees_a_server_that_is_still_at_a_step) {
     server_end(&a);
 }
 
-Test(remote, takes_no_other_environment_for_the_one_before) {
+Test(remote, refuses_a_server_restarted_with_another_environment) {
     server_thread a;
     double obs[OBS_DIM];
     mr_step result;
@@ -230,7 +230,7 @@ Test(remote, takes_no_other_environment_for_the_one_before) {
     server_end(&a);
     serve(&a, "MountainCarContinuous-v0", 1, 60, "ipc://a");
     cr_expect_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_ERR_INPUT);
-    scratch_expect_message("another environment than before");
+    scratch_expect_message("restarted with another environment");
     mr_vec_env_close(vec);
     server_end(&a);
 }
@@ -311,7 +311,7 @@ Test(remote, encrypts_where_both_sides_have_keys) {
     cr_expect_eq(open_remote("zmq:ipc://a", &link, 0, &vec), MR_ERR_USAGE); // half of them
     link.curve_secret_key = "stranger.key_secret";
     cr_expect_eq(open_remote("zmq:ipc://a", &link, 0, &vec), MR_ERR_IO);
-    scratch_expect_message("do the keys fit?");
+    scratch_expect_message("do the keys match?");
     link = patient;
     link.curve_server_key = "server.key";
     link.curve_secret_key = "allowed/me.key_secret";
