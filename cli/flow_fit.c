@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "flows/fit.h"
@@ -30,7 +31,9 @@ typedef struct {
 // The numbers are those of mr_fit_defaults.
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "nsf", 0, 0, "FLOW",
-     "the flow, as in nsf or maf:layers=3 (`millrace flow list`)", false},
+     "the flow: a preset, as in nsf or maf:layers=3, or parts, as in [lu, coupling(spline)]*4 "
+     "(`millrace flow list`)",
+     false},
     {"out", MR_SETTING_OUT_FILE, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
      false},
     {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
@@ -61,7 +64,8 @@ static const mr_setting options[] = {
      "of the flow's start, the held-out rows and the order of the others", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: out, flow, n, dim, header (whether the first row was names), columns "
+     "print one object: out, flow, composition (of its parts), n, dim, header (whether the first "
+     "row was names), columns "
      "(numbers), constant_columns, weighted, clipped_cells, epochs, best_epoch, "
      "train_log_likelihood, held_out_log_likelihood, seconds",
      false},
@@ -128,6 +132,8 @@ static void print_text(const fit_options *chosen, const mr_fit_table *table,
         printf("clipped   %zu cells beyond %g robust deviations\n", table->n_clipped,
                chosen->clip_outliers);
     printf("flow      %s\n", mr_density_flow(density));
+    if (strcmp(mr_density_composition(density), mr_density_flow(density)) != 0)
+        printf("          %s\n", mr_density_composition(density));
     printf("epochs    %zu in %.1f s, the best was %zu\n", o->end.epoch, o->seconds,
            o->end.best_epoch);
     printf("held out  %.4f nats, mean log-likelihood\n", o->end.best_log_prob);
@@ -143,8 +149,9 @@ static mr_status print_json(const fit_options *chosen, const mr_fit_table *table
     for (size_t k = 0; k < layout->n_constants; k++)
         json_array_append_new(constants, json_integer((json_int_t)layout->constants[k].column + 1));
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "out",
-        chosen->out, "flow", mr_density_flow(density), "n", (json_int_t)table->data.n_rows, "dim",
+        "{s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "out",
+        chosen->out, "flow", mr_density_flow(density), "composition",
+        mr_density_composition(density), "n", (json_int_t)table->data.n_rows, "dim",
         (json_int_t)table->data.n_cols, "header", (int)(layout->names != NULL), "columns", columns,
         "constant_columns", constants, "weighted", (int)(table->weights != NULL), "clipped_cells",
         (json_int_t)table->n_clipped, "epochs", (json_int_t)o->end.epoch, "best_epoch",

@@ -1,32 +1,63 @@
-// Parameters emitted from the context, or free.
+// Conditioners: nets, and parameters without a net.
 
 #include "flows/conditioner.h"
 
 #include <stdio.h>
 
-mr_status mr_conditioner_declare(mr_conditioner *conditioner, const mr_flow_layer *layer,
-                                 mr_params *params, const char *prefix, size_t n, size_t n_drawn,
-                                 size_t fan_in) {
-    mr_real *drawn = mr_arena_alloc(layer->arena, n * sizeof *drawn);
+static const double input_bound = 4; // c
+
+mr_node *mr_conditioner_input(mr_node *x) {
+    return mr_smooth_clamp(x, input_bound);
+}
+
+// ---- A multi-layer perceptron
+
+static mr_status mlp_declare(void *state, mr_params *params, const char *prefix, size_t n_in,
+                             const mr_widths *hidden, size_t n_out) {
+    *(mr_mlp *)state = mr_mlp_declare(params, prefix, n_in, hidden, n_out, MR_INIT_ZERO);
+    return MR_OK;
+}
+
+static mr_node *mlp_build(const void *state, mr_params *params, mr_node *x) {
+    return mr_mlp_build(state, params, x);
+}
+
+static const mr_conditioner_ops mlp = {
+    .name = "mlp",
+    .summary = "ReLU layers of the widths `hidden`",
+    .state_size = sizeof(mr_mlp),
+    .declare = mlp_declare,
+    .build = mlp_build,
+};
+
+extern const mr_conditioner_ops mr_conditioner_residual;
+
+const mr_conditioner_ops *const mr_conditioner_table[] = {&mlp, &mr_conditioner_residual};
+const char mr_conditioner_names[] = "mlp|residual";
+
+// ---- Parameters without a net
+
+mr_status mr_linear_conditioner_declare(mr_linear_conditioner *c, const mr_part *part,
+                                        mr_params *params, const char *prefix, size_t n,
+                                        size_t n_drawn, size_t fan_in) {
+    mr_real *drawn = mr_arena_alloc(part->arena, n * sizeof *drawn);
     char name[256];
     if (!drawn)
         return mr_fail_memory("a flow");
     for (size_t j = 0; j < n_drawn; j++)
         drawn[j] = 1;
-    conditioner->conditional = layer->context_dim > 0;
-    if (conditioner->conditional) {
+    c->conditional = part->context_dim > 0;
+    if (c->conditional) {
         snprintf(name, sizeof name, "%s.weight", prefix);
-        conditioner->weight =
-            mr_params_add(params, name, n, layer->context_dim, MR_INIT_ZERO, 1, NULL);
+        c->weight = mr_params_add(params, name, n, part->context_dim, MR_INIT_ZERO, 1, NULL);
     }
     snprintf(name, sizeof name, "%s.bias", prefix);
-    conditioner->bias = mr_params_add(params, name, 1, n, MR_INIT_FAN_IN, fan_in, drawn);
+    c->bias = mr_params_add(params, name, 1, n, MR_INIT_FAN_IN, fan_in, drawn);
     return MR_OK;
 }
 
-mr_node *mr_conditioner_build(const mr_conditioner *conditioner, mr_params *params, mr_node *x,
-                              mr_node *context) {
-    return conditioner->conditional
-               ? mr_linear(context, params, conditioner->weight, conditioner->bias, MR_IDENTITY)
-               : mr_param_rows(mr_node_graph(x), params, conditioner->bias);
+mr_node *mr_linear_conditioner_build(const mr_linear_conditioner *c, mr_params *params, mr_node *x,
+                                     mr_node *context) {
+    return c->conditional ? mr_linear(context, params, c->weight, c->bias, MR_IDENTITY)
+                          : mr_param_rows(mr_node_graph(x), params, c->bias);
 }

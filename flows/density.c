@@ -93,6 +93,10 @@ const char *mr_density_flow(const mr_density *density) {
     return mr_flow_text(density->flow);
 }
 
+const char *mr_density_composition(const mr_density *density) {
+    return mr_flow_composition(density->flow);
+}
+
 mr_flow_use mr_density_use(const mr_density *density) {
     return density->use;
 }

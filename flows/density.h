@@ -24,7 +24,8 @@ mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t
                          mr_density **out);
 void mr_density_free(mr_density *density);
 
-const char *mr_density_flow(const mr_density *density); // the flow's full text
+const char *mr_density_flow(const mr_density *density);        // the flow's full text
+const char *mr_density_composition(const mr_density *density); // mr_flow_composition
 mr_flow_use mr_density_use(const mr_density *density);
 bool mr_density_is_affine(const mr_density *density); // mr_flow_is_affine
 size_t mr_density_dim(const mr_density *density);

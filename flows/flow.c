@@ -1,45 +1,194 @@
-// Composition of layers.
+// A flow: the parts of a text, one after the other.
 
 #include "flows/flow.h"
 
-#include "flows/kind.h"
-#include "flows/text.h"
+#include "flows/grammar.h"
+#include "flows/presets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEXT = 256 };
+/// A part in its place.
+typedef struct {
+    mr_part part;
+    bool inverted; // it stands in inverse(...)
+} placed;
 
 struct mr_flow {
-    mr_arena *arena; // the layers and their states
-    const mr_flow_kind *kind;
-    mr_flow_options options;
-    mr_flow_layer *layer; // [options.layers]
-    bool turned;          // the kind's forward goes from x to z
-    char text[MAX_TEXT];
+    mr_arena *arena; // the parts and all that they hold
+    mr_flow_use use;
+    size_t dim, context_dim;
+    bool is_preset;
+    size_t n_parts, n_declared;
+    placed *part; // [n_parts] in the order in which the use's direction applies them
+    char text[MR_FLOW_MAX_TEXT];
+    char composition[MR_FLOW_MAX_TEXT];
 };
 
-static mr_status declare_layer(mr_flow *flow, size_t i, size_t dim, size_t context_dim,
-                               mr_params *params, const char *prefix) {
-    char layer_prefix[MAX_TEXT];
-    mr_flow_layer *layer = &flow->layer[i];
-    *layer = (mr_flow_layer){.kind = flow->kind,
-                             .options = &flow->options,
-                             .arena = flow->arena,
-                             .index = i,
-                             .dim = dim,
-                             .context_dim = context_dim,
-                             .state = mr_arena_alloc(flow->arena, flow->kind->state_size)};
-    if (!layer->state)
+// ---- Texts
+
+// Whether a text is a single word that is no part, or a word before a colon: a preset, if anything.
+static bool looks_like_preset(const char *text) {
+    const size_t n = strcspn(text, ":,[(*");
+    for (size_t i = 0; i < mr_part_table_size && text[n] == '\0'; i++)
+        if (strcmp(mr_part_table[i]->name, text) == 0)
+            return false;
+    return text[n] == '\0' || text[n] == ':';
+}
+
+static mr_status fail_preset(const char *text) {
+    char names[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < mr_preset_table_size && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                                 mr_preset_table[i].name);
+    return mr_fail(MR_ERR_USAGE,
+                   "flow '%.200s': there is no such preset; choose from %s, or compose parts, as "
+                   "in [lu, coupling(affine)]*4 (`millrace flow list` has them all)",
+                   text, names);
+}
+
+// Reads `text` into a tree, and writes it out in full: as it is, and as a composition.
+static mr_status read_text(const char *text, mr_flow_use use, mr_arena *arena, mr_term **term,
+                           char full[MR_FLOW_MAX_TEXT], char composition[MR_FLOW_MAX_TEXT]) {
+    mr_status status;
+    char expanded[MR_FLOW_MAX_TEXT];
+    if (strlen(text) >= MR_FLOW_MAX_TEXT)
+        return mr_fail(MR_ERR_USAGE, "flow '%.40s...': longer than %d characters; shorten it", text,
+                       MR_FLOW_MAX_TEXT - 1);
+    const mr_preset *preset = mr_preset_of(text);
+    if (!preset && looks_like_preset(text))
+        return fail_preset(text);
+    if (preset)
+        MR_TRY(mr_preset_expand(preset, text, use, full, expanded));
+    MR_TRY(mr_flow_parse(preset ? expanded : text, arena, term));
+    MR_TRY(mr_flow_print(*term, composition, MR_FLOW_MAX_TEXT));
+    if (!preset)
+        memcpy(full, composition, MR_FLOW_MAX_TEXT);
+done:
+    return status;
+}
+
+mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_MAX_TEXT],
+                           char composition[MR_FLOW_MAX_TEXT]) {
+    char texts[2][MR_FLOW_MAX_TEXT];
+    mr_term *term;
+    mr_arena *arena = mr_arena_new();
+    if (!arena)
         return mr_fail_memory("a flow");
-    snprintf(layer_prefix, sizeof layer_prefix, "%s.%zu", prefix, i);
-    return flow->kind->declare(layer, params, layer_prefix);
+    const mr_status status = read_text(text, use, arena, &term, texts[0], texts[1]);
+    if (status == MR_OK && full)
+        memcpy(full, texts[0], MR_FLOW_MAX_TEXT);
+    if (status == MR_OK && composition)
+        memcpy(composition, texts[1], MR_FLOW_MAX_TEXT);
+    mr_arena_free(arena);
+    return status;
+}
+
+// ---- Building
+
+/// What building needs beside the flow.
+typedef struct {
+    mr_flow *flow;
+    mr_params *params;
+    const char *prefix;
+} builder;
+
+// A preset's layers are steps: PREFIX.STEP.*, or PREFIX.STEP.NAME.* if a step has several parts, as
+// in files of version 0.1. Parts of other texts are numbered.
+static void write_prefix(const builder *b, const mr_part *part, char *text, size_t size) {
+    if (!b->flow->is_preset)
+        snprintf(text, size, "%s.%zu", b->prefix, b->flow->n_declared);
+    else if (part->ops->step_name)
+        snprintf(text, size, "%s.%zu.%s", b->prefix, part->index, part->ops->step_name);
+    else
+        snprintf(text, size, "%s.%zu", b->prefix, part->index);
+}
+
+static size_t count_before(const mr_flow *flow, const mr_part_ops *ops) {
+    size_t n = 0;
+    for (size_t i = 0; i < flow->n_parts; i++)
+        n += flow->part[i].part.ops == ops;
+    return n;
+}
+
+// The transform that a part applies: itself, or its argument, with inverse(...) around it or not.
+static mr_transform transform_of(const mr_term *part) {
+    const mr_term *term = part->ops->has_transform ? part->first : part;
+    mr_transform transform = {0};
+    for (; term->type == MR_TERM_INVERSE; term = term->first)
+        transform.inverted = !transform.inverted;
+    transform.ops = term->ops->transform;
+    transform.options = term->options;
+    return transform;
+}
+
+static mr_status add_part(builder *b, const mr_term *term, size_t place, bool inverted) {
+    mr_flow *flow = b->flow;
+    char prefix[128];
+    const mr_part part = {.ops = term->ops,
+                          .options = term->options,
+                          .transform = transform_of(term),
+                          .arena = flow->arena,
+                          .index = count_before(flow, term->ops),
+                          .dim = flow->dim,
+                          .context_dim = flow->context_dim,
+                          .state = mr_arena_alloc(flow->arena, term->ops->state_size)};
+    if (!part.state)
+        return mr_fail_memory("a flow");
+    flow->part[place] = (placed){part, inverted};
+    write_prefix(b, &part, prefix, sizeof prefix);
+    flow->n_declared++;
+    return part.ops->declare(&flow->part[place].part, b->params, prefix);
+}
+
+static mr_status add_term(builder *b, const mr_term *term, size_t place, bool inverted);
+
+// The items of a sequence; those of an inverted one are applied the other way round.
+static mr_status add_items(builder *b, const mr_term *sequence, size_t place, bool inverted) {
+    size_t end = place;
+    for (const mr_term *item = sequence->first; item; item = item->next)
+        end += mr_term_count(item);
+    for (const mr_term *item = sequence->first; item; item = item->next) {
+        const size_t n = mr_term_count(item);
+        end -= n;
+        const mr_status status = add_term(b, item, inverted ? end : place, inverted);
+        if (status != MR_OK)
+            return status;
+        place += n;
+    }
+    return MR_OK;
+}
+
+static mr_status add_once(builder *b, const mr_term *term, size_t place, bool inverted) {
+    switch (term->type) {
+    case MR_TERM_SEQUENCE:
+        return add_items(b, term, place, inverted);
+    case MR_TERM_INVERSE:
+        return add_term(b, term->first, place, !inverted);
+    case MR_TERM_PART:
+        break;
+    }
+    return add_part(b, term, place, inverted);
+}
+
+// Builds the parts of a tree into flow->part[place ...]. Of repetitions the one next to the base is
+// declared first, whichever way the text is read: so the same parameters are drawn for the same
+// layers.
+static mr_status add_term(builder *b, const mr_term *term, size_t place, bool inverted) {
+    const size_t n = mr_term_count(term) / term->repeat;
+    const bool from_base = (b->flow->use == MR_FLOW_TO_SAMPLE) != inverted;
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < term->repeat && status == MR_OK; i++)
+        status = add_once(b, term, place + n * (from_base ? i : term->repeat - 1 - i), inverted);
+    return status;
 }
 
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out) {
     mr_status status;
+    mr_term *term;
     mr_flow *flow = calloc(1, sizeof *flow);
     if (flow)
         flow->arena = mr_arena_new();
@@ -47,18 +196,18 @@ mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t cont
         status = mr_fail_memory("a flow");
         goto done;
     }
-    MR_TRY(mr_flow_text_read(text, &flow->kind, &flow->options));
-    const mr_flow_natural other =
-        use == MR_FLOW_TO_SAMPLE ? MR_NATURAL_INVERSE : MR_NATURAL_FORWARD;
-    flow->turned = flow->kind->natural == other;
-    mr_flow_text_write(flow->kind, &flow->options, flow->text, sizeof flow->text);
-    flow->layer = mr_arena_alloc(flow->arena, flow->options.layers * sizeof *flow->layer);
-    if (!flow->layer) {
+    flow->use = use;
+    flow->dim = dim;
+    flow->context_dim = context_dim;
+    flow->is_preset = mr_preset_of(text) != NULL;
+    MR_TRY(read_text(text, use, flow->arena, &term, flow->text, flow->composition));
+    flow->n_parts = mr_term_count(term);
+    flow->part = mr_arena_alloc(flow->arena, flow->n_parts * sizeof *flow->part);
+    if (!flow->part) {
         status = mr_fail_memory("a flow");
         goto done;
     }
-    for (size_t i = 0; i < flow->options.layers; i++)
-        MR_TRY(declare_layer(flow, i, dim, context_dim, params, prefix));
+    MR_TRY(add_term(&(builder){flow, params, prefix}, term, 0, false));
     *out = flow;
     flow = NULL;
 done:
@@ -77,82 +226,134 @@ const char *mr_flow_text(const mr_flow *flow) {
     return flow->text;
 }
 
-bool mr_flow_is_affine(const mr_flow *flow) {
-    return flow->options.layers > 0 && flow->layer[0].kind->is_affine;
+const char *mr_flow_composition(const mr_flow *flow) {
+    return flow->composition;
 }
 
-// One layer, in the kind's own forward or inverse direction.
-static mr_node *pass(const mr_flow_layer *layer, bool forward, mr_params *params, mr_node *x,
-                     mr_node *context, mr_node **log_det) {
-    mr_node *part = NULL;
-    mr_node *y = forward ? layer->kind->forward(layer, params, x, context, &part)
-                         : layer->kind->inverse(layer, params, x, context, &part);
-    *log_det = *log_det ? mr_add(*log_det, part) : part;
+bool mr_flow_is_affine(const mr_flow *flow) {
+    for (size_t i = 0; i < flow->n_parts; i++) {
+        const mr_part *part = &flow->part[i].part;
+        if (!part->ops->is_affine && !(part->transform.ops && part->transform.ops->is_affine))
+            return false;
+    }
+    return flow->n_parts > 0;
+}
+
+// ---- In a graph
+
+// One part, in the direction of the flow's use or against it.
+static mr_node *apply(const placed *p, bool along, mr_params *params, mr_node *x, mr_node *context,
+                      mr_node **log_det) {
+    const mr_part_ops *ops = p->part.ops;
+    mr_node *of_part = NULL;
+    mr_node *y = along != p->inverted ? ops->forward(&p->part, params, x, context, &of_part)
+                                      : ops->inverse(&p->part, params, x, context, &of_part);
+    if (of_part)
+        *log_det = *log_det ? mr_add(*log_det, of_part) : of_part;
     return y;
+}
+
+static mr_node *apply_all(const mr_flow *flow, bool along, mr_params *params, mr_node *x,
+                          mr_node *context, mr_node **log_det) {
+    for (size_t i = 0; i < flow->n_parts; i++)
+        x = apply(&flow->part[along ? i : flow->n_parts - 1 - i], along, params, x, context,
+                  log_det);
+    return x;
 }
 
 mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_node *context,
                          mr_node **log_det) {
-    for (size_t i = 0; i < flow->options.layers; i++)
-        z = pass(&flow->layer[i], !flow->turned, params, z, context, log_det);
-    return z;
+    return apply_all(flow, flow->use == MR_FLOW_TO_SAMPLE, params, z, context, log_det);
 }
 
 mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
                          mr_node **log_det) {
-    for (size_t i = flow->options.layers; i-- > 0;)
-        x = pass(&flow->layer[i], flow->turned, params, x, context, log_det);
-    return x;
+    return apply_all(flow, flow->use == MR_FLOW_TO_SCORE, params, x, context, log_det);
 }
 
 // ---- The data-dependent start
 
-// Moves x [n x dim] through one layer, towards z.
-static mr_status step(const mr_flow *flow, const mr_flow_layer *layer, mr_params *params, size_t n,
-                      mr_real *x, const mr_real *context) {
+// Moves x [n x dim] through one part, towards z.
+static mr_status step(const mr_flow *flow, const placed *p, mr_params *params, size_t n, mr_real *x,
+                      const mr_real *context) {
     mr_status status;
     mr_graph *graph = NULL;
     mr_node *in, *context_in = NULL, *log_det = NULL, *out;
 
     MR_TRY(mr_graph_new(n, 1, &graph));
-    in = mr_input(graph, layer->dim, false);
+    in = mr_input(graph, flow->dim, false);
     if (context)
-        context_in = mr_input(graph, layer->context_dim, false);
-    out = mr_keep(pass(layer, flow->turned, params, in, context_in, &log_det));
+        context_in = mr_input(graph, flow->context_dim, false);
+    out = mr_keep(apply(p, true, params, in, context_in, &log_det));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    memcpy(mr_node_value(in), x, n * layer->dim * sizeof *x);
+    mr_input_fill(in, n, x);
     if (context)
-        memcpy(mr_node_value(context_in), context, n * layer->context_dim * sizeof *context);
+        mr_input_fill(context_in, n, context);
     mr_graph_run(graph, n);
-    memcpy(x, mr_node_value(out), n * layer->dim * sizeof *x);
+    memcpy(x, mr_node_value(out), n * flow->dim * sizeof *x);
 done:
     mr_graph_free(graph);
     return status;
 }
 
+// How many parts, from the data on, reach as far as the last one that wants a start.
+static size_t count_to_start(const mr_flow *flow) {
+    size_t n = 0;
+    for (size_t i = 0; i < flow->n_parts && flow->use == MR_FLOW_TO_SCORE; i++)
+        if (flow->part[i].part.ops->start && !flow->part[i].inverted)
+            n = i + 1;
+    return n;
+}
+
 mr_status mr_flow_start(mr_flow *flow, mr_params *params, size_t n, const mr_real *x,
                         const mr_real *context) {
     mr_status status = MR_OK;
-    if (!flow->kind->start || flow->turned)
+    const size_t n_parts = count_to_start(flow);
+    if (n_parts == 0)
         return MR_OK;
-    const size_t n_bytes = n * flow->layer->dim * sizeof *x;
+    const size_t n_bytes = n * flow->dim * sizeof *x;
     mr_real *moved = malloc(n_bytes);
     if (!moved)
         return mr_fail_memory("a flow's start");
     memcpy(moved, x, n_bytes);
-    for (size_t i = flow->options.layers; i-- > 0;) {
-        flow->kind->start(&flow->layer[i], params, n, moved);
-        MR_TRY(step(flow, &flow->layer[i], params, n, moved, context));
+    for (size_t i = 0; i < n_parts; i++) {
+        const placed *p = &flow->part[i];
+        if (p->part.ops->start && !p->inverted)
+            p->part.ops->start(&p->part, params, n, moved);
+        MR_TRY(step(flow, p, params, n, moved, context));
     }
 done:
     free(moved);
     return status;
 }
 
+// ---- What there is to choose from
+
 size_t mr_flow_count(void) {
-    return mr_flow_n_kinds;
+    return mr_preset_table_size;
 }
 
 mr_flow_entry mr_flow_at(size_t i) {
-    return (mr_flow_entry){mr_flow_kinds[i]->name, mr_flow_kinds[i]->summary};
+    return (mr_flow_entry){mr_preset_table[i].name, mr_preset_table[i].summary};
+}
+
+size_t mr_flow_part_count(void) {
+    return mr_part_table_size;
+}
+
+mr_flow_part mr_flow_part_at(size_t i) {
+    const mr_part_ops *ops = mr_part_table[i];
+    return (mr_flow_part){.name = ops->name,
+                          .summary = ops->summary,
+                          .inverse_by = ops->inverse_by,
+                          .has_transform = ops->has_transform,
+                          .is_transform = ops->transform != NULL,
+                          .n_options = ops->options.n};
+}
+
+mr_flow_part_option mr_flow_part_option_at(size_t part, size_t i) {
+    const mr_flow_option *row = &mr_part_table[part]->options.rows[i];
+    mr_flow_part_option option = {.name = row->name, .initial = row->initial, .help = row->help};
+    mr_flow_option_explain(row, option.range);
+    return option;
 }

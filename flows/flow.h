@@ -1,15 +1,21 @@
-/// Normalizing flows: invertible maps with a known Jacobian, composed of layers of one kind.
+/// Normalizing flows: invertible maps with a known Jacobian, composed of parts.
 ///
 ///     forward:  base sample z -> x, with log |det dx/dz|
 ///     inverse:  x -> z, with log |det dz/dx|
 ///
 /// Both are graph nodes, differentiable in their input, the parameters and an optional context (the
-/// observation's embedding, for policies). Density of x = f(z): log q(x) = log p(z) - log |det
-/// dx/dz|.
+/// observation's embedding, for policies; the given columns, for conditional densities). Density of
+/// x = f(z): log q(x) = log p(z) - log |det dx/dz|.
 ///
-/// A flow is described by one short text, the same on the command line, in config files and in
-/// saved models: "real_nvp", "real_nvp:layers=2,hidden=64x64". "gaussian" is the flow of no layers:
-/// the base alone.
+/// A flow is described by one text, the same on the command line, in config files and in saved
+/// models. It is a composition of parts or a preset, a short name for one:
+///
+///     [lu, coupling(spline(bins=8), hidden=64x64)]*3
+///     real_nvp:layers=2,hidden=64x64
+///
+/// The parts are applied in the order of the text, in the direction that the flow is for: from base
+/// to sample, or from data to base. That direction takes one pass; the other one is the parts'
+/// inverse, which some compute in several. docs/flows.md has the grammar and the parts.
 #pragma once
 
 #include "nn/mlp.h"
@@ -18,9 +24,9 @@
 
 typedef struct mr_flow mr_flow;
 
-/// What a flow is for: which of its directions must be the fast one. Some kinds compute only one
-/// direction in a single pass; where that is not the one that the use needs, the flow is turned
-/// round (a turned MAF is an IAF, and so on).
+enum { MR_FLOW_MAX_TEXT = 1024 }; // bytes of a flow's text, with the final zero
+
+/// What a flow is for: the direction in which its text is read, and that takes one pass.
 typedef enum {
     MR_FLOW_TO_SAMPLE, // policies and variational posteriors: forward, from base to sample
     MR_FLOW_TO_SCORE,  // densities of given points: inverse, from data to base
@@ -31,10 +37,11 @@ typedef enum {
 ///
 ///   dim          features of z and x
 ///   context_dim  features of the context; 0: none
-///   prefix       of its parameters' names: PREFIX.0., PREFIX.1., ... for its layers
+///   prefix       of its parameters' names: PREFIX.0., PREFIX.1., ... for its parts
 ///
-/// Every flow starts as the identity, but for Glow, which starts as a rotation. The caller frees
-/// it. Fails with MR_ERR_USAGE on a text it does not understand; the message lists the choices.
+/// Every part starts as the identity, but for those that reorder or rotate the features (lu,
+/// permutation, reverse). The caller frees the flow. Fails with MR_ERR_USAGE on a text that is not
+/// understood; the message names the place and the choices.
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out);
 void mr_flow_free(mr_flow *flow);
@@ -43,18 +50,28 @@ void mr_flow_free(mr_flow *flow);
 /// Owned by it.
 const char *mr_flow_text(const mr_flow *flow);
 
-/// Whether its layers are affine in each feature: of a single one it then makes no more than a
-/// Gaussian, having no others to depend on.
+/// The composition that its text stands for, which is another text if that is a preset. Owned by
+/// it.
+const char *mr_flow_composition(const mr_flow *flow);
+
+/// Reads a text as mr_flow_new does, without building the flow.
+///
+///   full         out: the text with every option; may be NULL
+///   composition  out: what it stands for; may be NULL
+mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_MAX_TEXT],
+                           char composition[MR_FLOW_MAX_TEXT]);
+
+/// Whether it has parts, and all are affine in each feature: of a single feature it then makes no
+/// more than a Gaussian.
 bool mr_flow_is_affine(const mr_flow *flow);
 
 /// Adds the map z -> x to a graph.
 ///
 ///   params   the set it was declared in, or a copy of it
 ///   z        [rows x dim]
-///   context  [rows x context_dim]; NULL where the flow has none
-///   log_det  in and out: a sum [rows x 1] to which log |det dx/dz| is added; NULL stands for 0,
-///   and stays for a flow of
-///            no layers
+///   context  [rows x context_dim]; NULL if the flow has none
+///   log_det  in and out: a sum [rows x 1] to which log |det dx/dz| is added. NULL stands for 0,
+///            and stays if no part changes volumes
 ///
 /// Returns x [rows x dim].
 mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_node *context,
@@ -64,23 +81,45 @@ mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_
 mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
                          mr_node **log_det);
 
-/// Runs a batch of data through the flow, from x to z, and gives each layer that wants it a start
-/// that depends on what reaches it (Glow's actnorm). Layers that have started already, in a loaded
-/// model for instance, stay as they are; kinds without such layers do nothing, nor does a flow that
-/// has been turned round for sampling.
+/// Runs a batch of data through a flow for scoring, from x to z, and gives each part that wants it
+/// a start that depends on what reaches it (actnorm). Parts that have started already, in a loaded
+/// model for instance, stay as they are, and so does a flow for sampling.
 ///
 ///   x        [n x dim], n > 0
-///   context  [n x context_dim]; NULL where the flow has none
+///   context  [n x context_dim]; NULL if the flow has none
 ///
 /// Fails with MR_ERR_MEMORY alone.
 mr_status mr_flow_start(mr_flow *flow, mr_params *params, size_t n, const mr_real *x,
                         const mr_real *context);
 
-/// What kinds of flow there are.
+// ---- What there is to choose from
+
+/// A preset or a part.
 typedef struct {
     const char *name;
     const char *summary;
 } mr_flow_entry;
 
+/// The presets.
 size_t mr_flow_count(void);
 mr_flow_entry mr_flow_at(size_t i);
+
+/// An option of a part.
+typedef struct {
+    const char *name, *initial, *help;
+    char range[128]; // "a whole number from 1 to 32"
+} mr_flow_part_option;
+
+/// A part.
+typedef struct {
+    const char *name;
+    const char *summary;
+    const char *inverse_by; // how its inverse is computed
+    bool has_transform;     // its first argument is an element-wise transform
+    bool is_transform;      // it may be such an argument
+    size_t n_options;
+} mr_flow_part;
+
+size_t mr_flow_part_count(void);
+mr_flow_part mr_flow_part_at(size_t i);
+mr_flow_part_option mr_flow_part_option_at(size_t part, size_t i);

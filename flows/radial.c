@@ -17,9 +17,9 @@
 static const double alpha_min = 1e-4;
 
 // The centres are drawn near the base's mean, so that layers differ from the start.
-static mr_status radial_declare(mr_flow_layer *layer, mr_params *params, const char *prefix) {
-    return mr_conditioner_declare(layer->state, layer, params, prefix, layer->dim + 2, layer->dim,
-                                  1);
+static mr_status radial_declare(mr_part *part, mr_params *params, const char *prefix) {
+    return mr_linear_conditioner_declare(part->state, part, params, prefix, part->dim + 2,
+                                         part->dim, 1);
 }
 
 /// The parameters of each row.
@@ -29,11 +29,11 @@ typedef struct {
     mr_node *gamma;  // [rows x 1]
 } ball;
 
-static ball find_ball(const mr_flow_layer *layer, mr_params *params, mr_node *x, mr_node *context) {
-    mr_node *emitted = mr_conditioner_build(layer->state, params, x, context);
-    mr_node *alpha_hat = mr_slice(emitted, layer->dim, 1);
-    mr_node *beta_hat = mr_slice(emitted, layer->dim + 1, 1);
-    ball b = {.centre = mr_slice(emitted, 0, layer->dim)};
+static ball find_ball(const mr_part *part, mr_params *params, mr_node *x, mr_node *context) {
+    mr_node *emitted = mr_linear_conditioner_build(part->state, params, x, context);
+    mr_node *alpha_hat = mr_slice(emitted, part->dim, 1);
+    mr_node *beta_hat = mr_slice(emitted, part->dim + 1, 1);
+    ball b = {.centre = mr_slice(emitted, 0, part->dim)};
     b.alpha = mr_affine(mr_softplus(alpha_hat), 1, alpha_min);
     b.gamma = mr_softplus(mr_add(beta_hat, mr_softplus_inverse(b.alpha)));
     return b;
@@ -51,35 +51,29 @@ static mr_node *find_stretch(const ball *b, size_t dim, mr_node *r, mr_node **lo
     return stretch;
 }
 
-static mr_node *radial_forward(const mr_flow_layer *layer, mr_params *params, mr_node *z,
-                               mr_node *context, mr_node **log_det) {
-    const ball b = find_ball(layer, params, z, context);
+static mr_node *radial_forward(const mr_part *part, mr_params *params, mr_node *z, mr_node *context,
+                               mr_node **log_det) {
+    const ball b = find_ball(part, params, z, context);
     mr_node *from_centre = mr_sub(z, b.centre);
-    mr_node *stretch = find_stretch(&b, layer->dim, mr_row_norm(from_centre), log_det);
+    mr_node *stretch = find_stretch(&b, part->dim, mr_row_norm(from_centre), log_det);
     return mr_add(b.centre, mr_mul(from_centre, stretch));
 }
 
-static mr_node *radial_inverse(const mr_flow_layer *layer, mr_params *params, mr_node *x,
-                               mr_node *context, mr_node **log_det) {
-    const ball b = find_ball(layer, params, x, context);
+static mr_node *radial_inverse(const mr_part *part, mr_params *params, mr_node *x, mr_node *context,
+                               mr_node **log_det) {
+    const ball b = find_ball(part, params, x, context);
     mr_node *from_centre = mr_sub(x, b.centre);
     mr_node *r = mr_radial_root(mr_row_norm(from_centre), mr_concat(b.alpha, b.gamma));
-    mr_node *stretch = find_stretch(&b, layer->dim, r, log_det);
+    mr_node *stretch = find_stretch(&b, part->dim, r, log_det);
     *log_det = mr_affine(*log_det, -1, 0);
     return mr_add(b.centre, mr_div(from_centre, stretch));
 }
 
-static const mr_flow_option options[] = {
-    {"layers", MR_FLOW_COUNT, offsetof(mr_flow_options, layers), "8", 64, "balls"},
-};
-
-const mr_flow_kind mr_flow_radial = {
+const mr_part_ops mr_part_radial = {
     .name = "radial",
     .summary = "contracts or expands around a point (Rezende and Mohamed 2015)",
-    .options = options,
-    .n_options = MR_COUNT(options),
-    .state_size = sizeof(mr_conditioner),
-    .natural = MR_NATURAL_FORWARD,
+    .inverse_by = "closed form",
+    .state_size = sizeof(mr_linear_conditioner),
     .declare = radial_declare,
     .forward = radial_forward,
     .inverse = radial_inverse,

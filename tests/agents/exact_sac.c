@@ -6,7 +6,7 @@
 // derivatives up to 1,000, the second 1e-8 of the loss: 1e-7 (1 + |loss|) covers both. So small a
 // step also keeps clear of the kinks of ReLU and min.
 
-#include "flows/text.h"
+#include "flows/flow.h"
 #include "tests/agents/small.h"
 #include "tests/flows/no_gradient.h"
 
@@ -110,10 +110,8 @@ static void check_actor(case_of *c) {
 // The kind with narrow nets, if it has any: each weight costs two runs. Nets of the default width
 // are held along directions, below.
 static const char *narrow(const char *kind, char text[TEXT_SIZE]) {
-    const mr_flow_kind *found;
-    mr_flow_options options;
     snprintf(text, TEXT_SIZE, "%s:hidden=8x8", kind);
-    return mr_flow_text_read(text, &found, &options) == MR_OK ? text : kind;
+    return mr_flow_describe(text, MR_FLOW_TO_SAMPLE, NULL, NULL) == MR_OK ? text : kind;
 }
 
 static void check_kind(const char *kind, size_t act_dim) {

@@ -60,16 +60,21 @@ static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
-Test(flow_command, lists_every_kind_with_its_options) {
+Test(flow_command, lists_presets_and_parts_with_their_options) {
     outcome o = RUN("flow", "list");
     expect_success(&o);
     for (size_t i = 0; i < mr_flow_count(); i++)
         scratch_expect_part(o.out, mr_flow_at(i).summary);
-    scratch_expect_part(o.out, "real_nvp:layers=");
+    for (size_t i = 0; i < mr_flow_part_count(); i++)
+        scratch_expect_part(o.out, mr_flow_part_at(i).summary);
+    scratch_expect_part(o.out, "real_nvp:layers=4,hidden=64x64");
+    scratch_expect_part(o.out,
+                        "[coupling(inverse(affine), net=mlp, hidden=64x64, mask=alternate)]*4");
+    scratch_expect_part(o.out, "bins=8: pieces; a whole number from 1 to 32");
     outcome_free(&o);
     o = RUN("flow", "list", "--json");
     json_t *list = parse(&o);
-    cr_expect_eq(json_array_size(list), mr_flow_count());
+    cr_expect_eq(json_array_size(list), mr_flow_count() + mr_flow_part_count());
     json_decref(list);
 }
 
@@ -253,7 +258,7 @@ Test(flow_command, what_makes_no_sense_is_refused_in_one_line) {
         {{"flow", "fit"}, 2, "usage: millrace flow fit DATA"},
         {{"flow", "fit", "none.npy"}, 1, "millrace flow fit: cannot read none.npy"},
         {{"flow", "fit", "x.txt"}, 2, "x.txt: the name of a table must end in .npy, .npz or .csv"},
-        {{"flow", "fit", "x.npy", "--flow", "reel_nvp"}, 2, "there is no such kind; choose from"},
+        {{"flow", "fit", "x.npy", "--flow", "reel_nvp"}, 2, "there is no such preset; choose from"},
         {{"flow", "fit", "x.npy", "--held-out", "1"}, 2, "--held-out must be a number from"},
         {{"flow", "fit", "x.npy", "--out", "none/m"}, 1, "cannot write none/m: No such"},
         {{"flow", "fit", "bad.csv"}, 1, "bad.csv: row 2, column 1 is nan"},

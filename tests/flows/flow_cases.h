@@ -1,13 +1,14 @@
-/// Every kind of flow in every setting, for the tests that go over the registry.
+/// Every preset and every part in every setting, for the tests that go over the tables.
 ///
-/// A case is a kind with its defaults, a use, a direction, a number of features and a context or
-/// none. A subject is a case in a graph: in -> out in the case's direction, and back again by the
-/// other one.
+/// A case is a flow's text, a use, a direction, a number of features and a context or none. A
+/// subject is a case in a graph: in -> out in the case's direction, and back again by the other
+/// one.
 #pragma once
 
 #include "flows/flow.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,31 +22,53 @@ typedef struct {
     size_t dim, context_dim;
 } flow_case;
 
-/// What is special about a kind. Those that are not listed have none of it.
+/// What is special about a flow, by the parts that it is made of.
 typedef struct {
-    const char *kind;
-    bool rotates;        // starts as a rotation instead of the identity
+    bool rotates;        // starts as a rotation or another order instead of the identity
     bool data_start;     // has a start that depends on data
     bool autoregressive; // one layer's Jacobian is a full triangle in some order, two layers' has
                          // no zeros
-    double noise;        // of perturbed parameters, where not 0.1
+    bool sees_context;
+    double noise; // of perturbed parameters
 } flow_fact;
 
-static const flow_fact flow_facts[] = {
-    {"planar", .noise = 0.25},
-    {"radial", .noise = 0.5},
-    {"glow", .rotates = true, .data_start = true},
-    {"maf", .autoregressive = true},
-    {"iaf", .autoregressive = true},
-    {"nsf_ar", .autoregressive = true},
-};
+/// Whether a composition has a part of that name.
+static inline bool has_part(const char *composition, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *at = strstr(composition, name); at; at = strstr(at + 1, name))
+        if ((at == composition || strchr("[( ", at[-1])) && !(at[n] && isalnum(at[n])) &&
+            at[n] != '_')
+            return true;
+    return false;
+}
 
+static inline bool has_one_of(const char *composition, const char *const *names) {
+    for (; *names; names++)
+        if (has_part(composition, *names))
+            return true;
+    return false;
+}
+
+#define HAS_ONE_OF(composition, ...)                                                               \
+    has_one_of(composition, (const char *const[]){__VA_ARGS__, NULL})
+
+/// At a deviation of 0.06 three times a net of two layers of 64 hidden units has slopes of order 1;
+/// steeper nets, one after the other, would amplify rounding without limit.
 static inline flow_fact fact_of(const char *text) {
-    const size_t n = strcspn(text, ":");
-    for (size_t i = 0; i < MR_COUNT(flow_facts); i++)
-        if (strlen(flow_facts[i].kind) == n && strncmp(flow_facts[i].kind, text, n) == 0)
-            return flow_facts[i];
-    return (flow_fact){0};
+    char composition[MR_FLOW_MAX_TEXT];
+    cr_assert_eq(mr_flow_describe(text, MR_FLOW_TO_SCORE, NULL, composition), MR_OK, "%s",
+                 mr_error_message());
+    const char *c = composition;
+    return (flow_fact){
+        .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse"),
+        .data_start = has_part(c, "actnorm"),
+        .autoregressive = strncmp(c, "[autoregressive(", 16) == 0 && !strstr(c, ", reverse"),
+        .sees_context =
+            HAS_ONE_OF(c, "coupling", "autoregressive", "affine", "spline", "planar", "radial"),
+        .noise = strcmp(text, "planar") == 0   ? 0.25
+                 : strcmp(text, "radial") == 0 ? 0.5
+                                               : 0.06,
+    };
 }
 
 /// Both uses, both directions, with and without a context.
@@ -61,16 +84,52 @@ static inline void for_each_setting(const char *text, size_t dim,
     }
 }
 
-static inline void for_each_case(void (*check)(const flow_case *c)) {
-    static const size_t dims[] = {1, 2, 3, 6, MAX_DIM};
+/// Compositions that are tested beside the presets and the parts alone.
+static const char *const mixed_flows[] = {
+    "[actnorm, lu, coupling(spline(bins=5), hidden=16)]*2",
+    "[autoregressive(affine, hidden=16, order=forward), reverse]*2",
+    "[coupling(affine, hidden=16x16, net=residual, mask=halves), permutation]*2",
+    "[inverse([planar, radial]), inverse(coupling(spline(bins=3, bound=4), hidden=8))]*2",
+};
+
+/// Calls `check` for each preset, each part alone (with each transform that it may apply), and the
+/// mixed flows.
+static inline void for_each_text(void (*check)(const char *text)) {
+    char text[128];
     for (size_t i = 0; i < mr_flow_count(); i++)
-        for (size_t d = 0; d < MR_COUNT(dims); d++)
-            for_each_setting(mr_flow_at(i).name, dims[d], check);
+        check(mr_flow_at(i).name);
+    for (size_t i = 0; i < mr_flow_part_count(); i++) {
+        const mr_flow_part part = mr_flow_part_at(i);
+        for (size_t k = 0; k < mr_flow_part_count() && part.has_transform; k++) {
+            snprintf(text, sizeof text, "[%s(%s, hidden=16)]*2", part.name,
+                     mr_flow_part_at(k).name);
+            if (mr_flow_part_at(k).is_transform)
+                check(text);
+        }
+        snprintf(text, sizeof text, "[%s]*2", part.name);
+        if (!part.has_transform)
+            check(text);
+    }
+    for (size_t i = 0; i < MR_COUNT(mixed_flows); i++)
+        check(mixed_flows[i]);
+}
+
+static void (*check_of_case)(const flow_case *c); // what for_each_case is given
+
+static inline void check_in_all_dims(const char *text) {
+    static const size_t dims[] = {1, 2, 3, 6, MAX_DIM};
+    for (size_t d = 0; d < MR_COUNT(dims); d++)
+        for_each_setting(text, dims[d], check_of_case);
+}
+
+static inline void for_each_case(void (*check)(const flow_case *c)) {
+    check_of_case = check;
+    for_each_text(check_in_all_dims);
 }
 
 typedef struct {
     const flow_case *c;
-    char label[128]; // for messages
+    char label[256]; // for messages
     mr_random random;
     size_t n_rows;
     mr_params *params;
@@ -156,15 +215,14 @@ static inline void subject_run(subject *s) {
     mr_graph_run(s->graph, s->n_rows);
 }
 
-/// How far parameters are moved: at 0.06 three times a net of two layers of 64 hidden units has
-/// slopes of order 1; steeper nets, one after the other, would amplify rounding without limit.
+/// How far parameters are moved.
 static inline double noise_of(const flow_case *c) {
-    const double noise = fact_of(c->text).noise;
-    return noise > 0 ? noise : 0.06;
+    return fact_of(c->text).noise;
 }
 
-/// Moves every parameter that has a say by normal noise of deviation `scale`. Masked weights have
-/// none (gradient 0) and stay 0. Three rounds, since what starts at zero hides what lies behind it.
+/// Moves every parameter that has a gradient by normal noise of deviation `scale`. Masked weights
+/// have none (gradient 0) and stay 0. Three rounds, since what starts at zero hides what lies
+/// behind it.
 static inline void subject_perturb(subject *s, double scale) {
     for (int round = 0; round < 3; round++) {
         subject_run(s);

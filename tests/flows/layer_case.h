@@ -89,14 +89,16 @@ static inline void layer_case_check(const char *name, double tolerance) {
     layer_case_close(&c);
 }
 
-/// All of them: every kind of flow that has layers, with and without a context.
+/// The flows whose parts zuko or normflows has, as recorded.
+static const char *const recorded_flows[] = {"planar", "radial", "real_nvp", "glow",
+                                             "maf",    "iaf",    "nsf",      "nsf_ar"};
+
+/// All of them, with and without a context.
 static inline void layer_case_check_all(double tolerance) {
-    for (size_t i = 0; i < mr_flow_count(); i++) {
+    for (size_t i = 0; i < MR_COUNT(recorded_flows); i++) {
         char name[64];
-        if (strcmp(mr_flow_at(i).name, "gaussian") == 0)
-            continue;
-        layer_case_check(mr_flow_at(i).name, tolerance);
-        snprintf(name, sizeof name, "%s_context", mr_flow_at(i).name);
+        layer_case_check(recorded_flows[i], tolerance);
+        snprintf(name, sizeof name, "%s_context", recorded_flows[i]);
         layer_case_check(name, tolerance);
     }
 }

@@ -209,9 +209,12 @@ static void check_start(const flow_case *c) {
     subject_free(&s);
 }
 
+static void check_start_of_text(const char *text) {
+    for_each_setting(text, DATA_DIM, check_start);
+}
+
 Test(flows, data_start_a_flow_once) {
-    for (size_t i = 0; i < mr_flow_count(); i++)
-        for_each_setting(mr_flow_at(i).name, DATA_DIM, check_start);
+    for_each_text(check_start_of_text);
 }
 
 // Actnorm standardises, rotations keep means of 0 and the sum of variances.

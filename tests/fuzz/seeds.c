@@ -7,11 +7,11 @@
 #include "agents/train.h"
 #include "envs/zmq/curve.h"
 #include "envs/zmq/message.h"
-#include "flows/text.h"
+#include "flows/flow.h"
 #include "base/file.h"
 #include "tests/fuzz/small_run.h"
 
-enum { PATH_SIZE = 4096, FLOW_SIZE = 256 };
+enum { PATH_SIZE = 4096 };
 
 static const uint64_t envs[] = {2, 0};
 static const mr_message_seed seeds[] = {{true, 7}, {false, 0}};
@@ -119,16 +119,16 @@ static void write_keys(const char *folder) {
     must(mr_file_replace(path, 1, &(mr_bytes){key, strlen(key)}));
 }
 
-// Each kind of flow with all its options.
+// Each preset with all its options, and the composition that it stands for.
 static void write_flows(const char *folder) {
-    char path[PATH_SIZE], text[FLOW_SIZE];
+    char path[PATH_SIZE], full[MR_FLOW_MAX_TEXT], composition[MR_FLOW_MAX_TEXT];
     for (size_t i = 0; i < mr_flow_count(); i++) {
-        const mr_flow_kind *kind;
-        mr_flow_options options;
-        must(mr_flow_text_read(mr_flow_at(i).name, &kind, &options));
-        mr_flow_text_write(kind, &options, text, sizeof text);
-        snprintf(path, sizeof path, "%s/flow_text/%s", folder, kind->name);
-        must(mr_file_replace(path, 1, &(mr_bytes){text, strlen(text)}));
+        const char *name = mr_flow_at(i).name;
+        must(mr_flow_describe(name, MR_FLOW_TO_SCORE, full, composition));
+        snprintf(path, sizeof path, "%s/flow_text/%s", folder, name);
+        must(mr_file_replace(path, 1, &(mr_bytes){full, strlen(full)}));
+        snprintf(path, sizeof path, "%s/flow_text/%s_composition", folder, name);
+        must(mr_file_replace(path, 1, &(mr_bytes){composition, strlen(composition)}));
     }
 }
 

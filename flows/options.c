@@ -1,0 +1,147 @@
+// Reading and writing the options of a flow's text.
+
+#include "flows/options.h"
+
+#include "base/number.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/// How an option's value is read and written, and what a message says of it.
+typedef struct {
+    bool (*read)(const mr_flow_option *option, const char *text, void *field);
+    void (*write)(const mr_flow_option *option, const void *field, char *text, size_t size);
+    void (*explain)(const mr_flow_option *option, char *text, size_t size);
+} option_type;
+
+static bool count_read(const mr_flow_option *option, const char *text, void *field) {
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (*end != '\0' || (double)value < option->min || (double)value > option->max)
+        return false;
+    *(size_t *)field = value;
+    return true;
+}
+
+static void count_write(const mr_flow_option *option, const void *field, char *text, size_t size) {
+    (void)option;
+    snprintf(text, size, "%zu", *(const size_t *)field);
+}
+
+static void count_explain(const mr_flow_option *option, char *text, size_t size) {
+    snprintf(text, size, "a whole number from %.0f to %.0f", option->min, option->max);
+}
+
+// Decimal notation: no spaces, no hexadecimal, no "nan" or "inf".
+static bool real_read(const mr_flow_option *option, const char *text, void *field) {
+    char *end;
+    const char *digits = *text == '-' ? text + 1 : text;
+    if (strchr("0123456789.", *digits) == NULL || *digits == '\0' ||
+        digits[strspn(digits, "0123456789.e-+")] != '\0')
+        return false;
+    const double value = mr_number_read(text, &end);
+    if (*end != '\0' || value < option->min || value > option->max)
+        return false;
+    *(double *)field = value;
+    return true;
+}
+
+static void real_write(const mr_flow_option *option, const void *field, char *text, size_t size) {
+    (void)option;
+    mr_number_write(text, size, *(const double *)field);
+}
+
+static void real_explain(const mr_flow_option *option, char *text, size_t size) {
+    char min[32], max[32];
+    mr_number_write(min, sizeof min, option->min);
+    mr_number_write(max, sizeof max, option->max);
+    snprintf(text, size, "a number from %s to %s", min, max);
+}
+
+static bool widths_read(const mr_flow_option *option, const char *text, void *field) {
+    (void)option;
+    return mr_widths_parse(text, field);
+}
+
+static void widths_write(const mr_flow_option *option, const void *field, char *text, size_t size) {
+    (void)option;
+    mr_widths_format(field, 'x', text, size);
+}
+
+static void widths_explain(const mr_flow_option *option, char *text, size_t size) {
+    (void)option;
+    snprintf(text, size, "up to %d widths from 1 to 65536 with an x between them", MR_MAX_HIDDEN);
+}
+
+static bool choice_read(const mr_flow_option *option, const char *text, void *field) {
+    const char *word = option->choices;
+    for (size_t i = 0;; i++) {
+        const size_t n = strcspn(word, "|");
+        if (strlen(text) == n && strncmp(text, word, n) == 0) {
+            *(size_t *)field = i;
+            return true;
+        }
+        if (word[n] == '\0')
+            return false;
+        word += n + 1;
+    }
+}
+
+static void choice_write(const mr_flow_option *option, const void *field, char *text, size_t size) {
+    const char *word = option->choices;
+    for (size_t i = *(const size_t *)field; i > 0; i--)
+        word += strcspn(word, "|") + 1;
+    snprintf(text, size, "%.*s", (int)strcspn(word, "|"), word);
+}
+
+static void choice_explain(const mr_flow_option *option, char *text, size_t size) {
+    snprintf(text, size, "one of %s", option->choices);
+}
+
+static const option_type types[] = {
+    [MR_OPTION_COUNT] = {count_read, count_write, count_explain},
+    [MR_OPTION_REAL] = {real_read, real_write, real_explain},
+    [MR_OPTION_WIDTHS] = {widths_read, widths_write, widths_explain},
+    [MR_OPTION_CHOICE] = {choice_read, choice_write, choice_explain},
+};
+
+// ---- Tables of options
+
+const mr_flow_option *mr_flow_option_find(const mr_flow_options *options, const char *name,
+                                          size_t n_name) {
+    for (size_t i = 0; i < options->n; i++)
+        if (strlen(options->rows[i].name) == n_name &&
+            strncmp(options->rows[i].name, name, n_name) == 0)
+            return &options->rows[i];
+    return NULL;
+}
+
+void mr_flow_option_names(const mr_flow_options *options, char *text, size_t size) {
+    size_t used = 0;
+    snprintf(text, size, "none");
+    for (size_t i = 0; i < options->n && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 options->rows[i].name);
+}
+
+void mr_flow_options_init(const mr_flow_options *options, void *values) {
+    for (size_t i = 0; i < options->n; i++)
+        mr_flow_option_read(&options->rows[i], options->rows[i].initial, values);
+}
+
+bool mr_flow_option_read(const mr_flow_option *option, const char *text, void *values) {
+    return types[option->type].read(option, text, (char *)values + option->offset);
+}
+
+void mr_flow_option_write(const mr_flow_option *option, const void *values,
+                          char text[MR_FLOW_MAX_OPTION]) {
+    types[option->type].write(option, (const char *)values + option->offset, text,
+                              MR_FLOW_MAX_OPTION);
+}
+
+void mr_flow_option_explain(const mr_flow_option *option, char text[MR_FLOW_MAX_OPTION]) {
+    types[option->type].explain(option, text, MR_FLOW_MAX_OPTION);
+}
