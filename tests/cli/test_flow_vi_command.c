@@ -227,7 +227,7 @@ Test(flow_vi_command, what_makes_no_sense_is_refused_in_one_line) {
     } cases[] = {
         {{"flow", "vi"}, 2, "usage: millrace flow vi TARGET"},
         {{"flow", "vi", "u7"}, 2, "choose from u1"},
-        {{"flow", "vi", "u1", "--flow", "planer"}, 2, "there is no such kind"},
+        {{"flow", "vi", "u1", "--flow", "planer"}, 2, "there is no such preset"},
         {{"flow", "vi", "u1", "--steps", "0"}, 2, "--steps"},
         {{"flow", "vi", "u1", "--anneal", "2"}, 2, "--anneal"},
         {{"flow", "vi", "logistic:none.csv"}, 1, "none.csv"},
