@@ -8,6 +8,10 @@
 enum { MIN_MAX_STEPS = 1000 };
 
 mr_status mr_evaluation_new(size_t n, mr_evaluation **out) {
+    MR_REQUIRE(out);
+    if (n == 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "an evaluation of 0 episodes was asked for; ask for 1 at least");
     mr_evaluation *evaluation = calloc(1, sizeof *evaluation);
     if (evaluation) {
         *evaluation = (mr_evaluation){.n = n,
@@ -32,7 +36,7 @@ void mr_evaluation_free(mr_evaluation *evaluation) {
 
 /// Episodes being played side by side.
 typedef struct {
-    mr_policy *policy;
+    const mr_policy *policy;
     mr_vec_env *envs;
     const mr_eval_options *options;
     mr_evaluation *evaluation;
@@ -133,8 +137,8 @@ static mr_status act(table *t) {
             continue;
         if (!deterministic)
             mr_random_fill_normal(&t->random[i], t->act_dim, t->noise);
-        MR_TRY(mr_policy_act(t->policy, t->obs + i * t->obs_dim, deterministic ? NULL : t->noise,
-                             t->act));
+        MR_TRY(mr_policy_act_units(t->policy, t->obs + i * t->obs_dim,
+                                   deterministic ? NULL : t->noise, t->act));
         mr_policy_scale(t->policy, 1, t->act, t->action + i * t->act_dim);
     }
 done:
@@ -213,10 +217,15 @@ size_t mr_eval_max_steps(const mr_env_spec *env, size_t given, size_t longest) {
     return n > MIN_MAX_STEPS ? n : MIN_MAX_STEPS;
 }
 
-mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,
+mr_status mr_evaluate(const mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,
                       mr_evaluation *evaluation) {
     mr_status status;
+    MR_REQUIRE(policy);
+    MR_REQUIRE(envs);
+    MR_REQUIRE(options);
+    MR_REQUIRE(evaluation);
     table t = {.policy = policy, .envs = envs, .options = options, .evaluation = evaluation};
+    MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
     MR_TRY(table_new(&t));
     status = play(&t);
     if (status == MR_ERR_IO && is_stopped(&t)) // a server was waited for until then

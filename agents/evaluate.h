@@ -1,60 +1,11 @@
-/// Plays whole episodes with a policy.
+/// Evaluations (millrace/evaluate.h), and how long their episodes last in training.
 #pragma once
 
+#include "millrace/evaluate.h"
 #include "agents/policy.h"
 #include "envs/vec_env.h"
-
-#include <signal.h>
-
-/// The episodes, one by one, and their mean and deviation.
-typedef struct {
-    size_t n;        // to be played
-    size_t n_ended;  // n, or fewer if the evaluation was stopped
-    size_t n_cut;    // of these, cut off by max_steps
-    double *returns; // [n_ended] undiscounted
-    size_t *lengths; // [n_ended] steps
-    double mean_return;
-    double std_return; // over the episodes, n_ended in the denominator, as numpy's std
-    double mean_length;
-} mr_evaluation;
-
-/// Room for `n` episodes. The caller frees it.
-mr_status mr_evaluation_new(size_t n, mr_evaluation **out);
-void mr_evaluation_free(mr_evaluation *evaluation);
-
-/// Someone who looks on.
-typedef struct {
-    void *self;
-    /// Called for each copy whose episode has begun or has been stepped (`n_steps` times so far),
-    /// before anything else happens to it. A failure ends the evaluation. NULL: nobody.
-    mr_status (*look)(void *self, size_t copy, size_t episode, size_t n_steps);
-    /// Called for each state that a step leads to, obs [obs_dim], with `visitor`. NULL: nobody.
-    mr_status (*visited)(void *visitor, size_t episode, const double *obs);
-    void *visitor;
-} mr_eval_watcher;
-
-/// How episodes are played.
-typedef struct {
-    uint64_t seed;      // of the first episode; the next ones count on from it
-    bool deterministic; // the base's mean pushed through the flow; else samples
-    size_t max_steps;   // an episode that has not ended after so many ends there; 0: none does
-    const volatile sig_atomic_t *stop; // becomes non-zero: plays no further; may be NULL
-    const mr_eval_watcher *watcher;    // NULL: nobody
-} mr_eval_options;
 
 /// After how many steps an evaluation, which must end, cuts an episode off: `given`; if that is 0,
 /// the largest of the task's own limit, the longest episode seen (0: none) and 1,000, the limit of
 /// Gymnasium's MuJoCo tasks.
 size_t mr_eval_max_steps(const mr_env_spec *env, size_t given, size_t longest);
-
-/// Plays evaluation->n episodes, as many at a time as `envs` has copies. One that is lost
-/// (mr_step.lost) is played again. The policy must be prepared.
-///
-/// An episode depends on its own seed alone, bit for bit, whatever is played beside it: it is reset
-/// with that seed, its noise is stream (seed, evaluation, 0), and the policy acts on one row at a
-/// time.
-///
-/// Returns MR_STOPPED if `stop` asked for the end; `evaluation` then holds the episodes that ended
-/// before, in their order.
-mr_status mr_evaluate(mr_policy *policy, mr_vec_env *envs, const mr_eval_options *options,
-                      mr_evaluation *evaluation);

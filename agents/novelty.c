@@ -11,7 +11,7 @@
 
 enum { SNAPSHOT_EVERY = 250 }; // training steps
 
-static const double clip_norm = 10;          // of the gradient, as in fits (flows/fit.h)
+static const double clip_norm = 10;          // of the gradient, as in fits (millrace/fit.h)
 static const double typical_fraction = 0.01; // of a batch in the typical loss
 static const double lr_fall = 0.5;           // factor of the learning rate, after each rollback
 

@@ -1,11 +1,6 @@
-// The policy: its nets, its graph for acting.
-
-#include "agents/policy.h"
+// The policy: its nets.
 
 #include "agents/policy_internal.h"
-#include "flows/base.h"
-#include "flows/flow.h"
-#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,26 +9,6 @@
 static const double log_std_low = -5, log_std_high = 2;
 
 static const char deterministic[] = "deterministic"; // in place of a flow's text
-
-/// A graph for acting on up to `max_rows` observations.
-typedef struct {
-    mr_graph *graph;
-    size_t max_rows;
-    mr_node *obs, *noise;
-    mr_policy_nodes nodes;
-} actor;
-
-struct mr_policy {
-    mr_arena *arena; // the spec's texts and arrays
-    mr_policy_spec spec;
-    mr_params *params;
-    mr_mlp trunk;          // observation -> embedding
-    mr_base base;          // embedding -> mean, log-deviation
-    mr_flow *flow;         // NULL: deterministic, by the output layer
-    mr_param weight, bias; // of the output layer: embedding -> action before the tanh
-    actor actor;
-    actor single; // on one, as if it were the only one ever
-};
 
 static void *copy_bytes(mr_arena *arena, const void *bytes, size_t n) {
     void *copy = mr_arena_alloc(arena, n);
@@ -99,6 +74,7 @@ mr_status mr_policy_new_within(const mr_policy_spec *spec, uint64_t seed, size_t
     MR_TRY(mr_params_new(&policy->params));
     mr_params_limit(policy->params, max_params);
     MR_TRY(declare(policy, spec->flow, seed));
+    MR_TRY(mr_policy_actors_new(&policy->actors));
     *out = policy;
     policy = NULL;
 done:
@@ -109,8 +85,7 @@ done:
 void mr_policy_free(mr_policy *policy) {
     if (!policy)
         return;
-    mr_graph_free(policy->actor.graph);
-    mr_graph_free(policy->single.graph);
+    mr_policy_actors_free(policy->actors);
     mr_flow_free(policy->flow);
     mr_params_free(policy->params);
     mr_arena_free(policy->arena);
@@ -118,7 +93,7 @@ void mr_policy_free(mr_policy *policy) {
 }
 
 const mr_policy_spec *mr_policy_get_spec(const mr_policy *policy) {
-    return &policy->spec;
+    return policy != NULL ? &policy->spec : NULL;
 }
 
 mr_params *mr_policy_params(const mr_policy *policy) {
@@ -126,6 +101,8 @@ mr_params *mr_policy_params(const mr_policy *policy) {
 }
 
 mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
+    MR_REQUIRE(policy);
+    MR_REQUIRE(env);
     const mr_policy_spec *spec = &policy->spec;
     if (spec->obs_dim != env->obs_dim || spec->act_dim != env->act_dim)
         return mr_fail(
@@ -145,7 +122,7 @@ mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
 }
 
 bool mr_policy_is_stochastic(const mr_policy *policy) {
-    return policy->flow != NULL;
+    return policy != NULL && policy->flow != NULL;
 }
 
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
@@ -163,99 +140,4 @@ mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_g
         nodes.log_prob = mr_sub(nodes.log_prob, log_det);
     nodes.act = mr_squash(x, &nodes.log_prob);
     return nodes;
-}
-
-// ---- Acting
-
-// In a graph that was just made; `old` is then replaced.
-static mr_status build_actor(mr_policy *policy, mr_graph *graph, size_t max_rows, actor *old) {
-    actor a = {.graph = graph, .max_rows = max_rows};
-    a.obs = mr_input(graph, policy->spec.obs_dim, false);
-    a.noise = mr_input(graph, policy->spec.act_dim, false);
-    a.nodes = mr_policy_build(policy, policy->params, graph, a.obs, a.noise);
-    mr_keep(a.nodes.act);
-    if (a.nodes.log_prob)
-        mr_keep(a.nodes.log_prob);
-    const mr_status status = mr_graph_plan(graph, NULL, 0, NULL);
-    if (status != MR_OK) {
-        mr_graph_free(graph);
-        return status;
-    }
-    mr_graph_free(old->graph);
-    *old = a;
-    return MR_OK;
-}
-
-mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
-    mr_status status;
-    mr_graph *graph;
-    MR_TRY(mr_graph_new(max_rows, 1, &graph));
-    MR_TRY(build_actor(policy, graph, max_rows, &policy->actor));
-    MR_TRY(mr_graph_new_for_one(&graph));
-    MR_TRY(build_actor(policy, graph, 1, &policy->single));
-done:
-    return status;
-}
-
-static mr_status check_finite(const char *what, size_t n_rows, size_t n_cols,
-                              const mr_real *values) {
-    for (size_t i = 0; i < n_rows * n_cols; i++)
-        if (!isfinite(values[i]))
-            return mr_fail(
-                MR_ERR_NUMERIC,
-                "policy: %s %zu of observation row %zu is %g; are the observation and the "
-                "policy's parameters finite?",
-                what, i % n_cols, i / n_cols, (double)values[i]);
-    return MR_OK;
-}
-
-static mr_status run_actor(const mr_policy *policy, actor *a, size_t n, const double *obs,
-                           const mr_real *noise, mr_real *act, mr_real *log_prob) {
-    mr_status status;
-    if (n > a->max_rows)
-        return mr_fail(MR_ERR_USAGE,
-                       "policy: %zu observations at a time, but it is prepared for %zu; prepare it "
-                       "for as many",
-                       n, a->max_rows);
-    if (n == 0)
-        return MR_OK;
-    const size_t n_obs = n * policy->spec.obs_dim, n_act = n * policy->spec.act_dim;
-    mr_real *obs_in = mr_node_value(a->obs), *noise_in = mr_node_value(a->noise);
-    for (size_t i = 0; i < n_obs; i++)
-        obs_in[i] = (mr_real)obs[i];
-    if (noise)
-        memcpy(noise_in, noise, n_act * sizeof *noise);
-    else
-        memset(noise_in, 0, n_act * sizeof *noise_in);
-    MR_TRY(check_finite("component", n, policy->spec.obs_dim, obs_in));
-    mr_graph_run(a->graph, n);
-    MR_TRY(check_finite("action", n, policy->spec.act_dim, mr_node_value(a->nodes.act)));
-    if (log_prob && a->nodes.log_prob)
-        MR_TRY(check_finite("log-density", n, 1, mr_node_value(a->nodes.log_prob)));
-    memcpy(act, mr_node_value(a->nodes.act), n_act * sizeof *act);
-    if (log_prob && a->nodes.log_prob)
-        memcpy(log_prob, mr_node_value(a->nodes.log_prob), n * sizeof *log_prob);
-    else if (log_prob)
-        memset(log_prob, 0, n * sizeof *log_prob);
-done:
-    return status;
-}
-
-mr_status mr_policy_sample(mr_policy *policy, size_t n, const double *obs, const mr_real *noise,
-                           mr_real *act, mr_real *log_prob) {
-    return run_actor(policy, &policy->actor, n, obs, noise, act, log_prob);
-}
-
-mr_status mr_policy_act(mr_policy *policy, const double *obs, const mr_real *noise, mr_real *act) {
-    return run_actor(policy, &policy->single, 1, obs, noise, act, NULL);
-}
-
-void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *act, double *action) {
-    const mr_policy_spec *spec = &policy->spec;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < spec->act_dim; j++) {
-            const double low = spec->act_low[j], high = spec->act_high[j];
-            const double unit = (double)act[i * spec->act_dim + j];
-            action[i * spec->act_dim + j] = (float)(low + (unit + 1) / 2 * (high - low));
-        }
 }

@@ -1,8 +1,7 @@
 // Policy files: safetensors, with all that is needed to run the policy in the metadata.
 
-#include "agents/policy.h"
-
 #include "agents/policy_internal.h"
+
 #include "flows/flow.h"
 #include "nn/model_file.h"
 #include "base/number.h"
@@ -61,15 +60,17 @@ done:
     return status;
 }
 
-mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_notes,
-                         const mr_note *notes) {
+mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_entries,
+                         const mr_metadata *entries) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
+    MR_REQUIRE(policy);
+    MR_REQUIRE(path);
     const mr_params *params = mr_policy_params(policy);
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(note_spec(writer, mr_policy_get_spec(policy)));
-    for (size_t i = 0; i < n_notes; i++)
-        MR_TRY(mr_tensors_writer_note(writer, notes[i].key, notes[i].value));
+    for (size_t i = 0; i < n_entries; i++)
+        MR_TRY(mr_tensors_writer_note(writer, entries[i].key, entries[i].value));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
@@ -174,12 +175,10 @@ static mr_status build(const mr_tensors *file, const mr_policy_spec *spec, mr_po
     return mr_fail(MR_ERR_INPUT, "%s: %s", mr_tensors_path(file), cause);
 }
 
-mr_status mr_policy_load(const char *path, mr_policy **out) {
+static mr_status read_policy(const mr_tensors *file, mr_policy **out) {
     mr_status status;
-    mr_tensors *file = NULL;
     mr_policy *policy = NULL;
     file_spec f = {0};
-    MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_spec(file, &f));
     MR_TRY(build(file, &f.spec, &policy));
     MR_TRY(mr_model_load(file, mr_policy_params(policy), "use an earlier policy"));
@@ -189,6 +188,29 @@ done:
     free(f.act_low);
     free(f.act_high);
     mr_policy_free(policy);
+    return status;
+}
+
+mr_status mr_policy_load(const char *path, mr_policy **out) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    MR_REQUIRE(path);
+    MR_REQUIRE(out);
+    MR_TRY(mr_tensors_open(path, &file));
+    MR_TRY(read_policy(file, out));
+done:
+    mr_tensors_close(file);
+    return status;
+}
+
+mr_status mr_policy_load_memory(const void *bytes, size_t size, mr_policy **out) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    MR_REQUIRE(bytes);
+    MR_REQUIRE(out);
+    MR_TRY(mr_tensors_read_memory("policy in memory", bytes, size, &file));
+    MR_TRY(read_policy(file, out));
+done:
     mr_tensors_close(file);
     return status;
 }

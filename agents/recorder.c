@@ -170,7 +170,7 @@ mr_status mr_recorder_add_row(mr_recorder *r) {
 static mr_status save_policy(mr_recorder *r, const char *name, double n_steps) {
     char steps[32];
     snprintf(steps, sizeof steps, "%.0f", n_steps);
-    const mr_note notes[] = {{"steps", steps}, {"millrace", MR_VERSION}};
+    const mr_metadata notes[] = {{"steps", steps}, {"millrace", MR_VERSION}};
     return mr_policy_save(policy(r), mr_run_path(r->run, name), MR_COUNT(notes), notes);
 }
 

@@ -207,7 +207,7 @@ static const char *sac_policy(const void *options) {
 static mr_status sac_act(void *self, size_t n, const double *obs, mr_random *random, mr_real *act) {
     const sac_agent *sac = self;
     mr_random_fill_normal(random, n * mr_policy_get_spec(sac->policy)->act_dim, sac->noise);
-    return mr_policy_sample(sac->policy, n, obs, sac->noise, act, NULL);
+    return mr_policy_sample_units(sac->policy, n, obs, sac->noise, act, NULL);
 }
 
 // ---- The update

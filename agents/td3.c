@@ -142,7 +142,7 @@ static mr_real clip(mr_real x, mr_real bound) {
 static mr_status td3_act(void *self, size_t n, const double *obs, mr_random *random, mr_real *act) {
     const td3_agent *td3 = self;
     const size_t n_numbers = n * mr_policy_get_spec(td3->policy)->act_dim;
-    const mr_status status = mr_policy_sample(td3->policy, n, obs, NULL, act, NULL);
+    const mr_status status = mr_policy_sample_units(td3->policy, n, obs, NULL, act, NULL);
     mr_random_fill_normal(random, n_numbers, td3->noise);
     for (size_t i = 0; i < n_numbers && status == MR_OK; i++)
         act[i] = clip(act[i] + (mr_real)td3->options.exploration_noise * td3->noise[i], 1);

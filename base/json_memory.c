@@ -1,26 +1,26 @@
-// malloc for jansson.
+// What jansson allocates with.
 
 #include "base/json_memory.h"
 
 #include <jansson.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <stddef.h>
 
+static json_malloc_t inner_malloc; // of before: malloc, or the host's
+static json_free_t inner_free;
 static _Thread_local bool is_out_of_memory;
 
 static void *allocate(size_t n_bytes) {
-    void *memory = malloc(n_bytes);
+    void *memory = inner_malloc(n_bytes);
     is_out_of_memory |= memory == NULL;
     return memory;
 }
 
-static void install(void) {
-    json_set_alloc_funcs(allocate, free);
+void mr_json_take_memory(void) {
+    json_get_alloc_funcs(&inner_malloc, &inner_free);
+    json_set_alloc_funcs(allocate, inner_free);
 }
 
 void mr_json_watch(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
     is_out_of_memory = false;
 }
 

@@ -7,8 +7,11 @@
 
 #include <stdbool.h>
 
-/// From here on, this thread's calls of jansson count. The first call of all has jansson allocate
-/// through here (with malloc and free, as it does itself).
+/// Has jansson allocate through here, and from there by the functions that it had before. Once, by
+/// mr_init; before it, no memory is ever refused as far as is known here.
+void mr_json_take_memory(void);
+
+/// From here on, this thread's calls of jansson count.
 void mr_json_watch(void);
 
 /// Whether jansson was refused memory in this thread since.

@@ -55,6 +55,11 @@ typedef struct {
 mr_status mr_tensors_open(const char *path, mr_tensors **out);
 void mr_tensors_close(mr_tensors *tensors);
 
+/// The same of the bytes [n_bytes] of such a file, which are copied. `name` is what messages call
+/// it, in the place of a path.
+mr_status mr_tensors_read_memory(const char *name, const void *bytes, size_t n_bytes,
+                                 mr_tensors **out);
+
 const char *mr_tensors_path(const mr_tensors *tensors);
 size_t mr_tensors_count(const mr_tensors *tensors);
 mr_tensor mr_tensors_at(const mr_tensors *tensors, size_t i); // in the order of the header

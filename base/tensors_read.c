@@ -248,17 +248,22 @@ static mr_status align(const mr_tensors *tensors, file_array *array) {
     return MR_OK;
 }
 
-mr_status mr_tensors_open(const char *path, mr_tensors **out) {
+// Takes over `bytes`, which are from malloc, also on failure.
+static mr_status parse(const char *path, char *bytes, size_t n_bytes, mr_tensors **out) {
     mr_status status;
-    size_t n_bytes;
-    mr_bytes data;
+    mr_bytes data = {0};
     mr_tensors *tensors = calloc(1, sizeof *tensors);
 
-    if (tensors == NULL || (tensors->path = strdup(path)) == NULL) {
+    if (tensors == NULL) {
+        free(bytes);
+        return mr_fail_memory(path);
+    }
+    tensors->bytes = bytes;
+    tensors->path = strdup(path);
+    if (tensors->path == NULL) {
         status = mr_fail_memory(path);
         goto done;
     }
-    MR_TRY(mr_file_read(path, &tensors->bytes, &n_bytes));
     MR_TRY(read_header(tensors, n_bytes, &data));
     MR_TRY(check_notes(tensors));
     MR_TRY(read_arrays(tensors, data));
@@ -270,6 +275,22 @@ mr_status mr_tensors_open(const char *path, mr_tensors **out) {
 done:
     mr_tensors_close(tensors);
     return status;
+}
+
+mr_status mr_tensors_open(const char *path, mr_tensors **out) {
+    char *bytes;
+    size_t n_bytes;
+    const mr_status status = mr_file_read(path, &bytes, &n_bytes);
+    return status == MR_OK ? parse(path, bytes, n_bytes, out) : status;
+}
+
+mr_status mr_tensors_read_memory(const char *name, const void *bytes, size_t n_bytes,
+                                 mr_tensors **out) {
+    char *copy = malloc(n_bytes + 1);
+    if (copy == NULL)
+        return mr_fail_memory(name);
+    memcpy(copy, bytes, n_bytes);
+    return parse(name, copy, n_bytes, out);
 }
 
 const char *mr_tensors_path(const mr_tensors *tensors) {

@@ -18,6 +18,12 @@ static size_t stack_size(void) {
     return n_bytes;
 }
 
+mr_status mr_threads_check(int n_threads) {
+    if (n_threads >= 1)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE, "%d threads asked for; ask for at least 1", n_threads);
+}
+
 mr_status mr_threads_start(int n_threads) {
     if (n_threads <= n_started)
         return MR_OK;

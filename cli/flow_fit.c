@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "flows/fit.h"
+#include "millrace/fit.h"
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/flow_table.h"

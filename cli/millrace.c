@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "millrace/init.h"
 #include "envs/mujoco/compat.h"
-#include "base/json_memory.h"
 #include "cli/command.h"
 #include "cli/stopping.h"
 
@@ -83,11 +83,18 @@ static int read_and_run(const mr_command *command, int argc, char **argv) {
     return code;
 }
 
+static void print_log(void *self, mr_log_level level, const char *text) {
+    (void)self;
+    fprintf(stderr, "%s: %s\n", level == MR_LOG_WARNING ? "warning" : "note", text);
+}
+
 int main(int argc, char **argv) {
     const mr_command *command = &mr_program;
     size_t n_taken = 0;
-    mr_json_watch();
-    const mr_status status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
+    mr_log_to(print_log, NULL);
+    mr_status status = mr_init(MR_INIT_ALL);
+    if (status == MR_OK)
+        status = mr_command_find((size_t)argc - 1, argv + 1, &command, &n_taken);
     if (status != MR_OK)
         return report(command, status);
     return read_and_run(command, argc - (int)n_taken, argv + n_taken);

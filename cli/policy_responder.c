@@ -137,8 +137,8 @@ static mr_fault act_on_chunk(mr_policy_responder *r, const mr_message *in, size_
         return fault;
     if (in->stochastic)
         mr_random_fill_normal(random, n * act_dim, r->noise);
-    if (mr_policy_sample(r->policy, n, r->obs, in->stochastic ? r->noise : NULL, r->act, NULL) !=
-        MR_OK)
+    if (mr_policy_sample_units(r->policy, n, r->obs, in->stochastic ? r->noise : NULL, r->act,
+                               NULL) != MR_OK)
         return mr_fault_refuse(
             MR_FAULT_BAD_OBS,
             "observation rows %zu to %zu: an action is not finite; is a number in them huge, or "

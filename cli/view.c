@@ -97,7 +97,7 @@ static mr_status step(player *p) {
     mr_step result;
     if (p->is_stochastic)
         mr_random_fill_normal(&p->random, mr_env_get_spec(p->env)->act_dim, p->noise);
-    MR_TRY(mr_policy_act(p->policy, p->obs, p->is_stochastic ? p->noise : NULL, p->act));
+    MR_TRY(mr_policy_act_units(p->policy, p->obs, p->is_stochastic ? p->noise : NULL, p->act));
     mr_policy_scale(p->policy, 1, p->act, p->action);
     MR_TRY(mr_env_step(p->env, p->action, p->obs, &result));
     if (result.warning != NULL && mr_env_n_warned(p->env) == 1)

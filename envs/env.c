@@ -72,7 +72,7 @@ void mr_env_close(mr_env *env) {
 }
 
 const mr_env_spec *mr_env_get_spec(const mr_env *env) {
-    return &env->spec;
+    return env != NULL ? &env->spec : NULL;
 }
 
 static bool is_known(const char *text) {
@@ -87,32 +87,34 @@ bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const c
 }
 
 size_t mr_env_info_count(const mr_env *env) {
-    return env->spec.n_info;
+    return env != NULL ? env->spec.n_info : 0;
 }
 
 const char *mr_env_info_name(const mr_env *env, size_t i) {
-    return env->spec.info_names[i];
+    return i < mr_env_info_count(env) ? env->spec.info_names[i] : NULL;
 }
 
 const double *mr_env_info(const mr_env *env) {
-    return env->spec.info;
+    return env != NULL ? env->spec.info : NULL;
 }
 
 size_t mr_env_n_diverged(const mr_env *env) {
-    return env->n_diverged;
+    return env != NULL ? env->n_diverged : 0;
 }
 
 size_t mr_env_n_warned(const mr_env *env) {
-    return env->n_warned;
+    return env != NULL ? env->n_warned : 0;
 }
 
 const char *mr_env_warning(const mr_env *env) {
-    return env->warning;
+    return env != NULL ? env->warning : NULL;
 }
 
 mr_status mr_env_reset(mr_env *env, const uint64_t *seed, double *obs) {
     mr_status status;
 
+    MR_REQUIRE(env);
+    MR_REQUIRE(obs);
     env->in_episode = false; // should this fail, nothing may follow but another reset
     env->n_steps = 0;
     MR_TRY(env->ops->reset(env->self, seed, env->obs));
@@ -141,6 +143,10 @@ mr_status mr_env_step(mr_env *env, const double *action, double *obs, mr_step *r
     mr_status status;
     mr_step step = {0};
 
+    MR_REQUIRE(env);
+    MR_REQUIRE(action);
+    MR_REQUIRE(obs);
+    MR_REQUIRE(result);
     if (!env->in_episode)
         return mr_fail(MR_ERR_USAGE, "%s: step without an episode; reset the environment first",
                        env->spec.name);

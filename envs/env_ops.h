@@ -74,3 +74,10 @@ typedef struct {
 /// must live as long as `self`.
 mr_status mr_vec_env_wrap(const mr_vec_env_ops *ops, void *self, const mr_env_spec *spec, size_t n,
                           mr_vec_env **out);
+
+/// Fails with MR_ERR_USAGE on no environments or no threads. `name` is that of the environment.
+mr_status mr_vec_env_check_sizes(const char *name, size_t n, int n_threads);
+
+/// Environments [n] of one kind, n > 0, stepped over the threads. Takes over all of them and the
+/// array, which is from malloc, also on failure.
+mr_status mr_vec_env_of(mr_env **envs, size_t n, int n_threads, mr_vec_env **out);

@@ -88,6 +88,8 @@ size_t mr_env_count(void) {
 }
 
 mr_env_entry mr_env_at(size_t i) {
+    if (i >= MR_COUNT(builtins))
+        return (mr_env_entry){0};
     return (mr_env_entry){.name = builtins[i]->name, .summary = builtins[i]->summary};
 }
 
@@ -96,6 +98,8 @@ size_t mr_env_scheme_count(void) {
 }
 
 mr_env_entry mr_env_scheme_at(size_t i) {
+    if (i >= MR_COUNT(schemes))
+        return (mr_env_entry){0};
     return (mr_env_entry){.name = schemes[i]->form, .summary = schemes[i]->summary};
 }
 
@@ -139,6 +143,8 @@ mr_status mr_env_open(const char *name, const mr_env_options *options, mr_env **
     mr_status status;
     const mr_env_builtin *builtin = NULL;
     const char *address = NULL;
+    MR_REQUIRE(name);
+    MR_REQUIRE(out);
     const mr_env_options given = without_null(options);
     const mr_env_scheme *scheme = mr_env_scheme_find(name, &address);
 
@@ -170,6 +176,8 @@ done:
 
 mr_status mr_env_describe(const char *name, const mr_env_options *options, char *text,
                           size_t size) {
+    MR_REQUIRE(name);
+    MR_REQUIRE(text);
     const locale_t before = uselocale(mr_number_locale());
     const mr_status status = describe(name, options, text, size);
     uselocale(before);

@@ -36,23 +36,23 @@ void mr_vec_env_close(mr_vec_env *vec) {
 }
 
 const mr_env_spec *mr_vec_env_get_spec(const mr_vec_env *vec) {
-    return vec->spec;
+    return vec != NULL ? vec->spec : NULL;
 }
 
 size_t mr_vec_env_n(const mr_vec_env *vec) {
-    return vec->n;
+    return vec != NULL ? vec->n : 0;
 }
 
 size_t mr_vec_env_n_diverged(const mr_vec_env *vec) {
-    return vec->ops->n_diverged(vec->self);
+    return vec != NULL ? vec->ops->n_diverged(vec->self) : 0;
 }
 
 size_t mr_vec_env_n_warned(const mr_vec_env *vec) {
-    return vec->n_warned;
+    return vec != NULL ? vec->n_warned : 0;
 }
 
 const char *mr_vec_env_warning(const mr_vec_env *vec) {
-    return vec->warning;
+    return vec != NULL ? vec->warning : NULL;
 }
 
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
@@ -60,6 +60,11 @@ mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
 }
 
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
+    MR_REQUIRE(vec);
+    MR_REQUIRE(obs);
+    if (i >= vec->n)
+        return mr_fail(MR_ERR_USAGE, "%s: reset of environment %zu, but there are %zu",
+                       vec->spec->name, i, vec->n);
     return vec->ops->reset(vec->self, i, seed, obs);
 }
 
@@ -74,6 +79,10 @@ static void count_warnings(mr_vec_env *vec, const bool *active, const mr_step *r
 
 mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *actions, double *obs,
                           mr_step *results) {
+    MR_REQUIRE(vec);
+    MR_REQUIRE(actions);
+    MR_REQUIRE(obs);
+    MR_REQUIRE(results);
     const mr_status status = vec->ops->step(vec->self, active, actions, obs, results);
     if (status == MR_OK)
         count_warnings(vec, active, results);
@@ -99,41 +108,18 @@ typedef struct {
     outcome *outcomes; // [n] owned
 } copies;
 
-static mr_status check_sizes(const char *name, size_t n, int n_threads) {
-    if (n == 0)
-        return mr_fail(MR_ERR_USAGE, "%s: 0 copies of an environment asked for; ask for at least 1",
-                       name);
-    if (n_threads < 1)
-        return mr_fail(MR_ERR_USAGE, "%s: %d threads asked for; ask for at least 1", name,
-                       n_threads);
-    return MR_OK;
+// `envs` [n] holds the environments, or NULL for those that could not be opened.
+static void close_envs(mr_env **envs, size_t n) {
+    for (size_t i = 0; envs != NULL && i < n; i++)
+        mr_env_close(envs[i]);
+    free(envs);
 }
 
 static void close_copies(void *self) {
     copies *c = self;
-    if (c == NULL)
-        return;
-    for (size_t i = 0; c->envs != NULL && i < c->n; i++)
-        mr_env_close(c->envs[i]);
-    free(c->envs);
+    close_envs(c->envs, c->n);
     free(c->outcomes);
     free(c);
-}
-
-static mr_status allocate(size_t n, int n_threads, copies **out) {
-    copies *c = calloc(1, sizeof *c);
-    if (c != NULL) {
-        *c = (copies){.n = n,
-                      .n_threads = n_threads,
-                      .envs = calloc(n, sizeof(mr_env *)),
-                      .outcomes = calloc(n, sizeof(outcome))};
-        if (c->envs != NULL && c->outcomes != NULL) {
-            *out = c;
-            return MR_OK;
-        }
-    }
-    close_copies(c);
-    return mr_fail_memory("copies of an environment");
 }
 
 static size_t count_diverged(const void *self) {
@@ -191,19 +177,48 @@ static const mr_vec_env_ops copies_ops = {.reset = reset_copy,
                                           .at = copy_at,
                                           .close = close_copies};
 
+mr_status mr_vec_env_of(mr_env **envs, size_t n, int n_threads, mr_vec_env **out) {
+    mr_status status;
+    copies *c = calloc(1, sizeof *c);
+    outcome *outcomes = calloc(n, sizeof *outcomes);
+    if (c == NULL || outcomes == NULL) {
+        status = mr_fail_memory("copies of an environment");
+        goto done;
+    }
+    MR_TRY(mr_threads_start(n > 1 ? n_threads : 1));
+    *c = (copies){.n = n, .n_threads = n_threads, .envs = envs, .outcomes = outcomes};
+    return mr_vec_env_wrap(&copies_ops, c, mr_env_get_spec(envs[0]), n, out);
+done:
+    free(outcomes);
+    free(c);
+    close_envs(envs, n);
+    return status;
+}
+
+mr_status mr_vec_env_check_sizes(const char *name, size_t n, int n_threads) {
+    if (n == 0)
+        return mr_fail(MR_ERR_USAGE, "%s: 0 copies of an environment asked for; ask for at least 1",
+                       name);
+    if (n_threads < 1)
+        return mr_fail(MR_ERR_USAGE, "%s: %d threads asked for; ask for at least 1", name,
+                       n_threads);
+    return MR_OK;
+}
+
 static mr_status open_copies(const char *name, const mr_env_options *options, size_t n,
                              int n_threads, mr_vec_env **out) {
     mr_status status;
-    copies *c = NULL;
+    mr_env **envs = NULL;
 
-    MR_TRY(check_sizes(name, n, n_threads));
-    MR_TRY(mr_threads_start(n > 1 ? n_threads : 1));
-    MR_TRY(allocate(n, n_threads, &c));
+    MR_TRY(mr_vec_env_check_sizes(name, n, n_threads));
+    envs = calloc(n, sizeof(mr_env *));
+    if (envs == NULL)
+        return mr_fail_memory("copies of an environment");
     for (size_t i = 0; i < n; i++)
-        MR_TRY(mr_env_open(name, options, &c->envs[i]));
-    return mr_vec_env_wrap(&copies_ops, c, mr_env_get_spec(c->envs[0]), n, out);
+        MR_TRY(mr_env_open(name, options, &envs[i]));
+    return mr_vec_env_of(envs, n, n_threads, out);
 done:
-    close_copies(c);
+    close_envs(envs, n);
     return status;
 }
 
@@ -211,6 +226,8 @@ done:
 
 mr_status mr_vec_env_open(const char *name, const mr_env_options *options, size_t n, int n_threads,
                           mr_vec_env **out) {
+    MR_REQUIRE(name);
+    MR_REQUIRE(out);
     const mr_env_scheme *scheme = mr_env_scheme_find(name, NULL);
     if (scheme != NULL && scheme->open_all != NULL)
         return scheme->open_all(name, options, n, out);

@@ -12,7 +12,7 @@ mr_base mr_base_declare(mr_params *params, const char *prefix, size_t dim, size_
                     .context_dim = context_dim,
                     .log_std_low = log_std_low,
                     .log_std_high = log_std_high};
-    const mr_init init = context_dim > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO;
+    const mr_initializer init = context_dim > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO;
     char name[256];
     if (context_dim > 0) {
         snprintf(name, sizeof name, "%s.weight", prefix);

@@ -4,6 +4,7 @@
 
 #include "flows/base.h"
 #include "flows/density_internal.h"
+#include "base/threads.h"
 
 #include <float.h>
 #include <stdbool.h>
@@ -14,7 +15,10 @@
 // middle is the start.
 static const double log_std_low = -5, log_std_high = 5;
 
-enum { BATCH = 1024 }; // rows that are scored, sampled or started from at a time
+enum {
+    BATCH = 1024,      // rows that are scored, sampled or started from at a time
+    MAX_DIM = 1 << 20, // as a model file's sizes
+};
 
 struct mr_density {
     size_t dim;
@@ -42,6 +46,11 @@ done:
 
 mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
                          mr_density **out) {
+    MR_REQUIRE(flow);
+    MR_REQUIRE(out);
+    if (dim < 1 || dim > MAX_DIM)
+        return mr_fail(MR_ERR_USAGE, "a density of %zu features was asked for; ask for 1 to %d",
+                       dim, MAX_DIM);
     return mr_density_new_within(flow, use, dim, seed, SIZE_MAX, out);
 }
 
@@ -90,7 +99,7 @@ void mr_density_free(mr_density *density) {
 }
 
 const char *mr_density_flow(const mr_density *density) {
-    return mr_flow_text(density->flow);
+    return density != NULL ? mr_flow_text(density->flow) : NULL;
 }
 
 const char *mr_density_composition(const mr_density *density) {
@@ -98,7 +107,7 @@ const char *mr_density_composition(const mr_density *density) {
 }
 
 mr_flow_use mr_density_use(const mr_density *density) {
-    return density->use;
+    return density != NULL ? density->use : MR_FLOW_TO_SAMPLE;
 }
 
 bool mr_density_is_affine(const mr_density *density) {
@@ -106,7 +115,7 @@ bool mr_density_is_affine(const mr_density *density) {
 }
 
 size_t mr_density_dim(const mr_density *density) {
-    return density->dim;
+    return density != NULL ? density->dim : 0;
 }
 
 mr_params *mr_density_params(const mr_density *density) {
@@ -266,11 +275,21 @@ const mr_layout *mr_density_layout(const mr_density *density) {
 }
 
 mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(columns);
+    for (size_t j = 0; j < density->dim; j++)
+        if (columns[j] >= n_columns || (j > 0 && columns[j] <= columns[j - 1]))
+            return mr_fail(MR_ERR_USAGE,
+                           "columns of a density: number %zu of them is %zu; they must ascend and "
+                           "be below %zu, the columns of the table",
+                           j, columns[j], n_columns);
     return mr_density_set_layout(
         density, &(mr_layout){.n_columns = n_columns, .columns = (size_t *)columns});
 }
 
 const size_t *mr_density_columns(const mr_density *density, size_t *n_columns) {
+    if (density == NULL || n_columns == NULL)
+        return NULL;
     *n_columns = density->layout.n_columns;
     return density->layout.columns;
 }
@@ -324,6 +343,9 @@ static mr_status score(const mr_density *density, int n_threads, size_t n, const
     const size_t dim = density->dim;
     const double log_scale = mr_density_log_scale(density);
     mr_graph *graph = NULL;
+    MR_TRY(mr_threads_check(n_threads));
+    if (n == 0)
+        return MR_OK;
     MR_TRY(mr_graph_new(smaller(n, BATCH), n_threads, &graph));
     mr_node *u = mr_input(graph, dim, false);
     mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
@@ -351,12 +373,19 @@ done:
 
 mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
                               double *log_prob) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_REQUIRE(log_prob);
     return score(density, n_threads, n, x, log_prob, NULL);
 }
 
 mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
                            double *log_prob, size_t *n_impossible) {
     size_t n_found = 0;
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_REQUIRE(log_prob);
+    MR_REQUIRE(n_impossible);
     const mr_status status = score(density, n_threads, n, x, log_prob, &n_found);
     if (status == MR_OK)
         *n_impossible = n_found;
@@ -388,9 +417,12 @@ static mr_status take_samples(const mr_density *density, size_t n_rows, const mr
 mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
                             double *x, double *log_prob) {
     mr_status status;
-    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
     mr_graph *graph = NULL;
     mr_node *result;
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_TRY(mr_threads_check(n_threads));
+    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
     MR_TRY(mr_graph_new(BATCH, n_threads, &graph));
     mr_node *noise = mr_input(graph, density->dim, false);
     mr_node *u = mr_keep(mr_density_build_sample(density, noise, &result));

@@ -1,34 +1,14 @@
-/// A density over R^dim: a Gaussian base and a flow, learned from data.
-///
-///     log q(x) = log p(z) + log |det dz/du| - sum log scale,   z = flow^-1(u),
-///     u = (x - shift) / scale
-///
-/// `shift` and `scale` standardise the data, in double, before the nets see it. They belong to the
-/// model; log-densities are those of the data as given.
+/// Densities (millrace/density.h), and what fitting, bonuses and the command do with them.
 #pragma once
 
+#include "millrace/density.h"
 #include "flows/flow.h"
 #include "base/tensors.h"
 
 #include <stdbool.h>
 
-typedef struct mr_density mr_density;
-
-/// A density of `dim` features with the flow described by `flow`, its parameters drawn from stream
-/// (seed, init, 0): the standard normal density. Shift 0 and scale 1 until set. The caller frees
-/// it. Fails with MR_ERR_USAGE on a flow's text that is not understood.
-///
-///   use  MR_FLOW_TO_SCORE for densities fitted to data, MR_FLOW_TO_SAMPLE for variational
-///   posteriors
-mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
-                         mr_density **out);
-void mr_density_free(mr_density *density);
-
-const char *mr_density_flow(const mr_density *density);        // the flow's full text
 const char *mr_density_composition(const mr_density *density); // mr_flow_composition
-mr_flow_use mr_density_use(const mr_density *density);
-bool mr_density_is_affine(const mr_density *density); // mr_flow_is_affine
-size_t mr_density_dim(const mr_density *density);
+bool mr_density_is_affine(const mr_density *density);          // mr_flow_is_affine
 mr_params *mr_density_params(const mr_density *density);
 const double *mr_density_shift(const mr_density *density); // [dim]
 const double *mr_density_scale(const mr_density *density); // [dim]
@@ -72,12 +52,6 @@ mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout);
 /// What was set. Owned by the density.
 const mr_layout *mr_density_layout(const mr_density *density);
 
-/// Sets a layout without names and constants: `columns` [dim], ascending, of `n_columns`.
-mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns);
-
-/// The columns of the layout: [dim], and how many there are to pick from; NULL: nothing was set.
-const size_t *mr_density_columns(const mr_density *density, size_t *n_columns);
-
 /// u = (x - shift) / scale for points x [n x dim].
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u);
 
@@ -92,28 +66,3 @@ mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u);
 ///   noise     [rows x dim] standard normals
 ///   log_prob  [rows x 1] out
 mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_node **log_prob);
-
-/// Log-densities [n] (nats) of points x [n x dim], by batches over `n_threads`. Fails with
-/// MR_ERR_NUMERIC, naming row and column, on a point that is not finite or so far out that float32
-/// cannot hold its log-density.
-mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
-                              double *log_prob);
-
-/// The same, but goes past such points: their log-density is -infinity, and `*n_impossible` says
-/// how many they are. Fails with MR_ERR_MEMORY alone.
-mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
-                           double *log_prob, size_t *n_impossible);
-
-/// Samples x [n x dim] from stream (seed, sample, 0); their log-densities [n] where `log_prob` is
-/// not NULL. Fewer samples of a seed are the first of more. Fails with MR_ERR_NUMERIC on a sample
-/// that is not finite.
-mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
-                            double *x, double *log_prob);
-
-/// A model file: safetensors, with all that is needed to use the model in the metadata. Replaced
-/// atomically. The same model gives the same bytes.
-mr_status mr_density_save(const mr_density *density, const char *path);
-
-/// Reads one. Fails with one clear line on anything that is not a whole model saved by
-/// mr_density_save.
-mr_status mr_density_load(const char *path, mr_density **out);

@@ -93,6 +93,8 @@ static mr_status write_layout(const mr_density *density, mr_tensors_writer *writ
 mr_status mr_density_save(const mr_density *density, const char *path) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
+    MR_REQUIRE(density);
+    MR_REQUIRE(path);
     const mr_params *params = mr_density_params(density);
     const size_t dim = mr_density_dim(density);
     MR_TRY(mr_tensors_writer_new(&writer));
@@ -265,11 +267,9 @@ done:
     return status;
 }
 
-mr_status mr_density_load(const char *path, mr_density **out) {
+static mr_status read_model(const mr_tensors *file, mr_density **out) {
     mr_status status;
-    mr_tensors *file = NULL;
     mr_density *density = NULL;
-    MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_density(file, &density));
     MR_TRY(mr_model_load(file, mr_density_params(density), "fit the model again"));
     MR_TRY(read_layout(file, density));
@@ -277,6 +277,29 @@ mr_status mr_density_load(const char *path, mr_density **out) {
     density = NULL;
 done:
     mr_density_free(density);
+    return status;
+}
+
+mr_status mr_density_load(const char *path, mr_density **out) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    MR_REQUIRE(path);
+    MR_REQUIRE(out);
+    MR_TRY(mr_tensors_open(path, &file));
+    MR_TRY(read_model(file, out));
+done:
+    mr_tensors_close(file);
+    return status;
+}
+
+mr_status mr_density_load_memory(const void *bytes, size_t size, mr_density **out) {
+    mr_status status;
+    mr_tensors *file = NULL;
+    MR_REQUIRE(bytes);
+    MR_REQUIRE(out);
+    MR_TRY(mr_tensors_read_memory("density in memory", bytes, size, &file));
+    MR_TRY(read_model(file, out));
+done:
     mr_tensors_close(file);
     return status;
 }

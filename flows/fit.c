@@ -1,9 +1,11 @@
 // Maximum likelihood fitting.
 
-#include "flows/fit.h"
+#include "millrace/fit.h"
 
 #include "flows/fit_internal.h"
+#include "base/threads.h"
 #include "base/clock.h"
+#include "base/number.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -84,14 +86,15 @@ static bool is_constant(size_t n, size_t dim, const double *column) {
 
 // Names all of them at once.
 static mr_status check_constants(size_t n, size_t dim, const double *x) {
-    char list[MAX_LIST] = "";
+    char list[MAX_LIST] = "", value[32];
     size_t n_constant = 0;
     for (size_t j = 0; j < dim; j++) {
         const size_t used = strlen(list);
         if (!is_constant(n, dim, x + j))
             continue;
-        snprintf(list + used, sizeof list - used, "%s%zu (%g)", n_constant++ > 0 ? ", " : "", j + 1,
-                 x[j]);
+        mr_number_write_digits(value, sizeof value, 6, x[j]);
+        snprintf(list + used, sizeof list - used, "%s%zu (%s)", n_constant++ > 0 ? ", " : "", j + 1,
+                 value);
     }
     if (n_constant == 0)
         return MR_OK;
@@ -416,15 +419,30 @@ done:
     return status;
 }
 
+static mr_status check_options(const mr_fit_options *options) {
+    const bool are_valid = options->lr > 0 && options->clip_norm > 0 && options->batch_size > 0 &&
+                           options->held_out > 0 && options->held_out < 1;
+    if (!are_valid)
+        return mr_fail(MR_ERR_USAGE,
+                       "options of a fit: lr, clip_norm and batch_size must be above 0, held_out "
+                       "between 0 and 1; begin with mr_fit_defaults");
+    return mr_threads_check(options->n_threads);
+}
+
 mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,
                  mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
                  mr_fit_progress *result) {
     mr_status status;
-    fit f = {.options = options,
-             .state = {.density = density, .adam = mr_adam_new(options->lr)},
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_REQUIRE(result);
+    const mr_fit_options how = options != NULL ? *options : mr_fit_defaults();
+    fit f = {.options = &how,
+             .state = {.density = density, .adam = mr_adam_new(how.lr)},
              .params = mr_density_params(density),
              .dim = mr_density_dim(density)};
-    MR_TRY(check_data(n, f.dim, x, options->weights));
+    MR_TRY(check_options(&how));
+    MR_TRY(check_data(n, f.dim, x, how.weights));
     MR_TRY(split(&f, n, x));
     MR_TRY(build(&f));
     MR_TRY(resume_or_save(&f));

@@ -1,7 +1,8 @@
 /// The state of a fit. Private to flows/fit*.c.
 #pragma once
 
-#include "flows/fit.h"
+#include "millrace/fit.h"
+#include "flows/density.h"
 #include "nn/optim.h"
 
 /// All that a fit needs to go on from the end of an epoch.

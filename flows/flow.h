@@ -18,6 +18,7 @@
 /// inverse, which some compute in several. docs/flows.md has the grammar and the parts.
 #pragma once
 
+#include "millrace/density.h"
 #include "nn/mlp.h"
 
 #include <stdbool.h>
@@ -25,12 +26,6 @@
 typedef struct mr_flow mr_flow;
 
 enum { MR_FLOW_MAX_TEXT = 1024 }; // bytes of a flow's text, with the final zero
-
-/// What a flow is for: the direction in which its text is read, and that takes one pass.
-typedef enum {
-    MR_FLOW_TO_SAMPLE, // policies and variational posteriors: forward, from base to sample
-    MR_FLOW_TO_SCORE,  // densities of given points: inverse, from data to base
-} mr_flow_use;
 
 /// Builds a flow from its text and declares its parameters in `params`, which must not be allocated
 /// yet.

@@ -76,7 +76,7 @@ static const mr_real *mask_new(mr_arena *arena, units from, units to) {
 }
 
 static mr_status add_layer(mr_masked_mlp *mlp, const mr_part *part, mr_params *params,
-                           const char *prefix, units from, units to, mr_init init) {
+                           const char *prefix, units from, units to, mr_initializer init) {
     const size_t i = mlp->n_layers++;
     char name[256];
     const mr_status status = mr_params_check_room(params, to.n * from.n);

@@ -26,7 +26,7 @@ typedef struct {
 } residual;
 
 static layer declare_layer(mr_params *params, const char *prefix, const char *what, size_t i,
-                           size_t n_in, size_t n_out, mr_init init) {
+                           size_t n_in, size_t n_out, mr_initializer init) {
     char name[256];
     layer l;
     snprintf(name, sizeof name, "%s.%zu.%s.weight", prefix, i, what);

@@ -301,7 +301,3 @@ done:
     mr_graph_free(f.graph);
     return status;
 }
-
-mr_node *mr_callback_log_density(mr_node *x, mr_log_density function, void *self) {
-    return mr_callback(x, function, self);
-}

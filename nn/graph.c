@@ -11,7 +11,7 @@
 
 mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out) {
     assert(max_rows > 0 && n_threads > 0);
-    mr_status status = mr_openblas_init(n_threads);
+    mr_status status = mr_openblas_reserve(n_threads);
     if (status == MR_OK)
         status = mr_threads_start(n_threads);
     if (status != MR_OK)

@@ -39,7 +39,7 @@ void mr_widths_format(const mr_widths *widths, char separator, char *text, size_
 }
 
 static void declare_layer(mr_mlp *mlp, mr_params *params, const char *prefix, size_t in, size_t out,
-                          mr_init init) {
+                          mr_initializer init) {
     char name[MAX_NAME];
     const size_t i = mlp->n_layers++;
     snprintf(name, sizeof name, "%s.%zu.weight", prefix, i);
@@ -49,7 +49,7 @@ static void declare_layer(mr_mlp *mlp, mr_params *params, const char *prefix, si
 }
 
 mr_mlp mr_mlp_declare(mr_params *params, const char *prefix, size_t in, const mr_widths *hidden,
-                      size_t out, mr_init last) {
+                      size_t out, mr_initializer last) {
     mr_mlp mlp = {.has_output = out > 0};
     for (size_t i = 0; i < hidden->n; i++) {
         declare_layer(&mlp, params, prefix, in, hidden->width[i], MR_INIT_FAN_IN);

@@ -1,15 +1,8 @@
 /// Multi-layer perceptrons: linear layers with an activation between them.
 #pragma once
 
+#include "millrace/widths.h"
 #include "nn/graph.h"
-
-enum { MR_MAX_HIDDEN = 8 };
-
-/// The widths of a net's hidden layers.
-typedef struct {
-    size_t n;
-    size_t width[MR_MAX_HIDDEN];
-} mr_widths;
 
 /// Reads "256,256" or "64x64". False, and `out` untouched, where the text is no list of 1 to
 /// MR_MAX_HIDDEN widths from 1 to 65,536.
@@ -34,7 +27,7 @@ typedef struct {
 ///   last      how that layer's weights start (its bias: as the hidden layers', or zero where
 ///   `last` is zero)
 mr_mlp mr_mlp_declare(mr_params *params, const char *prefix, size_t in, const mr_widths *hidden,
-                      size_t out, mr_init last);
+                      size_t out, mr_initializer last);
 
 /// Adds the net to a graph: hidden layers with ReLU. [rows x in] -> [rows x out], or the last
 /// hidden width.

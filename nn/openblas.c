@@ -5,6 +5,7 @@
 #include <cblas.h>
 #include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static const char *best_core(void) {
     return NULL;
 }
 
-static void choose_kernels(void) {
+void mr_openblas_choose_kernels(void) {
     const char *core = best_core();
     const bool is_fallback = strcmp(openblas_get_corename(), "Prescott") == 0;
     if (!core || !is_fallback || getenv(variable) || !gotoblas_dynamic_init)
@@ -43,11 +44,6 @@ static void choose_kernels(void) {
     gotoblas_dynamic_quit();
     gotoblas_dynamic_init();
     unsetenv(variable);
-}
-
-void mr_openblas_choose_kernels(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, choose_kernels);
 }
 
 // ---- Memory
@@ -62,15 +58,16 @@ extern void blas_memory_free(void *buffer) __attribute__((weak));
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int n_reserved; // buffers that the pool has at least
+static atomic_bool is_allowed;
 
-// Returns how many buffers are then in the pool: an OpenBLAS that is built for OpenMP takes one for
-// each of its threads when it is loaded, and returns all but the first when it becomes
-// single-threaded.
-static int make_single_threaded(void) {
-    const int n_pooled =
-        openblas_get_parallel() == OPENBLAS_OPENMP ? openblas_get_num_threads() - 1 : 0;
+// An OpenBLAS that is built for OpenMP takes a buffer for each of its threads when it is loaded,
+// and returns all but the first to the pool when it becomes single-threaded.
+static void make_single_threaded(void) {
+    pthread_mutex_lock(&mutex);
+    if (openblas_get_parallel() == OPENBLAS_OPENMP)
+        n_reserved = openblas_get_num_threads() - 1;
     openblas_set_num_threads(1);
-    return n_pooled;
+    pthread_mutex_unlock(&mutex);
 }
 
 static bool is_available(size_t n_bytes) {
@@ -79,13 +76,13 @@ static bool is_available(size_t n_bytes) {
 }
 
 // Takes n buffers at once and returns them, so that the pool then has n.
-static mr_status fill_pool(size_t n, size_t n_pooled) {
+static mr_status fill_pool(size_t n) {
     mr_status status = MR_OK;
     size_t n_taken = 0;
     void **buffer = calloc(n, sizeof *buffer);
     if (buffer == NULL)
         return mr_fail_memory("OpenBLAS");
-    for (; n_taken < n && (n_taken < n_pooled || is_available(buffer_size)); n_taken++)
+    for (; n_taken < n && (n_taken < (size_t)n_reserved || is_available(buffer_size)); n_taken++)
         buffer[n_taken] = blas_memory_alloc(0);
     if (n_taken < n)
         status = mr_fail(MR_ERR_MEMORY,
@@ -98,23 +95,28 @@ static mr_status fill_pool(size_t n, size_t n_pooled) {
     return status;
 }
 
-static mr_status reserve_buffers(int n_threads) {
+mr_status mr_openblas_reserve(int n_threads) {
     mr_status status = MR_OK;
+    if (!is_allowed)
+        return mr_fail(MR_ERR_USAGE, "the library is not initialised; call mr_init first");
     pthread_mutex_lock(&mutex);
-    const int n_pooled = make_single_threaded();
     if (n_threads > n_reserved && blas_memory_alloc != NULL && blas_memory_free != NULL)
-        status =
-            fill_pool((size_t)n_threads, (size_t)(n_pooled > n_reserved ? n_pooled : n_reserved));
+        status = fill_pool((size_t)n_threads);
     if (status == MR_OK && n_threads > n_reserved)
         n_reserved = n_threads;
     pthread_mutex_unlock(&mutex);
     return status;
 }
 
-mr_status mr_openblas_init(int n_threads) {
+// ---- For mr_init
+
+void mr_openblas_take(void) {
     const int n_kept = omp_get_max_threads();
     mr_openblas_choose_kernels();
-    const mr_status status = reserve_buffers(n_threads);
+    make_single_threaded();
     omp_set_num_threads(n_kept); // OpenBLAS 0.3.21 sets OpenMP's number with its own
-    return status;
+}
+
+void mr_openblas_allow(void) {
+    is_allowed = true;
 }

@@ -23,7 +23,7 @@ typedef struct entry {
     const char *name;
     mr_param param; // of a buffer: its offset is among the buffers
     bool is_buffer;
-    mr_init init;
+    mr_initializer init;
     size_t fan_in;
     const mr_real *mask;
     const mr_real *start; // [rows x cols], instead of `init`; NULL: none
@@ -98,8 +98,8 @@ static void add_entry(mr_params *params, entry fields) {
     params->last = added;
 }
 
-mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
-                       size_t fan_in, const mr_real *mask) {
+mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols,
+                       mr_initializer init, size_t fan_in, const mr_real *mask) {
     assert(!params->array[VALUE] && rows > 0 && cols > 0 && strlen(name) < MAX_NAME);
     const mr_param param = {.offset = params->trained_size, .rows = rows, .cols = cols};
     params->trained_size += round_up(rows * cols);

@@ -37,7 +37,7 @@ typedef enum {
     MR_INIT_FAN_IN, // uniform on +-1/sqrt(fan_in): PyTorch's default for linear layers (He et al.
                     // 2015 with a = sqrt(5))
     MR_INIT_NORMAL, // normal, deviation 0.01
-} mr_init;
+} mr_initializer;
 
 /// An empty layout. The caller frees it.
 mr_status mr_params_new(mr_params **out);
@@ -60,8 +60,8 @@ mr_status mr_params_check_room(const mr_params *params, size_t n_numbers);
 ///           it stays 0.
 ///
 /// mr_params_alloc reports an allocation that fails here, and a size beyond the limit.
-mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols, mr_init init,
-                       size_t fan_in, const mr_real *mask);
+mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t cols,
+                       mr_initializer init, size_t fan_in, const mr_real *mask);
 
 /// Declares a parameter [rows x cols] with the initial values `start`, which are copied.
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,

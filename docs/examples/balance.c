@@ -11,7 +11,7 @@
 // pkg-config says where the header below and MuJoCo's are: build/release/millrace-uninstalled.pc
 // has those of this folder; of an installed millrace, it knows without PKG_CONFIG_PATH.
 
-#include "envs/mujoco/plugin.h"
+#include <millrace/plugin.h>
 
 #include <math.h>
 #include <string.h>

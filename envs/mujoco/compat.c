@@ -2,7 +2,9 @@
 
 #include "envs/mujoco/compat.h"
 
-#include <pthread.h>
+#include "envs/env.h"
+#include "base/log.h"
+
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,33 +24,47 @@ static const char newer_remedy[] = "";
 static _Thread_local jmp_buf *landing;
 static _Thread_local char fatal_text[MR_MUJOCO_TEXT_SIZE];
 
-static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
-static void (*previous_error)(const char *);
+static void (*previous_error)(const char *), (*previous_warning)(const char *); // the host's
 
 const char *mr_mujoco_version(void) {
     return mj_versionString();
 }
 
-static void drop_warning(const char *text) {
-    (void)text;
-}
-
-// Must not return: MuJoCo would go on with what it has just found to be broken.
+// Does not return into one of our calls: MuJoCo would go on with what it has just found to be
+// broken.
 static void land(const char *text) {
     if (landing != NULL) {
         snprintf(fatal_text, sizeof fatal_text, "%s", text);
         longjmp(*landing, 1);
     }
-    if (previous_error != NULL) // not one of our calls: another user of MuJoCo in this process
+    // Not one of our calls: another user of MuJoCo in this process.
+    if (previous_error != NULL) {
         previous_error(text);
-    abort();
+        return;
+    }
+    mju_user_error = NULL; // MuJoCo prints it and ends the process
+#if mjVERSION_HEADER >= 300
+    mju_error("%s", text);
+#else
+    mju_error_s("%s", text);
+#endif
 }
 
-static void install_handlers(void) {
+// What matters of those in our calls is counted in mjData.warning, or returned with a model.
+static void hear_warning(const char *text) {
+    if (landing != NULL)
+        return;
+    if (previous_warning != NULL)
+        previous_warning(text);
+    else
+        mr_tell(MR_LOG_WARNING, text);
+}
+
+void mr_env_take_mujoco_errors(void) {
     previous_error = mju_user_error;
+    previous_warning = mju_user_warning;
     mju_user_error = land;
-    if (mju_user_warning == NULL)
-        mju_user_warning = drop_warning;
+    mju_user_warning = hear_warning;
 }
 
 // MuJoCo's texts may have several lines; ours have one.
@@ -74,7 +90,6 @@ static mr_status fail_memory(const char *name) {
 }
 
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument) {
-    pthread_once(&handlers_once, install_handlers);
     jmp_buf here;
     jmp_buf *const outer = landing;
     if (setjmp(here) != 0) {

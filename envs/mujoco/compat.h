@@ -1,8 +1,9 @@
 /// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
 ///
 /// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
-/// process, nor writes MUJOCO_LOG.TXT. Its warnings are not printed: those of a model are returned
-/// when it is compiled, those of a simulation are counted in mjData.warning.
+/// process, nor writes MUJOCO_LOG.TXT, if mr_init has installed its handlers (MR_INIT_MUJOCO). Its
+/// warnings are not printed: those of a model are returned when it is compiled, those of a
+/// simulation are counted in mjData.warning.
 #pragma once
 
 #include "base/status.h"

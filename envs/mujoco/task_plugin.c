@@ -3,7 +3,7 @@
 
 #include "envs/mujoco/task_file.h"
 
-#include "envs/mujoco/plugin.h"
+#include "millrace/plugin.h"
 #include "envs/mujoco/state.h"
 #include "envs/mujoco/terms.h"
 
@@ -107,7 +107,7 @@ static void place(mr_mujoco *mujoco, double *qpos, double *qvel) {
 // ---- Loading
 
 static mr_status fail_plugin(const char *path, const char *what) {
-    return mr_fail(MR_ERR_INPUT, "%s: %s; see envs/mujoco/plugin.h", path, what);
+    return mr_fail(MR_ERR_INPUT, "%s: %s; see millrace/plugin.h", path, what);
 }
 
 static mr_status check_versions(const char *path, const mr_plugin *plugin) {

@@ -1,9 +1,8 @@
-# cmake --install: the command, the library, its headers, and how pkg-config and CMake find them.
-# Headers keep their folders under include/millrace, so that their own includes work there.
+# cmake --install: the command, the library (shared and static), its public headers, and how pkg-config and CMake find
+# them.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
-set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/millrace)
 
 # A MuJoCo that isn't the system's is installed as well, into a folder that FindMuJoCo.cmake takes for a release.
 set(mujoco_dir ${CMAKE_INSTALL_LIBDIR}/millrace/mujoco)
@@ -16,16 +15,17 @@ else()
     file(GLOB mujoco_licenses ${MuJoCo_INCLUDE_DIR}/../LICENSE*)
     install(FILES ${mujoco_file} ${mujoco_licenses} DESTINATION ${mujoco_dir})
     install(DIRECTORY ${MuJoCo_INCLUDE_DIR}/mujoco DESTINATION ${mujoco_dir}/include FILES_MATCHING PATTERN "*.h")
+    file(RELATIVE_PATH mujoco_from_lib /prefix/${CMAKE_INSTALL_LIBDIR} /prefix/${mujoco_dir})
     set_target_properties(millrace_command PROPERTIES INSTALL_RPATH "$ORIGIN/${mujoco_from_bin}")
+    set_target_properties(millrace PROPERTIES INSTALL_RPATH "$ORIGIN/${mujoco_from_lib}")
     set(mujoco_cflags "-I\${prefix}/${mujoco_dir}/include")
     set(mujoco_libs "\${prefix}/${mujoco_dir}/${mujoco_name} -Wl,-rpath,\${prefix}/${mujoco_dir}")
 endif()
 
 install(TARGETS millrace_command)
-install(TARGETS millrace EXPORT millrace INCLUDES DESTINATION ${header_dir})
+install(TARGETS millrace millrace_static EXPORT millrace INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})
-install(DIRECTORY base nn flows agents envs DESTINATION ${header_dir}
-        FILES_MATCHING PATTERN "*.h" PATTERN "*_inside.h" EXCLUDE PATTERN models EXCLUDE)
+install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 configure_package_config_file(scripts/install/millraceConfig.cmake.in millraceConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
@@ -34,6 +34,13 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millraceConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/millraceConfigVersion.cmake
               envs/mujoco/FindMuJoCo.cmake scripts/install/packages.cmake
         DESTINATION ${package_dir})
+
+set(private_libs ${CSV_LIBRARY})
+foreach(module OPENBLAS JANSSON YAML PROTOBUF_C ISAL SODIUM EXPAT ZIP ZMQ MSGPACK)
+    list(APPEND private_libs ${${module}_LINK_LIBRARIES})
+endforeach()
+list(APPEND private_libs ${OpenMP_C_FLAGS} -lm -ldl)
+string(JOIN " " private_libs ${private_libs})
 
 # The prefix may be given as late as `cmake --install --prefix DIR`: the file finds it from where it is.
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

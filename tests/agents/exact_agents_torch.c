@@ -29,10 +29,10 @@ Test(exact_agents_torch, log_densities_are_pytorchs) {
         agent_case c = case_open(names[k], 1);
         const double *expected = recorded_array(c.file, "log_prob", CASE_ROWS);
         cr_assert_eq(mr_policy_prepare(mr_agent_policy(c.agent), CASE_ROWS), MR_OK);
-        cr_assert_eq(mr_policy_sample(mr_agent_policy(c.agent), CASE_ROWS,
-                                      recorded_array(c.file, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
-                                      recorded_array(c.file, "noise", CASE_ROWS * CASE_ACT_DIM),
-                                      act, log_prob),
+        cr_assert_eq(mr_policy_sample_units(
+                         mr_agent_policy(c.agent), CASE_ROWS,
+                         recorded_array(c.file, "batch.obs", CASE_ROWS * CASE_OBS_DIM),
+                         recorded_array(c.file, "noise", CASE_ROWS * CASE_ACT_DIM), act, log_prob),
                      MR_OK);
         for (size_t i = 0; i < CASE_ROWS; i++)
             cr_expect_float_eq(log_prob[i], expected[i], tolerance * (1 + fabs(expected[i])),

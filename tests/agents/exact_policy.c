@@ -37,7 +37,7 @@ Test(exact_policy, the_gaussians_log_density_is_the_closed_form) {
     make_constant(policy, mean);
     mr_random_fill_normal(&random, N_ROWS * ACT_DIM, noise);
     cr_assert_eq(mr_policy_prepare(policy, N_ROWS), MR_OK);
-    cr_assert_eq(mr_policy_sample(policy, N_ROWS, obs, noise, act, log_prob), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, N_ROWS, obs, noise, act, log_prob), MR_OK);
     for (size_t i = 0; i < N_ROWS; i++) {
         double expected = 0, rounding = 0;
         for (size_t j = 0; j < ACT_DIM; j++) {
@@ -77,7 +77,7 @@ Test(exact_policy, the_density_over_one_action_integrates_to_one_for_every_flow)
         double sum = 0;
         small_bend(policy);
         cr_assert_eq(mr_policy_prepare(policy, N), MR_OK);
-        cr_assert_eq(mr_policy_sample(policy, N, obs, noise, act, log_prob), MR_OK, "%s",
+        cr_assert_eq(mr_policy_sample_units(policy, N, obs, noise, act, log_prob), MR_OK, "%s",
                      mr_error_message());
         for (size_t i = 1; i < N; i++)
             sum += (exp(log_prob[i]) + exp(log_prob[i - 1])) / 2 * fabs(act[i] - act[i - 1]);
@@ -134,8 +134,9 @@ static bool is_clear(const stencil *s) {
 
 static void sample(mr_policy *policy, stencil *s, double step) {
     spread(s, step);
-    cr_assert_eq(mr_policy_sample(policy, N_POINTS, s->obs[0], s->noise[0], s->act[0], s->log_prob),
-                 MR_OK);
+    cr_assert_eq(
+        mr_policy_sample_units(policy, N_POINTS, s->obs[0], s->noise[0], s->act[0], s->log_prob),
+        MR_OK);
 }
 
 // How far the policy's log-density is from that by differences. The better of two steps counts: the

@@ -265,7 +265,7 @@ static void evaluate(const case_of *c, const char *learner, mr_params *params, c
 
 static void play(case_of *c, const char *learner, mr_params *params, const mr_real *obs,
                  const mr_real *noise, outcome *out) {
-    cr_assert_eq(mr_policy_sample(c->policy, SMALL_ROWS, obs, noise, out->act, out->log_prob),
+    cr_assert_eq(mr_policy_sample_units(c->policy, SMALL_ROWS, obs, noise, out->act, out->log_prob),
                  MR_OK);
     evaluate(c, learner, params, obs, out->act, out->q);
 }

@@ -49,7 +49,7 @@ static void play(mr_policy *policy, mr_env *env, uint64_t episode, bool determin
     cr_assert_eq(mr_env_reset(env, &seed, obs), MR_OK);
     while (!step.terminated && !step.truncated) {
         mr_random_fill_normal(&random, ACT_DIM, noise);
-        cr_assert_eq(mr_policy_act(policy, obs, deterministic ? NULL : noise, act), MR_OK);
+        cr_assert_eq(mr_policy_act_units(policy, obs, deterministic ? NULL : noise, act), MR_OK);
         mr_policy_scale(policy, 1, act, action);
         cr_assert_eq(mr_env_step(env, action, obs, &step), MR_OK);
         *episode_return += step.reward;

@@ -37,7 +37,8 @@ static void expect_policy(const char *model, const char *expected, double tolera
     const double *next = numbers;
     for (size_t noisy = 0; noisy < 2; noisy++) {
         cr_assert_eq(
-            mr_policy_sample(policy, GOLDEN_ROWS, obs, noisy ? noise : NULL, act, log_prob), MR_OK);
+            mr_policy_sample_units(policy, GOLDEN_ROWS, obs, noisy ? noise : NULL, act, log_prob),
+            MR_OK);
         for (size_t row = 0; row < GOLDEN_ROWS; row++) {
             for (size_t i = 0; i < act_dim; i++, next++)
                 cr_expect_float_eq((double)act[row * act_dim + i], *next, tolerance,

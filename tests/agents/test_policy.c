@@ -26,8 +26,8 @@ static void sample_fill(sample *s) {
 
 static mr_status sample_draw(mr_policy *policy, bool deterministic, sample *s) {
     cr_assert_eq(mr_policy_prepare(policy, N_ROWS), MR_OK, "%s", mr_error_message());
-    return mr_policy_sample(policy, N_ROWS, s->obs, deterministic ? NULL : s->noise, s->act,
-                            s->log_prob);
+    return mr_policy_sample_units(policy, N_ROWS, s->obs, deterministic ? NULL : s->noise, s->act,
+                                  s->log_prob);
 }
 
 static mr_policy *bent_policy(const char *flow) {
@@ -46,9 +46,9 @@ Test(policy, the_deterministic_action_is_that_of_no_noise_for_every_flow) {
         sample_fill(&zero);
         memset(zero.noise, 0, sizeof zero.noise);
         cr_assert_eq(sample_draw(policy, false, &without), MR_OK); // leaves noise in the graph
-        cr_assert_eq(
-            mr_policy_sample(policy, N_ROWS, without.obs, NULL, without.act, without.log_prob),
-            MR_OK);
+        cr_assert_eq(mr_policy_sample_units(policy, N_ROWS, without.obs, NULL, without.act,
+                                            without.log_prob),
+                     MR_OK);
         cr_assert_eq(sample_draw(policy, false, &zero), MR_OK);
         cr_expect_arr_eq(without.act, zero.act, sizeof zero.act, "%s", mr_flow_at(k).name);
         cr_expect_arr_eq(without.log_prob, zero.log_prob, sizeof zero.log_prob, "%s",
@@ -62,13 +62,14 @@ Test(policy, refuses_more_rows_than_it_is_prepared_for) {
     mr_policy *policy = small_policy("gaussian", OBS_DIM, ACT_DIM);
     sample_fill(&s);
     s.act[0] = 7;
-    cr_expect_eq(mr_policy_act(policy, s.obs, NULL, s.act), MR_ERR_USAGE);
+    cr_expect_eq(mr_policy_sample_units(policy, 1, s.obs, NULL, s.act, NULL), MR_ERR_USAGE);
     scratch_expect_message("1 observations at a time, but it is prepared for 0");
+    cr_expect_eq(mr_policy_prepare(policy, 0), MR_ERR_USAGE);
     cr_assert_eq(mr_policy_prepare(policy, N_ROWS - 1), MR_OK);
-    cr_expect_eq(mr_policy_sample(policy, N_ROWS, s.obs, NULL, s.act, NULL), MR_ERR_USAGE);
+    cr_expect_eq(mr_policy_sample_units(policy, N_ROWS, s.obs, NULL, s.act, NULL), MR_ERR_USAGE);
     scratch_expect_message("32 observations at a time, but it is prepared for 31");
     cr_expect_eq(s.act[0], 7);
-    cr_expect_eq(mr_policy_sample(policy, 0, s.obs, NULL, s.act, NULL), MR_OK);
+    cr_expect_eq(mr_policy_sample_units(policy, 0, s.obs, NULL, s.act, NULL), MR_OK);
     mr_policy_free(policy);
 }
 
@@ -83,7 +84,7 @@ Test(policy, acts_on_one_observation_as_on_many_to_rounding) {
         for (size_t i = 0; i < N_ROWS; i++) {
             mr_real act[ACT_DIM];
             cr_assert_eq(
-                mr_policy_act(policy, many.obs + i * OBS_DIM, many.noise + i * ACT_DIM, act),
+                mr_policy_act_units(policy, many.obs + i * OBS_DIM, many.noise + i * ACT_DIM, act),
                 MR_OK);
             for (size_t j = 0; j < ACT_DIM; j++)
                 cr_expect_float_eq(act[j], many.act[i * ACT_DIM + j], 2e-4f, "%s",
@@ -304,7 +305,7 @@ Test(policy, bounds_come_back_bit_for_bit) {
 }
 
 Test(policy, a_file_carries_the_notes_it_is_given) {
-    const mr_note notes[] = {{"steps", "1234"}, {"engine", "none"}};
+    const mr_metadata notes[] = {{"steps", "1234"}, {"engine", "none"}};
     mr_policy *policy = bent_policy("gaussian");
     mr_tensors *file = NULL;
     cr_assert_eq(mr_policy_save(policy, path, MR_COUNT(notes), notes), MR_OK);

@@ -92,8 +92,9 @@ static void explore(double noise, actions *a) {
     for (size_t i = 0; i < N_ROWS * OBS_DIM; i++)
         a->obs[i] = mr_random_normal(&random);
     cr_assert_eq(mr_agent_act(agent, N_ROWS, a->obs, 7, a->act), MR_OK);
-    cr_assert_eq(mr_policy_sample(mr_agent_policy(agent), N_ROWS, a->obs, NULL, a->plain, NULL),
-                 MR_OK);
+    cr_assert_eq(
+        mr_policy_sample_units(mr_agent_policy(agent), N_ROWS, a->obs, NULL, a->plain, NULL),
+        MR_OK);
     mr_agent_free(agent);
 }
 
@@ -123,8 +124,8 @@ Test(td3, its_policy_has_the_same_action_with_and_without_noise) {
     mr_real act[ACT_DIM], noisy[ACT_DIM], log_prob;
     mr_policy *policy = mr_agent_policy(agent);
     cr_expect(!mr_policy_is_stochastic(policy));
-    cr_assert_eq(mr_policy_sample(policy, 1, obs, NULL, act, NULL), MR_OK);
-    cr_assert_eq(mr_policy_sample(policy, 1, obs, noise, noisy, &log_prob), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, 1, obs, NULL, act, NULL), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, 1, obs, noise, noisy, &log_prob), MR_OK);
     for (size_t j = 0; j < ACT_DIM; j++)
         cr_expect_eq(act[j], noisy[j]);
     cr_expect_eq(log_prob, 0);

@@ -64,7 +64,7 @@ static void choose(const mr_settings *s, mr_policy *policy, size_t step, const p
     }
     mr_random random = mr_random_stream(s->seed, MR_STREAM_ACTION, step);
     mr_random_fill_normal(&random, N_ENVS * ACT_DIM, noise);
-    cr_assert_eq(mr_policy_sample(policy, N_ENVS, obs[0], noise, act[0], NULL), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, N_ENVS, obs[0], noise, act[0], NULL), MR_OK);
 }
 
 // One step, and what it means for the replay: the step's own observation is stored, also where the

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "base/json_memory.h"
 
 static char folder[] = "/tmp/millrace-tensors-XXXXXX";
 
@@ -527,7 +528,8 @@ static mr_status open_samples(const char *path) {
 static void expect_memory_failures(mr_status (*run)(const char *path), const char *path,
                                    mr_status other) {
     mr_status status = MR_ERR_MEMORY;
-    json_set_alloc_funcs(allocate, free);
+    json_set_alloc_funcs(allocate, free); // the host's
+    mr_json_take_memory();
     for (int n = 0; status != MR_OK; n++) {
         cr_assert_lt(n, 1000);
         n_allocations_left = n;

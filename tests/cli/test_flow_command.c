@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "agents/settings.h"
-#include "flows/fit.h"
+#include "millrace/fit.h"
 #include "flows/flow.h"
 #include "base/matrix_file.h"
 #include "base/random.h"

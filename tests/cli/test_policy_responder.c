@@ -87,7 +87,7 @@ Test(policy_responder, acts_as_the_policy_itself) {
     enum { N = 20 };
     mr_real act[N * ACT_DIM];
     double actions[N * ACT_DIM], served[N * ACT_DIM];
-    cr_assert_eq(mr_policy_sample(policy, N, obs, NULL, act, NULL), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, N, obs, NULL, act, NULL), MR_OK);
     mr_policy_scale(policy, N, act, actions);
     ask('a', 1, act_on(N, obs, false));
     get_actions(N, served);
@@ -102,7 +102,7 @@ Test(policy_responder, samples_with_the_noise_of_its_stream) {
     double actions[N * ACT_DIM], served[N * ACT_DIM];
     mr_random random = mr_random_stream(SEED, MR_STREAM_SERVE, 0xa4b1b1605dd85975 + 7);
     mr_random_fill_normal(&random, N * ACT_DIM, noise);
-    cr_assert_eq(mr_policy_sample(policy, N, obs, noise, act, NULL), MR_OK);
+    cr_assert_eq(mr_policy_sample_units(policy, N, obs, noise, act, NULL), MR_OK);
     mr_policy_scale(policy, N, act, actions);
     ask('a', 7, act_on(N, obs, true));
     get_actions(N, served);

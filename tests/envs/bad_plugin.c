@@ -1,6 +1,6 @@
 // Plug-ins that must be refused; tests/CMakeLists.txt builds one for each fault.
 
-#include "envs/mujoco/plugin.h"
+#include "millrace/plugin.h"
 
 static size_t obs_dim(const mjModel *model) {
     (void)model;

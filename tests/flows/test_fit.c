@@ -1,6 +1,7 @@
 // Maximum likelihood fits, against densities that are known.
 
-#include "flows/fit.h"
+#include "millrace/fit.h"
+#include "flows/density.h"
 
 #include <float.h>
 #include <math.h>

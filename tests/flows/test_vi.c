@@ -46,7 +46,7 @@ static void gaussian_function(void *self, size_t n, size_t dim, const mr_real *x
 }
 
 static mr_node *function_build(const mr_target *target, mr_node *x) {
-    return mr_callback_log_density(x, gaussian_function, target->self);
+    return mr_callback(x, gaussian_function, target->self);
 }
 
 static const mr_target gaussian = {

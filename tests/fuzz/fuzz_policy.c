@@ -16,9 +16,9 @@ static void act(mr_policy *policy) {
         noise[i] = (mr_real)i / 16 - 1;
     }
     assert(mr_policy_prepare(policy, N) == MR_OK);
-    fuzz_is_fine(mr_policy_sample(policy, N, obs, noise, unit, log_prob));
-    fuzz_is_fine(mr_policy_sample(policy, N, obs, NULL, unit, NULL));
-    if (fuzz_is_fine(mr_policy_act(policy, obs, noise, unit)))
+    fuzz_is_fine(mr_policy_sample_units(policy, N, obs, noise, unit, log_prob));
+    fuzz_is_fine(mr_policy_sample_units(policy, N, obs, NULL, unit, NULL));
+    if (fuzz_is_fine(mr_policy_act_units(policy, obs, noise, unit)))
         mr_policy_scale(policy, 1, unit, action);
 }
 

@@ -24,7 +24,7 @@ static mr_real a[N * N], b[N * N], c[N * N];
 
 Test(gemm, products_are_computed_by_the_calling_thread_alone) {
     omp_set_num_threads(N_THREADS);
-    cr_assert_eq(mr_openblas_init(N_THREADS), MR_OK);
+    cr_assert_eq(mr_openblas_reserve(N_THREADS), MR_OK);
     const int before = count_threads();
     for (int i = 0; i < N * N; i++)
         a[i] = b[i] = i % (N + 1) == 0; // the identity

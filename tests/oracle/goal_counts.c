@@ -36,7 +36,7 @@ static size_t goal_at(const double *obs) {
 static void act(mr_policy *policy, mr_random *random, const double *obs, double *action) {
     mr_real noise[DIM], squashed[DIM];
     mr_random_fill_normal(random, DIM, noise);
-    check(mr_policy_sample(policy, 1, obs, noise, squashed, NULL));
+    check(mr_policy_sample_units(policy, 1, obs, noise, squashed, NULL));
     mr_policy_scale(policy, 1, squashed, action);
 }
 

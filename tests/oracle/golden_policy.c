@@ -27,7 +27,8 @@ int main(int argc, char **argv) {
     const size_t act_dim = mr_policy_get_spec(policy)->act_dim;
     golden_inputs(policy, obs, noise);
     for (size_t noisy = 0; noisy < 2; noisy++) {
-        check(mr_policy_sample(policy, GOLDEN_ROWS, obs, noisy ? noise : NULL, act, log_prob));
+        check(
+            mr_policy_sample_units(policy, GOLDEN_ROWS, obs, noisy ? noise : NULL, act, log_prob));
         for (size_t row = 0; row < GOLDEN_ROWS; row++) {
             for (size_t i = 0; i < act_dim; i++)
                 printf("%.9g,", (double)act[row * act_dim + i]);

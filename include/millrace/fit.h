@@ -2,26 +2,31 @@
 /// early stopping.
 #pragma once
 
-#include "flows/density.h"
+#include <millrace/density.h>
 
 #include <signal.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// How to fit. A later version may add fields: begin with mr_fit_defaults.
 typedef struct {
-    double lr; // Adam's at the start; divided where the held-out likelihood stops rising
+    double lr; // Adam's at the start; divided when the held-out likelihood stops rising
     size_t batch_size;
     size_t max_epochs;
     size_t patience;  // epochs without a better held-out likelihood before stopping
-    double held_out;  // share of the rows that is not trained on, in (0, 1)
+    double held_out;  // fraction of the rows that is not trained on, in (0, 1)
     double clip_norm; // of the gradient
     uint64_t seed;    // of the split and the order of the rows
     int n_threads;
     const double *weights;  // [n] how often each row counts, from 0; NULL: once
-    const char *checkpoint; // file to keep the state in, and to go on from where it exists; NULL:
+    const char *checkpoint; // file to keep the state in, and to go on from if it exists; NULL:
                             // none
 } mr_fit_options;
 
 /// What `millrace flow fit` uses: one thread, seed 1, no checkpoint.
-mr_fit_options mr_fit_defaults(void);
+MR_API mr_fit_options mr_fit_defaults(void);
 
 /// Where fitting is.
 typedef struct {
@@ -39,19 +44,25 @@ typedef void (*mr_fit_watcher)(void *self, const mr_fit_progress *now);
 /// holds those of the best epoch, and `result` says how it went. The same seed and number of
 /// threads give the same bits.
 ///
-///   watcher  may be NULL
+///   options  NULL: mr_fit_defaults
+///   watcher  called with `self` after each epoch; may be NULL
 ///   stop     may be NULL; when it becomes non-zero, fitting stops at once
+///   result   out
 ///
 /// With weights the log-likelihoods are weighted means, and so are shift and scale: a weight of 3
 /// is the row three times. (Where the start depends on data, as Glow's, rows count alike there.)
 ///
-/// The checkpoint is written at the start, every few seconds and where fitting is stopped. A fit
+/// The checkpoint is written at the start, every few seconds and when fitting is stopped. A fit
 /// that goes on from it ends with the same bits as one that was never interrupted. The caller
 /// removes it.
 ///
-/// Fails with MR_ERR_INPUT on too few rows, constant columns (which have no density), weights that
-/// are none and a checkpoint of another fit; with MR_ERR_NUMERIC when the likelihood stops being
+/// Fails with MR_ERR_INPUT on too few rows, constant columns (which have no density), invalid
+/// weights and a checkpoint of another fit; with MR_ERR_NUMERIC when the likelihood stops being
 /// finite, and the parameters are then the best so far.
-mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,
-                 mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
-                 mr_fit_progress *result);
+MR_API mr_status mr_fit(mr_density *density, size_t n, const double *x,
+                        const mr_fit_options *options, mr_fit_watcher watcher, void *self,
+                        const volatile sig_atomic_t *stop, mr_fit_progress *result);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,88 @@
+/// A density over R^dim: a Gaussian base and a flow, learned from data (fit.h) or from an
+/// unnormalised log-density (vi.h).
+///
+///     log q(x) = log p(z) + log |det dz/du| - sum log scale,   z = flow^-1(u),
+///     u = (x - shift) / scale
+///
+/// `shift` and `scale` standardise the data, in double, before the nets see it. They belong to the
+/// model; log-densities are those of the data as given. Points are rows of doubles.
+///
+/// Any number of threads may score points and sample at once, as long as none changes the density.
+#pragma once
+
+#include <millrace/status.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mr_density mr_density;
+
+/// What a flow is for: the direction in which its text is read, and that takes one pass.
+typedef enum {
+    MR_FLOW_TO_SAMPLE, // policies and variational posteriors: forward, from base to sample
+    MR_FLOW_TO_SCORE,  // densities of given points: inverse, from data to base
+} mr_flow_use;
+
+/// A density of `dim` features with the flow described by `flow` (a preset or a composition, as
+/// `millrace flow fit --flow` takes it: "nsf", "maf:layers=4"), its parameters drawn from stream
+/// (seed, init, 0): the standard normal density. Shift 0 and scale 1 until set. The caller frees
+/// it. Fails with MR_ERR_USAGE on a flow's text that is not understood, and on 0 features or more
+/// than 2^20.
+///
+///   use  MR_FLOW_TO_SCORE for densities fitted to data, MR_FLOW_TO_SAMPLE for variational
+///   posteriors
+MR_API mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
+                                mr_density **out);
+
+/// Reads a model file. Fails with one clear line on anything that is not a whole model saved by
+/// mr_density_save. The caller frees it.
+MR_API mr_status mr_density_load(const char *path, mr_density **out);
+
+/// The same from the bytes of a model file, which are needed no longer afterwards. Messages call it
+/// "density in memory".
+MR_API mr_status mr_density_load_memory(const void *bytes, size_t size, mr_density **out);
+
+/// Releases it; NULL is fine.
+MR_API void mr_density_free(mr_density *density);
+
+/// Writes a model file: safetensors, with all that is needed to use the model in the metadata.
+/// Replaced atomically. The same model gives the same bytes.
+MR_API mr_status mr_density_save(const mr_density *density, const char *path);
+
+/// The flow's text with all its options; owned by the density.
+MR_API const char *mr_density_flow(const mr_density *density);
+MR_API mr_flow_use mr_density_use(const mr_density *density);
+MR_API size_t mr_density_dim(const mr_density *density);
+
+/// Says which columns of a table the features are: `columns` [dim], ascending, of `n_columns`.
+MR_API mr_status mr_density_set_columns(mr_density *density, size_t n_columns,
+                                        const size_t *columns);
+
+/// The columns of the table that the features are, [dim], and how many columns the table has; NULL:
+/// nothing was set, the table has the features and nothing else.
+MR_API const size_t *mr_density_columns(const mr_density *density, size_t *n_columns);
+
+/// Log-densities [n] (nats) of points x [n x dim], by batches over `n_threads`. Fails with
+/// MR_ERR_NUMERIC, naming row and column, on a point that is not finite or so far out that float32
+/// cannot hold its log-density.
+MR_API mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n,
+                                     const double *x, double *log_prob);
+
+/// The same, but goes past such points: their log-density is -infinity, and `*n_impossible` says
+/// how many they are. Fails with MR_ERR_MEMORY alone.
+MR_API mr_status mr_density_score(const mr_density *density, int n_threads, size_t n,
+                                  const double *x, double *log_prob, size_t *n_impossible);
+
+/// Samples x [n x dim] from stream (seed, sample, 0); their log-densities [n] unless `log_prob` is
+/// NULL. Fewer samples of a seed are the first of more. Fails with MR_ERR_NUMERIC on a sample that
+/// is not finite.
+MR_API mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed,
+                                   size_t n, double *x, double *log_prob);
+
+#ifdef __cplusplus
+}
+#endif
