@@ -11,6 +11,7 @@
 #include "tests/cli/command_runner.h"
 
 #define GOLDEN MR_TEST_DATA "/golden/0.1"
+#define GOLDEN_3 MR_TEST_DATA "/golden/3" // of format version 3 of checkpoints
 
 static const double rounding = 2e-5;
 
@@ -88,10 +89,11 @@ Test(golden, flow_models_score_as_they_did) {
 
 Test(golden, state_densities_score_as_they_did) {
     expect_scores(GOLDEN "/run/density.safetensors", GOLDEN "/run_density.csv");
+    expect_scores(GOLDEN_3 "/run/density.safetensors", GOLDEN_3 "/run_density.csv");
 }
 
-// Its header is version 0.1's: the rows of this version keep to it.
-static void expect_table(const char *path, const char *last_steps) {
+// Rows of this version keep to the header that the table was begun with.
+static void expect_table(const char *path, size_t n_expected, const char *last_steps) {
     char line[1024], steps[32] = "";
     size_t n_columns = 0;
     FILE *file = fopen(path, "r");
@@ -105,23 +107,41 @@ static void expect_table(const char *path, const char *last_steps) {
         snprintf(steps, sizeof steps, "%.*s", (int)strcspn(line, ","), line);
     }
     fclose(file);
-    cr_expect_eq(n_columns, 24);
+    cr_expect_eq(n_columns, n_expected);
     cr_expect_str_eq(steps, last_steps);
 }
 
-// Ten updates further. Adam makes a step of up to the learning rate of the smallest difference in a
-// gradient's sign, so that other kernels may differ by 10 x 3e-4 in a weight.
-Test(golden, runs_go_on_from_their_checkpoints) {
-    cr_assert_eq(system("cp -r " GOLDEN "/plain_run " GOLDEN "/run ."), 0);
-    expect_policy("plain_run/policy.safetensors", GOLDEN "/plain_run.csv", rounding);
-    outcome plain = RUN("train", "--resume", "plain_run", "--steps", "310");
-    expect_success(&plain);
-    expect_policy("plain_run/policy.safetensors", GOLDEN "/plain_run_310.csv", 1e-3);
-    expect_table("plain_run/progress.csv", "310");
-    outcome with_bonus = RUN("train", "--resume", "run");
+// A copy of the run goes on for ten updates. Adam makes a step of up to the learning rate of the
+// smallest difference in a gradient's sign, so that other kernels may differ by 10 x 3e-4 in a
+// weight.
+static void check_run(const char *set, const char *name, size_t n_columns) {
+    char copy[512], policy[512], expected[512];
+    snprintf(copy, sizeof copy, "cp -r %s/%s .", set, name);
+    cr_assert_eq(system(copy), 0);
+    snprintf(policy, sizeof policy, "%s/policy.safetensors", name);
+    snprintf(expected, sizeof expected, "%s/%s.csv", set, name);
+    expect_policy(policy, expected, rounding);
+    outcome resumed = RUN("train", "--resume", name, "--steps", "310");
+    expect_success(&resumed);
+    snprintf(expected, sizeof expected, "%s/%s_310.csv", set, name);
+    expect_policy(policy, expected, 1e-3);
+    snprintf(policy, sizeof policy, "%s/progress.csv", name);
+    expect_table(policy, n_columns, "310");
+    outcome_free(&resumed);
+}
+
+Test(golden, runs_of_0_1_go_on_from_their_checkpoints) {
+    check_run(GOLDEN, "plain_run", 24);
+    cr_assert_eq(system("cp -r " GOLDEN "/run ."), 0);
+    outcome with_bonus = RUN("train", "--resume", "run"); // its bonus decays until its last step
     expect_success(&with_bonus);
-    outcome_free(&plain);
     outcome_free(&with_bonus);
+}
+
+Test(golden, runs_of_format_version_3_go_on_from_their_checkpoints) {
+    check_run(GOLDEN_3, "plain_run", 26);
+    check_run(GOLDEN_3, "td3_run", 23);
+    check_run(GOLDEN_3, "run", 26);
 }
 
 // Recorded on MuJoCo 2.2.2.
