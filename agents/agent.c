@@ -119,7 +119,7 @@ typedef struct {
     mr_learner_names names;
 } learner_names;
 
-/// What version 0.1 called some of SAC's arrays and counts.
+/// The names of some of SAC's arrays and counts in version 0.1.
 static const struct {
     const char *learner, *target, *n_steps;
 } names_of_0_1[] = {{"policy", NULL, "actor_adam_steps"},
@@ -127,7 +127,7 @@ static const struct {
                     {"temperature", NULL, "alpha_adam_steps"},
                     {"bonus_critic", "bonus_target.", "bonus_adam_steps"}};
 
-/// And the order of its metrics there, in one array.
+/// Version 0.1 has SAC's metrics in one array, in this order.
 static const char metrics_of_0_1[] = "figures";
 static const char *const order_of_0_1[] = {"train/critic_loss",   "train/q_mean",
                                            "train/actor_loss",    "train/ent_coef",
@@ -171,7 +171,7 @@ static mr_status read_metrics_of_0_1(mr_agent *agent, const mr_tensors *file) {
     return status;
 }
 
-// One that the file does not know is of a later version, and stays as it is before any update.
+// A metric that the file does not have was added in a later version, and stays as in a new agent.
 static mr_status read_metrics(mr_agent *agent, const mr_tensors *file) {
     mr_status status = MR_OK;
     mr_tensor found;

@@ -1,4 +1,4 @@
-/// Agents: what acts, and learns from batches.
+/// Agents: they act, and learn from batches.
 ///
 /// A kind of agent is a row of functions and tables (mr_agent_ops): SAC is one, TD3 another. The
 /// training loop knows only this page. To add one: a file in agents/ and a line in agent.c.
@@ -9,18 +9,18 @@
 #include "agents/settings.h"
 #include "nn/learner.h"
 
-/// What every agent is built from.
+/// The sizes and seeds that every agent is built from.
 typedef struct {
     size_t batch_size;
-    size_t n_envs;              // observations that it explores from at a time
+    size_t n_envs;              // observations to act on at a time
     mr_widths hidden;           // of the critics
-    bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
+    bool has_intrinsic;         // batches have intrinsic rewards, which have critics of their own
     mr_widths intrinsic_hidden; // of the critics of the intrinsic reward
     uint64_t seed;
     int n_threads;
 } mr_agent_setup;
 
-/// A learner of an agent, under the name that files and messages call it by.
+/// A learner of an agent, with its name in files and messages.
 typedef struct {
     const char *name; // "critic"
     mr_learner *learner;
@@ -34,7 +34,7 @@ typedef struct {
     const char *name; // "train/critic_loss"
     size_t offset;
     bool is_latest;    // a row of progress.csv has its latest value instead
-    const char *brief; // what the line of progress calls it; NULL: not shown there
+    const char *brief; // its name in the line of progress; NULL: not shown there
 } mr_agent_metric;
 
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
         *metrics; // of the struct that `metrics_of` returns, in the columns' order
     size_t n_metrics;
 
-    /// The text of the policy that the agent acts with, as its options say (mr_policy_spec.flow).
+    /// The text of the policy that the options ask for (mr_policy_spec.flow).
     const char *(*policy)(const void *options);
     /// Builds the agent around a policy, which it borrows.
     mr_status (*create)(mr_policy *policy, const mr_agent_setup *setup, const void *options,
@@ -57,7 +57,8 @@ typedef struct {
     mr_status (*act)(void *self, size_t n, const double *obs, mr_random *random, mr_real *act);
     /// One update, the `index`th, on a batch; noise comes from `random`.
     mr_status (*update)(void *self, const mr_batch *batch, uint64_t index, mr_random *random);
-    /// Losses and gradients on a batch with given noise, and no parameter changed: for checks.
+    /// Losses and gradients on a batch with given noise, without a change of parameters: for
+    /// checks.
     void (*compute)(void *self, const mr_batch *batch, const mr_real *next_noise,
                     const mr_real *noise);
     /// Lists the learners; returns how many there are.

@@ -5,7 +5,7 @@
 ///     R = sum_{k<m} gamma^k r_{t+k}              n-step return of the task's rewards as they were
 ///     R = R reward_scale / std(G)                std(G) is 1 without normalize_reward
 ///     B = sum_{k<m} gamma^k b(s_{t+k+1})         intrinsic rewards, of the bonus as it is now
-///     reward = R + beta B,  discount = gamma^m   or reward = R and intrinsic = B, valued apart
+///     reward = R + beta B,  discount = gamma^m   or reward = R and intrinsic = B (is_separate)
 ///
 /// m is n_step, or less if the episode ends before: a termination has discount 0, a truncation is
 /// bootstrapped from its last observation. Rewards of the steps between are those of the actions
@@ -28,8 +28,8 @@ typedef struct {
     const mr_real *reward;    // [n]
     const mr_real *discount;  // [n] what the value of next_obs is multiplied by; 0: the end
     const mr_real *next_obs;  // [n x obs_dim]
-    const mr_real *intrinsic; // [n] B, to be valued apart; NULL: part of the reward
-    double beta;              // what an intrinsic value of 1 is worth now
+    const mr_real *intrinsic; // [n] B, for critics of its own; NULL: part of the reward
+    double beta;              // present weight of the intrinsic reward
 } mr_batch;
 
 typedef struct mr_batch_maker mr_batch_maker;
@@ -42,7 +42,7 @@ typedef struct {
     double reward_scale;
     bool normalize_reward;
     mr_bonus *bonus;  // borrowed; NULL: none
-    bool is_separate; // the intrinsic reward is valued apart, not added
+    bool is_separate; // the intrinsic reward is not added: it has critics of its own
     uint64_t seed;
 } mr_batch_options;
 

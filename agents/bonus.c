@@ -1,4 +1,4 @@
-// The exploration bonus of a run.
+// The intrinsic reward of a run: normalised novelty, its weight beta, and metrics.
 
 #include "agents/bonus.h"
 
@@ -11,48 +11,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double max_b = 5;              // in deviations of the novelty
-static const double state_fraction = 0.001; // of a new state in the novelty's mean
-static const double batch_fraction = 0.01;  // of a batch in its deviation
+static const double max_b = 5;              // in standard deviations of the novelty
+static const double state_fraction = 0.001; // weight of a new state in the novelty's mean
+static const double batch_fraction = 0.01;  // weight of a batch in its variance
 
-/// How beta falls: its share after t states.
+static const mr_novelty_ops *const nets[] = {&mr_novelty_density, &mr_novelty_rnd};
+
+/// The decay of beta: the fraction that is left after t states.
 typedef struct {
     const char *name;
-    double (*share)(const mr_bonus_options *options, double t);
+    double (*fraction)(const mr_bonus_options *options, double t);
 } schedule;
 
-static double stay(const mr_bonus_options *options, double t) {
+static double keep(const mr_bonus_options *options, double t) {
     (void)options;
     (void)t;
     return 1;
 }
 
-static double fall_linearly(const mr_bonus_options *options, double t) {
+static double decay_linearly(const mr_bonus_options *options, double t) {
     return fmax(0, 1 - t / (double)options->n_steps);
 }
 
 // Seo et al. 2021 (arXiv:2102.09430).
-static double fall_exponentially(const mr_bonus_options *options, double t) {
+static double decay_exponentially(const mr_bonus_options *options, double t) {
     return pow(1 - options->decay_rate, t);
 }
 
 static const schedule schedules[] = {
-    {"none", stay},
-    {"linear", fall_linearly},
-    {"exponential", fall_exponentially},
+    {"none", keep},
+    {"linear", decay_linearly},
+    {"exponential", decay_exponentially},
 };
 
-/// What is made of the novelty.
+/// b as a function of the novelty.
 typedef struct {
     const char *name;
     double (*of)(double novelty, double mean, double std);
 } normalizer;
 
-static double hold(double b) {
+static double clip(double b) {
     return fmax(-max_b, fmin(max_b, b));
 }
 
-static double leave(double novelty, double mean, double std) {
+static double identity(double novelty, double mean, double std) {
     (void)mean;
     (void)std;
     return novelty;
@@ -60,15 +62,15 @@ static double leave(double novelty, double mean, double std) {
 
 static double scale(double novelty, double mean, double std) {
     (void)mean;
-    return std > 0 ? hold(novelty / std) : 0;
+    return std > 0 ? clip(novelty / std) : 0;
 }
 
 static double standardise(double novelty, double mean, double std) {
-    return std > 0 ? hold((novelty - mean) / std) : 0;
+    return std > 0 ? clip((novelty - mean) / std) : 0;
 }
 
 static const normalizer normalizers[] = {
-    {"none", leave},
+    {"none", identity},
     {"scale", scale},
     {"standard", standardise},
 };
@@ -77,15 +79,15 @@ static const normalizer normalizers[] = {
 typedef struct {
     double n_visited, n_batches;
     double has_begun;
-    double mean, variance; // of the novelty, followed
-    double fresh_sum, n_fresh;
-    double sum, sum_squares, n_summed; // of the novelty
+    double mean, variance;             // of the novelty: running statistics
+    double fresh_sum, n_fresh;         // of new states' novelty, since the metrics were last taken
+    double sum, sum_squares, n_summed; // of batches' novelty, since then
 } state;
 
 struct mr_bonus {
     mr_bonus_options options;
     const mr_env_spec *env; // borrowed
-    const mr_bonus_kind *kind;
+    const mr_novelty_ops *ops;
     const schedule *schedule;
     const normalizer *normalizer;
     mr_scaled_features *features;
@@ -94,23 +96,25 @@ struct mr_bonus {
     mr_real *u;            // [n_envs x chosen features] of new states
     mr_real *scored;       // [batch_size x chosen features] of the latest batch
     mr_real *more;         // [batch_size x chosen features] of other states
-    double *novelty;       // [most rows]
+    double *novelty;       // [max_rows]
     state state;
 };
 
 // ---- Building
 
-static mr_status fail_word(const char *what, const char *word) {
-    return mr_fail(MR_ERR_USAGE, "%s has no '%.60s'; `millrace train --help` lists what it may be",
-                   what, word);
+static mr_status fail_choice(const char *setting, const char *word) {
+    return mr_fail(MR_ERR_USAGE, "%s can't be '%.60s'; `millrace train --help` lists its choices",
+                   setting, word);
 }
 
-static mr_status find_words(mr_bonus *b) {
+static mr_status find_choices(mr_bonus *b) {
     const mr_bonus_options *o = &b->options;
-    b->kind = mr_bonus_kind_find(o->kind);
-    if (!b->kind)
-        return fail_word("bonus", o->kind);
-    const char *normalize = strcmp(o->normalize, "auto") == 0 ? b->kind->normalize : o->normalize;
+    for (size_t i = 0; i < MR_COUNT(nets); i++)
+        if (strcmp(nets[i]->name, o->kind) == 0)
+            b->ops = nets[i];
+    if (!b->ops)
+        return fail_choice("bonus", o->kind);
+    const char *normalize = strcmp(o->normalize, "auto") == 0 ? b->ops->normalize : o->normalize;
     for (size_t i = 0; i < MR_COUNT(schedules); i++)
         if (strcmp(schedules[i].name, o->decay) == 0)
             b->schedule = &schedules[i];
@@ -118,22 +122,22 @@ static mr_status find_words(mr_bonus *b) {
         if (strcmp(normalizers[i].name, normalize) == 0)
             b->normalizer = &normalizers[i];
     if (!b->schedule)
-        return fail_word("bonus_decay", o->decay);
-    return b->normalizer ? MR_OK : fail_word("bonus_normalize", normalize);
+        return fail_choice("bonus_decay", o->decay);
+    return b->normalizer ? MR_OK : fail_choice("bonus_normalize", normalize);
 }
 
-static mr_bonus_setup setup_of(const mr_bonus *b, size_t dim) {
+static mr_novelty_setup setup_of(const mr_bonus *b, size_t dim) {
     mr_random seeds = mr_random_stream(b->options.seed, MR_STREAM_BONUS_INIT, 0);
-    return (mr_bonus_setup){.dim = dim, .flow = b->options.flow, .seed = mr_random_u32(&seeds)};
+    return (mr_novelty_setup){.dim = dim, .flow = b->options.flow, .seed = mr_random_u32(&seeds)};
 }
 
-// The net is built when it is known which features vary; that it can be is known before.
+// The net is built later, when it is known which features vary; bad options are found now.
 static mr_status try_net(const mr_bonus *b) {
-    const mr_bonus_setup setup = setup_of(b, mr_scaled_features_n_chosen(b->features));
+    const mr_novelty_setup setup = setup_of(b, mr_scaled_features_n_chosen(b->features));
     void *net;
-    const mr_status status = b->kind->make(&setup, &net);
+    const mr_status status = b->ops->make(&setup, &net);
     if (status == MR_OK)
-        b->kind->free(net);
+        b->ops->free(net);
     return status;
 }
 
@@ -148,17 +152,18 @@ static mr_status allocate(mr_bonus *b) {
     b->scored = calloc(b->options.batch_size * n_chosen, sizeof *b->scored);
     b->more = calloc(b->options.batch_size * n_chosen, sizeof *b->more);
     b->novelty = calloc(max_rows(b), sizeof *b->novelty);
-    return b->u && b->scored && b->more && b->novelty ? MR_OK : mr_fail_memory("the bonus");
+    return b->u && b->scored && b->more && b->novelty ? MR_OK
+                                                      : mr_fail_memory("the intrinsic reward");
 }
 
 mr_status mr_bonus_new(const mr_bonus_options *options, const mr_env_spec *env, mr_bonus **out) {
     mr_status status;
     mr_bonus *b = calloc(1, sizeof *b);
     if (!b)
-        return mr_fail_memory("the bonus");
+        return mr_fail_memory("the intrinsic reward");
     b->options = *options;
     b->env = env;
-    MR_TRY(find_words(b));
+    MR_TRY(find_choices(b));
     MR_TRY(mr_scaled_features_new(options->features, env, &b->features));
     MR_TRY(try_net(b));
     MR_TRY(allocate(b));
@@ -189,18 +194,19 @@ void mr_bonus_free(mr_bonus *b) {
 static mr_status build_net(mr_bonus *b) {
     const mr_bonus_options *o = &b->options;
     const mr_feature_scale scale = mr_scaled_features_get(b->features);
-    const mr_bonus_setup setup = setup_of(b, scale.dim);
+    const mr_novelty_setup setup = setup_of(b, scale.dim);
     const mr_novelty_options options = {.batch_size = o->batch_size,
                                         .max_rows = max_rows(b),
                                         .lr = o->lr,
                                         .seed = o->seed,
                                         .n_threads = o->n_threads};
-    const mr_status status = mr_novelty_new(b->kind, &setup, &options, &b->net);
-    mr_density *density = status == MR_OK ? mr_novelty_density(b->net) : NULL;
+    const mr_status status = mr_novelty_new(b->ops, &setup, &options, &b->net);
+    mr_density *density = status == MR_OK ? mr_novelty_get_density(b->net) : NULL;
     return density ? mr_density_set_columns(density, b->env->obs_dim, scale.column) : status;
 }
 
-// Where the task has no arena, two features have the box that has been visited so far.
+// The coverage of two features is over the box of what was visited so far, if the task has no
+// workspace.
 static mr_status box_coverage(mr_bonus *b) {
     mr_env_arena box;
     if (b->coverage || !mr_scaled_features_box(b->features, &box))
@@ -222,9 +228,9 @@ done:
 
 // ---- Running
 
-// What is added to a novelty to have it in the features' own units.
-static double own_units(const mr_bonus *b) {
-    return b->kind->is_log_density ? mr_scaled_features_log_volume(b->features) : 0;
+// What is added to a novelty to convert it from standardised features to the features' own units.
+static double log_volume(const mr_bonus *b) {
+    return b->ops->is_log_density ? mr_scaled_features_log_volume(b->features) : 0;
 }
 
 static bool is_visited(const bool *visited, size_t i) {
@@ -235,7 +241,7 @@ static void score_fresh(mr_bonus *b, const bool *visited, const double *obs) {
     const size_t n = b->options.n_envs;
     mr_scaled_features_apply_double(b->features, n, obs, b->u);
     mr_novelty_score(b->net, n, b->u, b->novelty);
-    const double shift = own_units(b);
+    const double shift = log_volume(b);
     for (size_t i = 0; i < n; i++) {
         const double novelty = b->novelty[i] + shift;
         if (!is_visited(visited, i) || !isfinite(novelty))
@@ -260,13 +266,13 @@ void mr_bonus_visit(mr_bonus *b, const bool *visited, const double *obs) {
     b->state.n_visited = mr_scaled_features_n_states(b->features);
 }
 
-// Lets the deviation follow that of batches; the first ones count fully. The mean is that of new
-// states, so that an agent that goes on as it does is paid nothing on average, and no episode is
-// the better for being long or short.
-static void follow(mr_bonus *b) {
+// The variance is a running mean of the batches' variances, the first hundred of equal weight. The
+// mean is that of new states: the b of an agent whose behaviour does not change is 0 on average, so
+// that neither long nor short episodes have an advantage.
+static void update_statistics(mr_bonus *b) {
     const size_t n = b->options.batch_size;
     state *s = &b->state;
-    const double share = fmax(batch_fraction, 1 / (s->n_batches + 1));
+    const double weight = fmax(batch_fraction, 1 / (s->n_batches + 1));
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
         sum += b->novelty[i];
@@ -275,7 +281,7 @@ static void follow(mr_bonus *b) {
         s->mean = mean;
     for (size_t i = 0; i < n; i++)
         squares += (b->novelty[i] - mean) * (b->novelty[i] - mean);
-    s->variance += share * (squares / (double)n - s->variance);
+    s->variance += weight * (squares / (double)n - s->variance);
 }
 
 static void sum_up(mr_bonus *b) {
@@ -288,7 +294,7 @@ static void sum_up(mr_bonus *b) {
 }
 
 double mr_bonus_beta(const mr_bonus *b) {
-    return b->options.scale * b->schedule->share(&b->options, b->state.n_visited);
+    return b->options.scale * b->schedule->fraction(&b->options, b->state.n_visited);
 }
 
 // Standardises states to `u` and computes their novelty, in the features' own units. A state for
@@ -297,7 +303,7 @@ static void compute_novelty(mr_bonus *b, const mr_real *obs, mr_real *u) {
     const size_t n = b->options.batch_size;
     mr_scaled_features_apply(b->features, n, obs, u);
     mr_novelty_score(b->net, n, u, b->novelty);
-    const double shift = own_units(b);
+    const double shift = log_volume(b);
     for (size_t i = 0; i < n; i++)
         b->novelty[i] = isfinite(b->novelty[i]) ? b->novelty[i] + shift : b->state.mean;
 }
@@ -318,7 +324,7 @@ mr_status mr_bonus_score(mr_bonus *b, const mr_real *obs, mr_real *out) {
     if (status != MR_OK)
         return status;
     compute_novelty(b, obs, b->scored);
-    follow(b);
+    update_statistics(b);
     sum_up(b);
     normalise_novelty(b, out);
     return MR_OK;
@@ -336,7 +342,7 @@ void mr_bonus_score_more(mr_bonus *b, const mr_real *obs, mr_real *out) {
 void mr_bonus_train(mr_bonus *b) {
     if (!b->net)
         return;
-    if ((size_t)b->state.n_batches % b->kind->train_every == 0)
+    if ((size_t)b->state.n_batches % b->ops->train_every == 0)
         mr_novelty_train(b->net, b->scored, (uint64_t)b->state.n_batches);
     b->state.n_batches++;
 }
@@ -345,26 +351,27 @@ const char *mr_bonus_note(const mr_bonus *b) {
     return mr_scaled_features_note(b->features);
 }
 
-static double share(double sum, double n) {
+static double mean_of(double sum, double n) {
     return n > 0 ? sum / n : NAN;
 }
 
 mr_bonus_metrics mr_bonus_take_metrics(mr_bonus *b) {
     state *s = &b->state;
-    const double mean = share(s->sum, s->n_summed), square = share(s->sum_squares, s->n_summed);
+    const double mean = mean_of(s->sum, s->n_summed);
+    const double square = mean_of(s->sum_squares, s->n_summed);
     const mr_bonus_metrics metrics = {
-        .state_log_prob = b->kind->is_log_density ? -share(s->fresh_sum, s->n_fresh) : NAN,
+        .state_log_prob = b->ops->is_log_density ? -mean_of(s->fresh_sum, s->n_fresh) : NAN,
         .mean = mean,
         .std = square > mean * mean || isnan(mean) ? sqrt(square - mean * mean) : 0,
         .beta = mr_bonus_beta(b),
-        .coverage = b->coverage ? mr_coverage_share(b->coverage) : NAN,
+        .coverage = b->coverage ? mr_coverage_fraction(b->coverage) : NAN,
         .n_restarts = b->net ? mr_novelty_n_restarts(b->net) : 0};
     s->fresh_sum = s->n_fresh = s->sum = s->sum_squares = s->n_summed = 0;
     return metrics;
 }
 
 const mr_density *mr_bonus_get_density(mr_bonus *b) {
-    mr_density *density = b->net ? mr_novelty_density(b->net) : NULL;
+    mr_density *density = b->net ? mr_novelty_get_density(b->net) : NULL;
     if (!density)
         return NULL;
     const mr_feature_scale now = mr_scaled_features_get(b->features);

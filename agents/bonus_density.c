@@ -1,11 +1,9 @@
-// Novelty as surprise: -log p(u) under a normalizing flow that learns where the agent has been.
-//
-// In the mean, what is paid is then the entropy of the states that are visited (Hazan et al. 2019,
-// Lee et al. 2019).
+// Novelty as surprise: -log p(u) under a normalizing flow that is trained on the visited states.
+// Its mean over these is their entropy (Hazan et al. 2019, Lee et al. 2019).
 
-#include "agents/bonus_kind.h"
+#include "agents/novelty.h"
 
-static mr_status density_make(const mr_bonus_setup *setup, void **out) {
+static mr_status density_make(const mr_novelty_setup *setup, void **out) {
     mr_density *density = NULL;
     const mr_status status =
         mr_density_new(setup->flow, MR_FLOW_TO_SCORE, setup->dim, setup->seed, &density);
@@ -34,18 +32,18 @@ static mr_density *density_itself(void *self) {
     return self;
 }
 
-const mr_bonus_kind mr_bonus_density = {
+const mr_novelty_ops mr_novelty_density = {
     .name = "density",
-    .summary = "-log p of the state under a flow that is trained on what was visited",
+    .summary = "-log p of the state under a flow that is trained on the visited states",
     .normalize = "standard",
     .is_log_density = true,
-    // A constant or discrete feature then has a finite density.
+    // With noise, a feature that is constant or discrete for a while has a finite density.
     .noise = 0.05,
-    // Farther out is as novel: float32 holds the log-density of all that is nearer.
-    .reach = 100,
+    // float32 holds the log-density of all states up to here.
+    .clip = 100,
     .lr = 1e-3,
     .train_every = 4,
-    .collapse = 1,
+    .max_rise = 1,
     .make = density_make,
     .free = density_free,
     .params = density_params,

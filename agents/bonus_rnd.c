@@ -1,17 +1,17 @@
-// Random network distillation (Burda et al. 2018, arXiv:1810.12894): novelty is how badly a net
-// predicts what a fixed random net makes of the state.
+// Random network distillation (Burda et al. 2018, arXiv:1810.12894): the novelty of a state is the
+// mean squared error with which a trained net predicts the outputs of a fixed random net.
 
-#include "agents/bonus_kind.h"
+#include "agents/novelty.h"
 
 #include "nn/mlp.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-// The yardstick's sizes: two hidden layers of 256 and as many features.
+// Both nets: two hidden layers of 256 and as many outputs.
 static const mr_widths hidden = {.n = 2, .width = {256, 256}};
 
-enum { N_FEATURES = 256 };
+enum { N_OUTPUTS = 256 };
 
 typedef struct {
     mr_params *predictor_params, *target_params;
@@ -27,18 +27,18 @@ static void rnd_free(void *self) {
     free(r);
 }
 
-static mr_status make_net(const mr_bonus_setup *setup, const char *name, uint64_t index,
+static mr_status make_net(const mr_novelty_setup *setup, const char *name, uint64_t index,
                           mr_params **params, mr_mlp *net) {
     mr_random random = mr_random_stream(setup->seed, MR_STREAM_BONUS_INIT, index);
     const mr_status status = mr_params_new(params);
     if (status != MR_OK)
         return status;
-    *net = mr_mlp_declare(*params, name, setup->dim, &hidden, N_FEATURES, MR_INIT_FAN_IN);
+    *net = mr_mlp_declare(*params, name, setup->dim, &hidden, N_OUTPUTS, MR_INIT_FAN_IN);
     return mr_params_alloc(*params, &random);
 }
 
-// The target comes from the seed alone, so that no file needs to hold it.
-static mr_status rnd_make(const mr_bonus_setup *setup, void **out) {
+// The parameters of the fixed net come from the seed alone, so that no file needs to hold them.
+static mr_status rnd_make(const mr_novelty_setup *setup, void **out) {
     mr_status status;
     rnd *r = calloc(1, sizeof *r);
     if (!r)
@@ -63,14 +63,15 @@ static mr_node *rnd_build(const void *self, mr_node *u) {
     return mr_row_mean(mr_square(mr_sub(predicted, target)));
 }
 
-const mr_bonus_kind mr_bonus_rnd = {
+const mr_novelty_ops mr_novelty_rnd = {
     .name = "rnd",
     .summary = "random network distillation (Burda et al. 2018)",
     .normalize = "scale",
-    .reach = 5, // the paper's
+    .clip = 5,  // the paper's
     .lr = 1e-4, // the paper's
     .train_every = 4,
-    .collapse = INFINITY, // an error that rises says nothing: only what is not finite is a fault
+    .max_rise =
+        INFINITY, // the error rises with every new place: only what is not finite is a fault
     .make = rnd_make,
     .free = rnd_free,
     .params = rnd_params,

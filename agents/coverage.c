@@ -1,4 +1,4 @@
-// The grid of what has been visited.
+// The grid of visited cells.
 
 #include "agents/coverage.h"
 
@@ -45,7 +45,7 @@ void mr_coverage_visit(mr_coverage *coverage, const double *obs) {
     coverage->visited[cell] = 1;
 }
 
-double mr_coverage_share(const mr_coverage *coverage) {
+double mr_coverage_fraction(const mr_coverage *coverage) {
     return (double)coverage->n_visited / N_CELLS;
 }
 

@@ -1,9 +1,9 @@
-/// An event file: metrics of a run over its steps, as TensorBoard shows them.
+/// An event file: metrics of a run over its steps, for TensorBoard.
 ///
-/// A file is a row of records (TFRecord): the payload's length as eight bytes, little-endian; its
-/// checksum; the payload, an Event as protobuf (events.proto); its checksum. The first event names
-/// the version of the format, "brain.Event:2". The checksums are CRC-32C, rotated right by 15 bits
-/// plus 0xa282ead8.
+/// A file is a sequence of records (TFRecord): the payload's length as eight bytes, little-endian;
+/// its checksum; the payload, an Event as protobuf (events.proto); its checksum. The first event
+/// names the version of the format, "brain.Event:2". The checksums are CRC-32C, rotated right by 15
+/// bits plus 0xa282ead8.
 #pragma once
 
 #include "base/status.h"
@@ -16,11 +16,11 @@ typedef struct {
     double value;
 } mr_scalar;
 
-/// Begins a file in the directory `dir`: events.out.tfevents.SECONDS.HOST. The caller closes it. On
-/// failure there is no file.
+/// Creates a file in the directory `dir`: events.out.tfevents.SECONDS.HOST. The caller closes it.
+/// On failure no file is left.
 mr_status mr_events_create(const char *dir, mr_events **out);
 
-/// Opens the newest event file in `dir` to go on with it; where there is none, begins one. The
+/// Opens the newest event file in `dir` to append to it, or creates one if there is none. The
 /// caller closes it.
 mr_status mr_events_open(const char *dir, mr_events **out);
 
@@ -34,9 +34,9 @@ const char *mr_events_path(const mr_events *events);
 /// and then none of them is in the file.
 mr_status mr_events_add(mr_events *events, size_t step, size_t n, const mr_scalar *scalars);
 
-/// What was added is on the disk now. `*n_bytes`: the size of the file.
+/// Waits until all of it is on the disk. `n_bytes`: out, the size of the file.
 mr_status mr_events_sync(mr_events *events, size_t *n_bytes);
 
-/// Cuts off what was added since the file had this size. A file that is shorter is not the one that
-/// had it (the other one is gone): it begins anew.
+/// Truncates it to this size. A shorter file is not the one that had this size, because that one
+/// was removed: it begins anew.
 mr_status mr_events_cut(mr_events *events, size_t n_bytes);

@@ -1,4 +1,4 @@
-// Choosing parts of an observation.
+// Parsing choices of features.
 
 #include "agents/features.h"
 
@@ -10,7 +10,7 @@
 
 enum { ITEM_SIZE = 128 };
 
-// Whether `name` is `item` or goes on after it with a dot.
+// Whether `name` is `item`, or `item` and a dot and more.
 static bool begins_with(const char *name, const char *item) {
     const size_t length = strlen(item);
     return strncmp(name, item, length) == 0 && (name[length] == '\0' || name[length] == '.');
@@ -31,15 +31,15 @@ static const char *name_at(const void *names, size_t i) {
 static mr_status fail_name(const mr_env_spec *env, const char *where, const char *item) {
     if (!env->obs_names)
         return mr_fail(MR_ERR_USAGE,
-                       "%s: %s has no names for what it observes, so no %s; give "
+                       "%s: the features of %s have no names, so that %s chooses none; give "
                        "numbers from 0 to %zu",
                        where, env->name, item, env->obs_dim - 1);
     const char *nearest = mr_nearest(item, env->obs_dim, name_at, env->obs_names);
     if (nearest)
-        return mr_fail(MR_ERR_USAGE, "%s: %s observes no %s; did you mean %s?", where, env->name,
+        return mr_fail(MR_ERR_USAGE, "%s: %s has no feature %s; did you mean %s?", where, env->name,
                        item, nearest);
     return mr_fail(MR_ERR_USAGE,
-                   "%s: %s observes no %s; its %zu features go from %s to %s "
+                   "%s: %s has no feature %s; its %zu features go from %s to %s "
                    "(`millrace envs %s` lists them)",
                    where, env->name, item, env->obs_dim, env->obs_names[0],
                    env->obs_names[env->obs_dim - 1], env->name);
@@ -67,8 +67,7 @@ static mr_status take_item(const mr_env_spec *env, const char *where, const char
         return take_names(env, item, taken) ? MR_OK : fail_name(env, where, item);
     if (first > last || last >= env->obs_dim)
         return mr_fail(MR_ERR_USAGE,
-                       "%s: %s is not within the features of %s, which are numbered "
-                       "from 0 to %zu",
+                       "%s: %s is out of range, the features of %s are numbered from 0 to %zu",
                        where, item, env->name, env->obs_dim - 1);
     memset(taken + first, 1, last - first + 1);
     return MR_OK;
@@ -81,8 +80,8 @@ static mr_status take_all(const mr_env_spec *env, const char *where, const char 
         const size_t length = strcspn(text, ",");
         if (length == 0 || length >= sizeof item)
             return mr_fail(MR_ERR_USAGE,
-                           "%s must be all, or numbers, ranges as 0-5 and names with "
-                           "commas between, not '%.60s'",
+                           "%s must be all, or numbers, ranges such as 0-5 and names, separated "
+                           "by commas, not '%.60s'",
                            where, text);
         memcpy(item, text, length);
         item[length] = '\0';

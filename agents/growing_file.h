@@ -1,4 +1,4 @@
-/// A file that only grows, a piece at a time: a table of results, a stream of events.
+/// A file that is appended to in whole pieces: the rows of a table, the records of an event file.
 #pragma once
 
 #include "base/status.h"
@@ -7,10 +7,10 @@
 
 typedef struct mr_growing_file mr_growing_file;
 
-/// Makes an empty one; fails with MR_ERR_IO when the path exists. The caller closes it.
+/// Creates an empty file. Fails with MR_ERR_IO if the path exists. The caller closes it.
 mr_status mr_growing_file_create(const char *path, mr_growing_file **out);
 
-/// Opens one of a run that is to go on. Fails with MR_ERR_USAGE when it is not there. The caller
+/// Opens the file of a run that is resumed. Fails with MR_ERR_USAGE if it is missing. The caller
 /// closes it.
 mr_status mr_growing_file_open(const char *path, mr_growing_file **out);
 
@@ -19,19 +19,19 @@ void mr_growing_file_close(mr_growing_file *file);
 
 const char *mr_growing_file_path(const mr_growing_file *file);
 
-/// Bytes in it.
+/// Its size in bytes.
 size_t mr_growing_file_size(const mr_growing_file *file);
 
-/// As long as this file is open, no other process can lock it. False when another one has; file
-/// systems without locks go without.
+/// Locks the file against other processes for as long as it is open. False if another process has
+/// locked it. True without a lock on file systems that have none.
 bool mr_growing_file_lock(const mr_growing_file *file);
 
 /// Adds a piece, in one write: a process killed at any moment leaves all of it or nothing. Fails
 /// with MR_ERR_IO, and then nothing of it is in the file.
 mr_status mr_growing_file_append(mr_growing_file *file, const void *piece, size_t n_bytes);
 
-/// What is in it is on the disk now.
+/// Waits until all of it is on the disk.
 mr_status mr_growing_file_sync(mr_growing_file *file);
 
-/// Cuts off what comes after the first `n_bytes`. Fails with MR_ERR_INPUT when there are fewer.
+/// Truncates it to `n_bytes`. Fails with MR_ERR_INPUT if it is shorter.
 mr_status mr_growing_file_cut(mr_growing_file *file, size_t n_bytes);

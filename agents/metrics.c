@@ -7,7 +7,7 @@
 
 #define AT(field) offsetof(mr_metrics, field)
 
-// What every run has. The agent's own come after n_updates.
+// The metrics of every run. Those of the agent come after n_updates.
 static const mr_metric table[] = {
     {"time/total_timesteps", AT(total_timesteps), false},
     {"time/time_elapsed", AT(time_elapsed), false},

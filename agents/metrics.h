@@ -1,7 +1,7 @@
 /// The metrics of a run, under the names that users of Stable-Baselines3 know.
 ///
-/// One row a metric: the columns of progress.csv, the scalars for TensorBoard and the numbers of a
-/// checkpoint are made from the run's list. A metric that is not known yet is NaN: an empty cell.
+/// The columns of progress.csv, the scalars for TensorBoard and the numbers of a checkpoint are all
+/// made from the run's list of metrics. A metric that has no value yet is NaN: an empty cell.
 #pragma once
 
 #include "agents/agent.h"
@@ -36,12 +36,12 @@ typedef struct {
 typedef struct {
     const char *name;   // "rollout/ep_rew_mean"
     size_t offset;      // of the double in mr_metrics
-    bool of_evaluation; // measured there; a row repeats the latest
+    bool of_evaluation; // measured in evaluations; a row repeats the latest value
 } mr_metric;
 
 enum { MR_MAX_METRICS = 32 + MR_MAX_AGENT_METRICS };
 
-/// Those that the runs of one kind of agent have, in the order of columns.
+/// The metrics of the runs of one kind of agent, in the order of columns.
 typedef struct {
     size_t n;
     mr_metric at[MR_MAX_METRICS];
@@ -52,5 +52,5 @@ void mr_metric_list_of(const mr_agent_ops *agent, mr_metric_list *out);
 /// The one of that name; NULL: there is none.
 const mr_metric *mr_metric_find(const mr_metric_list *list, const char *name);
 
-/// Where its value is.
+/// Its value in `metrics`.
 double *mr_metric_value(const mr_metric *metric, mr_metrics *metrics);

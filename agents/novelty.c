@@ -1,4 +1,4 @@
-// Training a net of novelty, and its guard.
+// Scoring and training of a novelty net, and its return to the last good state.
 
 #include "agents/novelty.h"
 
@@ -12,8 +12,8 @@
 enum { SNAPSHOT_EVERY = 250 }; // training steps
 
 static const double clip_norm = 10;          // of the gradient, as in fits (millrace/fit.h)
-static const double typical_fraction = 0.01; // of a batch in the typical loss
-static const double lr_fall = 0.5;           // factor of the learning rate, after each rollback
+static const double typical_fraction = 0.01; // weight of a batch in the typical loss
+static const double lr_factor = 0.5;         // of the learning rate, at each rollback
 
 /// A graph that gives the novelty of its input's rows.
 typedef struct {
@@ -24,18 +24,18 @@ typedef struct {
 /// The state besides the net. All doubles: a checkpoint has each under its name.
 typedef struct {
     double n_steps;    // of training
-    double adam_steps; // since the last return
+    double adam_steps; // of the optimizer, since the net last returned to its snapshot
     double lr;
-    double typical; // loss
+    double typical; // loss: its running mean
     double n_restarts;
     double good_adam_steps;
 } state;
 
 struct mr_novelty {
-    const mr_bonus_kind *kind;
+    const mr_novelty_ops *ops;
     mr_novelty_options options;
     size_t dim;
-    void *self;         // the kind's
+    void *self;         // the net, as ops knows it
     mr_learner learner; // its snapshot is the last good state
     scorer scorer, trainer;
     mr_real *noise; // [batch_size x dim]
@@ -50,7 +50,7 @@ static mr_status build_scorer(const mr_novelty *v, size_t max_rows, bool trains,
     if (status != MR_OK)
         return status;
     s->u = mr_input(s->graph, v->dim, false);
-    s->novelty = mr_keep(v->kind->build(v->self, s->u));
+    s->novelty = mr_keep(v->ops->build(v->self, s->u));
     return mr_graph_plan(s->graph, trains ? s->novelty : NULL, trains ? 1 : 0, &trained);
 }
 
@@ -60,21 +60,21 @@ static void note_adam(mr_novelty *v) {
     v->state.good_adam_steps = (double)v->learner.good_steps;
 }
 
-mr_status mr_novelty_new(const mr_bonus_kind *kind, const mr_bonus_setup *setup,
+mr_status mr_novelty_new(const mr_novelty_ops *ops, const mr_novelty_setup *setup,
                          const mr_novelty_options *options, mr_novelty **out) {
     mr_status status;
     mr_novelty *v = calloc(1, sizeof *v);
     if (!v)
-        return mr_fail_memory("the bonus");
-    *v = (mr_novelty){
-        .kind = kind, .options = *options, .dim = setup->dim, .state = {.typical = NAN}};
-    MR_TRY(kind->make(setup, &v->self));
-    MR_TRY(mr_learner_init(&v->learner, kind->params(v->self),
-                           options->lr > 0 ? options->lr : kind->lr, MR_LEARNER_SNAPSHOT,
+        return mr_fail_memory("the intrinsic reward");
+    *v =
+        (mr_novelty){.ops = ops, .options = *options, .dim = setup->dim, .state = {.typical = NAN}};
+    MR_TRY(ops->make(setup, &v->self));
+    MR_TRY(mr_learner_init(&v->learner, ops->params(v->self),
+                           options->lr > 0 ? options->lr : ops->lr, MR_LEARNER_SNAPSHOT,
                            options->n_threads));
     v->noise = calloc(options->batch_size * v->dim, sizeof *v->noise);
     if (!v->noise)
-        MR_TRY(mr_fail_memory("the bonus"));
+        MR_TRY(mr_fail_memory("the intrinsic reward"));
     MR_TRY(build_scorer(v, options->max_rows, false, &v->scorer));
     MR_TRY(build_scorer(v, options->batch_size, true, &v->trainer));
     note_adam(v);
@@ -92,12 +92,12 @@ void mr_novelty_free(mr_novelty *v) {
     mr_graph_free(v->trainer.graph);
     mr_learner_release(&v->learner);
     free(v->noise);
-    v->kind->free(v->self);
+    v->ops->free(v->self);
     free(v);
 }
 
 mr_status mr_novelty_start(mr_novelty *v, size_t n, const mr_real *u) {
-    const mr_status status = v->kind->start ? v->kind->start(v->self, n, u) : MR_OK;
+    const mr_status status = v->ops->start ? v->ops->start(v->self, n, u) : MR_OK;
     if (status == MR_OK)
         mr_learner_snapshot(&v->learner);
     return status;
@@ -107,17 +107,17 @@ mr_status mr_novelty_start(mr_novelty *v, size_t n, const mr_real *u) {
 
 static void roll_back(mr_novelty *v) {
     mr_learner_rollback(&v->learner);
-    v->learner.adam.lr *= lr_fall;
+    v->learner.adam.lr *= lr_factor;
     v->state.typical = NAN;
     v->state.n_restarts++;
     note_adam(v);
 }
 
 static void fill(const mr_novelty *v, const scorer *s, size_t n, const mr_real *u) {
-    const mr_real reach = (mr_real)v->kind->reach;
+    const mr_real clip = (mr_real)v->ops->clip;
     mr_real *input = mr_node_value(s->u);
     for (size_t i = 0; i < n * v->dim; i++)
-        input[i] = u[i] > reach ? reach : u[i] < -reach ? -reach : u[i];
+        input[i] = u[i] > clip ? clip : u[i] < -clip ? -clip : u[i];
 }
 
 static bool run_scorer(const mr_novelty *v, size_t n) {
@@ -144,15 +144,15 @@ static void add_noise(mr_novelty *v, uint64_t index) {
     const size_t n = v->options.batch_size * v->dim;
     mr_random random = mr_random_stream(v->options.seed, MR_STREAM_BONUS, index);
     mr_real *input = mr_node_value(v->trainer.u);
-    if (v->kind->noise == 0)
+    if (v->ops->noise == 0)
         return;
     mr_random_fill_normal(&random, n, v->noise);
     for (size_t i = 0; i < n; i++)
-        input[i] += (mr_real)v->kind->noise * v->noise[i];
+        input[i] += (mr_real)v->ops->noise * v->noise[i];
 }
 
-// The last good state's mean novelty on the batch that the trainer holds.
-static double loss_of_good(mr_novelty *v) {
+// The snapshot's mean novelty on the batch that the trainer holds.
+static double loss_of_snapshot(mr_novelty *v) {
     const size_t n = v->options.batch_size;
     mr_input_fill(v->scorer.u, n, mr_node_value(v->trainer.u));
     mr_params_swap(v->learner.params, v->learner.snapshot);
@@ -161,14 +161,14 @@ static double loss_of_good(mr_novelty *v) {
     return mr_node_mean(v->scorer.novelty, n);
 }
 
-// States of another kind raise the loss too; then the last good state fares no better, and the net
-// must learn them. That state is asked only where the loss is far from usual.
+// States of a new kind raise the loss as well; then the snapshot's loss on them is as high, and the
+// net must learn them. The snapshot's loss is computed only if this one is far from typical.
 static bool has_collapsed(mr_novelty *v, double loss) {
-    const double much = v->kind->collapse * (double)v->dim;
-    if (!(loss > v->state.typical + much))
+    const double max_rise = v->ops->max_rise * (double)v->dim;
+    if (!(loss > v->state.typical + max_rise))
         return false;
     v->state.typical = loss;
-    return loss > loss_of_good(v) + much;
+    return loss > loss_of_snapshot(v) + max_rise;
 }
 
 void mr_novelty_train(mr_novelty *v, const mr_real *u, uint64_t index) {
@@ -200,8 +200,8 @@ mr_params *mr_novelty_params(const mr_novelty *v) {
     return v->learner.params;
 }
 
-mr_density *mr_novelty_density(const mr_novelty *v) {
-    return v->kind->density ? v->kind->density(v->self) : NULL;
+mr_density *mr_novelty_get_density(const mr_novelty *v) {
+    return v->ops->density ? v->ops->density(v->self) : NULL;
 }
 
 // ---- Files

@@ -1,4 +1,4 @@
-// What Stable-Baselines3 and CleanRL call their settings of SAC and TD3, and what those are here.
+// The names of Stable-Baselines3's and CleanRL's settings of SAC and TD3, and ours for them.
 
 #include "agents/peer_names.h"
 
@@ -14,7 +14,7 @@ enum { MAX_OURS = 2 };
 typedef struct {
     const char *name, *peer;
     const char *ours[MAX_OURS]; // names of settings
-    const char *note;           // what more is to be known, or why there is none; NULL: nothing
+    const char *note;           // more about it, or why we have no such setting; NULL: nothing
 } peer_name;
 
 static const peer_name table[] = {

@@ -1,21 +1,21 @@
-/// Settings as other programs call them, for messages about unknown names.
+/// The names of settings in Stable-Baselines3 and CleanRL, for messages about unknown names.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/// Writes what is to be used here in the place of a setting of Stable-Baselines3 or CleanRL, as in
-/// "Stable-Baselines3's total_timesteps is steps here", into `text`, at most `size` bytes with the
-/// final zero.
+/// Explains the name of a setting of theirs in a sentence such as "Stable-Baselines3's
+/// total_timesteps is steps here".
 ///
 ///   name        with `_` or `-`
-///   as_options  ours are written as options: --steps
+///   as_options  whether our settings are written as options: --steps
+///   text        out, at most `size` bytes with the final zero
 ///
-/// False, and nothing is written, if it is none of theirs.
+/// False, and nothing is written, if neither program has a setting of that name.
 bool mr_peer_name_explain(const char *name, bool as_options, char *text, size_t size);
 
-/// The table: its rows, and the names of settings that row `i` gives for the other's; NULL: none
-/// (more).
+/// The rows of the table: their name of row `i`, and the `k`th of our names for it; NULL: there are
+/// no more.
 size_t mr_peer_name_count(void);
 const char *mr_peer_name_at(size_t i);
 const char *mr_peer_name_ours(size_t i, size_t k);

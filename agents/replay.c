@@ -1,4 +1,4 @@
-// The replay: rings of slots, one for each environment.
+// The replay buffer: a ring of slots for each environment.
 
 #include "agents/replay.h"
 
@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// What a slot holds beside its observation.
+/// What follows the observation of a slot. Checkpoints hold these numbers.
 enum {
-    EMPTY = 0, // nothing that can be drawn: never used, or the present observation, or an episode's
-               // last
-    STEP = 1,  // a transition to the next slot
-    TERMINATED = 2, // a transition after which nothing follows
+    EMPTY = 0,      // no step: an unused slot, the present observation, or the last of an episode
+    STEP = 1,       // a step to the observation of the next slot
+    TERMINATED = 2, // the same, and a termination
 };
 
 /// The slots of one environment.
@@ -35,7 +34,7 @@ struct mr_replay {
     unsigned char *kind; // [n_rings * ring_size]
 };
 
-enum { MIN_RING = 3 }; // a transition, the present observation, and room between them
+enum { MIN_RING = 3 }; // a step, the observation after it, and the present one of the next episode
 
 mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t act_dim,
                         mr_replay **out) {
@@ -45,7 +44,7 @@ mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t a
     const size_t n = ring_size * n_envs;
     mr_replay *replay = calloc(1, sizeof *replay);
     if (!replay)
-        return mr_fail_memory("the replay");
+        return mr_fail_memory("the replay buffer");
     *replay = (mr_replay){.obs_dim = obs_dim,
                           .act_dim = act_dim,
                           .n_rings = n_envs,
@@ -61,7 +60,7 @@ mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t a
         mr_replay_free(replay);
         return mr_fail(
             MR_ERR_MEMORY,
-            "out of memory for a replay of %zu transitions; ask for a smaller buffer_size",
+            "out of memory for a replay buffer of %zu transitions; ask for a smaller buffer_size",
             capacity);
     }
     for (size_t i = 0; i < n_envs; i++)
@@ -90,7 +89,7 @@ static size_t head_slot(const mr_replay *replay, const ring *r) {
     return r->first + (size_t)replay->head[r - replay->ring];
 }
 
-// Makes the head's next slot the head; what it held is gone.
+// Makes the slot after the head the head, and drops the oldest step, which it may hold.
 static void advance(mr_replay *replay, const ring *r) {
     const size_t head = (head_slot(replay, r) - r->first + 1) % replay->ring_size;
     const size_t slot = r->first + head;
@@ -135,7 +134,7 @@ size_t mr_replay_size(const mr_replay *replay) {
     return replay->n_transitions;
 }
 
-// By rejection: few slots hold no transition (one an episode, and the present ones).
+// Draws slots until one holds a step: few do not (one for each episode, and the present ones).
 static size_t draw_slot(const mr_replay *replay, mr_random *random) {
     for (;;) {
         const size_t i = mr_random_below(random, replay->n_used * replay->n_rings);
@@ -191,7 +190,7 @@ void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size
 
 // ---- Files
 
-/// The arrays of a ring, as files hold them.
+/// An array of a ring, as a checkpoint holds it.
 typedef struct {
     const char *name;
     mr_dtype dtype;
@@ -260,16 +259,16 @@ done:
     return status;
 }
 
-static bool is_sound(const mr_replay *replay, const ring *r) {
+static bool is_valid(const mr_replay *replay, const ring *r) {
     const int64_t head = replay->head[r - replay->ring];
-    bool sound = head >= 0 && (size_t)head < replay->n_used;
-    sound = sound && replay->kind[head_slot(replay, r)] == EMPTY;
+    bool valid = head >= 0 && (size_t)head < replay->n_used;
+    valid = valid && replay->kind[head_slot(replay, r)] == EMPTY;
     for (size_t i = 0; i < replay->n_used; i++)
-        sound = sound && replay->kind[r->first + i] <= TERMINATED;
-    return sound;
+        valid = valid && replay->kind[r->first + i] <= TERMINATED;
+    return valid;
 }
 
-// How many slots of each ring a file holds.
+// The number of slots of each ring in a file.
 static size_t find_n_used(const mr_tensors *file) {
     mr_tensor found;
     return mr_tensors_find(file, "replay.0.kind", &found) && found.n_dims == 1 ? found.shape[0] : 0;
@@ -293,7 +292,7 @@ mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file) {
     for (size_t env = 0; env < replay->n_rings; env++) {
         ring *r = &replay->ring[env];
         MR_TRY(read_ring(replay, env, file));
-        if (!is_sound(replay, r))
+        if (!is_valid(replay, r))
             return fail_damaged(file);
         r->begun = true;
         for (size_t i = 0; i < replay->n_used; i++)

@@ -1,11 +1,12 @@
 /// The replay buffer: the transitions that an agent has seen, each observation stored once.
 ///
-/// A transition's next observation is the observation of the slot after it. So every environment
-/// has a ring of its own, in the order of its steps, and an episode takes one slot more than it has
-/// steps, for its last observation. 1,000,000 slots of HalfCheetah-v5 (17 observations, 6 actions)
-/// take 97 MB.
+/// Every environment has a ring of slots of its own, in the order of its steps. A slot holds an
+/// observation and the action and reward that followed it; the next observation is that of the next
+/// slot. An episode takes one slot more than it has steps, for its last observation. 1,000,000
+/// slots of HalfCheetah-v5 (17 observations, 6 actions) take 97 MB.
 ///
-/// Truncated episodes are bootstrapped from their last observation; terminated ones are not.
+/// Values are bootstrapped from the last observation of a truncated episode, and not from that of a
+/// terminated one.
 #pragma once
 
 #include "base/random.h"
@@ -16,8 +17,8 @@
 
 typedef struct mr_replay mr_replay;
 
-/// A replay of `capacity` slots, shared out evenly over `n_envs` environments (at least 3 for
-/// each). The caller frees it. The memory is taken from the system as it fills.
+/// A replay buffer of `capacity` slots, the same number for each of `n_envs` environments (at least
+/// 3). The caller frees it. The system provides the memory as the slots fill.
 mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t act_dim,
                         mr_replay **out);
 void mr_replay_free(mr_replay *replay);
@@ -25,15 +26,15 @@ void mr_replay_free(mr_replay *replay);
 /// Begins an episode of environment `env` with its first observation [obs_dim].
 void mr_replay_begin(mr_replay *replay, size_t env, const double *obs);
 
-/// What a step of the environment gave.
+/// A step of an environment, from its present observation.
 typedef struct {
     const mr_real *act; // [act_dim] the action in (-1, 1)
     double reward;
     const double *next_obs; // [obs_dim]
-    bool terminated;        // truncation needs no mark: it is bootstrapped through
+    bool terminated;        // a truncation is known by the mr_replay_begin that follows
 } mr_transition;
 
-/// Adds a step of environment `env`. After one that ends the episode, mr_replay_begin comes next.
+/// Adds a step of environment `env`. mr_replay_begin comes next if the step ended the episode.
 void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *transition);
 
 /// Transitions that can be drawn.
@@ -57,10 +58,10 @@ typedef struct {
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
                       double gamma, mr_transitions *out);
 
-/// Adds the filled slots to a file, as "replay.ENV.obs" [n x obs_dim] and so on. Begun in every
-/// environment. The data is borrowed until the file is written.
+/// Adds the filled slots to a checkpoint, as "replay.ENV.obs" [n x obs_dim] and so on. Every
+/// environment has begun an episode. The data is borrowed until the file is written.
 mr_status mr_replay_write(const mr_replay *replay, mr_tensors_writer *writer);
 
-/// Reads the same back into a new replay of the same sizes. Fails with MR_ERR_INPUT where it does
-/// not fit; the replay is then partly overwritten.
+/// Reads them back into a replay buffer of the same sizes. Fails with MR_ERR_INPUT if they are
+/// missing or invalid; the replay buffer is then partly overwritten.
 mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file);

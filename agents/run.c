@@ -32,7 +32,7 @@ struct mr_run {
     mr_events *events;
 };
 
-// Where a row is put together. The text is freed by row_append.
+// A row of a table while it is composed. row_append frees the text.
 typedef struct {
     FILE *stream;
     char *text;
@@ -47,7 +47,7 @@ static mr_status row_begin(row *r) {
 
 enum { N_DIGITS = 10, NUMBER_SIZE = 32 };
 
-// Nothing where it is NaN.
+// An empty cell if it is NaN.
 static void row_number(row *r, double number) {
     char text[NUMBER_SIZE] = "";
     if (!isnan(number))
@@ -66,7 +66,7 @@ static mr_status row_append(row *r, mr_growing_file *table) {
     return status;
 }
 
-// What cannot be drawn must not stand in the table either.
+// If the events can't be written, the table's row is taken back.
 static mr_status row_append_with(row *r, mr_growing_file *table, mr_run *run, size_t step,
                                  size_t n_scalars, const mr_scalar *scalars) {
     const size_t size = mr_growing_file_size(table);
@@ -79,7 +79,7 @@ static mr_status row_append_with(row *r, mr_growing_file *table, mr_run *run, si
     return status;
 }
 
-// As long as this file is open, nobody else trains here.
+// Keeps other processes from training in this directory, for as long as the table is open.
 static mr_status lock(const mr_run *run) {
     if (!mr_growing_file_lock(run->progress))
         return mr_fail(MR_ERR_USAGE, "another process trains in %s; wait for it or stop it",
@@ -258,7 +258,7 @@ static double value_of(const mr_metric *metric, const mr_metrics *metrics) {
     return *(const double *)(const void *)((const char *)metrics + metric->offset);
 }
 
-// A row repeats the latest evaluation's metrics; they are drawn once, where they were measured.
+// A row repeats the metrics of the latest evaluation; the events have them once, at its step.
 static size_t scalars_of(const mr_metric_list *list, const mr_metrics *metrics,
                          mr_scalar *scalars) {
     size_t n = 0;

@@ -1,4 +1,4 @@
-// The files that a run depends on: what it keeps of them, and finding them again.
+// The files that a run depends on: keeping copies and hashes of them, and finding them again.
 
 #include "agents/run_files.h"
 
@@ -19,9 +19,9 @@
 #include "base/path.h"
 
 static const char list_name[] = "files.json", format_name[] = "millrace.files";
-static const char root_name[] = "from-root"; // folder of copies of what is named from the root
+static const char root_name[] = "from-root"; // folder of copies of files with absolute paths
 
-enum { HASH_SIZE = 2 * crypto_hash_sha256_BYTES + 1, MOST_NAMED = 3, NAMES_SIZE = 512 };
+enum { HASH_SIZE = 2 * crypto_hash_sha256_BYTES + 1, MAX_NAMED = 3, NAMES_SIZE = 512 };
 
 static const char *const words[] = {
     [MR_CHANGED_REFUSE] = "refuse", [MR_CHANGED_ACCEPT] = "accept", [MR_CHANGED_COPY] = "copy"};
@@ -75,19 +75,19 @@ done:
     return status;
 }
 
-// How many folders above the model's the parts reach.
+// The number of folders above the model's that its parts reach up to.
 static size_t levels_above(const mr_paths *parts) {
-    size_t most = 0;
+    size_t max = 0;
     for (size_t i = 0; i < parts->n; i++) {
         size_t n = 0;
         while (strncmp(parts->path[i] + 3 * n, "../", 3) == 0)
             n++;
-        most = n > most ? n : most;
+        max = n > max ? n : max;
     }
-    return most;
+    return max;
 }
 
-// The end of an absolute path: its name and so many folders above it.
+// The end of an absolute path: the file's name and `n_folders` folders above it.
 static const char *tail_of(const char *path, size_t n_folders) {
     const char *at = path + strlen(path);
     for (size_t n = 0; at > path + 1; at--)
@@ -96,8 +96,7 @@ static const char *tail_of(const char *path, size_t n_folders) {
     return at;
 }
 
-// Where the copy of a part goes, from the run's directory on; to be freed. NULL: there is no
-// memory.
+// The path of a part's copy, relative to the run's directory; to be freed. NULL: out of memory.
 static char *place_of_part(const char *folder, const char *copy, const char *path) {
     char *place = NULL;
     if (path[0] == '/')
@@ -108,9 +107,9 @@ static char *place_of_part(const char *folder, const char *copy, const char *pat
     return place;
 }
 
-// Keeps the part `path` of the model whose copy is dir/copy, `folder` being where copies go. One
-// that is named from the root is taken from there by the model's copy too: its own is there to be
-// brought back.
+// Keeps the part `path` of the model whose copy is dir/copy; `folder` is that of all copies. MuJoCo
+// reads a part with an absolute path from there for the model's copy too, so that the part's own
+// copy is only of use if somebody brings it back.
 static mr_status keep_part(const char *dir, const char *folder, const char *model, const char *copy,
                            const char *path, json_t *list) {
     mr_status status;
@@ -132,7 +131,7 @@ done:
     return status;
 }
 
-// Keeps the file at `path` with its parts in the folder dir/folder, and notes it as `key`.
+// Keeps the file at `path` with its parts in the folder dir/folder, and lists it as `key`.
 static mr_status keep_whole(const char *dir, const char *folder, const char *key, const char *given,
                             const char *path, const mr_paths *parts, json_t *object) {
     mr_status status;
@@ -287,7 +286,7 @@ __attribute__((format(printf, 2, 3))) static void add_note(finder *f, const char
 
 static void name_differing(finder *f, const char *path, bool is_missing) {
     const size_t length = strlen(f->differing);
-    if (f->n_differing++ < MOST_NAMED)
+    if (f->n_differing++ < MAX_NAMED)
         snprintf(f->differing + length, sizeof f->differing - length, "%s%.150s %s",
                  length > 0 ? ", " : "", path, is_missing ? "is missing" : "has changed");
 }
@@ -302,8 +301,8 @@ static bool is_same(const char *path, const char *hash) {
     return strcmp(now, hash) == 0;
 }
 
-// Compares the file at `path` and its parts with what they were. What differs is named in `f`;
-// NULL: nowhere.
+// Compares the file at `path` and its parts with their hashes. Files that differ are named in `f`,
+// if it is not NULL.
 static mr_status compare(const kept_file *file, const char *path, finder *f, bool *is_whole) {
     size_t i;
     const json_t *part;
@@ -348,15 +347,15 @@ static mr_status use_copy(const finder *f, const kept_file *file, char **out) {
     MR_TRY(path != NULL ? MR_OK : fail_memory());
     MR_TRY(compare(file, path, &of_copy, &is_whole));
     if (!is_whole) {
-        status =
-            mr_fail(MR_ERR_INPUT,
-                    "%.200s, tried here and as %.300s, is not what the run began with, and the "
-                    "run's own copy, %.300s, isn't whole either (%s); bring one of them back%s%s",
-                    file->given, file->found, path, of_copy.differing,
-                    names_from_root(file) ? "; of files that are named from the root, copies are "
-                                            "in the run's model/"
-                                          : "",
-                    names_from_root(file) ? root_name : "");
+        status = mr_fail(
+            MR_ERR_INPUT,
+            "%.200s, looked for here and at %.300s, is not the file that the run began "
+            "with, and the run's own copy, %.300s, has changed too (%s); bring one of them "
+            "back%s%s",
+            file->given, file->found, path, of_copy.differing,
+            names_from_root(file) ? "; copies of files with absolute paths are in the run's model/"
+                                  : "",
+            names_from_root(file) ? root_name : "");
         goto done;
     }
     *out = path;
@@ -366,8 +365,8 @@ done:
     return status;
 }
 
-// Looks for a file as it was: where it was given, where it was found. `*seen`: where it is, changed
-// or not; NULL: nowhere.
+// Looks for a file at the given and at the former absolute path. `*same`: the path where it is
+// unchanged; `*seen`: the first path where it is, changed or not; NULL: none.
 static mr_status look_for(const kept_file *file, const char **same, const char **seen) {
     const char *const places[] = {file->given, file->found};
     for (size_t i = 0; i < MR_COUNT(places) && *same == NULL; i++) {
@@ -383,25 +382,25 @@ static mr_status look_for(const kept_file *file, const char **same, const char *
     return MR_OK;
 }
 
-// Where a file of the list is to be taken from; `*out` to be freed.
+// The path that a file of the list is taken from; `*out` to be freed.
 static mr_status find_file(finder *f, const kept_file *file, char **out) {
     mr_status status;
     const char *same = NULL, *seen = NULL;
     bool is_whole;
     MR_TRY(look_for(file, &same, &seen));
     if (same == file->found && strcmp(same, file->given) != 0 && mr_file_is_there(file->given))
-        add_note(f, "%s here is another file, the run's is taken, %s", file->given, same);
+        add_note(f, "%s is another file here, so the run's own is used, %s", file->given, same);
     else if (same == file->found && strcmp(same, file->given) != 0)
-        add_note(f, "%s is not here, it is taken from %s", file->given, same);
+        add_note(f, "%s is missing here, so %s is used", file->given, same);
     if (same == NULL && seen != NULL)
         MR_TRY(compare(file, seen, f, &is_whole));
     if (same == NULL && (seen == NULL || f->changed == MR_CHANGED_COPY)) {
         MR_TRY(use_copy(f, file, out));
         if (seen == NULL)
-            add_note(f, "%s is neither here nor at %s, the run's own copy is used, %s", file->given,
-                     file->found, *out);
+            add_note(f, "%s is neither here nor at %s, so the run's own copy is used, %s",
+                     file->given, file->found, *out);
         else
-            add_note(f, "%s has changed, the run's own copy is used, %s", file->given, *out);
+            add_note(f, "%s has changed, so the run's own copy is used, %s", file->given, *out);
         goto done;
     }
     *out = strdup(same != NULL ? same : seen);
@@ -464,11 +463,11 @@ static void find_key(finder *f, const json_t *object, const char *key, char *pat
         mr_file_is_there(path) || !mr_file_is_there(found))
         return;
     copy_text(path, found);
-    add_note(f, "%s is not here, it is taken from %s", given, found);
+    add_note(f, "%s is missing here, so %s is used", given, found);
 }
 
 static mr_status fail_changed(const finder *f) {
-    const size_t n_more = f->n_differing > MOST_NAMED ? f->n_differing - MOST_NAMED : 0;
+    const size_t n_more = f->n_differing > MAX_NAMED ? f->n_differing - MAX_NAMED : 0;
     char more[32] = "";
     if (n_more > 0)
         snprintf(more, sizeof more, " and %zu more", n_more);
@@ -492,7 +491,7 @@ static mr_status find_all(finder *f, const json_t *object) {
         return fail_changed(f);
     f->place->is_changed = f->n_differing > 0 && f->changed == MR_CHANGED_ACCEPT;
     if (f->place->is_changed)
-        add_note(f, "%s, and is taken as it is now", f->differing);
+        add_note(f, "%s, and is used as it is now", f->differing);
 done:
     return status;
 }

@@ -1,62 +1,62 @@
-/// The files that a run depends on besides its own: the model of its task with all that it refers
-/// to, the description of the task, key files.
+/// Files of others that a run depends on: the model of its task with all files that it refers to,
+/// the task file, key files.
 ///
-/// A run keeps their names as they were given and as they were found (from the root), the SHA-256
-/// and a copy of each but the keys:
+/// A run keeps the path of each as it was given and as an absolute path, its SHA-256 and, except
+/// for keys, a copy:
 ///
-///     files.json   names and hashes
-///     model/       the model and its parts, in folders as they were
-///     task/        the description of the task
+///     files.json   paths and hashes
+///     model/       the model and the files that it refers to, in the same relative folders
+///     task/        the task file
 ///
-/// Runs of built-in tasks have nothing of it; those of version 0.1 neither, and go on without.
+/// Runs of built-in tasks have none of these; neither have those of version 0.1, which are resumed
+/// without.
 #pragma once
 
 #include "agents/settings.h"
 
 enum { MR_MAX_PLACE = 2 * MR_MAX_TEXT };
 
-/// What is done where a file is no more what it was.
+/// How a resumed run treats files that have changed since it began.
 typedef enum {
     MR_CHANGED_REFUSE,
-    MR_CHANGED_ACCEPT, // it is used as it is now
+    MR_CHANGED_ACCEPT, // the changed files are used
     MR_CHANGED_COPY,   // the run's own copies are used
 } mr_changed_files;
 
-/// The words for it, as metavar and default of a setting, and what one of them means.
+/// The choices of the setting, and the meaning of one of them.
 #define MR_CHANGED_WORDS "refuse|accept|copy"
 mr_changed_files mr_changed_files_of(const char *word);
 
-/// Where the files are: names and options to open the environment with.
+/// The paths of the files: names and options to open the environment with.
 typedef struct {
     char env[MR_MAX_PLACE], env_set[MR_MAX_PLACE], task[MR_MAX_PLACE];
     char server_key[MR_MAX_PLACE], secret_key[MR_MAX_PLACE];
-    char note[MR_MAX_TEXT]; // what users should know of it, in one line; "": nothing
-    bool is_changed;        // something is no more what it was, and was accepted
-    double changed_at;      // the step at which that was last so; 0: never
+    char note[MR_MAX_TEXT]; // for the user, in one line; "": none
+    bool is_changed;        // a file has changed, and the change was accepted
+    double changed_at;      // step of the run when that last happened; 0: never
 } mr_run_place;
 
-/// The names as they were given.
+/// The paths as they were given.
 void mr_run_place_of(const char *env, const char *env_set, const char *task, const char *server_key,
                      const char *secret_key, mr_run_place *out);
 
-/// Replaces names in `place`, which are as they were given, by those under which the files of the
-/// run in `dir` are found: as given, else where they were, else the run's copy. One that nobody
-/// gave is not looked for. Only names that the run has kept are replaced: another model or task is
-/// the user's wish.
+/// Replaces the paths in `place`, which are as they were given, by those where the files of the run
+/// in `dir` are found: the given path, else the former absolute path, else the run's copy. Empty
+/// paths stay empty. A path that is not the run's own stays as it is: the user has chosen another
+/// model or task.
 ///
-/// Fails with MR_ERR_USAGE, naming what differs, where a file has changed, unless `changed` says
-/// otherwise.
+/// Fails with MR_ERR_USAGE, naming what differs, if a file has changed, unless `changed` allows it.
 mr_status mr_run_files_find(const char *dir, mr_changed_files changed, mr_run_place *place);
 
-/// Keeps names, hashes and copies of what a run uses.
+/// Writes files.json and the copies of a run.
 ///
-///   given  the names as they are in the settings
-///   place  where the files are
-///   step   at which they became others than before; 0: they are those that the run begins with
+///   given  the paths as in the settings
+///   place  the paths where the files are
+///   step   of the run when the files changed; 0: the run begins with them
 ///
-/// What was kept before stays in use until the new is complete.
+/// The previous files.json stays valid until the new one is complete.
 mr_status mr_run_files_keep(const char *dir, const mr_settings *given, const mr_run_place *place,
                             double step);
 
-/// Removes what mr_run_files_keep has made in a run that comes to nothing.
+/// Removes what mr_run_files_keep has written, after a run could not begin.
 void mr_run_files_remove(const char *dir);

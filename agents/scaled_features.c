@@ -1,4 +1,4 @@
-// The features that novelty is measured in.
+// Standardising the features of visited states.
 
 #include "agents/scaled_features.h"
 
@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double least_spread = 1e-7; // of a feature, beside its mean: float32's resolution
+// A feature has varied if its deviation is above this fraction of its mean: float32's resolution.
+static const double min_relative_std = 1e-7;
 
-/// A feature over all states visited (Welford 1962). All doubles: a file holds them as one array.
+/// A feature over all visited states (Welford 1962). All doubles: a checkpoint holds them as one
+/// array.
 typedef struct {
     double mean, squares; // sum of squared distances from the mean
     double low, high;
@@ -20,10 +22,10 @@ struct mr_scaled_features {
     mr_features chosen;
     double n_states;
     moments *moments;      // [chosen.n]
-    unsigned char *kept;   // [chosen.n] whether it is standardised
-    size_t dim;            // how many are
-    size_t *column;        // [chosen.n] of the kept ones, in the observation
-    double *shift, *scale; // [chosen.n] of the kept ones
+    unsigned char *kept;   // [chosen.n] not 0: it is standardised, as the next four say
+    size_t dim;            // number of these
+    size_t *column;        // [dim] in the observation
+    double *shift, *scale; // [dim] mean and deviation
     char *note;
 };
 
@@ -35,7 +37,7 @@ static mr_status allocate(mr_scaled_features *f) {
     f->shift = calloc(n, sizeof *f->shift);
     f->scale = calloc(n, sizeof *f->scale);
     const bool whole = f->moments && f->kept && f->column && f->shift && f->scale;
-    return whole ? MR_OK : mr_fail_memory("the features of novelty");
+    return whole ? MR_OK : mr_fail_memory("the features of the intrinsic reward");
 }
 
 mr_status mr_scaled_features_new(const char *chosen, const mr_env_spec *env,
@@ -43,7 +45,7 @@ mr_status mr_scaled_features_new(const char *chosen, const mr_env_spec *env,
     mr_status status;
     mr_scaled_features *f = calloc(1, sizeof *f);
     if (!f)
-        return mr_fail_memory("the features of novelty");
+        return mr_fail_memory("the features of the intrinsic reward");
     f->env = env;
     MR_TRY(mr_features_parse(chosen, env, "bonus_features", &f->chosen));
     MR_TRY(allocate(f));
@@ -94,7 +96,7 @@ static void refresh(mr_scaled_features *f) {
     }
 }
 
-// ---- Which vary
+// ---- Features that vary
 
 static void print_feature(FILE *text, const mr_scaled_features *f, size_t j) {
     const size_t i = f->chosen.index[j];
@@ -112,7 +114,9 @@ static mr_status note_dropped(mr_scaled_features *f) {
     for (size_t j = 0; j < f->chosen.n; j++) {
         if (f->kept[j])
             continue;
-        fputs(n++ > 0 ? ", " : "novelty leaves out what has not varied so far: ", text);
+        fputs(n++ > 0 ? ", "
+                      : "the intrinsic reward leaves out features that have not varied so far: ",
+              text);
         print_feature(text, f, j);
     }
     return fclose(text) == 0 ? MR_OK : mr_fail_memory("a note");
@@ -120,12 +124,12 @@ static mr_status note_dropped(mr_scaled_features *f) {
 
 mr_status mr_scaled_features_settle(mr_scaled_features *f) {
     for (size_t j = 0; j < f->chosen.n; j++)
-        f->kept[j] = deviation(f, j) > least_spread * fabs(f->moments[j].mean);
+        f->kept[j] = deviation(f, j) > min_relative_std * fabs(f->moments[j].mean);
     refresh(f);
     if (f->dim == 0)
         return mr_fail(MR_ERR_INPUT,
-                       "bonus_features: none of the %zu features of %s that novelty is measured in "
-                       "has varied in %.0f steps; choose others",
+                       "bonus_features: none of the %zu chosen features of %s has varied in %.0f "
+                       "steps; choose others",
                        f->chosen.n, f->env->name, f->n_states);
     return f->dim < f->chosen.n ? note_dropped(f) : MR_OK;
 }

@@ -1,4 +1,4 @@
-// The table of settings, and their text forms.
+// The table of settings, and the text forms of their values.
 
 #include "agents/settings.h"
 
@@ -24,17 +24,15 @@ static const double max_exact = 0x1p53; // up to here every whole number is a do
 
 #define AT(field) offsetof(mr_settings, field)
 
-// What every run has. The learning defaults are the published settings of SAC on MuJoCo tasks
-// (Haarnoja et al. 2018, arXiv:1812.05905, table 1), with the learning rates and the start of
-// CleanRL's.
+// Settings of every run. Their defaults are those of SAC on MuJoCo tasks (Haarnoja et al. 2018,
+// arXiv:1812.05905, table 1), with CleanRL's learning rates and learning_starts.
 static const mr_setting common[] = {
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
      "task to train on; may be given as an argument instead", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
-     "option of the task (`millrace envs ENV` lists them); given again, it adds another", false},
+     "option of the task (`millrace envs ENV` lists them); may be given several times", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
-     "description (.yaml or .so) of the task of a model of your own, ENV being mjcf:FILE.xml",
-     false},
+     "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", false},
     {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
      "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
      "each has options of its own",
@@ -44,18 +42,18 @@ static const mr_setting common[] = {
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "seed of all random numbers; the same seed gives the same run", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
-     "threads to compute with; 0: one a core, at most 4", false},
+     "threads; 0: one for each core, at most 4", false},
     {"num_envs", MR_SETTING_COUNT, AT(num_envs), "0", 0, 4096, "N",
-     "copies of the task that are stepped side by side; 0: one, or all that are served at zmq:",
+     "copies of the task that are stepped together; 0: one, or all that a server (zmq:) has",
      false},
     {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 65536, "N",
-     "transitions in an update", false},
+     "transitions in the batch of an update", false},
     {"buffer_size", MR_SETTING_COUNT, AT(buffer_size), "1000000", 1, 1e9, "N",
      "transitions that the replay buffer holds", false},
     {"learning_starts", MR_SETTING_COUNT, AT(learning_starts), "5000", 0, 1e9, "N",
-     "steps with uniformly random actions before the first update", false},
+     "environment steps with uniformly random actions before the first update", false},
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
-     "widths of the hidden layers of actor and critics", false},
+     "widths of the hidden layers of the actor and of the critics", false},
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
@@ -72,53 +70,51 @@ static const mr_setting common[] = {
     {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
      "flow of the density, with options as in policy", false},
     {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.3", 0, 1e6, "X",
-     "intrinsic reward of a novelty of one standard deviation", false},
+     "beta at the first step: weight of the intrinsic reward", false},
     {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "exponential", 0, 0,
      "none|linear|exponential",
-     "schedule of the intrinsic reward: linear, to 0 at the last step; exponential, by (1 - "
-     "rate)^step",
-     false},
+     "decay of beta: linear, to 0 at the last step; exponential, by (1 - rate)^step", false},
     {"bonus_decay_rate", MR_SETTING_AUTO, AT(bonus_decay_rate), "auto", 0, 1, "auto|X",
-     "rate of the exponential decay; auto: to a thousandth at the last step", false},
+     "rate of the exponential decay; auto: beta is a thousandth at the last step", false},
     {"bonus_features", MR_SETTING_TEXT, AT(bonus_features), "all", 0, 0, "NAME|N|N-N,...",
-     "features of the observation whose novelty counts: all, or their names and numbers", false},
+     "features of the observation that the novelty is about: all, or names and numbers", false},
     {"bonus_normalize", MR_SETTING_CHOICE, AT(bonus_normalize), "auto", 0, 0,
      "auto|standard|scale|none",
-     "standard: (novelty - mean) / std; scale: novelty / std; none: the novelty; auto: standard "
-     "for density, scale for rnd",
+     "intrinsic reward: standard: (novelty - mean) / std; scale: novelty / std; none: novelty; "
+     "auto: standard for density, scale for rnd",
      false},
     {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "separate", 0, 0, "shared|separate",
-     "shared: the intrinsic reward is added to the task's; separate: it has critics of its own, "
-     "and those of the task value the task alone",
+     "shared: the intrinsic reward is added to the task's reward; separate: it has critics of its "
+     "own",
      false},
     {"bonus_critic_hidden", MR_SETTING_WIDTHS, AT(bonus_critic_hidden), "128,128", 0, 0, "N,N,...",
-     "widths of the hidden layers of separate critics of the intrinsic reward", false},
+     "widths of the hidden layers of the critics of the intrinsic reward (separate)", false},
     {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
      "episodes in an evaluation", false},
     {"eval_max_steps", MR_SETTING_COUNT, AT(eval_max_steps), "0", 0, 1e12, "N",
-     "steps after which an evaluation's episode is cut off; 0: the task's time limit; without one, "
-     "the longest episode that has ended in training, but at least 1000",
+     "steps after which an episode of an evaluation is cut off; 0: the largest of the task's time "
+     "limit, the longest episode that has ended in training, and 1000",
      false},
     {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "10000", 0, 1e12, "N",
-     "steps between checkpoints, which --resume goes on from; 0: only at the beginning, at the end "
-     "and on Ctrl-C",
+     "steps between checkpoints, from which --resume continues; 0: only at the beginning, at the "
+     "end and on Ctrl-C",
      false},
     {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
-     "seconds to wait for the reply of a server (zmq:), before it is asked again", false},
+     "seconds to wait for a server's reply (zmq:) before the request is sent again", false},
     {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
-     "times that a server is asked again, before training stops", false},
+     "times that a request is sent again before training stops", false},
     {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
-     "encrypt what goes to servers that have this public key, with...", false},
+     "public key of the servers (zmq:), which turns encryption on, with...", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
-     "...this secret key of your own (`millrace keygen` makes a pair)", false},
+     "...your own secret key (`millrace keygen` makes a pair)", false},
     {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
-     "of --resume, where model or task are no more what the run began with: refuse; accept them as "
-     "they are; go on with the run's own copy",
+     "for --resume, if files of the model or task have changed since the run began: refuse; accept "
+     "them; or use the run's own copy",
      true},
     {"out", MR_SETTING_OUT_DIR, AT(out), "", 0, 0, "DIR",
-     "directory for the results, to be made; default: runs/ENV-POLICY-sSEED-DATE", true},
+     "new directory for the results; default: runs/ENV-POLICY-sSEED-DATE", true},
 };
 
 // Names of earlier versions, which stay valid.
@@ -128,7 +124,7 @@ static const struct {
     {"bonus_hidden", "bonus_critic_hidden"}, // until 0.1
 };
 
-// What may change when a run is resumed.
+// Settings that may change when a run is resumed.
 static const size_t changeable[] = {AT(steps),
                                     AT(checkpoint_every),
                                     AT(timeout),
@@ -141,7 +137,7 @@ static const size_t changeable[] = {AT(steps),
 // ---- The table of all
 
 static mr_setting table[MR_MAX_SETTINGS];
-static const char *agent_of[MR_MAX_SETTINGS]; // of each row; NULL: every run has it
+static const char *agent_of[MR_MAX_SETTINGS]; // whose option a row is; NULL: every run has it
 static size_t n_settings;
 static char agent_words[MR_MAX_AGENTS * MR_MAX_CHOICE]; // "sac|td3"
 
@@ -206,12 +202,12 @@ const char *mr_settings_policy(const mr_settings *settings) {
 
 // ---- Types
 
-// How each is read from text and written to it, and how messages call it.
+// A type of settings.
 typedef struct {
     bool (*parse)(const mr_setting *setting, const char *text, void *field);
     void (*format)(const void *field, char *text, size_t size);
-    const char *what;
-    bool ranged; // its range is named after it
+    const char *what; // it must be, in messages
+    bool has_range;   // messages add the range
 } type_row;
 
 // Plain decimal notation: no spaces, no hexadecimal, no "nan" or "inf".
@@ -255,7 +251,7 @@ static void format_count(const void *field, char *text, size_t size) {
 }
 
 static bool parse_seed(const mr_setting *setting, const char *text, void *field) {
-    (void)setting; // all 64 bits are good
+    (void)setting; // all 64 bits are valid
     return parse_whole(text, field);
 }
 
@@ -277,8 +273,8 @@ static void format_real(const void *field, char *text, size_t size) {
     char digits[40];
     mr_number_write(digits, sizeof digits, *(const double *)field);
     const size_t n_mantissa = strcspn(digits, "e");
-    const bool pointless = digits[n_mantissa] == 'e' && memchr(digits, '.', n_mantissa) == NULL;
-    snprintf(text, size, "%.*s%s%s", (int)n_mantissa, digits, pointless ? ".0" : "",
+    const bool needs_point = digits[n_mantissa] == 'e' && memchr(digits, '.', n_mantissa) == NULL;
+    snprintf(text, size, "%.*s%s%s", (int)n_mantissa, digits, needs_point ? ".0" : "",
              digits + n_mantissa);
 }
 
@@ -331,7 +327,7 @@ static void format_text(const void *field, char *text, size_t size) {
     snprintf(text, size, "%s", (const char *)field);
 }
 
-// Whether all between commas has a key and an equals sign.
+// Whether each item between commas has a key and an equals sign.
 static bool are_pairs(const char *text) {
     for (;;) {
         const size_t length = strcspn(text, ","), n_key = strcspn(text, "=");
@@ -443,7 +439,7 @@ mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *
     if (setting->type == MR_SETTING_CHOICE)
         return fail_choice(setting, text, where);
     char range[80] = "";
-    if (type->ranged)
+    if (type->has_range)
         snprintf(range, sizeof range, " from %.15g to %.15g", setting->min, setting->max);
     return mr_fail(MR_ERR_USAGE, "%s must be %s%s, not '%.60s'", where, type->what, range, text);
 }
@@ -481,8 +477,8 @@ const mr_setting *mr_setting_find(const char *name) {
     return NULL;
 }
 
-// Whether there is a bonus that would have fallen otherwise with other steps.
-static bool falls_until_the_end(const mr_settings *settings) {
+// Whether the decay of the intrinsic reward depends on the number of steps.
+static bool decays_until_the_end(const mr_settings *settings) {
     const char *decay = settings->bonus_decay;
     return strcmp(settings->bonus, "none") != 0 &&
            (strcmp(decay, "linear") == 0 ||
@@ -490,7 +486,7 @@ static bool falls_until_the_end(const mr_settings *settings) {
 }
 
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
-    if (setting->offset == AT(steps) && falls_until_the_end(settings))
+    if (setting->offset == AT(steps) && decays_until_the_end(settings))
         return false;
     for (size_t i = 0; i < MR_COUNT(changeable); i++)
         if (changeable[i] == setting->offset)
@@ -542,8 +538,7 @@ mr_status mr_settings_set(mr_settings *settings, const char *name, const char *t
     const char *nearest = mr_nearest(name, n_settings, name_at, table);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);
-    return mr_fail(MR_ERR_USAGE, "%s is not a setting; they are those of `millrace train --help`",
-                   where);
+    return mr_fail(MR_ERR_USAGE, "%s is not a setting; `millrace train --help` lists them", where);
 }
 
 // The row of that name that a run with these settings has; NULL: none.
@@ -572,7 +567,7 @@ static mr_status check_agent_options(const mr_settings *settings) {
 
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
-        return mr_fail(MR_ERR_USAGE, "no task to train on; name one, such as HalfCheetah-v5");
+        return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
     const mr_status status = check_agent_options(settings);
     if (status != MR_OK)
         return status;

@@ -51,7 +51,7 @@ typedef struct {
     size_t n_step; // of returns; this and the next two: batch.h
     double reward_scale;
     bool normalize_reward;
-    char bonus[MR_MAX_CHOICE];       // "none", or a kind of agents/bonus_kind.h
+    char bonus[MR_MAX_CHOICE];       // "none", or a kind of mr_bonus_options
     char bonus_flow[MR_MAX_TEXT];    // of the density
     double bonus_scale;              // beta_0
     char bonus_decay[MR_MAX_CHOICE]; // and what follows: mr_bonus_options

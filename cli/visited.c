@@ -164,7 +164,7 @@ mr_status mr_visited_summarise(const mr_visited *v, int n_threads, mr_visited_su
     if (status == MR_OK)
         *out = (mr_visited_summary){.n_states = v->n,
                                     .entropy = entropy,
-                                    .coverage = v->coverage ? mr_coverage_share(v->coverage) : NAN};
+                                    .coverage = v->coverage ? mr_coverage_fraction(v->coverage) : NAN};
     free(s.x);
     return status;
 }

@@ -347,7 +347,8 @@ Test(bonus, a_constant_feature_is_left_out_with_a_note) {
     size_t n_columns;
     const mr_density *density = mr_bonus_get_density(bonus);
     const size_t *columns = mr_density_columns(density, &n_columns);
-    cr_expect_str_eq(mr_bonus_note(bonus), "novelty leaves out what has not varied so far: still");
+    cr_expect_str_eq(mr_bonus_note(bonus),
+                     "the intrinsic reward leaves out features that have not varied so far: still");
     cr_expect_eq(mr_density_dim(density), 2);
     cr_expect(n_columns == 3 && columns[0] == 0 && columns[1] == 2);
     mr_bonus_free(bonus);
@@ -368,8 +369,8 @@ Test(bonus, constant_features_alone_are_refused) {
     mr_bonus *bonus = create(&options, &plane);
     step_plane(bonus, BATCH, MR_ERR_INPUT);
     cr_expect_str_eq(mr_error_message(),
-                     "bonus_features: none of the 1 features of Plane-v0 that novelty is measured "
-                     "in has varied in 256 steps; choose others");
+                     "bonus_features: none of the 1 chosen features of Plane-v0 has varied in 256 "
+                     "steps; choose others");
     mr_bonus_free(bonus);
 }
 
@@ -569,7 +570,7 @@ Test(bonus, refuses_what_it_does_not_know) {
     normalize.normalize = "twice";
     expect_refused(kind, "hope");
     expect_refused(flow, "real_nvp");
-    expect_refused(features, "bonus_features: Plane-v0 observes no z");
+    expect_refused(features, "bonus_features: Plane-v0 has no feature z");
     expect_refused(decay, "sudden");
     expect_refused(normalize, "twice");
 }

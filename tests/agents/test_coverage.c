@@ -24,12 +24,12 @@ static void visit(mr_coverage *coverage, double first, double second) {
 
 Test(coverage, a_cell_counts_once) {
     mr_coverage *coverage = create();
-    cr_expect_eq(mr_coverage_share(coverage), 0);
+    cr_expect_eq(mr_coverage_fraction(coverage), 0);
     visit(coverage, 0.01, 1.51);
     visit(coverage, 0.02, 1.52);
-    cr_expect_float_eq(mr_coverage_share(coverage), cell, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(coverage), cell, 1e-12);
     visit(coverage, -0.01, 1.52);
-    cr_expect_float_eq(mr_coverage_share(coverage), 2 * cell, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(coverage), 2 * cell, 1e-12);
     mr_coverage_free(coverage);
 }
 
@@ -40,7 +40,7 @@ Test(coverage, the_edges_are_inside_and_what_is_beyond_is_not) {
     visit(coverage, 1.01, 1);
     visit(coverage, 0, -0.01);
     visit(coverage, NAN, 1);
-    cr_expect_float_eq(mr_coverage_share(coverage), 2 * cell, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(coverage), 2 * cell, 1e-12);
     mr_coverage_free(coverage);
 }
 
@@ -50,7 +50,7 @@ Test(coverage, everywhere_is_one) {
         for (size_t j = 0; j < MR_COVERAGE_SIDE; j++)
             visit(coverage, -1 + 2 * ((double)i + 0.5) / MR_COVERAGE_SIDE,
                   3 * ((double)j + 0.5) / MR_COVERAGE_SIDE);
-    cr_expect_float_eq(mr_coverage_share(coverage), 1, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(coverage), 1, 1e-12);
     mr_coverage_free(coverage);
 }
 
@@ -67,9 +67,9 @@ Test(coverage, a_file_gives_back_cells_and_box) {
     cr_assert_eq(mr_tensors_open("c.safetensors", &file), MR_OK);
     cr_assert_eq(mr_coverage_read(other, file), MR_OK, "%s", mr_error_message());
     visit(other, 0, 1);
-    cr_expect_float_eq(mr_coverage_share(other), cell, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(other), cell, 1e-12);
     visit(other, 0.9, 1);
-    cr_expect_float_eq(mr_coverage_share(other), 2 * cell, 1e-12);
+    cr_expect_float_eq(mr_coverage_fraction(other), 2 * cell, 1e-12);
     mr_tensors_close(file);
     mr_tensors_writer_free(writer);
     mr_coverage_free(coverage);

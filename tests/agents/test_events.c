@@ -253,8 +253,8 @@ Test(events, hold_what_the_tables_of_a_run_hold_and_nothing_twice) {
     cr_expect_str_eq(list.version, "brain.Event:2");
     const size_t n_rows = expect_table(&list, "a/progress.csv", false, metrics.n);
     const size_t n_evaluations = expect_table(&list, "a/evaluations.csv", true, 4);
-    // Of the 16 metrics of a row that are no evaluation's, 6 are known only when it learns.
-    cr_expect_eq(n_rows, 10 + 16 + 16);
+    // Of the 17 metrics of a row that are no evaluation's, 6 are known only when it learns.
+    cr_expect_eq(n_rows, 11 + 17 + 17);
     cr_expect_eq(n_evaluations, 5 * 3);
     cr_expect_eq(list.n, n_rows + n_evaluations);
     free(list.points);

@@ -52,39 +52,42 @@ Test(features, a_name_stands_for_all_that_begin_with_it) {
 }
 
 Test(features, part_of_a_word_is_no_name) {
-    expect_refused(&named, "qp",
-                   "bonus_features: Named-v0 observes no qp; its 5 features go from qpos.rootz to "
-                   "done (`millrace envs Named-v0` lists them)");
+    expect_refused(
+        &named, "qp",
+        "bonus_features: Named-v0 has no feature qp; its 5 features go from qpos.rootz to "
+        "done (`millrace envs Named-v0` lists them)");
 }
 
 Test(features, an_unknown_name_gets_the_nearest) {
     expect_refused(&named, "qvel.rootzz",
-                   "bonus_features: Named-v0 observes no qvel.rootzz; did you mean qvel.rootz?");
+                   "bonus_features: Named-v0 has no feature qvel.rootzz; did you mean qvel.rootz?");
 }
 
 Test(features, names_of_a_task_without_names_are_refused) {
-    expect_refused(
-        &nameless, "qpos",
-        "bonus_features: Nameless-v0 has no names for what it observes, so no qpos; give "
-        "numbers from 0 to 11");
+    expect_refused(&nameless, "qpos",
+                   "bonus_features: the features of Nameless-v0 have no names, so that qpos "
+                   "chooses none; give "
+                   "numbers from 0 to 11");
 }
 
 Test(features, numbers_that_the_task_lacks_are_refused) {
     static const char *const texts[] = {"12", "3-12", "5-4", "99999999999999999999999"};
     for (size_t i = 0; i < MR_COUNT(texts); i++) {
         char message[256];
-        snprintf(message, sizeof message,
-                 "bonus_features: %s is not within the features of Nameless-v0, which are numbered "
-                 "from 0 to 11",
-                 texts[i]);
+        snprintf(
+            message, sizeof message,
+            "bonus_features: %s is out of range, the features of Nameless-v0 are numbered from 0 "
+            "to 11",
+            texts[i]);
         expect_refused(&nameless, texts[i], message);
     }
 }
 
 Test(features, empty_parts_are_refused) {
-    expect_refused(&nameless, "1,,2",
-                   "bonus_features must be all, or numbers, ranges as 0-5 and names with commas "
-                   "between, not ',2'");
+    expect_refused(
+        &nameless, "1,,2",
+        "bonus_features must be all, or numbers, ranges such as 0-5 and names, separated by "
+        "commas, not ',2'");
 }
 
 // Names as `millrace envs` and the task's own parts have them.

@@ -83,7 +83,7 @@ Test(changed_files, an_edited_task_is_not_evaluated_without_a_word) {
     expect_refusal(&o, 2, "task.yaml has changed");
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "accept");
     expect_output(&o, "mean return  10000.00",
-                  "note: task.yaml has changed, and is taken as it is");
+                  "note: task.yaml has changed, and is used as it is");
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "copy");
     expect_output(&o, "mean return  20.00", "the run's own copy is used, r/task/task.yaml");
     o = RUN("eval", "r", "--episodes", "1", "--task", "task.yaml"); // asked for by its name
@@ -124,7 +124,7 @@ Test(changed_files, an_edited_part_of_the_model_is_named) {
     expect_refusal(&o, 2, "parts/arm.xml is missing, meshes/leg.stl has changed; ");
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "copy");
     expect_output(&o, "mean return  20.00",
-                  "robot.xml has changed, the run's own copy is used, r/model/robot.xml");
+                  "robot.xml has changed, so the run's own copy is used, r/model/robot.xml");
 }
 
 Test(changed_files, a_run_is_found_again_from_another_folder) {
@@ -133,14 +133,14 @@ Test(changed_files, a_run_is_found_again_from_another_folder) {
     mkdir("elsewhere", 0777);
     cr_assert_eq(chdir("elsewhere"), 0);
     snprintf(model, sizeof model, "%s/robot.xml", scratch_folder);
-    snprintf(note, sizeof note, "note: robot.xml is not here, it is taken from %s; task.yaml",
-             model);
+    snprintf(note, sizeof note, "note: robot.xml is missing here, so %s is used; task.yaml", model);
     outcome o = RUN("eval", "../r", "--episodes", "1");
     expect_output(&o, "mean return  20.00", note);
     o = RUN("train", "--resume", "../r", "--steps", "140");
     expect_output(&o, "finished after 140 steps", note);
     scratch_write("robot.xml", "<mujoco/>");
-    snprintf(note, sizeof note, "robot.xml here is another file, the run's is taken, %s", model);
+    snprintf(note, sizeof note, "robot.xml is another file here, so the run's own is used, %s",
+             model);
     o = RUN("eval", "../r", "--episodes", "1");
     expect_output(&o, "mean return  20.00", note);
 }
@@ -157,7 +157,7 @@ Test(changed_files, a_run_whose_files_are_gone_goes_on_with_its_copies) {
     expect_output(&o, "finished after 140 steps", "the run's own copy is used, r/model/robot.xml");
     unlink("r/model/meshes/leg.stl");
     o = RUN("eval", "r", "--episodes", "1");
-    expect_refusal(&o, 1, "the run's own copy, r/model/robot.xml, isn't whole either");
+    expect_refusal(&o, 1, "the run's own copy, r/model/robot.xml, has changed too");
 }
 
 // A model may refer to files above its folder.
@@ -192,7 +192,7 @@ Test(changed_files, parts_that_are_named_from_the_root_have_a_copy) {
     cr_assert_eq(unlink("meshes/leg.stl"), 0);
     outcome o = RUN("eval", "r", "--changed-files", "copy");
     scratch_expect_part(o.err, "leg.stl is missing); bring one of them back");
-    expect_refusal(&o, 1, "copies are in the run's model/from-root");
+    expect_refusal(&o, 1, "paths are in the run's model/from-root");
     cr_assert_eq(rename(copy, "meshes/leg.stl"), 0);
     o = RUN("eval", "r", "--episodes", "1");
     expect_success(&o);

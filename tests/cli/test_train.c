@@ -527,7 +527,7 @@ Test(train_command, eval_tells_how_widely_states_spread) {
     scratch_expect_part(o.out, " % of the arena's cells\n");
     outcome_free(&o);
     o = RUN("eval", "a", "--coverage", "--features", "qvle");
-    expect_refusal(&o, 2, "--features: PointMazeU-v0 observes no qvle");
+    expect_refusal(&o, 2, "--features: PointMazeU-v0 has no feature qvle");
     o = RUN("eval", "a", "--features", "qvel");
     expect_refusal(&o, 2, "--features is about --coverage");
 }
@@ -538,17 +538,19 @@ Test(train_command, says_which_features_novelty_leaves_out) {
                     "gaussian", "--batch-size", "16", "--learning-starts", "50", "--steps", "90",
                     "--eval-episodes", "1", "--bonus", "rnd", "--out", "a");
     expect_success(&o);
-    scratch_expect_part(o.err, "note: novelty leaves out what has not varied so far: ");
+    scratch_expect_part(
+        o.err, "note: the intrinsic reward leaves out features that have not varied so far: ");
     scratch_expect_part(o.err, "xpos.goal.0, xpos.goal.1, xpos.goal.2\n");
     outcome_free(&o);
 }
 
 Test(train_command, refuses_features_that_a_task_lacks) {
     outcome o = RUN(TINY, "--bonus", "density", "--bonus-features", "qvel.slidr", "--out", "a");
-    expect_refusal(&o, 2, "InvertedPendulum-v5 observes no qvel.slidr; did you mean qvel.slider?");
+    expect_refusal(&o, 2,
+                   "InvertedPendulum-v5 has no feature qvel.slidr; did you mean qvel.slider?");
     cr_expect(!exists("a"));
     o = RUN(TINY, "--bonus", "density", "--bonus-features", "2-4", "--out", "a");
-    expect_refusal(&o, 2, "2-4 is not within the features of InvertedPendulum-v5");
+    expect_refusal(&o, 2, "2-4 is out of range, the features of InvertedPendulum-v5");
     o = RUN(TINY, "--bonus", "density", "--bonus-flow", "real_nvq", "--out", "a");
     expect_refusal(&o, 2, "real_nvp");
     o = RUN(TINY, "--bonus", "curiosity", "--out", "a");
@@ -598,7 +600,8 @@ Test(train_command, says_once_what_the_simulation_warns_of_and_counts_it) {
     double n_warnings = -1;
     scratch_expect_part(table, ",rollout/n_diverged,rollout/n_warnings,");
     cr_expect_eq(sscanf(strchr(table, '\n') + 1,
-                        "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf", &n_warnings),
+                        "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf",
+                        &n_warnings),
                  1);
     cr_expect_eq(n_warnings, 60, "%s", table);
     free(table);

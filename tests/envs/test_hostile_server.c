@@ -341,7 +341,18 @@ Test(hostile_server, tires_of_one_that_never_steps) {
     scripted_end(&s);
 }
 
-// No step ever comes back, so that there is nothing to learn from.
+static double number_in(const char *path, const char *name) {
+    mr_tensors *file;
+    const void *number;
+    const size_t one = 1;
+    cr_assert_eq(mr_tensors_open(path, &file), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_tensors_get(file, name, MR_F64, 1, &one, &number), MR_OK);
+    const double value = *(const double *)number;
+    mr_tensors_close(file);
+    return value;
+}
+
+// No step ever comes back, so that there is nothing to learn from, and no state that was visited.
 Test(hostile_server, trains_on_nothing_without_a_crash) {
     scripted s = scripted_of(forget_at_steps);
     mr_train_result result;
@@ -357,6 +368,8 @@ Test(hostile_server, trains_on_nothing_without_a_crash) {
     scripted_begin(&s);
     cr_expect_eq(mr_train(&settings, NULL, NULL, &result), MR_ERR_INPUT);
     scratch_expect_message("ipc://a: the server forgets each session at once");
+    cr_expect_gt(number_in("run/checkpoint.safetensors", "metrics.time/total_timesteps"), 0);
+    cr_expect_eq(number_in("run/checkpoint.safetensors", "bonus.n_visited"), 0);
     scripted_end(&s);
 }
 
