@@ -79,7 +79,13 @@ mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param);
 
 // ---- Linear layers
 
-typedef enum { MR_IDENTITY, MR_RELU, MR_TANH, MR_SIGMOID } mr_activation;
+typedef enum { MR_IDENTITY, MR_RELU, MR_TANH, MR_SIGMOID, MR_SILU, MR_GELU } mr_activation;
+
+/// "identity", "relu", "tanh", "sigmoid", "silu", "gelu"; the activation of that name, or false.
+const char *mr_activation_name(mr_activation activation);
+bool mr_activation_find(const char *name, mr_activation *out);
+
+mr_node *mr_activate(mr_node *x, mr_activation activation);
 
 /// activation(x W^T + b).
 ///
@@ -89,7 +95,10 @@ typedef enum { MR_IDENTITY, MR_RELU, MR_TANH, MR_SIGMOID } mr_activation;
 mr_node *mr_linear(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                    mr_activation activation);
 
-/// The same, where `mask` [out x in] of 0 and 1 (borrowed) says which weights exist. The others
+/// x W^T.
+mr_node *mr_linear_without_bias(mr_node *x, mr_params *params, mr_param weight);
+
+/// mr_linear with a mask [out x in] of 0 and 1 (borrowed) that says which weights exist. The others
 /// were declared with the same mask, so they are 0, and their gradient is 0.
 mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                           const mr_real *mask, mr_activation activation);

@@ -38,32 +38,78 @@ void mr_widths_format(const mr_widths *widths, char separator, char *text, size_
     }
 }
 
+mr_mlp_spec mr_mlp_plain(const mr_widths *hidden) {
+    return (mr_mlp_spec){.hidden = *hidden, .activation = MR_RELU};
+}
+
+// ---- Parameters
+
 static void declare_layer(mr_mlp *mlp, mr_params *params, const char *prefix, size_t in, size_t out,
-                          mr_initializer init) {
+                          mr_initializer init, mr_norm_kind norm) {
     char name[MAX_NAME];
     const size_t i = mlp->n_layers++;
+    mr_layer *layer = &mlp->layer[i];
     snprintf(name, sizeof name, "%s.%zu.weight", prefix, i);
-    mlp->weight[i] = mr_params_add(params, name, out, in, init, in, NULL);
-    snprintf(name, sizeof name, "%s.%zu.bias", prefix, i);
-    mlp->bias[i] = mr_params_add(params, name, 1, out, init, in, NULL);
+    layer->weight = mr_params_add(params, name, out, in, init, in, NULL);
+    if (!mr_norm_is_of_batch(norm)) {
+        snprintf(name, sizeof name, "%s.%zu.bias", prefix, i);
+        layer->bias = mr_params_add(params, name, 1, out, init, in, NULL);
+    }
+    snprintf(name, sizeof name, "%s.%zu.norm", prefix, i);
+    layer->norm = mr_norm_declare(norm, params, name, out);
+}
+
+mr_mlp mr_mlp_declare_spec(mr_params *params, const char *prefix, size_t in,
+                           const mr_mlp_spec *spec, size_t out, mr_initializer last) {
+    mr_mlp mlp = {.spec = *spec, .has_output = out > 0};
+    char name[MAX_NAME];
+    snprintf(name, sizeof name, "%s.input_norm", prefix);
+    mlp.input_norm = mr_norm_declare(mr_norm_is_of_batch(spec->norm) ? spec->norm : MR_NORM_NONE,
+                                     params, name, in);
+    for (size_t i = 0; i < spec->hidden.n; i++) {
+        const size_t width = spec->hidden.width[i];
+        declare_layer(&mlp, params, prefix, in, width, MR_INIT_FAN_IN, spec->norm);
+        if (spec->residual && i > 0)
+            declare_layer(&mlp, params, prefix, width, in, MR_INIT_FAN_IN, spec->norm);
+        else
+            in = width;
+    }
+    if (mlp.has_output)
+        declare_layer(&mlp, params, prefix, in, out, last, MR_NORM_NONE);
+    return mlp;
 }
 
 mr_mlp mr_mlp_declare(mr_params *params, const char *prefix, size_t in, const mr_widths *hidden,
                       size_t out, mr_initializer last) {
-    mr_mlp mlp = {.has_output = out > 0};
-    for (size_t i = 0; i < hidden->n; i++) {
-        declare_layer(&mlp, params, prefix, in, hidden->width[i], MR_INIT_FAN_IN);
-        in = hidden->width[i];
+    const mr_mlp_spec plain = mr_mlp_plain(hidden);
+    return mr_mlp_declare_spec(params, prefix, in, &plain, out, last);
+}
+
+// ---- Graphs
+
+static mr_node *build_layer(const mr_layer *layer, mr_params *params, mr_node *x,
+                            mr_activation activation, mr_mode mode) {
+    if (layer->norm.kind == MR_NORM_NONE)
+        return mr_linear(x, params, layer->weight, layer->bias, activation);
+    x = mr_norm_is_of_batch(layer->norm.kind)
+            ? mr_linear_without_bias(x, params, layer->weight)
+            : mr_linear(x, params, layer->weight, layer->bias, MR_IDENTITY);
+    return mr_activate(mr_norm_build(&layer->norm, params, x, mode), activation);
+}
+
+mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_mode mode) {
+    const mr_activation activation = mlp->spec.activation;
+    const mr_layer *layer = mlp->layer;
+    x = mr_norm_build(&mlp->input_norm, params, x, mode);
+    for (size_t i = 0; i < mlp->spec.hidden.n; i++) {
+        mr_node *h = build_layer(layer++, params, x, activation, mode);
+        x = mlp->spec.residual && i > 0
+                ? mr_add(x, build_layer(layer++, params, h, MR_IDENTITY, mode))
+                : h;
     }
-    if (mlp.has_output)
-        declare_layer(&mlp, params, prefix, in, out, last);
-    return mlp;
+    return mlp->has_output ? build_layer(layer, params, x, MR_IDENTITY, mode) : x;
 }
 
 mr_node *mr_mlp_build(const mr_mlp *mlp, mr_params *params, mr_node *x) {
-    for (size_t i = 0; i < mlp->n_layers; i++) {
-        const bool is_output = mlp->has_output && i + 1 == mlp->n_layers;
-        x = mr_linear(x, params, mlp->weight[i], mlp->bias[i], is_output ? MR_IDENTITY : MR_RELU);
-    }
-    return x;
+    return mr_mlp_build_mode(mlp, params, x, MR_ACTING);
 }

@@ -34,6 +34,10 @@ static void activate(mr_activation activation, size_t n, const mr_real *restrict
         for (size_t i = 0; i < n; i++)
             y[i] = (1 + y[i]) / 2;
         break;
+    case MR_SILU:
+    case MR_GELU:
+        assert(false); // nodes of their own
+        break;
     }
 }
 
@@ -54,22 +58,27 @@ static void deactivate(mr_activation activation, size_t n, const mr_real *restri
             dy[i] *= y[i] * (1 - y[i]);
         break;
     case MR_IDENTITY:
+    case MR_SILU:
+    case MR_GELU:
         break;
     }
+}
+
+static bool has_bias(const mr_node *node) {
+    return node->n_params > BIAS;
 }
 
 static void linear_forward(const mr_node *node, mr_rows rows) {
     const linear_options *o = node->options;
     const mr_node *x = node->input[0];
-    const mr_real *bias = mr_node_param(node, BIAS);
     mr_real *y = mr_row(node->value, node, rows.first);
     if (mr_node_is_for_one(node))
         mr_gemv(node->cols, x->cols, mr_node_param(node, WEIGHT), x->value, y);
     else
         mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
                 mr_node_param(node, WEIGHT), false, y);
-    for (size_t i = 0; i < rows.n; i++)
-        activate(o->activation, node->cols, bias, y + i * node->cols);
+    for (size_t i = 0; i < rows.n && has_bias(node); i++)
+        activate(o->activation, node->cols, mr_node_param(node, BIAS), y + i * node->cols);
 }
 
 static void mask_gradient(const mr_node *node, mr_real *gradient) {
@@ -101,7 +110,8 @@ static void linear_backward(const mr_node *node, mr_rows rows) {
                    mr_row(node->grad, node, i));
     if (node->set >= 0) {
         train_weight(node, rows);
-        train_bias(node, rows);
+        if (has_bias(node))
+            train_bias(node, rows);
     }
     if (mr_node_passes(node, 0))
         mr_gemm(false, false, rows.n, x->cols, node->cols, mr_row(node->grad, node, rows.first),
@@ -116,18 +126,38 @@ static const mr_op op_linear = {
     .backward = linear_backward,
 };
 
-mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
-                          const mr_real *mask, mr_activation activation) {
+static mr_node *linear_new(mr_node *x, mr_params *params, size_t n_params, const mr_param *param,
+                           const linear_options *options) {
     if (!x)
         return NULL;
-    assert(weight.cols == x->cols && bias.cols == weight.rows && bias.rows == 1);
-    mr_node *node = mr_node_of(&op_linear, weight.rows, &(linear_options){activation, mask}, 1, &x);
+    assert(param[WEIGHT].cols == x->cols);
+    mr_node *node = mr_node_of(&op_linear, param[WEIGHT].rows, options, 1, &x);
     if (node)
-        mr_node_use(node, params, 2, (const mr_param[]){[WEIGHT] = weight, [BIAS] = bias});
+        mr_node_use(node, params, n_params, param);
     return node;
+}
+
+// Whether the derivative follows from the activated value alone, so that the layer and its
+// activation are one node.
+static bool is_part_of_layer(mr_activation activation) {
+    return activation != MR_SILU && activation != MR_GELU;
+}
+
+mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                          const mr_real *mask, mr_activation activation) {
+    assert(bias.cols == weight.rows && bias.rows == 1);
+    const mr_param param[] = {[WEIGHT] = weight, [BIAS] = bias};
+    const bool is_one = is_part_of_layer(activation);
+    mr_node *y =
+        linear_new(x, params, 2, param, &(linear_options){is_one ? activation : MR_IDENTITY, mask});
+    return is_one ? y : mr_activate(y, activation);
 }
 
 mr_node *mr_linear(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                    mr_activation activation) {
     return mr_linear_masked(x, params, weight, bias, NULL, activation);
+}
+
+mr_node *mr_linear_without_bias(mr_node *x, mr_params *params, mr_param weight) {
+    return linear_new(x, params, 1, &weight, &(linear_options){MR_IDENTITY, NULL});
 }

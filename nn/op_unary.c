@@ -6,6 +6,7 @@
 #include "base/vmath.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { CHUNK = 512 }; // derivatives made at a time: they stay in the first cache
 
@@ -355,4 +356,36 @@ mr_node *mr_square(mr_node *x) {
 
 mr_node *mr_sin(mr_node *x) {
     return unary_new(&op_sin, x, NULL);
+}
+
+// ---- Activations
+
+static mr_node *identity(mr_node *x) {
+    return x;
+}
+
+static const struct {
+    const char *name;
+    mr_node *(*build)(mr_node *x);
+} activations[] = {
+    [MR_IDENTITY] = {"identity", identity}, [MR_RELU] = {"relu", mr_relu},
+    [MR_TANH] = {"tanh", mr_tanh},          [MR_SIGMOID] = {"sigmoid", mr_sigmoid},
+    [MR_SILU] = {"silu", mr_silu},          [MR_GELU] = {"gelu", mr_gelu},
+};
+
+const char *mr_activation_name(mr_activation activation) {
+    return activations[activation].name;
+}
+
+bool mr_activation_find(const char *name, mr_activation *out) {
+    for (size_t i = 0; i < MR_COUNT(activations); i++)
+        if (strcmp(activations[i].name, name) == 0) {
+            *out = (mr_activation)i;
+            return true;
+        }
+    return false;
+}
+
+mr_node *mr_activate(mr_node *x, mr_activation activation) {
+    return activations[activation].build(x);
 }

@@ -173,6 +173,15 @@ static mr_node *op_linear_tanh(leaves *x) {
 static mr_node *op_linear_sigmoid(leaves *x) {
     return mr_linear(x->a, x->params, x->weight, x->bias, MR_SIGMOID);
 }
+static mr_node *op_linear_silu(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_SILU);
+}
+static mr_node *op_linear_gelu(leaves *x) {
+    return mr_linear(x->a, x->params, x->weight, x->bias, MR_GELU);
+}
+static mr_node *op_linear_without_bias(leaves *x) {
+    return mr_linear_without_bias(x->a, x->params, x->weight);
+}
 static mr_node *op_linear_masked(leaves *x) {
     return mr_linear_masked(x->a, x->params, x->masked, x->bias, mask, MR_TANH);
 }
@@ -294,6 +303,9 @@ static const op_case cases[] = {
     {"linear, relu", op_linear_relu},
     {"linear, tanh", op_linear_tanh},
     {"linear, sigmoid", op_linear_sigmoid},
+    {"linear, silu", op_linear_silu},
+    {"linear, gelu", op_linear_gelu},
+    {"linear without bias", op_linear_without_bias},
     {"linear, masked", op_linear_masked},
     {"linear, parameters used twice", op_linear_shared},
     {"layer_norm", op_layer_norm},

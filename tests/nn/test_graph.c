@@ -125,7 +125,7 @@ Test(graph, parameters_that_are_not_trained_keep_their_gradient) {
         mr_params_grad(trained)[i] = 42; // of another graph, to be overwritten
     mr_graph_run(graph, ROWS);
     cr_expect_eq(mr_params_grad(fixed)[0], 42);
-    cr_expect_neq(mr_params_grad(trained)[first.weight[0].offset], 42);
+    cr_expect_neq(mr_params_grad(trained)[first.layer[0].weight.offset], 42);
     for (size_t j = 0; j < spare.cols; j++) // which the loss does not depend on
         cr_expect_eq(mr_params_grad(trained)[spare.offset + j], 0);
     mr_graph_free(graph);
