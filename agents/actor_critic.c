@@ -37,7 +37,7 @@ mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec
     mr_critic_options options = {.n = N_CRITICS,
                                  .obs_dim = spec->obs_dim,
                                  .act_dim = spec->act_dim,
-                                 .hidden = setup->hidden,
+                                 .net = setup->critic,
                                  .lr = lr,
                                  .seed = setup->seed,
                                  .stream = TASK_STREAM,
@@ -45,7 +45,7 @@ mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec
     const mr_status status = mr_critic_new(&options, task);
     if (status != MR_OK || !setup->has_intrinsic)
         return status;
-    options.hidden = setup->intrinsic_hidden;
+    options.net.hidden = setup->intrinsic_hidden;
     options.stream = INTRINSIC_STREAM;
     return mr_critic_new(&options, intrinsic);
 }

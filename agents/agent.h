@@ -12,10 +12,10 @@
 /// The sizes and seeds that every agent is built from.
 typedef struct {
     size_t batch_size;
-    size_t n_envs;              // observations to act on at a time
-    mr_widths hidden;           // of the critics
-    bool has_intrinsic;         // batches have intrinsic rewards, which have critics of their own
-    mr_widths intrinsic_hidden; // of the critics of the intrinsic reward
+    size_t n_envs;              // observations that it explores from at a time
+    mr_mlp_spec critic;         // the net of each critic
+    bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
+    mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
     uint64_t seed;
     int n_threads;
 } mr_agent_setup;

@@ -25,8 +25,8 @@ mr_status mr_critic_new(const mr_critic_options *o, mr_critic **out) {
     for (size_t i = 0; i < o->n; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "q%zu", i + 1);
-        critic->net[i] = mr_mlp_declare(critic->params, name, o->obs_dim + o->act_dim, &o->hidden,
-                                        1, MR_INIT_FAN_IN);
+        critic->net[i] = mr_mlp_declare_spec(critic->params, name, o->obs_dim + o->act_dim, &o->net,
+                                             1, MR_INIT_FAN_IN);
     }
     MR_TRY(mr_params_alloc(critic->params, &random));
     MR_TRY(
@@ -58,15 +58,16 @@ mr_params *mr_critic_target(const mr_critic *critic) {
     return critic->learner.target;
 }
 
-mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x) {
-    return mr_mlp_build(&critic->net[i], params, x);
+mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x,
+                         mr_mode mode) {
+    return mr_mlp_build_mode(&critic->net[i], params, x, mode);
 }
 
 mr_node *mr_critic_min(const mr_critic *critic, mr_params *params, mr_node *obs, mr_node *act) {
     mr_node *x = mr_concat(obs, act);
-    mr_node *least = mr_critic_build(critic, 0, params, x);
+    mr_node *least = mr_critic_build(critic, 0, params, x, MR_ACTING);
     for (size_t i = 1; i < critic->n; i++)
-        least = mr_min(least, mr_critic_build(critic, i, params, x));
+        least = mr_min(least, mr_critic_build(critic, i, params, x, MR_ACTING));
     return least;
 }
 
@@ -74,7 +75,7 @@ mr_node *mr_critic_loss(const mr_critic *critic, mr_node *obs, mr_node *act, mr_
                         mr_node **q) {
     mr_node *x = mr_concat(obs, act), *sum = NULL;
     for (size_t i = 0; i < critic->n; i++) {
-        mr_node *value = mr_critic_build(critic, i, critic->params, x);
+        mr_node *value = mr_critic_build(critic, i, critic->params, x, MR_TRAINING);
         mr_node *error = mr_square(mr_sub(value, y));
         *q = i == 0 ? value : *q;
         sum = sum ? mr_add(sum, error) : error;

@@ -1,7 +1,12 @@
 /// An ensemble of critics: N nets Q(observation, action), and slow copies of all of them.
 ///
-/// The least of their values is what a policy is trained on and what targets are made of, against
-/// the overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
+/// A policy is trained on the minimum of their values, and targets are made of it, against the
+/// overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
+///
+/// The nets may have batch norms: the loss is computed in training mode, everything else by the
+/// running statistics, of which the targets have copies. Whoever steps the optimizer on the loss
+/// then calls mr_graph_update_buffers. The passes over (obs, act) and (next_obs, next_act) are
+/// apart; CrossQ (Bhatt et al. 2024, arXiv:1902.05605) joins them, and needs no targets.
 #pragma once
 
 #include "nn/learner.h"
@@ -12,7 +17,7 @@ typedef struct mr_critic mr_critic;
 typedef struct {
     size_t n; // nets
     size_t obs_dim, act_dim;
-    mr_widths hidden;
+    mr_mlp_spec net;
     double lr;
     uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
     int n_threads;
@@ -31,7 +36,8 @@ mr_params *mr_critic_target(const mr_critic *critic);
 ///
 ///   params  mr_critic_params or mr_critic_target of this critic
 ///   x       [rows x (obs_dim + act_dim)] observations and actions in (-1, 1), side by side
-mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x);
+mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x,
+                         mr_mode mode);
 
 /// Adds min_i Q_i(obs, act) [rows x 1] to a graph.
 ///

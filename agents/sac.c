@@ -251,6 +251,7 @@ static mr_status sac_update(void *self, const mr_batch *batch, uint64_t index, m
         MR_TRY(mr_learner_check(critics[i], "critic", sac->metrics.critic_loss));
     for (size_t i = 0; i < n_critics; i++)
         mr_learner_step(critics[i]);
+    mr_graph_update_buffers(sac->critic_graph.graph);
     if (index % sac->options.policy_delay == 0) {
         compute_actor(sac, batch);
         MR_TRY(mr_learner_check(&sac->actor, "actor", sac->metrics.actor_loss));

@@ -54,6 +54,15 @@ static const mr_setting common[] = {
      "environment steps with uniformly random actions before the first update", false},
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
      "widths of the hidden layers of the actor and of the critics", false},
+    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, "none|layer|rms",
+     "normalisation of the critics' hidden layers, before the activation: layer norm or RMS norm",
+     false},
+    {"critic_activation", MR_SETTING_CHOICE, AT(critic_activation), "relu", 0, 0,
+     "relu|silu|gelu|tanh", "activation of the critics' hidden layers", false},
+    {"critic_residual", MR_SETTING_SWITCH, AT(critic_residual), "false", 0, 0, NULL,
+     "critics are residual: a layer of the first width, then a block for each further one, which "
+     "is the width inside",
+     false},
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
@@ -483,6 +492,15 @@ static bool decays_until_the_end(const mr_settings *settings) {
     return strcmp(settings->bonus, "none") != 0 &&
            (strcmp(decay, "linear") == 0 ||
             (strcmp(decay, "exponential") == 0 && settings->bonus_decay_rate.automatic));
+}
+
+mr_mlp_spec mr_settings_critic(const mr_settings *settings) {
+    mr_mlp_spec spec = {.hidden = settings->hidden, .residual = settings->critic_residual};
+    const bool is_known = mr_norm_find(settings->critic_norm, &spec.norm) &&
+                          mr_activation_find(settings->critic_activation, &spec.activation);
+    assert(is_known); // a choice has no other words
+    (void)is_known;
+    return spec;
 }
 
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {

@@ -44,8 +44,11 @@ typedef struct {
     size_t num_envs;
     size_t batch_size;
     size_t buffer_size;
-    size_t learning_starts; // environment steps of uniform actions before the first update
-    mr_widths hidden;       // of the actor and of each critic
+    size_t learning_starts;          // environment steps of uniform actions before the first update
+    mr_widths hidden;                // of the actor and of each critic
+    char critic_norm[MR_MAX_CHOICE]; // and what follows: mr_mlp_spec
+    char critic_activation[MR_MAX_CHOICE];
+    bool critic_residual;
     double gamma;
     size_t updates_per_step;
     size_t n_step; // of returns; this and the next two: batch.h
@@ -138,6 +141,9 @@ const void *mr_settings_agent_options(const mr_settings *settings);
 
 /// The text of the policy that the chosen agent trains: "real_nvp:layers=2", "deterministic".
 const char *mr_settings_policy(const mr_settings *settings);
+
+/// The net of each critic.
+mr_mlp_spec mr_settings_critic(const mr_settings *settings);
 
 /// Whether a run with these settings that is resumed may have another value of it than it was begun
 /// with: whether all that has happened would have happened with the new one too.

@@ -69,7 +69,7 @@ static mr_status build_critic_graph(td3_agent *td3) {
 }
 
 static mr_node *build_first_value(const mr_critic *critic, mr_node *obs, mr_node *act) {
-    return mr_critic_build(critic, 0, mr_critic_params(critic), mr_concat(obs, act));
+    return mr_critic_build(critic, 0, mr_critic_params(critic), mr_concat(obs, act), MR_ACTING);
 }
 
 static mr_status build_actor_graph(td3_agent *td3) {
@@ -190,6 +190,7 @@ static mr_status td3_update(void *self, const mr_batch *batch, uint64_t index, m
         MR_TRY(mr_learner_check(learners[i], "critic", td3->metrics.critic_loss));
     for (size_t i = 1; i < n_learners; i++)
         mr_learner_step(learners[i]);
+    mr_graph_update_buffers(td3->critic_graph.graph);
     if (index % td3->options.policy_delay != 0)
         return MR_OK;
     compute_actor(td3, batch);

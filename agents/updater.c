@@ -64,7 +64,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                  .hidden = s->hidden};
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = n_envs,
-                                  .hidden = s->hidden,
+                                  .critic = mr_settings_critic(s),
                                   .has_intrinsic = has_intrinsic_critic(u),
                                   .intrinsic_hidden = s->bonus_critic_hidden,
                                   .seed = s->seed,

@@ -73,8 +73,10 @@ static inline agent_case case_open(const char *name, int n_threads) {
                            .act_low = low,
                            .act_high = high};
     cr_assert(mr_widths_parse(mr_tensors_note(c.file, "hidden"), &spec.hidden));
-    const mr_agent_setup setup = {
-        .batch_size = CASE_ROWS, .n_envs = 1, .hidden = spec.hidden, .n_threads = n_threads};
+    const mr_agent_setup setup = {.batch_size = CASE_ROWS,
+                                  .n_envs = 1,
+                                  .critic = mr_mlp_plain(&spec.hidden),
+                                  .n_threads = n_threads};
     cr_assert_eq(mr_agent_new(mr_agent_find(settings.agent), &spec, &setup,
                               mr_settings_agent_options(&settings), &c.agent),
                  MR_OK, "%s", mr_error_message());

@@ -232,11 +232,12 @@ typedef struct {
 static mr_critic *like(const case_of *c, const char *learner) {
     const mr_agent_setup setup = small_defaults(1).setup;
     const bool is_task = strcmp(learner, "critic") == 0;
-    const mr_critic_options options = {.n = 2,
-                                       .obs_dim = OBS_DIM,
-                                       .act_dim = mr_policy_get_spec(c->policy)->act_dim,
-                                       .hidden = is_task ? setup.hidden : setup.intrinsic_hidden,
-                                       .n_threads = 1};
+    const mr_critic_options options = {
+        .n = 2,
+        .obs_dim = OBS_DIM,
+        .act_dim = mr_policy_get_spec(c->policy)->act_dim,
+        .net = mr_mlp_plain(is_task ? &setup.critic.hidden : &setup.intrinsic_hidden),
+        .n_threads = 1};
     mr_critic *critic;
     cr_assert_eq(mr_critic_new(&options, &critic), MR_OK);
     return critic;
@@ -251,8 +252,8 @@ static void evaluate(const case_of *c, const char *learner, mr_params *params, c
     mr_node *obs_in = mr_input(graph, OBS_DIM, false);
     mr_node *act_in = mr_input(graph, mr_policy_get_spec(c->policy)->act_dim, false);
     mr_node *x = mr_concat(obs_in, act_in);
-    mr_node *const nodes[] = {mr_keep(mr_critic_build(critic, 0, params, x)),
-                              mr_keep(mr_critic_build(critic, 1, params, x))};
+    mr_node *const nodes[] = {mr_keep(mr_critic_build(critic, 0, params, x, MR_ACTING)),
+                              mr_keep(mr_critic_build(critic, 1, params, x, MR_ACTING))};
     cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
     mr_input_fill(obs_in, SMALL_ROWS, obs);
     mr_input_fill(act_in, SMALL_ROWS, act);

@@ -43,18 +43,19 @@ typedef struct {
 } small_options;
 
 static inline small_options small_defaults(int n_threads) {
-    return (small_options){.setup = {.batch_size = SMALL_ROWS,
-                                     .n_envs = 1,
-                                     .hidden = {.n = 2, .width = {8, 6}},
-                                     .intrinsic_hidden = {.n = 2, .width = {6, 4}},
-                                     .seed = 5,
-                                     .n_threads = n_threads},
-                           .sac = {.tau = 0.25,
-                                   .actor_lr = 1e-2,
-                                   .critic_lr = 1e-2,
-                                   .alpha = {.automatic = true},
-                                   .target_entropy = {.value = -1.5},
-                                   .policy_delay = 1}};
+    return (small_options){
+        .setup = {.batch_size = SMALL_ROWS,
+                  .n_envs = 1,
+                  .critic = {.hidden = {.n = 2, .width = {8, 6}}, .activation = MR_RELU},
+                  .intrinsic_hidden = {.n = 2, .width = {6, 4}},
+                  .seed = 5,
+                  .n_threads = n_threads},
+        .sac = {.tau = 0.25,
+                .actor_lr = 1e-2,
+                .critic_lr = 1e-2,
+                .alpha = {.automatic = true},
+                .target_entropy = {.value = -1.5},
+                .policy_delay = 1}};
 }
 
 static inline mr_agent *small_agent(const char *flow, size_t obs_dim, size_t act_dim,

@@ -16,19 +16,23 @@ typedef struct {
     mr_replay *replay;
 } student;
 
-static student student_of(const mr_agent_ops *ops, int n_threads) {
+static student student_with(const mr_agent_ops *ops, const mr_agent_setup *setup) {
     student s;
     mr_settings settings;
     const mr_policy_spec spec = small_spec(NULL, OBS_DIM, ACT_DIM);
-    const mr_agent_setup setup = small_defaults(n_threads).setup;
     const mr_batch_options batch_options = small_batch_options(NULL);
     mr_settings_init(&settings);
     snprintf(settings.agent, sizeof settings.agent, "%s", ops->name);
-    cr_assert_eq(mr_agent_new(ops, &spec, &setup, mr_settings_agent_options(&settings), &s.agent),
+    cr_assert_eq(mr_agent_new(ops, &spec, setup, mr_settings_agent_options(&settings), &s.agent),
                  MR_OK, "%s", mr_error_message());
     s.batches = small_batches(mr_agent_policy(s.agent), &batch_options);
     s.replay = small_replay(mr_agent_policy(s.agent), N_STEPS, 1);
     return s;
+}
+
+static student student_of(const mr_agent_ops *ops, int n_threads) {
+    const mr_agent_setup setup = small_defaults(n_threads).setup;
+    return student_with(ops, &setup);
 }
 
 static void student_free(student *s) {
@@ -92,19 +96,50 @@ static void read_agent(mr_agent *agent, const char *path) {
     mr_tensors_close(file);
 }
 
+static void check_going_on(const mr_agent_ops *ops, const mr_agent_setup *setup) {
+    student whole = student_with(ops, setup);
+    learn(&whole);
+    write_agent(whole.agent, "agent.safetensors");
+    student resumed = student_with(ops, setup);
+    read_agent(resumed.agent, "agent.safetensors");
+    expect_same(&whole, &resumed);
+    learn(&whole);
+    learn(&resumed);
+    expect_same(&whole, &resumed);
+    student_free(&whole);
+    student_free(&resumed);
+}
+
 Test(agent, goes_on_from_a_file_with_the_same_bits) {
+    const mr_agent_setup setup = small_defaults(1).setup;
+    for (size_t i = 0; i < mr_agent_count(); i++)
+        check_going_on(mr_agent_at(i), &setup);
+}
+
+Test(agent, critics_of_every_kind_go_on_with_the_same_bits) {
+    for (size_t i = 0; i < mr_agent_count(); i++)
+        for (mr_norm_kind norm = MR_NORM_LAYER; norm <= MR_NORM_BATCH_RENORM; norm++) {
+            mr_agent_setup setup = small_defaults(2).setup;
+            setup.critic.norm = norm;
+            setup.critic.activation = MR_SILU;
+            setup.critic.residual = norm % 2 == 1;
+            check_going_on(mr_agent_at(i), &setup);
+        }
+}
+
+// The first of the running means after some updates, and its copy in the target.
+Test(agent, running_statistics_of_critics_move_with_updates) {
     for (size_t i = 0; i < mr_agent_count(); i++) {
-        student whole = student_of(mr_agent_at(i), 1);
-        learn(&whole);
-        write_agent(whole.agent, "agent.safetensors");
-        student resumed = student_of(mr_agent_at(i), 1);
-        read_agent(resumed.agent, "agent.safetensors");
-        expect_same(&whole, &resumed);
-        learn(&whole);
-        learn(&resumed);
-        expect_same(&whole, &resumed);
-        student_free(&whole);
-        student_free(&resumed);
+        mr_agent_setup setup = small_defaults(1).setup;
+        setup.critic.norm = MR_NORM_BATCH;
+        student s = student_with(mr_agent_at(i), &setup);
+        const mr_learner *critic = mr_agent_learner_of(s.agent, "critic");
+        const size_t first = mr_params_trained_size(critic->params);
+        cr_expect_eq(mr_params_read(critic->params)[first], 0);
+        learn(&s);
+        cr_expect_neq(mr_params_read(critic->params)[first], 0);
+        cr_expect_neq(mr_params_read(critic->target)[first], 0);
+        student_free(&s);
     }
 }
 

@@ -147,7 +147,7 @@ Test(sac, intrinsic_critics_learn_and_their_targets_follow) {
     mr_bonus *bonus = small_bonus("rnd", &bonus_env);
     small_visit(bonus, OBS_DIM, 50);
     options.setup.has_intrinsic = true;
-    options.setup.intrinsic_hidden = options.setup.hidden; // so that the two can be compared
+    options.setup.intrinsic_hidden = options.setup.critic.hidden; // so that the two can be compared
     const mr_batch_options batch_options = small_batch_options(bonus);
     learner l = learner_with(&options, &batch_options, 1);
     mr_params *critic = small_params(l.agent, "bonus_critic");

@@ -301,7 +301,8 @@ Test(settings, a_file_gives_back_what_was_written) {
         {"steps", "123456789012"},      {"seed", "18446744073709551615"},
         {"hidden", "400,300,200"},      {"gamma", "0.123456789012345678"},
         {"actor_lr", "1e-9"},           {"alpha", "0.2"},
-        {"target_entropy", "-1e-3"},
+        {"target_entropy", "-1e-3"},    {"critic_norm", "rms"},
+        {"critic_residual", "true"},
     };
     for (size_t i = 0; i < MR_COUNT(changes); i++)
         cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);

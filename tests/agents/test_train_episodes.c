@@ -135,7 +135,7 @@ static mr_agent *plain_agent(const mr_settings *s) {
                                  .hidden = s->hidden};
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = N_ENVS,
-                                  .hidden = s->hidden,
+                                  .critic = mr_settings_critic(s),
                                   .seed = s->seed,
                                   .n_threads = 1};
     mr_agent *agent;

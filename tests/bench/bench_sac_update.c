@@ -15,7 +15,7 @@
 enum { OBS_DIM = 17, ACT_DIM = 6, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
 
 typedef struct {
-    const char *policy;
+    const char *policy, *critic_norm;
     int threads, rounds, updates, json;
 } bench_options;
 
@@ -51,8 +51,13 @@ static mr_agent *new_agent(const bench_options *o) {
                                  .act_low = low,
                                  .act_high = high,
                                  .hidden = hidden};
+    mr_mlp_spec critic = mr_mlp_plain(&hidden);
+    if (!mr_norm_find(o->critic_norm, &critic.norm)) {
+        fprintf(stderr, "bench_sac_update: no normalisation %s\n", o->critic_norm);
+        exit(2);
+    }
     const mr_agent_setup setup = {
-        .batch_size = 256, .n_envs = 1, .hidden = hidden, .seed = 1, .n_threads = o->threads};
+        .batch_size = 256, .n_envs = 1, .critic = critic, .seed = 1, .n_threads = o->threads};
     mr_sac_options options = {.tau = 0.005,
                               .actor_lr = 3e-4,
                               .critic_lr = 1e-3,
@@ -124,10 +129,13 @@ static void bench(const bench_options *o) {
 }
 
 int main(int argc, const char **argv) {
-    bench_options o = {.policy = "gaussian", .threads = 2, .rounds = 15, .updates = 100};
+    bench_options o = {
+        .policy = "gaussian", .critic_norm = "none", .threads = 2, .rounds = 15, .updates = 100};
     const struct poptOption table[] = {
         {"policy", 0, POPT_ARG_STRING, &o.policy, 0, "flow of the policy (default gaussian)",
          "SPEC"},
+        {"critic-norm", 0, POPT_ARG_STRING, &o.critic_norm, 0,
+         "normalisation of the critics (default none)", "NAME"},
         {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 15, at most 100)", "N"},
         {"updates", 0, POPT_ARG_INT, &o.updates, 0, "updates in a round (default 100)", "N"},
