@@ -86,6 +86,7 @@ static mr_node *node_new(mr_graph *graph, const mr_op *op, size_t cols, const vo
     *node = (mr_node){.graph = graph,
                       .op = op,
                       .options = memory + options_at,
+                      .shape = {cols, 1, 1},
                       .cols = cols,
                       .n_inputs = n_inputs,
                       .input = (void *)(memory + inputs_at),
@@ -93,8 +94,11 @@ static mr_node *node_new(mr_graph *graph, const mr_op *op, size_t cols, const vo
                       .set = -1};
     if (op->options_size > 0)
         memcpy(node->options, options, op->options_size);
-    for (size_t k = 0; k < n_inputs; k++)
+    for (size_t k = 0; k < n_inputs; k++) {
         node->input[k] = input[k];
+        if (op->keeps_shape && input[k]->cols == cols)
+            node->shape = input[k]->shape;
+    }
     append(graph, node);
     return node;
 }
@@ -136,6 +140,10 @@ mr_node *mr_keep(mr_node *node) {
 
 size_t mr_node_cols(const mr_node *node) {
     return node->cols;
+}
+
+mr_shape mr_node_shape(const mr_node *node) {
+    return node->shape;
 }
 
 mr_graph *mr_node_graph(const mr_node *node) {

@@ -1,6 +1,8 @@
 /// The compute graph: formulas over batches, with reverse-mode gradients.
 ///
-/// A node is a row-major matrix [rows x cols]: rows are the batch, columns are features. A graph is
+/// A node is a row-major matrix [rows x cols]: rows are the batch, columns are features. A row may
+/// be an image, [channels x height x width] in that order; other rows are vectors, whose every
+/// feature is a channel of its own. A graph is
 /// built once, planned once (which lays all its values and gradients out in one block of memory,
 /// reusing memory that is no longer needed), and run any number of times without allocating.
 ///
@@ -21,6 +23,11 @@
 
 typedef struct mr_graph mr_graph;
 typedef struct mr_node mr_node;
+
+/// The shape of a node's rows. Of a vector of d features: d, 1, 1.
+typedef struct {
+    size_t channels, height, width;
+} mr_shape;
 
 /// A graph for batches of up to `max_rows` rows, run by `n_threads` threads. The caller frees it.
 mr_status mr_graph_new(size_t max_rows, int n_threads, mr_graph **out);
@@ -58,6 +65,7 @@ void mr_input_fill(mr_node *input, size_t n_rows, const mr_real *values);
 const mr_real *mr_node_grad(const mr_node *node);
 
 size_t mr_node_cols(const mr_node *node);
+mr_shape mr_node_shape(const mr_node *node);
 
 /// The graph that a node belongs to; NULL of NULL.
 mr_graph *mr_node_graph(const mr_node *node);
@@ -73,6 +81,9 @@ double mr_node_mean(const mr_node *node, size_t n_rows);
 /// Values that the caller fills in. `wants_grad`: the loss's gradient with respect to it is
 /// computed too.
 mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad);
+
+/// The same for images.
+mr_node *mr_input_image(mr_graph *graph, mr_shape shape, bool wants_grad);
 
 /// A parameter of one row, repeated over the batch. A NULL graph gives NULL.
 mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param);
@@ -270,6 +281,28 @@ mr_node *mr_columns(mr_node *x, const size_t *index, size_t n);
 
 /// The same values, through which no gradient goes.
 mr_node *mr_stop_gradient(mr_node *x);
+
+// ---- Images. Element-wise ops, dropout and normalisation keep the shape; linear layers take an
+// image as a vector.
+
+/// The same numbers in another shape of as many.
+mr_node *mr_reshape(mr_node *x, mr_shape shape);
+
+typedef struct {
+    size_t kernel;  // height and width of the kernel
+    size_t stride;  // 1 or more
+    size_t padding; // zeros on each side
+} mr_conv2d_options;
+
+/// Two-dimensional convolution (as PyTorch's, not mirrored).
+///
+///   x       [rows x in x height x width]
+///   weight  [out x (in kernel kernel)], PyTorch's [out, in, kernel, kernel] row by row
+///   bias    [1 x out]
+///
+/// Returns [rows x out x h x w], h = (height + 2 padding - kernel) / stride + 1, w likewise.
+mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                   mr_conv2d_options options);
 
 // ---- A function from outside
 

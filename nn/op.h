@@ -33,6 +33,8 @@ enum {
 typedef struct {
     const char *name;
     size_t options_size; // of the struct of its options; 0: it has none
+    bool keeps_shape;    // the result has the shape of its widest input; else it is a vector, until
+                         // the op sets node->shape
     unsigned reads;      // MR_READS_..., joined by |
     void (*forward)(const mr_node *node, mr_rows rows);
     /// Adds the node's gradient, times the op's derivative, to the gradients of those inputs that
@@ -58,7 +60,8 @@ struct mr_node {
     void *options;            // the op's own struct
     mr_node *next, *previous; // in order of building
     size_t index;             // its position in that order
-    size_t cols;
+    mr_shape shape;
+    size_t cols; // all features of a row: channels height width
     size_t n_inputs;
     mr_node **input;     // [n_inputs]
     mr_real *value;      // [rows x cols], set by the plan

@@ -294,6 +294,7 @@ static void running_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_batch_norm = {
     .name = "batch_norm",
+    .keeps_shape = true,
     .options_size = sizeof(batch_norm_options),
     .reads = MR_READS_INPUTS,
     .reduce_forward = reduce_forward,
@@ -305,6 +306,7 @@ static const mr_op op_batch_norm = {
 
 static const mr_op op_running = {
     .name = "batch_norm_running",
+    .keeps_shape = true,
     .options_size = sizeof(batch_norm_options),
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = running_forward,
@@ -327,7 +329,7 @@ static mr_node *batch_norm_new(const mr_op *op, mr_node *x, mr_params *params,
                                const mr_batch_norm *norm, const mr_batch_norm_options *options) {
     if (!x)
         return NULL;
-    assert(x->cols % norm->gain.cols == 0);
+    assert(norm->gain.cols == x->shape.channels);
     const size_t n_threads = (size_t)x->graph->n_threads;
     batch_norm_options own = {.norm = *norm,
                               .options = *options,

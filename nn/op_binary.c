@@ -194,6 +194,7 @@ static void log_add_exp_derivative(size_t n, const mr_real *a, const mr_real *b,
 #define BINARY(function_, reads_)                                                                  \
     {                                                                                              \
         .op = {.name = #function_,                                                                 \
+               .keeps_shape = true,                                                                \
                .reads = reads_,                                                                    \
                .forward = binary_forward,                                                          \
                .backward = binary_backward},                                                       \

@@ -135,16 +135,36 @@ mr_node *mr_slice(mr_node *x, size_t first, size_t n) {
     return mr_node_of(&op_slice, n, &(slice_options){first}, 1, &x);
 }
 
-// ---- The same values, and no backward: the plan lets no gradient through.
+// ---- The same values. Without a backward the plan lets no gradient through.
 
-static void stop_forward(const mr_node *node, mr_rows rows) {
+static void copy_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     memcpy(mr_row(node->value, node, rows.first), mr_row(x->value, x, rows.first),
            rows.n * node->cols * sizeof *node->value);
 }
 
-static const mr_op op_stop = {.name = "stop_gradient", .forward = stop_forward};
+static const mr_op op_stop = {
+    .name = "stop_gradient", .keeps_shape = true, .forward = copy_forward};
 
 mr_node *mr_stop_gradient(mr_node *x) {
     return x ? mr_node_of(&op_stop, x->cols, NULL, 1, &x) : NULL;
+}
+
+static void copy_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    mr_put(node->adds[0], rows.n * node->cols, mr_row(node->grad, node, rows.first),
+           mr_row(x->grad, x, rows.first));
+}
+
+static const mr_op op_reshape = {
+    .name = "reshape", .forward = copy_forward, .backward = copy_backward};
+
+mr_node *mr_reshape(mr_node *x, mr_shape shape) {
+    if (!x)
+        return NULL;
+    assert(shape.channels * shape.height * shape.width == x->cols);
+    mr_node *node = mr_node_of(&op_reshape, x->cols, NULL, 1, &x);
+    if (node)
+        node->shape = shape;
+    return node;
 }

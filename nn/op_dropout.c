@@ -29,6 +29,7 @@ static void dropout_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_dropout = {
     .name = "dropout",
+    .keeps_shape = true,
     .options_size = sizeof(dropout_options),
     .reads = MR_READS_INPUTS,
     .forward = dropout_forward,

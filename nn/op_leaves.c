@@ -19,6 +19,13 @@ mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad) {
     return node;
 }
 
+mr_node *mr_input_image(mr_graph *graph, mr_shape shape, bool wants_grad) {
+    mr_node *node = mr_input(graph, shape.channels * shape.height * shape.width, wants_grad);
+    if (node)
+        node->shape = shape;
+    return node;
+}
+
 static void param_rows_forward(const mr_node *node, mr_rows rows) {
     for (size_t i = rows.first; i < rows.first + rows.n; i++)
         memcpy(mr_row(node->value, node, i), mr_node_param(node, 0),

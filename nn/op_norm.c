@@ -87,6 +87,7 @@ static void layer_norm_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_layer_norm = {
     .name = "layer_norm",
+    .keeps_shape = true,
     .reads = MR_READS_INPUTS,
     .forward = layer_norm_forward,
     .backward = layer_norm_backward,
@@ -164,6 +165,7 @@ static void rms_norm_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_rms_norm = {
     .name = "rms_norm",
+    .keeps_shape = true,
     .reads = MR_READS_INPUTS,
     .forward = rms_norm_forward,
     .backward = rms_norm_backward,

@@ -275,6 +275,7 @@ static void clamp_derivative(const void *options, size_t n, const mr_real *x, co
     {                                                                                              \
         .op = {.name = #function_,                                                                 \
                .options_size = size,                                                               \
+               .keeps_shape = true,                                                                \
                .reads = reads_,                                                                    \
                .forward = unary_forward,                                                           \
                .backward = unary_backward},                                                        \

@@ -207,7 +207,8 @@ static mr_node *op_batch_norm(leaves *x) {
     return mr_batch_norm_train(x->a, x->params, &x->norm, &plain);
 }
 static mr_node *op_batch_norm_of_channels(leaves *x) {
-    return mr_batch_norm_train(x->a, x->params, &x->image_norm, &plain);
+    mr_node *image = mr_reshape(x->a, (mr_shape){2, 1, 2});
+    return mr_batch_norm_train(image, x->params, &x->image_norm, &plain);
 }
 static mr_node *op_batch_renorm(leaves *x) {
     return mr_batch_norm_train(x->a, x->params, &x->norm, &renorm);
@@ -219,7 +220,31 @@ static mr_node *op_batch_norm_running(leaves *x) {
 static mr_node *op_batch_norms(leaves *x) {
     mr_node *h = mr_tanh(mr_batch_norm_train(x->a, x->params, &x->norm, &plain));
     mr_node *k = mr_batch_norm_train(mr_mul(h, x->b), x->params, &x->norm, &plain);
-    return mr_add(mr_mul(h, k), mr_batch_norm_train(mr_sin(k), x->params, &x->image_norm, &plain));
+    mr_node *image = mr_sin(mr_reshape(k, (mr_shape){2, 2, 1}));
+    return mr_add(mr_mul(h, k), mr_batch_norm_train(image, x->params, &x->image_norm, &plain));
+}
+static mr_node *op_conv2d(leaves *x) {
+    mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
+    return mr_conv2d(image, x->params, x->weight, x->bias,
+                     (mr_conv2d_options){.kernel = 2, .stride = 1, .padding = 1});
+}
+static mr_node *op_conv2d_strided(leaves *x) {
+    mr_node *image = mr_reshape(mr_concat(x->a, x->b), (mr_shape){1, 2, 4});
+    return mr_conv2d(image, x->params, x->weight, x->bias,
+                     (mr_conv2d_options){.kernel = 2, .stride = 2, .padding = 1});
+}
+static mr_node *op_conv2d_pointwise(leaves *x) {
+    mr_node *image = mr_reshape(mr_concat(x->a, x->b), (mr_shape){4, 1, 2});
+    return mr_conv2d(image, x->params, x->weight, x->bias,
+                     (mr_conv2d_options){.kernel = 1, .stride = 1});
+}
+// A value with other consumers, and weights that are used twice.
+static mr_node *op_conv2d_shared(leaves *x) {
+    const mr_conv2d_options options = {.kernel = 2, .stride = 1, .padding = 1};
+    mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
+    mr_node *y = mr_conv2d(mr_tanh(image), x->params, x->weight, x->bias, options);
+    mr_node *z = mr_conv2d(image, x->params, x->weight, x->bias, options);
+    return mr_mul(mr_mul(y, z), mr_row_sum(image));
 }
 // Some of these are below the rate.
 static mr_node *op_dropout(leaves *x) {
@@ -315,6 +340,10 @@ static const op_case cases[] = {
     {"batch_norm with renorm's corrections", op_batch_renorm},
     {"batch_norm by running statistics", op_batch_norm_running},
     {"batch norms one after another", op_batch_norms},
+    {"conv2d", op_conv2d},
+    {"conv2d, strided", op_conv2d_strided},
+    {"conv2d, 1 x 1", op_conv2d_pointwise},
+    {"conv2d, shared", op_conv2d_shared},
     {"dropout", op_dropout},
     {"scale", op_scale},
     {"unscale", op_unscale},
