@@ -1,5 +1,6 @@
 """Client and faults: a proxy that loses, doubles and delays, servers that go and come back."""
 
+import os
 import pathlib
 import random
 import subprocess
@@ -236,7 +237,7 @@ def test_curve_needs_both_keys_and_readable_files(tmp_path):
         Running(Walk(), curve_secret_key=tmp_path / "none", curve_allow=tmp_path / "empty")
 
 
-COMMAND = pathlib.Path(__file__).parents[2] / "build/release/bin/millrace"
+COMMAND = pathlib.Path(os.environ.get("MILLRACE", pathlib.Path(__file__).parents[2] / "build/release/bin/millrace"))
 
 
 @pytest.mark.skipif(not COMMAND.exists() or not zmq.has("curve"), reason="no build/release/bin/millrace, or no CURVE")

@@ -12,7 +12,7 @@ import pytest
 
 from millrace_bridge import Client
 
-MILLRACE = pathlib.Path(__file__).parents[2] / "build/release/bin/millrace"
+MILLRACE = pathlib.Path(os.environ.get("MILLRACE", pathlib.Path(__file__).parents[2] / "build/release/bin/millrace"))
 
 pytestmark = pytest.mark.skipif(not MILLRACE.exists(), reason="build/release/bin/millrace is not built")
 

@@ -599,7 +599,7 @@ Test(train_command, says_once_what_the_simulation_warns_of_and_counts_it) {
     char *table = scratch_read("a/progress.csv");
     double n_warnings = -1;
     scratch_expect_part(table, ",rollout/n_diverged,rollout/n_warnings,");
-    cr_expect_eq(sscanf(strchr(table, '\n') + 1,
+    cr_expect_eq(sscanf(table + strcspn(table, "\n") + 1,
                         "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf",
                         &n_warnings),
                  1);

@@ -78,5 +78,5 @@ def test_a_page_is_good_when_all_its_commands_are(module, tmp_path, text, fault)
     root = tmp_path / "root"
     root.mkdir()
     blocks = module.read_blocks(text)
-    found, _ = module.run_page(pathlib.Path("page.md"), text, blocks, root)
+    found, _ = module.run_page(pathlib.Path("page.md"), text, blocks, root, root)
     assert fault in found and bool(fault) == bool(found)

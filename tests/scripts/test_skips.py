@@ -1,0 +1,61 @@
+"""scripts/test --strict fails where a test is skipped that tests/skips.txt doesn't have; with runners that only print."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+RUNNER = """#!/bin/sh
+[ "$1" != --list ] || { printf 'render: 2 tests\\nenv: 1 test\\n'; exit; }
+printf '[PASS] env::steps: (0.01s)\\n[SKIP] render::draws: {reason}\\n'
+printf '[====] Synthesis: Tested: 2 | Passing: 2 | Failing: 0 | Crashing: 0\\n'
+"""
+
+SKIPS = "# a comment\nasan|tsan  render::*  no * here\n"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in "scripts/setup", "scripts/build":
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    shutil.copy(ROOT / "scripts" / "test", tmp_path / "scripts")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "skips.txt").write_text(SKIPS)
+    return tmp_path
+
+
+def run(checkout, preset, reason, *options):
+    runner = checkout / "build" / preset / "bin" / "millrace_tests"
+    runner.parent.mkdir(parents=True)
+    runner.write_text(RUNNER.replace("{reason}", reason))
+    runner.chmod(0o755)
+    return subprocess.run([checkout / "scripts" / "test", *options, preset], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "preset, reason, is_fine",
+    [
+        ("asan", "no screen here, nor there", True),
+        ("asan", "another reason", False),
+        ("asan", "Test is disabled", False),
+        ("mujoco-debian", "no screen here", False),
+    ],
+)
+def test_a_skip_that_is_not_listed_for_its_preset_and_reason_fails(checkout, preset, reason, is_fine):
+    done = run(checkout, preset, reason, "--strict")
+    assert (f"skipped, but not in tests/skips.txt: render::draws: {reason}" in done.stdout) == (not is_fine)
+
+
+def test_skips_are_nobodys_business_without_strict(checkout):
+    done = run(checkout, "asan", "another reason")
+    assert done.returncode == 0 and "2 passed, 0 failed" in done.stdout
+
+
+def test_a_name_that_is_no_suite_is_not_left_out_unnoticed(checkout):
+    done = run(checkout, "tsan", "no screen here")
+    assert done.returncode == 1 and "leaves out bonus, which is no suite of" in done.stdout
