@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "agents/settings.h"
+#include "cli/command.h"
 #include "envs/env.h"
 #include "tests/cli/command_runner.h"
 
@@ -17,32 +18,186 @@ Test(command, names_its_version_and_that_of_mujoco) {
     outcome_free(&o);
 }
 
-Test(command, help_lists_the_commands) {
-    static const char *const names[] = {"train", "eval", "view", "envs", "plot", "help"};
-    outcome o = RUN("help");
-    expect_success(&o);
-    for (size_t i = 0; i < MR_COUNT(names); i++) {
-        char row[32];
-        snprintf(row, sizeof row, "\n  %s ", names[i]);
-        scratch_expect_part(o.out, row);
-    }
-    outcome_free(&o);
+// ---- Every command of the table
+
+static void for_each_command(const mr_command *group, void (*check)(const mr_command *command)) {
+    check(group);
+    for (size_t i = 0; i < group->n_commands; i++)
+        for_each_command(group->commands[i], check);
 }
 
-Test(command, help_of_a_command_is_what_its_help_option_shows) {
-    static const char *const names[] = {"train", "eval", "view", "envs", "plot", "help"};
-    for (size_t i = 0; i < MR_COUNT(names); i++) {
-        outcome a = RUN("help", names[i]), b = RUN(names[i], "--help"), c = RUN(names[i], "-h");
-        expect_success(&a);
-        scratch_expect_part(a.out, "Usage: millrace ");
-        cr_expect_str_eq(a.out, b.out);
-        cr_expect_str_eq(a.out, c.out);
-        cr_expect_str_eq(a.err, "");
-        outcome_free(&a);
-        outcome_free(&b);
-        outcome_free(&c);
+/// A command line of a command: `before`, the words of its name, `after` [n_after].
+typedef struct {
+    char words[64];
+    const char *arguments[MAX_ARGUMENTS + 1];
+    size_t n;
+} line_of;
+
+static void line_begin(line_of *line, const char *before, const mr_command *command) {
+    char *rest = NULL;
+    *line = (line_of){0};
+    snprintf(line->words, sizeof line->words, "%s", command->name);
+    if (before != NULL)
+        line->arguments[line->n++] = before;
+    for (char *word = strtok_r(line->words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        line->arguments[line->n++] = word;
+}
+
+static outcome run_with(const mr_command *command, const char *before, const char *after) {
+    line_of line;
+    line_begin(&line, before, command);
+    line.arguments[line.n] = after;
+    return run(line.arguments);
+}
+
+// The rows of help that begin an option: "  -o, --out FILE  ..." or "  --out FILE  ...".
+static void expect_option_row(const char *help, const mr_command *command, size_t i) {
+    const mr_setting *option = mr_command_option_at(command, i);
+    const char letter = mr_command_option_letter(command, i);
+    char name[MR_OPTION_NAME_SIZE], row[128];
+    mr_option_name(option->name, name);
+    snprintf(row, sizeof row, "\n  %s--%s %s", letter ? (char[]){'-', letter, ',', ' ', '\0'} : "",
+             name, option->metavar ? option->metavar : "");
+    scratch_expect_part(help, row);
+}
+
+static void check_help(const mr_command *command) {
+    outcome a = run_with(command, "help", NULL), b = run_with(command, NULL, "--help"),
+            c = run_with(command, NULL, "-h");
+    char usage[256];
+    snprintf(usage, sizeof usage, "Usage: millrace %s%s%s\n", command->name,
+             command->name[0] ? " " : "", command->usage);
+    expect_success(&a);
+    scratch_expect_part(a.out, usage);
+    scratch_expect_part(a.out, command->details);
+    for (size_t i = 0; i < mr_command_option_count(command); i++)
+        expect_option_row(a.out, command, i);
+    for (size_t i = 0; i < command->n_commands; i++) {
+        char row[256];
+        snprintf(row, sizeof row, "\n  %-8s %s\n", mr_command_word(command->commands[i]),
+                 command->commands[i]->summary);
+        scratch_expect_part(a.out, row);
+    }
+    cr_expect_str_eq(a.out, b.out, "help %s", command->name);
+    cr_expect_str_eq(a.out, c.out, "help %s", command->name);
+    cr_expect_str_eq(a.err, "");
+    for (const char *row = strtok(a.out, "\n"); row != NULL; row = strtok(NULL, "\n"))
+        cr_expect_leq(strlen(row), 80, "%s", row);
+    outcome_free(&a);
+    outcome_free(&b);
+    outcome_free(&c);
+}
+
+Test(command, help_of_every_command_shows_its_usage_options_and_subcommands) {
+    for_each_command(&mr_program, check_help);
+}
+
+static void check_unknown_option(const mr_command *command) {
+    outcome o = run_with(command, NULL, "--frobnicate");
+    expect_refusal(&o, 2, "there is no option --frobnicate");
+}
+
+Test(command, every_command_refuses_an_option_that_it_does_not_have) {
+    for_each_command(&mr_program, check_unknown_option);
+}
+
+static void expect_usage_error(const mr_command *command, const line_of *line, const char *part) {
+    mr_command_line read;
+    const char *argv[MAX_ARGUMENTS + 2] = {"millrace"};
+    memcpy(argv + 1, line->arguments, line->n * sizeof *argv);
+    cr_expect_eq(mr_command_line_read(command, (int)line->n + 1, (char **)argv, &read),
+                 MR_ERR_USAGE, "%s: not refused: %s", command->name, part);
+    scratch_expect_message(part);
+    mr_command_line_free(&read);
+}
+
+static void check_values_of_options(const mr_command *command) {
+    for (size_t i = 0; i < mr_command_option_count(command); i++) {
+        char text[MR_OPTION_TEXT_SIZE], given[MR_OPTION_TEXT_SIZE + 8], part[128];
+        const bool is_switch = mr_command_option_at(command, i)->type == MR_SETTING_SWITCH;
+        mr_option_text(mr_command_option_at(command, i)->name, text);
+        snprintf(given, sizeof given, "%s%s", text, is_switch ? "=yes" : "");
+        snprintf(part, sizeof part, "%s %s", text, is_switch ? "takes no value" : "needs a value");
+        expect_usage_error(command, &(line_of){.arguments = {given}, .n = 1}, part);
     }
 }
+
+Test(command, every_option_needs_a_value_or_takes_none) {
+    for_each_command(&mr_program, check_values_of_options);
+}
+
+static void check_n_arguments(const mr_command *command) {
+    line_of line;
+    char usage[128];
+    snprintf(usage, sizeof usage, "usage: millrace %s %s", command->name, command->usage);
+    if (command->min_arguments > 0) {
+        outcome o = run_with(command, NULL, NULL);
+        expect_refusal(&o, 2, usage);
+    }
+    if (command->n_commands > 0) {
+        outcome o = run_with(command, NULL, NULL);
+        expect_refusal(&o, 2, "no command given");
+    } else if (command->max_arguments < MAX_ARGUMENTS) {
+        line_begin(&line, NULL, command);
+        for (size_t i = 0; i <= command->max_arguments; i++)
+            line.arguments[line.n++] = "superfluous";
+        outcome o = run(line.arguments);
+        expect_refusal(&o, 2, "superfluous is one argument too many");
+    }
+}
+
+Test(command, every_command_refuses_too_few_and_too_many_arguments) {
+    for_each_command(&mr_program, check_n_arguments);
+}
+
+/// What each command with --json is run with here, in this order.
+static const struct {
+    const char *name, *arguments[10];
+} json_cases[] = {
+    {"envs", {"Pendulum-v1"}},
+    {"eval", {"run", "--episodes", "1"}},
+    {"flow list", {NULL}},
+    {"flow fit", {"data.csv", "--flow", "gaussian", "--epochs", "1", "--out", "m.safetensors"}},
+    {"flow score", {"m.safetensors", "data.csv", "--out", "scores.npy"}},
+    {"flow sample", {"m.safetensors", "-n", "3", "--out", "samples.npy"}},
+    {"flow plot", {"m.safetensors", "--samples", "50", "--out", "m.png"}},
+    {"flow vi", {"u1", "--flow", "gaussian", "--steps", "5", "--samples", "20", "--out", "vi"}},
+};
+
+static void check_has_json_case(const mr_command *command) {
+    for (size_t i = 0; i < mr_command_option_count(command); i++)
+        if (strcmp(mr_command_option_at(command, i)->name, "json") == 0) {
+            size_t k = 0;
+            while (k < MR_COUNT(json_cases) && strcmp(json_cases[k].name, command->name) != 0)
+                k++;
+            cr_expect_lt(k, MR_COUNT(json_cases), "%s --json is not tested", command->name);
+        }
+}
+
+Test(command, json_is_json_of_every_command_that_has_it) {
+    outcome o = RUN("train", "Pendulum-v1", "--steps", "20", "--learning-starts", "20", "--hidden",
+                    "8", "--threads", "1", "--eval-episodes", "1", "--out", "run");
+    expect_success(&o);
+    outcome_free(&o);
+    scratch_write("data.csv", "a,b\n1,2\n2,3.5\n3,1\n4,2.5\n0,3\n");
+    for_each_command(&mr_program, check_has_json_case);
+    for (size_t i = 0; i < MR_COUNT(json_cases); i++) {
+        line_of line;
+        json_error_t error;
+        line_begin(&line, NULL, &(mr_command){.name = json_cases[i].name});
+        for (size_t k = 0; json_cases[i].arguments[k] != NULL; k++)
+            line.arguments[line.n++] = json_cases[i].arguments[k];
+        line.arguments[line.n++] = "--json";
+        o = run(line.arguments);
+        expect_success(&o);
+        json_t *json = json_loads(o.out, 0, &error);
+        cr_expect_not_null(json, "%s --json: %s: %s", json_cases[i].name, error.text, o.out);
+        json_decref(json);
+        outcome_free(&o);
+    }
+}
+
+// ---- Settings of train
 
 // Agents may share an option's name and not its default. A switch shows none.
 static bool shows(const char *help, const mr_setting *setting) {
@@ -113,16 +268,6 @@ Test(command, what_is_given_twice_with_the_same_value_is_fine) {
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         outcome o = run(cases[i]);
         expect_refusal(&o, 2, "unknown environment \"None-v5\"");
-    }
-}
-
-Test(command, help_fits_in_80_columns) {
-    static const char *const names[] = {NULL, "train", "eval", "view", "envs", "plot", "help"};
-    for (size_t i = 0; i < MR_COUNT(names); i++) {
-        outcome o = RUN("help", names[i]);
-        for (const char *row = strtok(o.out, "\n"); row != NULL; row = strtok(NULL, "\n"))
-            cr_expect_leq(strlen(row), 80, "%s", row);
-        outcome_free(&o);
     }
 }
 
