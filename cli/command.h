@@ -77,6 +77,12 @@ mr_status mr_command_find(size_t n_words, char *const *words, const mr_command *
 /// Refuses to run a command that does nothing without a subcommand.
 mr_status mr_command_needs_one(const mr_command *command);
 
+/// Refuses (MR_ERR_USAGE) too few and too many arguments, unless help was asked for.
+mr_status mr_command_check_arguments(const mr_command *command, const mr_command_line *line);
+
+/// The option --help, which all commands have.
+extern const mr_setting mr_help_option;
+
 /// All options of a command: the settings (if it takes them), its own, the shared ones, and --help.
 size_t mr_command_option_count(const mr_command *command);
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i);
@@ -91,24 +97,6 @@ void mr_option_name(const char *name, char option[MR_OPTION_NAME_SIZE]);
 /// The same with them, as messages call it: "--batch-size".
 enum { MR_OPTION_TEXT_SIZE = MR_OPTION_NAME_SIZE + 2 };
 void mr_option_text(const char *name, char text[MR_OPTION_TEXT_SIZE]);
-
-/// Reads argv[1 .. argc-1]. Fails with MR_ERR_USAGE on an unknown option (naming the nearest), a
-/// missing value, too few and too many arguments; what the values are is not looked at. To be freed
-/// also after a failure.
-mr_status mr_command_line_read(const mr_command *command, int argc, char **argv,
-                               mr_command_line *line);
-void mr_command_line_free(mr_command_line *line);
-
-/// Stores the value of a given option in its field. A failure's message calls it by its name on the
-/// command line.
-mr_status mr_given_store(const mr_given *given, void *fields);
-
-/// For commands without settings: stores in `fields` the defaults of its options, then what was
-/// given. Fails with MR_ERR_USAGE where an option is given twice with different values too, and
-/// with MR_ERR_IO where an output (MR_SETTING_OUT_FILE, MR_SETTING_OUT_DIR) could not be written:
-/// that is known before the work.
-mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
-                                void *fields);
 
 /// Prints what --help shows, on stdout.
 void mr_command_print_help(const mr_command *command);

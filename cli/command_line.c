@@ -1,7 +1,6 @@
-// Reads command lines with popt; its table is made from the tables of settings.
+// Reads command lines with popt, whose table is made from the tables of settings.
 
-#include "cli/command.h"
-#include "cli/given_once.h"
+#include "cli/command_line.h"
 
 #include <popt.h>
 #include <stdio.h>
@@ -9,111 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "agents/peer_names.h"
+#include "base/file.h"
 #include "base/nearest.h"
-
-static const mr_setting help_option = {
-    .name = "help", .type = MR_SETTING_SWITCH, .help = "show this text"};
-
-// ---- Commands
-
-const char *mr_command_word(const mr_command *command) {
-    const char *space = strrchr(command->name, ' ');
-    return space != NULL ? space + 1 : command->name;
-}
-
-static const char *command_word_at(const void *commands, size_t i) {
-    return mr_command_word(((const mr_command *const *)commands)[i]);
-}
-
-// " flow": a command's name behind "millrace".
-typedef struct {
-    char text[64];
-} suffix;
-
-static suffix suffix_of(const mr_command *command) {
-    suffix s;
-    snprintf(s.text, sizeof s.text, "%s%s", command->name[0] != '\0' ? " " : "", command->name);
-    return s;
-}
-
-static mr_status unknown_command(const mr_command *group, const char *word) {
-    const char *nearest =
-        mr_nearest(word, group->n_commands, command_word_at, (const void *)group->commands);
-    if (nearest != NULL)
-        return mr_fail(MR_ERR_USAGE, "there is no command %.60s; did you mean %s?", word, nearest);
-    return mr_fail(MR_ERR_USAGE, "there is no command %.60s; `millrace help%s` lists them", word,
-                   suffix_of(group).text);
-}
-
-static const mr_command *find_in(const mr_command *group, const char *word) {
-    for (size_t i = 0; i < group->n_commands; i++)
-        if (strcmp(word, mr_command_word(group->commands[i])) == 0)
-            return group->commands[i];
-    return NULL;
-}
-
-mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
-                          size_t *n_taken) {
-    *out = &mr_program;
-    *n_taken = 0;
-    while ((*out)->n_commands > 0 && *n_taken < n_words && words[*n_taken][0] != '-') {
-        const mr_command *next = find_in(*out, words[*n_taken]);
-        if (next == NULL)
-            return unknown_command(*out, words[*n_taken]);
-        *out = next;
-        (*n_taken)++;
-    }
-    return MR_OK;
-}
-
-mr_status mr_command_needs_one(const mr_command *command) {
-    return mr_fail(MR_ERR_USAGE, "no command given; `millrace help%s` lists them",
-                   suffix_of(command).text);
-}
-
-// ---- Options
-
-static size_t count_settings(const mr_command *command) {
-    return command->takes_settings ? mr_setting_count() : 0;
-}
-
-size_t mr_command_option_count(const mr_command *command) {
-    return count_settings(command) + command->n_options + command->n_shared + 1;
-}
-
-const mr_setting *mr_command_option_at(const mr_command *command, size_t i) {
-    const size_t n_settings = count_settings(command);
-    if (i < n_settings)
-        return mr_setting_at(i);
-    i -= n_settings;
-    if (i < command->n_options)
-        return &command->options[i];
-    i -= command->n_options;
-    return i < command->n_shared ? &command->shared[i] : &help_option;
-}
-
-char mr_command_option_letter(const mr_command *command, size_t i) {
-    const mr_setting *option = mr_command_option_at(command, i);
-    if (option == &help_option)
-        return 'h';
-    const size_t n_settings = count_settings(command);
-    const bool is_own = i >= n_settings && i - n_settings < command->n_options;
-    const char letter = command->letters != NULL && is_own ? command->letters[i - n_settings] : ' ';
-    return letter != ' ' ? letter : '\0';
-}
-
-void mr_option_name(const char *name, char option[MR_OPTION_NAME_SIZE]) {
-    snprintf(option, MR_OPTION_NAME_SIZE, "%s", name);
-    for (char *c = strchr(option, '_'); c != NULL; c = strchr(c, '_'))
-        *c = '-';
-}
-
-void mr_option_text(const char *name, char text[MR_OPTION_TEXT_SIZE]) {
-    text[0] = text[1] = '-';
-    mr_option_name(name, text + 2);
-}
+#include "cli/conflicts.h"
 
 // The options as popt wants them. Option i has the value i + 1 there, and n + i + 1 by its former
 // name.
@@ -203,7 +101,7 @@ static mr_status read_options(const mr_command *command, const popt_table *table
             text = strdup("true");
         if (text == NULL)
             return mr_fail_memory("the options");
-        line->help = line->help || option == &help_option;
+        line->help = line->help || option == &mr_help_option;
         line->given[line->n_given++] = (mr_given){option, name, text};
     }
     return value < -1 ? bad_option(command, table, context, value) : MR_OK;
@@ -217,19 +115,6 @@ static mr_status read_arguments(poptContext context, mr_command_line *line) {
             return mr_fail_memory("the arguments");
         line->arguments[line->n_arguments++] = copy;
     }
-    return MR_OK;
-}
-
-static mr_status check_count(const mr_command *command, const mr_command_line *line) {
-    const suffix name = suffix_of(command);
-    if (line->help)
-        return MR_OK;
-    if (line->n_arguments < command->min_arguments)
-        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace%s %s", name.text,
-                       command->usage);
-    if (line->n_arguments > command->max_arguments)
-        return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace%s %s",
-                       line->arguments[command->max_arguments], name.text, command->usage);
     return MR_OK;
 }
 
@@ -254,7 +139,7 @@ mr_status mr_command_line_read(const mr_command *command, int argc, char **argv,
     }
     MR_TRY(read_options(command, &table, context, line));
     MR_TRY(read_arguments(context, line));
-    status = check_count(command, line);
+    status = mr_command_check_arguments(command, line);
 done:
     poptFreeContext(context);
     popt_table_free(&table);
@@ -283,7 +168,7 @@ static mr_status check_given_once(const mr_command_line *line) {
         return mr_fail_memory("the options");
     for (size_t i = 0; i < line->n_given; i++)
         given[i] = mr_assignment_of(&line->given[i]);
-    const mr_status status = mr_check_given_once(line->n_given, given);
+    const mr_status status = mr_check_conflicts(line->n_given, given);
     free(given);
     return status;
 }
@@ -343,7 +228,7 @@ mr_status mr_command_line_store(const mr_command *command, const mr_command_line
         MR_TRY(mr_setting_store(option, fields, option->initial, option->name));
     }
     for (size_t i = 0; i < line->n_given; i++)
-        if (line->given[i].option != &help_option)
+        if (line->given[i].option != &mr_help_option)
             MR_TRY(mr_given_store(&line->given[i], fields));
     status = check_outputs(command, line, fields);
 done:

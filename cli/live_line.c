@@ -1,4 +1,4 @@
-// The line of progress.
+// The live line of a terminal.
 
 #include "cli/live_line.h"
 
@@ -13,7 +13,7 @@
 
 static const double live_interval = 0.1, plain_interval = 5.0; // s
 
-enum { LINE_SIZE = 512, DEFAULT_WIDTH = 80 };
+enum { DEFAULT_WIDTH = 80 };
 
 void mr_live_line_begin(mr_live_line *line) {
     const char *terminal = getenv("TERM");
@@ -26,22 +26,25 @@ bool mr_live_line_is_due(const mr_live_line *line) {
     return mr_clock_s() - line->drawn_s >= (line->is_live ? live_interval : plain_interval);
 }
 
-static int terminal_width(void) {
+size_t mr_live_line_width(const mr_live_line *line) {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return DEFAULT_WIDTH;
-    return size.ws_col - 1; // the last column would wrap on some terminals
+    size_t width = DEFAULT_WIDTH;
+    if (!line->is_live)
+        return MR_LIVE_LINE_SIZE - 1;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col - 1u; // the last column would wrap on some terminals
+    return width < MR_LIVE_LINE_SIZE ? width : MR_LIVE_LINE_SIZE - 1;
 }
 
 void mr_live_line_draw(mr_live_line *line, const char *format, ...) {
-    char text[LINE_SIZE];
+    char text[MR_LIVE_LINE_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     line->drawn_s = mr_clock_s();
     if (line->is_live)
-        fprintf(stderr, "\r%.*s\033[K", terminal_width(), text);
+        fprintf(stderr, "\r%.*s\033[K", (int)mr_live_line_width(line), text);
     else
         fprintf(stderr, "%s\n", text);
 }

@@ -3,7 +3,7 @@
 #include <jansson.h>
 
 #include "agents/settings.h"
-#include "cli/command.h"
+#include "cli/command_line.h"
 #include "envs/env.h"
 #include "tests/cli/command_runner.h"
 

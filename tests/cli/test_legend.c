@@ -1,4 +1,4 @@
-#include "cli/legend.h"
+#include "cli/plot/legend.h"
 
 #include <string.h>
 

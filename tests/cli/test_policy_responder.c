@@ -1,7 +1,7 @@
 // A policy's server without sockets: actions are the policy's own, a repeated request gets the same
 // bytes, and whatever is wrong is refused and named.
 
-#include "cli/policy_responder.h"
+#include "cli/serve/policy_responder.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "cli/progress.h"
+#include "cli/run/progress.h"
 
 #include <math.h>
 #include <time.h>
@@ -44,7 +44,7 @@ static mr_settings settings_of(size_t steps, size_t learning_starts) {
 static mr_progress begin_live(const mr_settings *settings) {
     mr_progress progress;
     mr_progress_begin(&progress, settings);
-    progress.is_live = true; // a line every 0.1 s
+    progress.line.is_live = true; // a line every 0.1 s
     return progress;
 }
 

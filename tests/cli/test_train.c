@@ -154,7 +154,7 @@ static void expect_stop(int signal_number, int code) {
     outcome o = stop_run(signal_number, "a", "auto");
     cr_expect_eq(o.code, code, "%d: %s", o.code, o.err);
     scratch_expect_part(o.out, "stopped after ");
-    scratch_expect_part(o.out, "\ngo on with: millrace train --resume a\n");
+    scratch_expect_part(o.out, "\ngo on with: " MR_TEST_COMMAND " train --resume a\n");
     scratch_expect_part(o.out, "results are in a");
     cr_expect(exists("a/policy.safetensors") && exists("a/checkpoint.safetensors"));
     outcome_free(&o);
@@ -166,8 +166,8 @@ Test(train_command, an_interrupt_saves_and_exits_with_130) {
 
 Test(train_command, an_interrupt_names_the_command_that_goes_on_as_a_shell_takes_it) {
     outcome o = stop_run(SIGINT, "it's b", "1e9");
-    scratch_expect_part(
-        o.out, "\ngo on with: millrace train --resume 'it'\\''s b' --until-return 1000000000\n");
+    scratch_expect_part(o.out, "\ngo on with: " MR_TEST_COMMAND
+                               " train --resume 'it'\\''s b' --until-return 1000000000\n");
     outcome_free(&o);
 }
 

@@ -1,0 +1,141 @@
+// `millrace flow list`: presets and parts of flows.
+
+#include <stdio.h>
+
+#include "flows/flow.h"
+#include "cli/command_line.h"
+#include "cli/print_json.h"
+
+typedef struct {
+    bool json;
+} list_options;
+
+static const mr_setting options[] = {
+    {.name = "json",
+     .type = MR_SETTING_SWITCH,
+     .offset = offsetof(list_options, json),
+     .initial = "false",
+     .help = "print a list of objects: presets (type, name, summary, text with every option, "
+             "composition_for_policy, composition_for_density), then parts (type, name, summary, "
+             "inverse_by, is_transform, has_transform, options)"},
+};
+
+// ---- As text
+
+static mr_status print_preset(const mr_flow_entry *preset) {
+    char full[MR_FLOW_MAX_TEXT], composition[MR_FLOW_MAX_TEXT];
+    const mr_status status = mr_flow_describe(preset->name, MR_FLOW_TO_SCORE, full, composition);
+    if (status == MR_OK)
+        printf("  %-14s %s\n  %-14s %s\n  %-14s %s\n", preset->name, preset->summary, "", full, "",
+               composition);
+    return status;
+}
+
+static void print_part(size_t i) {
+    const mr_flow_part part = mr_flow_part_at(i);
+    printf("  %-14s %s\n", part.name, part.summary);
+    if (part.has_transform)
+        printf("  %-14s applies its first argument, an element-wise transform\n", "");
+    printf("  %-14s inverse: %s\n", "", part.inverse_by);
+    for (size_t k = 0; k < part.n_options; k++) {
+        const mr_flow_part_option option = mr_flow_part_option_at(i, k);
+        printf("  %-14s %s=%s: %s; %s\n", "", option.name, option.initial, option.help,
+               option.range);
+    }
+}
+
+static void print_parts(const char *title, bool are_transforms) {
+    printf("\n%s\n", title);
+    for (size_t i = 0; i < mr_flow_part_count(); i++)
+        if (mr_flow_part_at(i).is_transform == are_transforms)
+            print_part(i);
+}
+
+static mr_status print_text(void) {
+    printf("Presets, each with its options and the composition that it is for a density:\n");
+    for (size_t i = 0; i < mr_flow_count(); i++) {
+        const mr_flow_entry preset = mr_flow_at(i);
+        const mr_status status = print_preset(&preset);
+        if (status != MR_OK)
+            return status;
+    }
+    print_parts("Parts, as in [actnorm, lu, coupling(affine, hidden=64x64)]*4; inverse(PART) is a "
+                "part too:",
+                false);
+    print_parts("Element-wise transforms, as in coupling(spline(bins=8)); alone each is a part "
+                "whose parameters are free or linear in the context:",
+                true);
+    return MR_OK;
+}
+
+// ---- As JSON
+
+static mr_status list_presets(json_t *list) {
+    char full[MR_FLOW_MAX_TEXT], sample[MR_FLOW_MAX_TEXT], score[MR_FLOW_MAX_TEXT];
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < mr_flow_count(); i++) {
+        const mr_flow_entry preset = mr_flow_at(i);
+        MR_TRY(mr_flow_describe(preset.name, MR_FLOW_TO_SAMPLE, full, sample));
+        MR_TRY(mr_flow_describe(preset.name, MR_FLOW_TO_SCORE, full, score));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "type", "preset",
+                                              "name", preset.name, "summary", preset.summary,
+                                              "text", full, "composition_for_policy", sample,
+                                              "composition_for_density", score));
+    }
+done:
+    return status;
+}
+
+static json_t *list_options_of(size_t part) {
+    json_t *list = json_array();
+    for (size_t k = 0; k < mr_flow_part_at(part).n_options; k++) {
+        const mr_flow_part_option option = mr_flow_part_option_at(part, k);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", option.name,
+                                              "default", option.initial, "range", option.range,
+                                              "help", option.help));
+    }
+    return list;
+}
+
+static void list_parts(json_t *list) {
+    for (size_t i = 0; i < mr_flow_part_count(); i++) {
+        const mr_flow_part part = mr_flow_part_at(i);
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o}", "type", "part", "name",
+                            part.name, "summary", part.summary, "inverse_by", part.inverse_by,
+                            "is_transform", (int)part.is_transform, "has_transform",
+                            (int)part.has_transform, "options", list_options_of(i)));
+    }
+}
+
+static mr_status print_json(void) {
+    json_t *list = json_array();
+    const mr_status status = list_presets(list);
+    list_parts(list);
+    if (status == MR_OK)
+        return mr_print_json(list);
+    json_decref(list);
+    return status;
+}
+
+static mr_status run_list(const mr_command_line *line, int *exit_code) {
+    (void)exit_code;
+    list_options chosen;
+    const mr_status status = mr_command_line_store(&mr_command_flow_list, line, &chosen);
+    if (status != MR_OK)
+        return status;
+    return chosen.json ? print_json() : print_text();
+}
+
+const mr_command mr_command_flow_list = {
+    .name = "flow list",
+    .usage = "[options]",
+    .summary = "list presets and parts of flows, with their options",
+    .details = "Lists what a flow's text can be made of. A preset is written as NAME or\n"
+               "NAME:option=value,..., as in maf:layers=3; a composition as parts in brackets,\n"
+               "repeated, as in [lu, coupling(spline(bins=8), hidden=64x64)]*3. Options that a\n"
+               "text leaves out have the values shown.",
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_list,
+};

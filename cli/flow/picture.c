@@ -1,0 +1,325 @@
+// Draws densities.
+
+#include "cli/flow/picture.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/plot/gnuplot.h"
+#include "cli/plot/panel.h"
+
+enum {
+    GRID = 200,         // cells of a map, in each direction
+    CURVE = 500,        // points of a curve
+    BINS = 60,          // of a histogram
+    CORNER_BINS = 40,   // of those in a corner, in each direction
+    MAX_CORNER = 6,     // features in a corner
+    MAX_POINTS = 5000,  // samples that are drawn as points
+    PANEL = 440,        // pixels, each side
+    CORNER_PANEL = 190, // likewise, in a corner
+    MARGIN = 84,        // pixels on the left and below, for labels
+    TOP = 84,           // above, for titles
+    GAP = 36,           // between panels
+    CORNER_GAP = 12,
+};
+
+static const char *const names[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
+
+/// What a picture's script is written from.
+typedef struct {
+    const mr_flow_picture *picture;
+    mr_pixels size;
+    size_t n_axes;
+    mr_range axis[MAX_CORNER];
+    double *density; // on the points of the curve or the cells of the map
+    double *target;  // likewise; NULL: none
+    double darkest;  // density that gets the darkest colour
+} scene;
+
+// ---- Ranges
+
+// Nearly all samples, and some room beside them; `room` [n] is written to.
+static mr_range range_of(const mr_flow_picture *p, size_t feature, double *room) {
+    static const double tail = 0.004, margin = 0.08;
+    const size_t dim = mr_density_dim(p->density);
+    if (p->target != NULL && p->target->view > 0)
+        return (mr_range){-p->target->view, p->target->view};
+    for (size_t i = 0; i < p->n; i++)
+        room[i] = p->samples[i * dim + feature];
+    qsort(room, p->n, sizeof *room, mr_ascending);
+    const double low = mr_quantile(p->n, room, tail), high = mr_quantile(p->n, room, 1 - tail);
+    const double extra = high > low ? margin * (high - low) : fmax(1, fabs(low)) / 2;
+    return (mr_range){low - extra, high + extra};
+}
+
+// ---- Densities on a grid
+
+static size_t n_cells(const scene *s) {
+    return s->n_axes == 1 ? CURVE : GRID * GRID;
+}
+
+static void place_points(const scene *s, double *x) {
+    for (size_t i = 0; s->n_axes == 1 && i < CURVE; i++)
+        x[i] = mr_cell_middle(s->axis[0], i, CURVE);
+    for (size_t i = 0; s->n_axes == 2 && i < GRID * GRID; i++) {
+        x[2 * i] = mr_cell_middle(s->axis[0], i % GRID, GRID);
+        x[2 * i + 1] = mr_cell_middle(s->axis[1], i / GRID, GRID);
+    }
+}
+
+// A target whose integral is not known is drawn so that its peak is as high as the density's.
+static void scale_target(const scene *s) {
+    const double log_z = s->picture->target->log_z;
+    double of_target = 0, of_density = 0;
+    for (size_t i = 0; i < n_cells(s); i++) {
+        of_target = fmax(of_target, s->target[i]);
+        of_density = fmax(of_density, s->density[i]);
+    }
+    const double factor = isnan(log_z) && of_target > 0 ? of_density / of_target : exp(-log_z);
+    for (size_t i = 0; i < n_cells(s); i++)
+        s->target[i] *= factor;
+}
+
+static mr_status compute(scene *s) {
+    mr_status status;
+    const mr_flow_picture *p = s->picture;
+    const size_t n = n_cells(s);
+    assert(s->n_axes > 0); // a density has features
+    double *x = calloc(n * s->n_axes, sizeof *x);
+    s->density = calloc(n, sizeof *s->density);
+    s->target = p->target != NULL ? calloc(n, sizeof *s->target) : NULL;
+    if (x == NULL || s->density == NULL || (p->target != NULL && s->target == NULL)) {
+        status = mr_fail_memory("the picture");
+        goto done;
+    }
+    place_points(s, x);
+    MR_TRY(mr_density_log_prob(p->density, p->n_threads, n, x, s->density));
+    if (p->target != NULL)
+        MR_TRY(mr_target_log_prob(p->target, p->n_threads, n, x, s->target));
+    for (size_t i = 0; i < n; i++) {
+        s->density[i] = exp(s->density[i]);
+        if (p->target != NULL)
+            s->target[i] = exp(s->target[i]);
+    }
+    if (p->target != NULL)
+        scale_target(s);
+done:
+    free(x);
+    return status;
+}
+
+// Few samples lie where the density is higher than this; a sharp peak does not make all else pale.
+static void choose_darkest(scene *s, double *room) {
+    static const double share = 0.95;
+    memcpy(room, s->picture->log_prob, s->picture->n * sizeof *room);
+    qsort(room, s->picture->n, sizeof *room, mr_ascending);
+    s->darkest = exp(mr_quantile(s->picture->n, room, share));
+}
+
+// ---- Writing
+
+static void write_title(FILE *script, const scene *s) {
+    const size_t dim = mr_density_dim(s->picture->density);
+    char title[1024];
+    snprintf(title, sizeof title, "%s", s->picture->title);
+    if (s->n_axes < dim)
+        snprintf(title + strlen(title), sizeof title - strlen(title), " (%zu of %zu features)",
+                 s->n_axes, dim);
+    fputs("set multiplot\nset label 1 ", script);
+    mr_picture_quote(script, title);
+    fprintf(script, " at screen 0.5, screen %.6f center font ',15' front\n",
+            1 - 28.0 / (double)s->size.height);
+}
+
+// The names of a panel's axes, "" for none, at the picture's edge: long numbers never push them
+// out.
+static void write_names(FILE *script, const scene *s, const char *x, const char *y) {
+    static const double edge = 18; // pixels
+    fprintf(script, "set label 2 '%s' at graph 0.5, screen %.6f center\n", x,
+            edge / (double)s->size.height);
+    fprintf(script, "set label 3 '%s' at screen %.6f, graph 0.5 rotate center\n", y,
+            edge / (double)s->size.width);
+}
+
+static void write_points(FILE *script, const scene *s) {
+    const mr_flow_picture *p = s->picture;
+    fputs("$points << END\n", script);
+    for (size_t i = 0; i < p->n && i < MAX_POINTS; i++)
+        fprintf(script, "%.6g %.6g\n", p->samples[2 * i], p->samples[2 * i + 1]);
+    fputs("END\n", script);
+}
+
+// ---- One dimension
+
+static void write_histogram(FILE *script, const char *name, const mr_flow_picture *p,
+                            size_t feature, mr_range r, size_t n_bins) {
+    const size_t dim = mr_density_dim(p->density);
+    size_t counts[BINS + 1] = {0};
+    const double width = (r.high - r.low) / (double)n_bins;
+    for (size_t i = 0; i < p->n; i++)
+        counts[mr_cell_of(r, p->samples[i * dim + feature], n_bins)]++;
+    fprintf(script, "$%s << END\n", name);
+    for (size_t i = 0; i < n_bins; i++)
+        fprintf(script, "%.8g %.8g\n", mr_cell_middle(r, i, n_bins),
+                (double)counts[i] / (double)p->n / width);
+    fputs("END\n", script);
+}
+
+static void write_curve(FILE *script, const char *name, mr_range r, const double *values) {
+    fprintf(script, "$%s << END\n", name);
+    for (size_t i = 0; i < CURVE; i++)
+        fprintf(script, "%.8g %.8g\n", mr_cell_middle(r, i, CURVE), values[i]);
+    fputs("END\n", script);
+}
+
+static void write_line(FILE *script, const scene *s) {
+    const mr_range r = s->axis[0];
+    write_histogram(script, "bins", s->picture, 0, r, BINS);
+    write_curve(script, "density", r, s->density);
+    if (s->target != NULL)
+        write_curve(script, "target", r, s->target);
+    fputs("set border 3\nset key top right reverse Left\nset xlabel 'x₁'\n"
+          "set ylabel 'density'\nset yrange [0:*]\nset style fill solid 1 noborder\n"
+          "set boxwidth 0.92 relative\nset title ",
+          script);
+    mr_picture_quote(script, s->picture->title);
+    fputs(" font ',15'\n", script);
+    mr_panel_range(script, 'x', r);
+    fprintf(script, "plot $bins with boxes fillcolor rgb '#c6dbef' title 'samples', ");
+    if (s->target != NULL)
+        fprintf(script,
+                "$target with lines linewidth 2 dashtype 2 linecolor rgb '%s' title "
+                "'target', ",
+                mr_colours[1]);
+    fprintf(script, "$density with lines linewidth 2.5 linecolor rgb '%s' title 'density'\n",
+            mr_colours[0]);
+}
+
+// ---- Two dimensions
+
+// Panels show the same range, whose numbers stand at the first.
+static void write_panel(FILE *script, const scene *s, size_t i, const char *what) {
+    mr_panel_place(script, s->size, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
+    write_names(script, s, names[0], i == 0 ? names[1] : "");
+    fprintf(script, "set title '%s' offset 0,-0.6\nset format y '%s'\n", what, i == 0 ? "%g" : "");
+    if (i > 0)
+        fputs("unset label 1\n", script);
+}
+
+static void write_map(FILE *script, const scene *s) {
+    const mr_range x = s->axis[0], y = s->axis[1];
+    size_t i = 0;
+    mr_panel_matrix(script, "density", GRID, GRID, s->density);
+    if (s->target != NULL)
+        mr_panel_matrix(script, "target", GRID, GRID, s->target);
+    write_points(script, s);
+    write_title(script, s);
+    mr_panel_range(script, 'x', x);
+    mr_panel_range(script, 'y', y);
+    fprintf(script, "set cbrange [0:%.10g]\n", sqrt(s->darkest));
+    if (s->target != NULL) {
+        write_panel(script, s, i++, "target");
+        mr_panel_plot_matrix(script, "target", x, y, GRID);
+    }
+    write_panel(script, s, i++, "density");
+    mr_panel_plot_matrix(script, "density", x, y, GRID);
+    write_panel(script, s, i, "samples");
+    fputs("plot $points with points pointtype 7 pointsize 0.25 linecolor rgb '#500072B2'\n"
+          "unset multiplot\n",
+          script);
+}
+
+// ---- More dimensions
+
+static void write_pair(FILE *script, const scene *s, size_t column, size_t row) {
+    const mr_flow_picture *p = s->picture;
+    const size_t dim = mr_density_dim(p->density);
+    const mr_range x = s->axis[column], y = s->axis[row];
+    double counts[CORNER_BINS * CORNER_BINS] = {0};
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t j = mr_cell_of(x, p->samples[i * dim + column], CORNER_BINS);
+        const size_t k = mr_cell_of(y, p->samples[i * dim + row], CORNER_BINS);
+        if (j < CORNER_BINS && k < CORNER_BINS)
+            counts[k * CORNER_BINS + j]++;
+    }
+    mr_panel_matrix(script, "pair", CORNER_BINS, CORNER_BINS, counts);
+    mr_panel_range(script, 'y', y);
+    mr_panel_plot_matrix(script, "pair", x, y, CORNER_BINS);
+}
+
+static void write_marginal(FILE *script, const scene *s, size_t feature) {
+    write_histogram(script, "bins", s->picture, feature, s->axis[feature], CORNER_BINS);
+    fputs("unset ytics\nset yrange [0:*]\nplot $bins with boxes fillcolor rgb '#6baed6'\n", script);
+}
+
+// Numbers and names stand at the left and lower side of the corner only.
+static void write_labels(FILE *script, const scene *s, size_t column, size_t row) {
+    const bool is_bottom = row + 1 == s->n_axes, is_left = column == 0 && row > 0;
+    write_names(script, s, is_bottom ? names[column] : "", is_left ? names[row] : "");
+    fprintf(script, "set xtics autofreq format '%s' rotate by -45 font ',9'\n",
+            is_bottom ? "%g" : "");
+    fprintf(script, "set ytics autofreq format '%s' font ',9'\n", is_left ? "%g" : "");
+}
+
+static void write_corner(FILE *script, const scene *s) {
+    const size_t step = CORNER_PANEL + CORNER_GAP;
+    write_title(script, s);
+    fputs("set style fill solid 1 noborder\nset boxwidth 1 relative\nset cbrange [0:*]\n", script);
+    for (size_t row = 0; row < s->n_axes; row++)
+        for (size_t column = 0; column <= row; column++) {
+            mr_panel_place(script, s->size, MARGIN + column * step,
+                           MARGIN + (s->n_axes - 1 - row) * step, CORNER_PANEL);
+            mr_panel_range(script, 'x', s->axis[column]);
+            write_labels(script, s, column, row);
+            if (row == column)
+                write_marginal(script, s, row);
+            else
+                write_pair(script, s, column, row);
+            fputs("unset label 1\n", script);
+        }
+    fputs("unset multiplot\n", script);
+}
+
+// ---- The three
+
+static void write_scene(FILE *script, const void *self) {
+    const scene *s = self;
+    mr_panel_style(script);
+    if (s->n_axes == 1)
+        write_line(script, s);
+    else if (s->n_axes == 2)
+        write_map(script, s);
+    else
+        write_corner(script, s);
+}
+
+static void choose_size(scene *s) {
+    const size_t n_panels = s->n_axes > 2 ? s->n_axes : s->picture->target != NULL ? 3 : 2;
+    const size_t side = s->n_axes > 2 ? CORNER_PANEL : PANEL;
+    const size_t gap = s->n_axes > 2 ? CORNER_GAP : GAP;
+    s->size.width = MARGIN + n_panels * (side + gap);
+    s->size.height = MARGIN + (s->n_axes > 2 ? n_panels * (side + gap) - gap : PANEL) + TOP;
+}
+
+mr_status mr_flow_picture_draw(const mr_flow_picture *picture, const char *path) {
+    mr_status status;
+    const size_t dim = mr_density_dim(picture->density);
+    scene s = {.picture = picture, .n_axes = dim < MAX_CORNER ? dim : MAX_CORNER};
+    double *room = calloc(picture->n, sizeof *room);
+    if (room == NULL)
+        return mr_fail_memory("the picture");
+    for (size_t j = 0; j < s.n_axes; j++)
+        s.axis[j] = range_of(picture, j, room);
+    choose_size(&s);
+    choose_darkest(&s, room);
+    if (s.n_axes <= 2)
+        MR_TRY(compute(&s));
+    status = mr_picture_draw(path, s.size.width, s.size.height, write_scene, &s);
+done:
+    free(s.density);
+    free(s.target);
+    free(room);
+    return status;
+}

@@ -1,0 +1,81 @@
+// Names of curves.
+
+#include "cli/plot/run_label.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Settings that runs of one curve may differ in.
+static const char *const aside[] = {
+    "seed",
+    "steps",
+    "threads",
+    "eval_every",
+    "eval_episodes",
+    "checkpoint_every",
+    "timeout",
+    "retries",
+    "curve_server_key",
+    "curve_secret_key",
+    "changed_files",
+    "out",
+};
+
+// Said without their names.
+static const char *const plain[] = {"env", "agent", "policy"};
+
+static bool is_among(const char *name, size_t n, const char *const *names) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b) {
+    char of_a[MR_MAX_TEXT], of_b[MR_MAX_TEXT];
+    if (!mr_setting_is_used(setting, a) || !mr_setting_is_used(setting, b))
+        return true; // that the agents differ is told by `agent`
+    mr_setting_format(setting, a, of_a, sizeof of_a);
+    mr_setting_format(setting, b, of_b, sizeof of_b);
+    return strcmp(of_a, of_b) == 0;
+}
+
+bool mr_runs_alike(const mr_settings *a, const mr_settings *b) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        if (!is_among(setting->name, MR_COUNT(aside), aside) && !is_same(setting, a, b))
+            return false;
+    }
+    return true;
+}
+
+static bool tells_apart(const mr_setting *setting, const mr_settings *run, size_t n,
+                        const mr_settings *const *all) {
+    for (size_t i = 0; i < n; i++)
+        if (!is_same(setting, run, all[i]))
+            return true;
+    return false;
+}
+
+void mr_run_label(const mr_settings *run, size_t n, const mr_settings *const *all, char *text,
+                  size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < mr_setting_count() && used < size; i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        const bool is_plain = is_among(setting->name, MR_COUNT(plain), plain);
+        char value[MR_MAX_TEXT];
+        if (is_among(setting->name, MR_COUNT(aside), aside) || !mr_setting_is_used(setting, run) ||
+            (strcmp(setting->name, "policy") != 0 && !tells_apart(setting, run, n, all)))
+            continue;
+        mr_setting_format(setting, run, value, sizeof value);
+        const char *comma = used > 0 ? ", " : "";
+        if (value[0] == '\0')
+            used += (size_t)snprintf(text + used, size - used, "%sno %s", comma, setting->name);
+        else
+            used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", comma,
+                                     is_plain ? "" : setting->name, is_plain ? "" : " ", value);
+    }
+    if (used == 0)
+        snprintf(text, size, "%s", run->agent);
+}

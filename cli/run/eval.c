@@ -1,0 +1,389 @@
+// `millrace eval`: how good a saved policy is.
+
+#include <math.h>
+#include <stdio.h>
+
+#include "agents/evaluate.h"
+#include "agents/policy.h"
+#include "envs/vec_env.h"
+#include "cli/command_line.h"
+#include "cli/notices.h"
+#include "cli/video/video.h"
+#include "cli/live_line.h"
+#include "cli/print_json.h"
+#include "cli/run/saved_policy.h"
+#include "cli/stopping.h"
+#include "cli/run/visited.h"
+
+// Episodes that are played side by side, and the threads for them.
+enum { MAX_ENVS = 10 };
+
+typedef struct {
+    size_t episodes;
+    size_t max_steps;
+    uint64_t seed;
+    size_t threads;
+    bool deterministic;
+    bool stochastic;
+    bool json;
+    bool coverage;
+    char features[MR_MAX_TEXT];
+    char env[MR_MAX_TEXT];
+    char env_set[MR_MAX_TEXT];
+    char task[MR_MAX_TEXT];
+    char changed_files[MR_MAX_CHOICE];
+    char video[MR_MAX_TEXT];
+    char frames[MR_MAX_TEXT];
+    char camera[MR_MAX_TEXT];
+    size_t width, height;
+    mr_auto fps;
+    double timeout;
+    size_t retries;
+    char curve_server_key[MR_MAX_TEXT];
+    char curve_secret_key[MR_MAX_TEXT];
+} eval_options;
+
+#define AT(field) offsetof(eval_options, field)
+
+static const mr_setting options[] = {
+    {"episodes", MR_SETTING_COUNT, AT(episodes), "10", 1, 1e6, "N",
+     "episodes to play; with --video or --frames, 1 unless it is given", false},
+    {"max_steps", MR_SETTING_COUNT, AT(max_steps), "0", 0, 1e12, "N",
+     "steps after which an episode is cut off; 0: the task's time limit, 1000 if it has none",
+     false},
+    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
+     "seed of the first episode; the next ones count on from it", false},
+    {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
+     "threads to simulate with, which change no number; 0: one a core, at most 4", false},
+    {"deterministic", MR_SETTING_SWITCH, AT(deterministic), "false", 0, 0, NULL,
+     "the mean of the base distribution, pushed through the flow (what is done by default)", false},
+    {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
+     "actions sampled from the policy, as in training", false},
+    {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
+     "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
+     "--coverage states, state_entropy and coverage too (null where they cannot be told)",
+     false},
+    {"coverage", MR_SETTING_SWITCH, AT(coverage), "false", 0, 0, NULL,
+     "report how widely the visited states spread: their entropy, and the share of the task's "
+     "arena; best with --stochastic",
+     false},
+    {"features", MR_SETTING_TEXT, AT(features), "", 0, 0, "NAME|N|N-N,...",
+     "what --coverage takes the entropy of, as --bonus-features; default: the arena's two, else "
+     "all",
+     false},
+    {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
+     "play there instead, for example zmq:tcp://127.0.0.1:5555", false},
+    {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
+     "option of the task, over those that the policy was trained with; may be given again", false},
+    {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
+     "description of the task, instead of the one that the policy was trained with", false},
+    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
+     "where model or task are no more what the policy was trained with: refuse; accept them as "
+     "they are; use the run's own copy",
+     false},
+    {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
+     "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
+    {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
+     "film as numbered PNG files in a new folder", false},
+    {"width", MR_SETTING_COUNT, AT(width), "640", 16, 7680, "N", "width of the film, in pixels",
+     false},
+    {"height", MR_SETTING_COUNT, AT(height), "480", 16, 7680, "N", "height of the film, in pixels",
+     false},
+    {"camera", MR_SETTING_TEXT, AT(camera), "", 0, 0, "NAME",
+     "track (follows the robot, the default), free (the whole scene), or one of the model's",
+     false},
+    {"fps", MR_SETTING_AUTO, AT(fps), "auto", 1, 240, "auto|N",
+     "frames a second of the task's own time; auto: one a step, at most 60", false},
+    {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
+     "seconds to wait for the reply of a server (zmq:), before it is asked again", false},
+    {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
+     "times that a server is asked again", false},
+    {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
+     "the server's public key, instead of the one that the policy was trained with", false},
+    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
+     "your own secret key, likewise", false},
+};
+
+static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
+                       const mr_evaluation *evaluation, const mr_visited_summary *visited) {
+    printf("task         %s\n", spec->env);
+    printf("policy       %s, %s\n", spec->flow,
+           chosen->stochastic ? "stochastic" : "deterministic");
+    printf("episodes     %zu\n", evaluation->n_ended);
+    printf("mean return  %.2f ± %.2f\n", evaluation->mean_return, evaluation->std_return);
+    printf("mean length  %.1f\n", evaluation->mean_length);
+    if (isfinite(visited->entropy))
+        printf("entropy      %.3f nats, of %zu visited states\n", visited->entropy,
+               visited->n_states);
+    if (isfinite(visited->coverage))
+        printf("coverage     %.1f %% of the arena's cells\n", 100 * visited->coverage);
+}
+
+static json_t *real_or_null(double number) {
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+static void add_visited(json_t *object, const mr_visited_summary *visited) {
+    json_object_set_new(object, "states", json_integer((json_int_t)visited->n_states));
+    json_object_set_new(object, "state_entropy", real_or_null(visited->entropy));
+    json_object_set_new(object, "coverage", real_or_null(visited->coverage));
+}
+
+static mr_status print_json(const mr_policy_spec *spec, const eval_options *chosen,
+                            const mr_evaluation *evaluation, const mr_visited_summary *visited) {
+    json_t *returns = json_array();
+    for (size_t i = 0; i < evaluation->n_ended; i++)
+        json_array_append_new(returns, json_real(evaluation->returns[i]));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:f, s:f, s:f, s:o}", "env", spec->env, "policy", spec->flow, "episodes",
+        (json_int_t)evaluation->n_ended, "mean_return", evaluation->mean_return, "std_return",
+        evaluation->std_return, "mean_length", evaluation->mean_length, "returns", returns);
+    if (chosen->coverage)
+        add_visited(object, visited);
+    return mr_print_json(object);
+}
+
+static bool is_filmed(const eval_options *chosen) {
+    return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
+}
+
+// Those that are elsewhere have been set up there, and all of them are used.
+static mr_status open_remote(const mr_saved_place *place, const eval_options *chosen,
+                             mr_vec_env **out) {
+    const mr_env_options opened = {
+        .set = chosen->env_set, .task = chosen->task, .link = &place->link};
+    if (is_filmed(chosen))
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is elsewhere, and can't be filmed from here; leave out "
+                       "--video and --frames, or name a task with --env",
+                       place->env);
+    return mr_vec_env_open(place->env, &opened, 0, 1, out);
+}
+
+static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
+                           const eval_options *chosen, const volatile sig_atomic_t *stop,
+                           mr_vec_env **out) {
+    mr_saved_place place;
+    mr_saved_task task;
+    const mr_env_link link = {.timeout_s = chosen->timeout,
+                              .retries = chosen->retries,
+                              .curve_server_key = chosen->curve_server_key,
+                              .curve_secret_key = chosen->curve_secret_key,
+                              .waiting = mr_notice_waiting,
+                              .stop = stop};
+    mr_run_place files;
+    const mr_status status = mr_saved_files_find(run_or_file, spec, chosen->env, chosen->task,
+                                                 chosen->changed_files, &files);
+    if (status != MR_OK)
+        return status;
+    mr_saved_place_choose(&files, chosen->env, &link, &place);
+    if (mr_env_is_remote(place.env)) {
+        mr_notice_open_key(place.secret_key);
+        return open_remote(&place, chosen, out);
+    }
+    const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
+    mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
+    return mr_vec_env_open(place.env, &task.opened,
+                           chosen->episodes < most ? chosen->episodes : most,
+                           mr_settings_threads(chosen->threads), out);
+}
+
+// ---- Filming
+
+typedef struct {
+    mr_video *film;
+    mr_live_line line;
+    size_t n_episodes;
+} camera_crew;
+
+static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
+    camera_crew *crew = self;
+    (void)copy; // there is one
+    if (mr_live_line_is_due(&crew->line))
+        mr_live_line_draw(&crew->line, "filming episode %zu of %zu, %zu frames so far", episode + 1,
+                          crew->n_episodes, mr_video_n_frames(crew->film));
+    return mr_video_show(crew->film, n_steps);
+}
+
+// A film that is broken off leaves nothing behind, however often one is asked to stop.
+static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
+                      mr_eval_options how, mr_evaluation *evaluation) {
+    mr_status status;
+    camera_crew crew = {.n_episodes = chosen->episodes};
+    mr_eval_watcher watcher = *how.watcher;
+    watcher.self = &crew;
+    watcher.look = look;
+    how.watcher = &watcher;
+    const mr_video_options wanted = {.video = chosen->video,
+                                     .frames = chosen->frames,
+                                     .camera = chosen->camera,
+                                     .width = chosen->width,
+                                     .height = chosen->height,
+                                     .fps = chosen->fps};
+    mr_stop_outlast_signals();
+    MR_TRY(mr_video_open(mr_vec_env_at(envs, 0), &wanted, &crew.film));
+    mr_live_line_begin(&crew.line);
+    status = mr_evaluate(policy, envs, &how, evaluation);
+    mr_live_line_clear(&crew.line);
+    if (status == MR_OK)
+        status = mr_video_keep(crew.film);
+done:
+    mr_video_close(crew.film);
+    return status;
+}
+
+// ---- The command
+
+// What is said of a film that nobody asked for would be ignored.
+static mr_status check_film(const mr_command_line *line, const eval_options *chosen) {
+    static const size_t of_film[] = {AT(width), AT(height), AT(camera), AT(fps)};
+    for (size_t i = 0; i < line->n_given && !is_filmed(chosen); i++)
+        for (size_t j = 0; j < MR_COUNT(of_film); j++)
+            if (line->given[i].option->offset == of_film[j])
+                return mr_fail(MR_ERR_USAGE, "--%s needs --video FILE.mp4 or --frames DIR",
+                               line->given[i].option->name);
+    return MR_OK;
+}
+
+static mr_status check_options(const mr_command_line *line, const eval_options *chosen) {
+    if (chosen->deterministic && chosen->stochastic)
+        return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
+                                     "give one of them");
+    if (chosen->features[0] != '\0' && !chosen->coverage)
+        return mr_fail(MR_ERR_USAGE, "--features is about --coverage; give that too");
+    return check_film(line, chosen);
+}
+
+static bool is_given(const mr_command_line *line, size_t offset) {
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option->offset == offset)
+            return true;
+    return false;
+}
+
+static mr_status read_options(const mr_command_line *line, eval_options *chosen) {
+    mr_status status;
+    MR_TRY(mr_command_line_store(&mr_command_eval, line, chosen));
+    MR_TRY(check_options(line, chosen));
+    if (is_filmed(chosen) && !is_given(line, AT(episodes)))
+        chosen->episodes = 1; // drawing one takes a minute
+done:
+    return status;
+}
+
+static size_t max_steps_of(const mr_vec_env *envs, const eval_options *chosen) {
+    return mr_eval_max_steps(mr_vec_env_get_spec(envs), chosen->max_steps, 0);
+}
+
+static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
+                      const volatile sig_atomic_t *stop, mr_visited *visited,
+                      mr_evaluation *evaluation) {
+    const mr_eval_watcher watcher = {.visited = visited ? mr_visited_add : NULL,
+                                     .visitor = visited};
+    const mr_eval_options how = {.seed = chosen->seed,
+                                 .deterministic = !chosen->stochastic,
+                                 .max_steps = max_steps_of(envs, chosen),
+                                 .stop = stop,
+                                 .watcher = &watcher};
+    if (is_filmed(chosen))
+        return film(policy, envs, chosen, how, evaluation);
+    return mr_evaluate(policy, envs, &how, evaluation);
+}
+
+// What the report doesn't say.
+static void warn(const mr_vec_env *envs, const mr_policy_spec *spec, const eval_options *chosen,
+                 const mr_evaluation *evaluation) {
+    const size_t n_diverged = mr_vec_env_n_diverged(envs);
+    if (n_diverged > 0)
+        fprintf(stderr,
+                "warning: the simulation broke down in %zu of the episodes, which ended there\n",
+                n_diverged);
+    if (mr_vec_env_warning(envs) != NULL)
+        mr_notice_warning(spec->env, mr_vec_env_warning(envs));
+    if (evaluation->n_cut > 0 && chosen->max_steps == 0)
+        fprintf(stderr,
+                "note: %zu of the episodes had not ended after %zu steps and were cut off there; "
+                "--max-steps sets how many are played\n",
+                evaluation->n_cut, max_steps_of(envs, chosen));
+}
+
+static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
+                        const mr_visited *visited, const mr_evaluation *evaluation) {
+    mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
+    mr_status status = MR_OK;
+    if (visited != NULL)
+        status = mr_visited_summarise(visited, mr_settings_threads(chosen->threads), &summary);
+    if (status == MR_OK && chosen->json)
+        status = print_json(spec, chosen, evaluation, &summary);
+    else if (status == MR_OK)
+        print_text(spec, chosen, evaluation, &summary);
+    return status;
+}
+
+// At once: what was visited takes a while to sum up, and half an episode is no episode.
+static mr_status report_stopped(const mr_policy_spec *spec, const eval_options *chosen,
+                                const mr_evaluation *evaluation) {
+    fprintf(stderr, "millrace eval: stopped; %zu of %zu episodes had ended%s%s\n",
+            evaluation->n_ended, evaluation->n,
+            evaluation->n_ended > 0 ? ", and the report is about them" : "",
+            is_filmed(chosen) ? "; no film is left" : "");
+    return evaluation->n_ended > 0 ? report(spec, chosen, NULL, evaluation) : MR_OK;
+}
+
+static mr_status run_eval(const mr_command_line *line, int *exit_code) {
+    mr_status status;
+    eval_options chosen;
+    mr_policy *policy = NULL;
+    mr_vec_env *envs = NULL;
+    mr_evaluation *evaluation = NULL;
+    mr_visited *visited = NULL;
+
+    MR_TRY(read_options(line, &chosen));
+    const volatile sig_atomic_t *stop = mr_stop_on_signals();
+    MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    MR_TRY(open_envs(line->arguments[0], spec, &chosen, stop, &envs));
+    MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
+    mr_notice_env(mr_vec_env_get_spec(envs));
+    mr_notice_engine(spec, mr_vec_env_get_spec(envs));
+    if (chosen.coverage)
+        MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
+    MR_TRY(mr_policy_prepare(policy, 1));
+    MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
+    status = play(policy, envs, &chosen, stop, visited, evaluation);
+    if (status == MR_OK || status == MR_STOPPED)
+        warn(envs, spec, &chosen, evaluation);
+    if (status == MR_OK) {
+        status = report(spec, &chosen, visited, evaluation);
+    } else if (status == MR_STOPPED) {
+        *exit_code = mr_stop_exit_code();
+        status = report_stopped(spec, &chosen, evaluation);
+    }
+done:
+    mr_visited_free(visited);
+    mr_evaluation_free(evaluation);
+    mr_vec_env_close(envs);
+    mr_policy_free(policy);
+    return status;
+}
+
+const mr_command mr_command_eval = {
+    .name = "eval",
+    .usage = "RUN_DIR_OR_POLICY_FILE [options]",
+    .summary = "play episodes with a saved policy, report the return, film them",
+    .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
+               "the return. A run's directory stands for its policy.safetensors, the policy as\n"
+               "training left it; give DIR/best_policy.safetensors for the best so far.\n"
+               "A run that was trained over zmq: is played there again, unless --env says\n"
+               "otherwise.\n"
+               "An episode depends on its seed alone: it is the same whatever is played beside\n"
+               "it, filmed or not, with any number of threads.\n"
+               "With --video or --frames, one episode is played and filmed, or --episodes N;\n"
+               "with --coverage, the spread of the visited states is reported. Ctrl-C reports\n"
+               "the episodes that have ended; a film is then not kept.",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .options = options,
+    .n_options = MR_COUNT(options),
+    .run = run_eval,
+};
