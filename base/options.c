@@ -133,9 +133,11 @@ static mr_status fail_unknown(const char *where, const char *key, size_t n, cons
 }
 
 static mr_status fail_value(const char *where, const mr_option *row, const char *text) {
-    char range[80] = "";
+    char range[80] = "", min[32], max[32];
+    mr_number_write(min, sizeof min, row->min);
+    mr_number_write(max, sizeof max, row->max);
     if (types[row->type].has_range)
-        snprintf(range, sizeof range, " from %.15g to %.15g", row->min, row->max);
+        snprintf(range, sizeof range, " from %s to %s", min, max);
     else if (row->size > 0)
         snprintf(range, sizeof range, " of at most %zu bytes", row->size - 1);
     return mr_fail(MR_ERR_USAGE, "%s: %s must be %s%s, not '%.60s'", where, row->name,

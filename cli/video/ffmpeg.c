@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/video/frame_writer.h"
 
 enum { MESSAGE_SIZE = 400 };
@@ -65,7 +66,7 @@ static mr_status start_ffmpeg(video *v, const mr_frame_format *format) {
     if (pipe2(ends, O_CLOEXEC) != 0)
         return mr_fail(MR_ERR_IO, "cannot make a pipe to ffmpeg: %s", strerror(errno));
     snprintf(size, sizeof size, "%zux%zu", format->width, format->height);
-    snprintf(fps, sizeof fps, "%.6g", format->fps);
+    mr_number_write_digits(fps, sizeof fps, 6, format->fps);
     // file: nothing in a path then has a meaning of its own.
     if (asprintf(&out, "file:%s", mr_new_file_name(v->file)) < 0)
         out = NULL;

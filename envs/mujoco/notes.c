@@ -6,13 +6,15 @@
 #include "envs/mujoco/start.h"
 #include "envs/mujoco/terms.h"
 
+#include "base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { NOTE_SIZE = 1024, TEXT_SIZE = 256 };
-enum { N_STARTS = 5 }; // none of so many healthy: none is taken to be
+enum { N_STARTS = 5 }; // if none of these is healthy, no start is taken to be
 
 __attribute__((format(printf, 2, 3))) static mr_status note(mr_mujoco *mujoco, const char *format,
                                                             ...) {
@@ -60,28 +62,28 @@ static mr_status note_weight(mr_mujoco *mujoco, const mr_reward_term *term) {
     const char *name = term->name[0] != '\0' ? term->name : term->of.kind->name;
     if (term->cost && term->weight < 0.0)
         return note(mujoco,
-                    "%s is paid for, not charged: its weight is %g, and a cost is subtracted; a "
-                    "weight above 0 charges it",
+                    "%s is rewarded, not penalised: its weight is %g, and a cost is subtracted; a "
+                    "weight above 0 penalises it",
                     name, term->weight);
     if (!term->cost && term->weight > 0.0 && term->shape.kind == NULL && is_effort(&term->of))
         return note(mujoco,
-                    "%s is paid for, not charged: it is an effort of weight %g; a weight below 0 "
-                    "charges it",
+                    "%s is rewarded, not penalised: it is an effort of weight %g; a weight below "
+                    "0 penalises it",
                     name, term->weight);
     return MR_OK;
 }
 
 // ---- Starts
 
-// A step in the middle of all actions.
+// A step with the middle of the action range.
 static mr_status step_in_the_middle(mr_mujoco *mujoco, double *action) {
     for (size_t i = 0; i < (size_t)mujoco->model->nu; i++)
         action[i] = 0.5 * (mujoco->act_low[i] + mujoco->act_high[i]);
     return mr_mujoco_simulate(mujoco, action);
 }
 
-// Whether no episode goes beyond its first step. A simulation that fails will say so itself, where
-// it is used.
+// Whether no episode goes beyond its first step. A simulation that fails is reported when it is
+// used.
 static bool ends_at_once(mr_mujoco *mujoco, double *action) {
     for (size_t i = 0; i < N_STARTS; i++)
         if (mr_mujoco_begin(mujoco) != MR_OK || mujoco->healthy ||
@@ -108,7 +110,7 @@ static mr_status note_start(mr_mujoco *mujoco) {
                 what, range, broken->option != NULL ? broken->option : "what is healthy");
 }
 
-mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings) {
+static mr_status make_notes(mr_mujoco *mujoco, const char *warnings) {
     mr_status status = MR_OK;
     const mr_task *task = &mujoco->task;
     double *action = calloc((size_t)mujoco->model->nu + 1, sizeof *action);
@@ -125,5 +127,12 @@ mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings) {
     mr_start_reset(mujoco);
 done:
     free(action);
+    return status;
+}
+
+mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings) {
+    const locale_t before = uselocale(mr_number_locale());
+    const mr_status status = make_notes(mujoco, warnings);
+    uselocale(before);
     return status;
 }

@@ -2,6 +2,8 @@
 
 #include "base/options.h"
 
+#include "tests/comma_locale.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -114,4 +116,19 @@ Test(options, are_stored_in_the_struct_that_a_call_names) {
     cr_expect(v.count == 3 && v.range.low == 1.0 && v.range.high == 2.0);
     mr_option_format(&rows[1], &v, text, sizeof text);
     cr_expect_str_eq(text, "1:2");
+}
+
+Test(options, have_points_in_numbers_whatever_the_locale, .init = scratch_enter,
+     .fini = scratch_leave) {
+    double weight = 0.0;
+    char text[32];
+    const mr_option row = {
+        .name = "weight", .type = MR_OPTION_REAL, .value = &weight, .min = -0.5, .max = 0.5};
+    comma_locale_enter();
+    cr_assert_eq(mr_options_set("Task-v0", "weight=0.25", 1, &row, NULL), MR_OK);
+    mr_option_format(&row, NULL, text, sizeof text);
+    cr_expect_str_eq(text, "0.25");
+    cr_expect_eq(mr_options_set("Task-v0", "weight=2", 1, &row, NULL), MR_ERR_USAGE);
+    cr_expect_str_eq(mr_error_message(),
+                     "Task-v0: weight must be a number from -0.5 to 0.5, not '2'");
 }

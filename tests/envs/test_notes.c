@@ -3,6 +3,7 @@
 #include "envs/env.h"
 
 #include "arm.h"
+#include "tests/comma_locale.h"
 
 TestSuite(notes, .init = scratch_enter, .fini = scratch_leave);
 
@@ -24,19 +25,24 @@ static mr_env *open_builtin(const char *name, const char *set) {
     return env;
 }
 
-Test(notes, tell_of_effort_that_is_paid_for) {
+Test(notes, tell_of_effort_that_is_rewarded) {
     expect_notes(arm_open(HEAD "reward: [{term: control_cost, weight: -0.1}]\n"), 1,
-                 "control_cost is paid for, not charged: its weight is -0.1");
+                 "control_cost is rewarded, not penalised: its weight is -0.1");
     expect_notes(arm_open(HEAD "reward: [{term: squares, field: ctrl}]\n"), 1,
-                 "squares is paid for, not charged: it is an effort of weight 1");
-    expect_notes(open_builtin("Hopper-v5", "ctrl_cost_weight=-1"), 1, "reward_ctrl is paid for");
+                 "squares is rewarded, not penalised: it is an effort of weight 1");
+    expect_notes(open_builtin("Hopper-v5", "ctrl_cost_weight=-1"), 1, "reward_ctrl is rewarded");
 }
 
-Test(notes, are_silent_about_effort_that_is_charged) {
+Test(notes, are_silent_about_effort_that_is_penalised) {
     expect_notes(arm_open(HEAD "reward: [{term: control_cost, weight: 0.1}]\n"), 0, NULL);
     expect_notes(arm_open(HEAD "reward: [{term: control_cost, weight: 0}]\n"), 0, NULL);
     expect_notes(arm_open(HEAD "reward: [{term: squares, field: ctrl, weight: -1}]\n"), 0, NULL);
     expect_notes(arm_open(HEAD "reward: [{term: control_cost, shape: {exp: 1}}]\n"), 0, NULL);
+}
+
+Test(notes, have_points_in_numbers_whatever_the_locale) {
+    comma_locale_enter();
+    expect_notes(open_builtin("Hopper-v5", "ctrl_cost_weight=-0.5"), 1, "its weight is -0.5,");
 }
 
 Test(notes, tell_of_a_start_that_is_not_healthy) {
