@@ -21,7 +21,7 @@ static const char *command_word_at(const void *commands, size_t i) {
     return mr_command_word(((const mr_command *const *)commands)[i]);
 }
 
-// " flow": a command's name behind "millrace".
+// " flow": a command's name after "millrace".
 typedef struct {
     char text[64];
 } suffix;
@@ -72,7 +72,7 @@ mr_status mr_command_check_arguments(const mr_command *command, const mr_command
     if (line->help)
         return MR_OK;
     if (line->n_arguments < command->min_arguments)
-        return mr_fail(MR_ERR_USAGE, "something is missing; usage: millrace%s %s", name.text,
+        return mr_fail(MR_ERR_USAGE, "an argument is missing; usage: millrace%s %s", name.text,
                        command->usage);
     if (line->n_arguments > command->max_arguments)
         return mr_fail(MR_ERR_USAGE, "%.60s is one argument too many; usage: millrace%s %s",

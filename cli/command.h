@@ -1,4 +1,4 @@
-/// The subcommands of `millrace`: their table, and the reading of their command lines.
+/// The subcommands of `millrace` and their options.
 #pragma once
 
 #include "agents/settings.h"
@@ -14,33 +14,33 @@ typedef struct {
     char *value;
 } mr_given;
 
-/// A command line that has been read.
+/// A parsed command line.
 typedef struct {
     bool help; // --help was given; the rest may then be invalid
     size_t n_given;
-    mr_given *given; // [n_given], in their order
+    mr_given *given; // [n_given], in the order of the command line
     size_t n_arguments;
-    char **arguments; // [n_arguments], what is no option
+    char **arguments; // [n_arguments], not options
 } mr_command_line;
 
 typedef struct mr_command mr_command;
 struct mr_command {
     const char *name;    // in full: "train", "flow fit"
-    const char *usage;   // what follows the name: "ENV [options]"
+    const char *usage;   // after the name: "ENV [options]"
     const char *summary; // one line
-    const char *details; // what --help says besides
+    const char *details; // the text of --help
     size_t min_arguments, max_arguments;
-    bool takes_settings;       // the settings of a run are options too
-    const mr_setting *options; // of its own
+    bool takes_settings;       // the settings of a run are options, too
+    const mr_setting *options; // [n_options] its own
     size_t n_options;
     const char *letters; // [n_options] short names of its own options, ' ' for none; NULL: none
-    const mr_setting *shared; // [n_shared] options that other commands have too
+    const mr_setting *shared; // [n_shared] options that it shares with other commands
     size_t n_shared;
-    /// Does the work; results go to stdout. The message of a failure is printed by the caller.
-    /// `exit_code` arrives as 0 and stands where the status is MR_OK.
+    /// Does the work and prints results to stdout; the caller prints the message of a failure.
+    /// `*exit_code` is 0 on entry, and is the exit code if the status is MR_OK.
     mr_status (*run)(const mr_command_line *line, int *exit_code);
-    const mr_command *const *commands; // [n_commands] subcommands: what else is then said here is
-    size_t n_commands;                 // about the command without one
+    const mr_command *const *commands; // [n_commands] subcommands; the other fields then describe
+    size_t n_commands;                 // the command without a subcommand
 };
 
 extern const mr_command mr_command_train;
@@ -62,19 +62,19 @@ extern const mr_command mr_command_flow_sample;
 extern const mr_command mr_command_flow_vi;
 extern const mr_command mr_command_flow_plot;
 
-/// The program itself: its commands, and the options before one.
+/// The program itself: its commands, and its own options (--version).
 extern const mr_command mr_program;
 
 /// The last word of a command's name.
 const char *mr_command_word(const mr_command *command);
 
-/// Finds the command that the first of the words [n_words] of a command line name ("flow", "fit");
-/// `*n_taken` is how many these are. Fails with MR_ERR_USAGE on an unknown command; the nearest is
-/// in the message.
+/// Finds the command that the first words of a command line [n_words] name ("flow", "fit");
+/// `*n_taken` is the number of these words. Fails with MR_ERR_USAGE on an unknown command; the
+/// message has the nearest.
 mr_status mr_command_find(size_t n_words, char *const *words, const mr_command **out,
                           size_t *n_taken);
 
-/// Refuses to run a command that does nothing without a subcommand.
+/// Fails with MR_ERR_USAGE: the command needs a subcommand.
 mr_status mr_command_needs_one(const mr_command *command);
 
 /// Refuses (MR_ERR_USAGE) too few and too many arguments, unless help was asked for.
@@ -87,14 +87,14 @@ extern const mr_setting mr_help_option;
 size_t mr_command_option_count(const mr_command *command);
 const mr_setting *mr_command_option_at(const mr_command *command, size_t i);
 
-/// Its short name on the command line; '\0': it has none.
+/// The short name of option `i` ("-x"); '\0': it has none.
 char mr_command_option_letter(const mr_command *command, size_t i);
 
-/// The name of a setting as an option, without dashes before it: "batch-size" for batch_size.
+/// The name of a setting as an option, without the dashes: "batch-size" for batch_size.
 enum { MR_OPTION_NAME_SIZE = 64 };
 void mr_option_name(const char *name, char option[MR_OPTION_NAME_SIZE]);
 
-/// The same with them, as messages call it: "--batch-size".
+/// The same with dashes, for messages: "--batch-size".
 enum { MR_OPTION_TEXT_SIZE = MR_OPTION_NAME_SIZE + 2 };
 void mr_option_text(const char *name, char text[MR_OPTION_TEXT_SIZE]);
 

@@ -13,8 +13,7 @@
 #include "base/nearest.h"
 #include "cli/conflicts.h"
 
-// The options as popt wants them. Option i has the value i + 1 there, and n + i + 1 by its former
-// name.
+// The options as a table of popt. Option i has the value i + 1, and n + i + 1 by its former name.
 typedef struct {
     size_t n;
     char (*names)[MR_OPTION_NAME_SIZE]; // [n], and former names
@@ -173,7 +172,7 @@ static mr_status check_given_once(const mr_command_line *line) {
     return status;
 }
 
-// What is checked of an output before the work; NULL: the option is none.
+// The check of an output before the work; NULL: the option is not an output.
 static mr_status (*const output_checks[])(const char *path) = {
     [MR_SETTING_OUT_FILE] = mr_file_check_writable,
     [MR_SETTING_OUT_DIR] = mr_directory_check_writable,
@@ -185,7 +184,7 @@ static bool is_same_file(const char *a, const char *b) {
            info_a.st_ino == info_b.st_ino;
 }
 
-// What else the command line names may be what is to be read.
+// An output must not be a file that the command reads.
 static mr_status check_spared(const mr_command_line *line, const mr_setting *output,
                               const char *path) {
     const char *read = NULL;
@@ -198,8 +197,8 @@ static mr_status check_spared(const mr_command_line *line, const mr_setting *out
         return MR_OK;
     char name[MR_OPTION_TEXT_SIZE];
     mr_option_text(output->name, name);
-    return mr_fail(MR_ERR_USAGE, "%s %s would replace %s, which is read; give another name", name,
-                   path, read);
+    return mr_fail(MR_ERR_USAGE, "%s %s would replace %s, which is an input; give another name",
+                   name, path, read);
 }
 
 static mr_status check_outputs(const mr_command *command, const mr_command_line *line,

@@ -1,4 +1,4 @@
-// Contradictions on a command line.
+// Conflicting settings on a command line.
 
 #include "cli/conflicts.h"
 
@@ -23,8 +23,7 @@ static mr_status fail_twice(const char *name, const mr_assignment *a, const mr_a
                    a->before, a->value, b->before, b->value);
 }
 
-// Writes the text form that all texts of the value share. Where it is none, the text itself: what
-// is wrong with it is said later.
+// Writes the canonical text of the value. An invalid value is copied: it is reported later.
 static void normalise(const mr_assignment *a, char text[MR_MAX_TEXT]) {
     char *fields = calloc(1, a->setting->offset + MR_MAX_TEXT); // no field is larger than a text
     if (fields != NULL && mr_setting_store(a->setting, fields, a->value, "") == MR_OK)
@@ -49,7 +48,7 @@ typedef struct {
     int n_key, n_value;
 } pair;
 
-// Cuts the first pair off `*rest`; false where there is none.
+// Takes the first pair off `*rest`; false if there is none.
 static bool next_pair(const char **rest, pair *out) {
     const char *text = *rest;
     if (*text == '\0')

@@ -1,4 +1,4 @@
-// `millrace help`, and what --help shows.
+// `millrace help` and the text of --help.
 
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 enum { HELP_COLUMN = 27, PAGE_WIDTH = 80 };
 
-// Prints words from the present column on; what does not fit goes on below, at HELP_COLUMN.
+// Prints words from the present column on, and wraps them at HELP_COLUMN.
 static void print_wrapped(const char *text, int column) {
     while (*text != '\0') {
         const int length = (int)strcspn(text, " ");
@@ -48,7 +48,7 @@ static void print_commands(const mr_command *group) {
         printf("  %-8s %s\n", mr_command_word(group->commands[i]), group->commands[i]->summary);
 }
 
-// The agent whose option a command's option `i` is; NULL: none's. Settings come first.
+// The agent that has a command's option `i`; NULL: every agent. Settings come first.
 static const char *agent_of(const mr_command *command, size_t i) {
     return command->takes_settings && i < mr_setting_count() ? mr_setting_agent(mr_setting_at(i))
                                                              : NULL;
@@ -80,7 +80,7 @@ static mr_status run_help(const mr_command_line *line, int *exit_code) {
     size_t n_taken;
     MR_TRY(mr_command_find(line->n_arguments, line->arguments, &command, &n_taken));
     if (n_taken < line->n_arguments)
-        return mr_fail(MR_ERR_USAGE, "%s has no commands of its own, so no %.60s", command->name,
+        return mr_fail(MR_ERR_USAGE, "%s has no subcommand %.60s", command->name,
                        line->arguments[n_taken]);
     mr_command_print_help(command);
 done:

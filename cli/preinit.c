@@ -1,8 +1,8 @@
-// What must be settled before the libraries are loaded: .preinit_array of a program runs before the
-// constructors of the libraries that it is linked with, main long after them.
+// What must be set up before the constructors of the linked libraries run: .preinit_array of a
+// program runs before them, main long after.
 //
-// The C library isn't initialised yet either (environ is NULL): what is called here is little more
-// than the system.
+// The C library isn't initialised yet either (environ is NULL), so that this calls little more than
+// the system.
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum { MAX_ENVIRONMENT = 4096 };
 
-// A sanitizer isn't ready either.
+// A sanitizer isn't initialised either.
 #define EARLY __attribute__((no_sanitize("address", "undefined", "thread")))
 
 EARLY static const char *value_of(char *const *environment, const char *name) {
@@ -26,8 +26,8 @@ EARLY static const char *value_of(char *const *environment, const char *name) {
 
 // ---- How long threads spin
 
-// libgomp's threads spin for milliseconds before they sleep. Where another program takes a core,
-// the one that waits then keeps the one that works from running: updates of two threads beside a
+// libgomp's threads spin for milliseconds before they sleep. If another program uses a core, a
+// thread that waits then keeps a thread that works from running: updates of two threads beside a
 // busy core went at 54 a second, and at 172 with this count; alone at 391 and 355, and the matrix
 // products beside them at 506 and 458 (bench_sac_update, two cores).
 static char spin_count[] = "GOMP_SPINCOUNT=10000";
@@ -38,9 +38,9 @@ EARLY static bool is_under_valgrind(char *const *environment) {
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
-// Begins the program anew with the setting, which libgomp reads as it is loaded. A variable that is
-// set here would be lost: the C library takes the environment over afterwards. Does nothing where
-// the user has set it, or where the program cannot be begun anew.
+// Executes the program again with the setting, which libgomp reads when it is loaded. (A variable
+// set here would be lost, because the C library initialises the environment later.) Does nothing if
+// the user has set it, or if the program can't be executed again.
 EARLY static void limit_spinning(char **argv, char **environment) {
     char *longer[MAX_ENVIRONMENT + 2];
     size_t n = 0;
@@ -70,7 +70,7 @@ EARLY static size_t count_buffers(char *const *environment) {
     return n < 1 ? 1 : n > MAX_BUFFERS ? MAX_BUFFERS : (size_t)n;
 }
 
-// Each by itself, as OpenBLAS takes them: the system may refuse them as one.
+// One by one, as OpenBLAS allocates them: the system might refuse them as one block.
 EARLY static bool has_room(size_t n_buffers) {
     const size_t n_bytes = (size_t)BUFFER_MB << 20;
     void *buffer[MAX_BUFFERS + 1];
@@ -87,7 +87,7 @@ EARLY static bool has_room(size_t n_buffers) {
     return has_all;
 }
 
-// Where it gets none, OpenBLAS (before 0.3.30) asks again for ever.
+// Without memory, OpenBLAS (before 0.3.30) tries again forever.
 EARLY static void check_memory(char *const *environment) {
     const size_t n_buffers = count_buffers(environment);
     if (has_room(n_buffers))

@@ -10,8 +10,8 @@
 
 #include "base/json_memory.h"
 
-// How a number that jansson's integers can't hold stands in a value: as a text that begins with a
-// control character, as no name and no path of ours does. jansson writes that as `quoted_mark`.
+// A number that jansson's integers can't hold is a string that begins with a control character, as
+// no name or path of ours does. jansson writes that character as `quoted_mark`.
 static const char mark[] = "\001", quoted_mark[] = "\"\\u0001";
 
 json_t *mr_json_unsigned(uint64_t number) {
@@ -22,7 +22,7 @@ json_t *mr_json_unsigned(uint64_t number) {
     return json_string(text);
 }
 
-// Takes the quotation marks and the mark off such numbers, in place.
+// Removes the quotation marks and the mark of such numbers, in place.
 static void unquote_numbers(char *text) {
     for (char *at = text; (at = strstr(at, quoted_mark)) != NULL;) {
         char *digits = at + strlen(quoted_mark);

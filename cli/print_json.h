@@ -1,4 +1,4 @@
-/// Results for other programs.
+/// Results as JSON on standard output.
 #pragma once
 
 #include <stdint.h>
@@ -7,10 +7,10 @@
 
 #include "base/status.h"
 
-/// A whole number of which jansson's integers, which have a sign, hold but the lower half. Only for
+/// An unsigned number, the upper half of whose range jansson's signed integers can't hold. Only for
 /// values that mr_print_json prints.
 json_t *mr_json_unsigned(uint64_t number);
 
-/// Prints a value on a line of its own and releases it. Fails with MR_ERR_MEMORY where it is not
-/// whole (see base/json_memory.h), with MR_ERR_IO where the output cannot be written to.
+/// Prints a value on a line of its own and releases it. Fails with MR_ERR_MEMORY if it is
+/// incomplete (see base/json_memory.h), and with MR_ERR_IO if the output can't be written.
 mr_status mr_print_json(json_t *value);

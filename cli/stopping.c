@@ -1,4 +1,4 @@
-// The signals that ask for the end.
+// Signals that stop the command.
 
 #include "cli/stopping.h"
 
@@ -6,18 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ASKED = -1 }; // by no signal
+enum { ASKED = -1 }; // not by a signal
 
 static volatile sig_atomic_t cause;
 static volatile sig_atomic_t outlasts_signals;
-static volatile sig_atomic_t n_last_words; // set after the text is whole
+static volatile sig_atomic_t n_last_words; // set after the text is complete
 static char last_words[1536];
 
-// In a signal handler: nothing but what may be called there. The signal that is raised ends the
-// process when the handler returns, since it is blocked until then.
+// Runs in a signal handler, so that it calls async-signal-safe functions only. The raised signal is
+// blocked until the handler returns, and then ends the process.
 static void end_at_once(int number) {
     const ssize_t n_written = write(STDERR_FILENO, last_words, (size_t)n_last_words);
-    (void)n_written; // there is nobody left to tell
+    (void)n_written; // nothing can be done about a failure
     signal(number, SIG_DFL);
     raise(number);
 }

@@ -1,22 +1,22 @@
-/// Stopping in good order: Ctrl-C and the system's wish that a process ends.
+/// Stopping on SIGINT (Ctrl-C) and SIGTERM.
 #pragma once
 
 #include <signal.h>
 
-/// Has SIGINT and SIGTERM noted, each the first time; a second one of its kind ends the process at
-/// once. What is returned is 0 until something asks for the end: work looks at it between steps.
+/// From now on the first SIGINT or SIGTERM sets the flag that is returned, at which work looks
+/// between steps; a second one of the same kind ends the process at once.
 const volatile sig_atomic_t *mr_stop_on_signals(void);
 
-/// From now on a signal ends the process at once, also the first: nothing looks at it any more.
+/// From now on the first signal ends the process at once, too.
 void mr_stop_no_more(void);
 
-/// What a second signal writes to stderr before it ends the process: what is lost and what is not.
+/// The text that a second signal writes to stderr before it ends the process.
 void mr_stop_set_last_words(const char *text);
 
-/// From now on a second signal is only noted, too: there is something that must be put away.
+/// From now on a second signal does not end the process either: something must be cleaned up.
 void mr_stop_outlast_signals(void);
 
-/// Asks for the end as a signal does, but for a good reason.
+/// Sets the flag as a signal does, for a reason that is not a failure.
 void mr_stop_ask(void);
 
 /// 128 plus the number of the signal that asked for the end, as in a shell; 0: no signal did.

@@ -1,16 +1,16 @@
-/// Tables as `millrace flow` fits and scores them.
+/// Tables that `millrace flow` fits and scores.
 #pragma once
 
 #include "flows/density.h"
 #include "base/matrix_file.h"
 
-/// What --header says: auto, yes or no.
+/// The value of --header: auto, yes or no.
 mr_header mr_header_of(const char *text);
 
-/// Whether a table of that name may have a line of names.
+/// Whether a table of that name may have a header.
 bool mr_is_csv(const char *path);
 
-/// How a table is to be fitted.
+/// The options of a table to be fitted.
 typedef struct {
     mr_header header;
     const char *columns; // "": all
@@ -19,27 +19,27 @@ typedef struct {
     double clip; // robust deviations; 0: none
 } mr_fit_choice;
 
-/// A table that is ready to be fitted.
+/// A table ready to be fitted.
 typedef struct {
     mr_matrix data;  // the features
-    double *weights; // [n_rows]; NULL: rows count alike
+    double *weights; // [n_rows]; NULL: all 1
     mr_layout layout;
     bool is_csv;
     size_t n_clipped; // cells
 } mr_fit_table;
 
-/// Reads one. Notes on stderr what a user should know of it: cells far out, an index, a first row
-/// that may be names. To be freed also after a failure.
+/// Reads one. Prints notes on stderr about outliers, an index column, and a first row that may be a
+/// header. To be freed also after a failure.
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table);
 void mr_fit_table_free(mr_fit_table *table);
 
-/// Reads a table and leaves the features of `density`: by their names where both have some, else by
-/// their places, in a table like that which was fitted, a table of samples or one of the features
-/// alone. Cells may be infinite or NaN. Notes on stderr what does not fit.
+/// Reads a table and keeps the features of `density`: by their names if both have names, else by
+/// position, from a table like the fitted one, a table of samples, or one of the features only.
+/// Cells may be infinite or NaN. Prints notes on stderr about what does not match.
 mr_status mr_score_table_read(const char *path, mr_header header, const mr_density *density,
                               mr_matrix *out);
 
-/// Puts the constant columns of a density's layout between its features: x [n x dim] becomes
-/// `*out` [n x n_cols], owned by the caller.
+/// Inserts the constant columns of a density's layout between its features: x [n x dim] becomes
+/// `*out` [n x n_cols], which the caller frees.
 mr_status mr_samples_with_constants(const mr_density *density, size_t n, const double *x,
                                     double **out, size_t *n_cols);

@@ -1,4 +1,4 @@
-/// Pictures, drawn by gnuplot.
+/// Pictures that gnuplot draws.
 #pragma once
 
 #include "base/status.h"
@@ -14,12 +14,13 @@ extern const char *const mr_colours[MR_N_COLOURS];
 /// Fails with MR_ERR_USAGE unless `path`, given as --out, ends in .png or .svg.
 mr_status mr_picture_check_name(const char *path);
 
-/// Writes gnuplot commands. Encoding and terminal are set by then.
+/// Writes gnuplot commands; encoding and terminal are set already.
 typedef void (*mr_picture_script)(FILE *script, const void *self);
 
-/// Draws a picture of so many pixels, whole or not at all: what `write` writes of `self`.
+/// Draws a picture of this size in pixels from the commands that `write` writes. Writes the file
+/// whole or not at all.
 mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_picture_script write,
                           const void *self);
 
-/// Writes a text as gnuplot quotes it. Control characters become spaces.
+/// Writes a text quoted for gnuplot. Control characters become spaces.
 void mr_picture_quote(FILE *script, const char *text);

@@ -1,4 +1,4 @@
-/// Parts of pictures of densities: panels with maps, placed to the pixel.
+/// Panels of pictures of densities: maps, placed by pixels.
 #pragma once
 
 #include "base/options.h"
@@ -14,25 +14,26 @@ typedef struct {
 /// The middle of cell i of n.
 double mr_cell_middle(mr_range range, size_t i, size_t n);
 
-/// The cell of n that a value is in; n where it is outside.
+/// The index of the cell, of n, that holds a value; n if it is outside.
 size_t mr_cell_of(mr_range range, double value, size_t n);
 
-/// The quantile of values [n], which are sorted.
-double mr_quantile(size_t n, const double *sorted, double share);
+/// The quantile of sorted values [n].
+double mr_quantile(size_t n, const double *sorted, double fraction);
 
-/// The order that mr_quantile needs, for qsort.
+/// Compares doubles for qsort.
 int mr_ascending(const void *a, const void *b);
 
-/// Colours of maps, borders, no legends.
+/// Sets the style of maps: colours, borders, no legends.
 void mr_panel_style(FILE *script);
 
-/// A panel's place by its left lower corner, in pixels from the picture's.
+/// Sets a panel's lower left corner, in pixels from the picture's, and its side.
 void mr_panel_place(FILE *script, mr_pixels size, size_t left, size_t bottom, size_t side);
 
-/// What an axis ('x', 'y') shows.
+/// Sets the range of an axis ('x', 'y').
 void mr_panel_range(FILE *script, char axis, mr_range range);
 
-/// Writes values [n_rows x n_cols] as gnuplot's data block $NAME; what is not finite becomes 0.
+/// Writes values [n_rows x n_cols] as gnuplot's data block $NAME; values that are not finite become
+/// 0.
 void mr_panel_matrix(FILE *script, const char *name, size_t n_rows, size_t n_cols,
                      const double *values);
 

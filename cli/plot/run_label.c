@@ -1,12 +1,12 @@
-// Names of curves.
+// Labels of runs.
 
 #include "cli/plot/run_label.h"
 
 #include <stdio.h>
 #include <string.h>
 
-// Settings that runs of one curve may differ in.
-static const char *const aside[] = {
+// Settings in which the runs of one curve may differ.
+static const char *const ignored[] = {
     "seed",
     "steps",
     "threads",
@@ -21,7 +21,7 @@ static const char *const aside[] = {
     "out",
 };
 
-// Said without their names.
+// Labelled by their values alone.
 static const char *const plain[] = {"env", "agent", "policy"};
 
 static bool is_among(const char *name, size_t n, const char *const *names) {
@@ -34,7 +34,7 @@ static bool is_among(const char *name, size_t n, const char *const *names) {
 static bool is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b) {
     char of_a[MR_MAX_TEXT], of_b[MR_MAX_TEXT];
     if (!mr_setting_is_used(setting, a) || !mr_setting_is_used(setting, b))
-        return true; // that the agents differ is told by `agent`
+        return true; // the setting `agent` differs then
     mr_setting_format(setting, a, of_a, sizeof of_a);
     mr_setting_format(setting, b, of_b, sizeof of_b);
     return strcmp(of_a, of_b) == 0;
@@ -43,7 +43,7 @@ static bool is_same(const mr_setting *setting, const mr_settings *a, const mr_se
 bool mr_runs_alike(const mr_settings *a, const mr_settings *b) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
-        if (!is_among(setting->name, MR_COUNT(aside), aside) && !is_same(setting, a, b))
+        if (!is_among(setting->name, MR_COUNT(ignored), ignored) && !is_same(setting, a, b))
             return false;
     }
     return true;
@@ -65,7 +65,8 @@ void mr_run_label(const mr_settings *run, size_t n, const mr_settings *const *al
         const mr_setting *setting = mr_setting_at(i);
         const bool is_plain = is_among(setting->name, MR_COUNT(plain), plain);
         char value[MR_MAX_TEXT];
-        if (is_among(setting->name, MR_COUNT(aside), aside) || !mr_setting_is_used(setting, run) ||
+        if (is_among(setting->name, MR_COUNT(ignored), ignored) ||
+            !mr_setting_is_used(setting, run) ||
             (strcmp(setting->name, "policy") != 0 && !tells_apart(setting, run, n, all)))
             continue;
         mr_setting_format(setting, run, value, sizeof value);

@@ -1,4 +1,4 @@
-// `millrace envs`: what there is to train on.
+// `millrace envs`: lists and describes the tasks.
 
 #include <math.h>
 #include <stdio.h>
@@ -29,16 +29,16 @@ static const mr_setting options[] = {
      .offset = offsetof(envs_options, env_set),
      .initial = "",
      .metavar = "KEY=VALUE",
-     .help = "describe ENV with an option of it changed; may be given again"},
+     .help = "describe ENV with this option set; may be given again"},
     {.name = "task",
      .type = MR_SETTING_TEXT,
      .offset = offsetof(envs_options, task),
      .initial = "",
      .metavar = "FILE",
-     .help = "description (.yaml or .so) of the task, where ENV is mjcf:FILE.xml"},
+     .help = "description (.yaml or .so) of the task, if ENV is mjcf:FILE.xml"},
 };
 
-// JSON knows no infinity: no bound is null.
+// JSON has no infinity: a missing bound is null.
 static json_t *bounds(size_t n, const double *values) {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)

@@ -1,4 +1,4 @@
-// `millrace eval`: how good a saved policy is.
+// `millrace eval`: plays episodes with a saved policy.
 
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "cli/stopping.h"
 #include "cli/run/visited.h"
 
-// Episodes that are played side by side, and the threads for them.
+// Episodes that are played in parallel.
 enum { MAX_ENVS = 10 };
 
 typedef struct {
@@ -56,52 +56,52 @@ static const mr_setting options[] = {
     {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
      "threads to simulate with, which change no number; 0: one a core, at most 4", false},
     {"deterministic", MR_SETTING_SWITCH, AT(deterministic), "false", 0, 0, NULL,
-     "the mean of the base distribution, pushed through the flow (what is done by default)", false},
+     "act by the mean of the base distribution, mapped through the flow (the default)", false},
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
-     "actions sampled from the policy, as in training", false},
+     "sample actions from the policy, as in training", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
-     "--coverage states, state_entropy and coverage too (null where they cannot be told)",
+     "--coverage states, state_entropy and coverage too (null if they are unknown)",
      false},
     {"coverage", MR_SETTING_SWITCH, AT(coverage), "false", 0, 0, NULL,
-     "report how widely the visited states spread: their entropy, and the share of the task's "
-     "arena; best with --stochastic",
+     "report how widely the visited states spread: their entropy, and the visited fraction of the "
+     "task's workspace; best with --stochastic",
      false},
     {"features", MR_SETTING_TEXT, AT(features), "", 0, 0, "NAME|N|N-N,...",
-     "what --coverage takes the entropy of, as --bonus-features; default: the arena's two, else "
-     "all",
+     "features that --coverage takes the entropy of, as --bonus-features; default: the "
+     "workspace's two, else all",
      false},
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
-     "play there instead, for example zmq:tcp://127.0.0.1:5555", false},
+     "play in this environment instead, for example zmq:tcp://127.0.0.1:5555", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
-     "option of the task, over those that the policy was trained with; may be given again", false},
+     "option of the task, in addition to those of training; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
     {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
-     "where model or task are no more what the policy was trained with: refuse; accept them as "
-     "they are; use the run's own copy",
+     "if model or task have changed since training: refuse; accept them as they are; use the "
+     "run's own copy",
      false},
     {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
-     "film an episode, or --episodes N one after the other (needs ffmpeg)", false},
+     "write a video of one episode, or of --episodes N (needs ffmpeg)", false},
     {"frames", MR_SETTING_TEXT, AT(frames), "", 0, 0, "DIR",
-     "film as numbered PNG files in a new folder", false},
-    {"width", MR_SETTING_COUNT, AT(width), "640", 16, 7680, "N", "width of the film, in pixels",
+     "write the frames as numbered PNG files to a new folder", false},
+    {"width", MR_SETTING_COUNT, AT(width), "640", 16, 7680, "N", "width of the video, in pixels",
      false},
-    {"height", MR_SETTING_COUNT, AT(height), "480", 16, 7680, "N", "height of the film, in pixels",
+    {"height", MR_SETTING_COUNT, AT(height), "480", 16, 7680, "N", "height of the video, in pixels",
      false},
     {"camera", MR_SETTING_TEXT, AT(camera), "", 0, 0, "NAME",
-     "track (follows the robot, the default), free (the whole scene), or one of the model's",
+     "track (follows the robot, the default), free (the whole scene), or a camera of the model",
      false},
     {"fps", MR_SETTING_AUTO, AT(fps), "auto", 1, 240, "auto|N",
-     "frames a second of the task's own time; auto: one a step, at most 60", false},
+     "frames per second of simulated time; auto: one a step, at most 60", false},
     {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
-     "seconds to wait for the reply of a server (zmq:), before it is asked again", false},
+     "seconds to wait for a server's reply (zmq:) before the request is sent again", false},
     {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
-     "times that a server is asked again", false},
+     "how often a request is sent again", false},
     {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
      "the server's public key, instead of the one that the policy was trained with", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
-     "your own secret key, likewise", false},
+     "your own secret key, instead of the one of training", false},
 };
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
@@ -116,7 +116,7 @@ static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
         printf("entropy      %.3f nats, of %zu visited states\n", visited->entropy,
                visited->n_states);
     if (isfinite(visited->coverage))
-        printf("coverage     %.1f %% of the arena's cells\n", 100 * visited->coverage);
+        printf("coverage     %.1f %% of the workspace's cells\n", 100 * visited->coverage);
 }
 
 static json_t *real_or_null(double number) {
@@ -143,19 +143,19 @@ static mr_status print_json(const mr_policy_spec *spec, const eval_options *chos
     return mr_print_json(object);
 }
 
-static bool is_filmed(const eval_options *chosen) {
+static bool has_video(const eval_options *chosen) {
     return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
 }
 
-// Those that are elsewhere have been set up there, and all of them are used.
+// Remote environments are configured by their server, and all of them are used.
 static mr_status open_remote(const mr_saved_place *place, const eval_options *chosen,
                              mr_vec_env **out) {
     const mr_env_options opened = {
         .set = chosen->env_set, .task = chosen->task, .link = &place->link};
-    if (is_filmed(chosen))
+    if (has_video(chosen))
         return mr_fail(MR_ERR_USAGE,
-                       "%s is elsewhere, and can't be filmed from here; leave out "
-                       "--video and --frames, or name a task with --env",
+                       "%s is remote, and can't be drawn here; leave out --video and "
+                       "--frames, or name a task with --env",
                        place->env);
     return mr_vec_env_open(place->env, &opened, 0, 1, out);
 }
@@ -181,37 +181,37 @@ static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
         mr_notice_open_key(place.secret_key);
         return open_remote(&place, chosen, out);
     }
-    const size_t most = is_filmed(chosen) ? 1 : MAX_ENVS;
+    const size_t most = has_video(chosen) ? 1 : MAX_ENVS;
     mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
     return mr_vec_env_open(place.env, &task.opened,
                            chosen->episodes < most ? chosen->episodes : most,
                            mr_settings_threads(chosen->threads), out);
 }
 
-// ---- Filming
+// ---- Video
 
 typedef struct {
-    mr_video *film;
+    mr_video *video;
     mr_live_line line;
     size_t n_episodes;
-} camera_crew;
+} recording;
 
 static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
-    camera_crew *crew = self;
-    (void)copy; // there is one
-    if (mr_live_line_is_due(&crew->line))
-        mr_live_line_draw(&crew->line, "filming episode %zu of %zu, %zu frames so far", episode + 1,
-                          crew->n_episodes, mr_video_n_frames(crew->film));
-    return mr_video_show(crew->film, n_steps);
+    recording *r = self;
+    (void)copy; // the only one
+    if (mr_live_line_is_due(&r->line))
+        mr_live_line_draw(&r->line, "recording episode %zu of %zu, %zu frames so far", episode + 1,
+                          r->n_episodes, mr_video_n_frames(r->video));
+    return mr_video_show(r->video, n_steps);
 }
 
-// A film that is broken off leaves nothing behind, however often one is asked to stop.
-static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
-                      mr_eval_options how, mr_evaluation *evaluation) {
+// A video that is interrupted leaves nothing behind, even if signals come again.
+static mr_status record(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
+                        mr_eval_options how, mr_evaluation *evaluation) {
     mr_status status;
-    camera_crew crew = {.n_episodes = chosen->episodes};
+    recording r = {.n_episodes = chosen->episodes};
     mr_eval_watcher watcher = *how.watcher;
-    watcher.self = &crew;
+    watcher.self = &r;
     watcher.look = look;
     how.watcher = &watcher;
     const mr_video_options wanted = {.video = chosen->video,
@@ -221,25 +221,25 @@ static mr_status film(mr_policy *policy, mr_vec_env *envs, const eval_options *c
                                      .height = chosen->height,
                                      .fps = chosen->fps};
     mr_stop_outlast_signals();
-    MR_TRY(mr_video_open(mr_vec_env_at(envs, 0), &wanted, &crew.film));
-    mr_live_line_begin(&crew.line);
+    MR_TRY(mr_video_open(mr_vec_env_at(envs, 0), &wanted, &r.video));
+    mr_live_line_begin(&r.line);
     status = mr_evaluate(policy, envs, &how, evaluation);
-    mr_live_line_clear(&crew.line);
+    mr_live_line_clear(&r.line);
     if (status == MR_OK)
-        status = mr_video_keep(crew.film);
+        status = mr_video_keep(r.video);
 done:
-    mr_video_close(crew.film);
+    mr_video_close(r.video);
     return status;
 }
 
 // ---- The command
 
-// What is said of a film that nobody asked for would be ignored.
-static mr_status check_film(const mr_command_line *line, const eval_options *chosen) {
-    static const size_t of_film[] = {AT(width), AT(height), AT(camera), AT(fps)};
-    for (size_t i = 0; i < line->n_given && !is_filmed(chosen); i++)
-        for (size_t j = 0; j < MR_COUNT(of_film); j++)
-            if (line->given[i].option->offset == of_film[j])
+// Options of a video without a video would be ignored.
+static mr_status check_video_options(const mr_command_line *line, const eval_options *chosen) {
+    static const size_t of_video[] = {AT(width), AT(height), AT(camera), AT(fps)};
+    for (size_t i = 0; i < line->n_given && !has_video(chosen); i++)
+        for (size_t j = 0; j < MR_COUNT(of_video); j++)
+            if (line->given[i].option->offset == of_video[j])
                 return mr_fail(MR_ERR_USAGE, "--%s needs --video FILE.mp4 or --frames DIR",
                                line->given[i].option->name);
     return MR_OK;
@@ -250,8 +250,8 @@ static mr_status check_options(const mr_command_line *line, const eval_options *
         return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
                                      "give one of them");
     if (chosen->features[0] != '\0' && !chosen->coverage)
-        return mr_fail(MR_ERR_USAGE, "--features is about --coverage; give that too");
-    return check_film(line, chosen);
+        return mr_fail(MR_ERR_USAGE, "--features needs --coverage; give that too");
+    return check_video_options(line, chosen);
 }
 
 static bool is_given(const mr_command_line *line, size_t offset) {
@@ -265,7 +265,7 @@ static mr_status read_options(const mr_command_line *line, eval_options *chosen)
     mr_status status;
     MR_TRY(mr_command_line_store(&mr_command_eval, line, chosen));
     MR_TRY(check_options(line, chosen));
-    if (is_filmed(chosen) && !is_given(line, AT(episodes)))
+    if (has_video(chosen) && !is_given(line, AT(episodes)))
         chosen->episodes = 1; // drawing one takes a minute
 done:
     return status;
@@ -285,12 +285,12 @@ static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *c
                                  .max_steps = max_steps_of(envs, chosen),
                                  .stop = stop,
                                  .watcher = &watcher};
-    if (is_filmed(chosen))
-        return film(policy, envs, chosen, how, evaluation);
+    if (has_video(chosen))
+        return record(policy, envs, chosen, how, evaluation);
     return mr_evaluate(policy, envs, &how, evaluation);
 }
 
-// What the report doesn't say.
+// Warnings beside the report.
 static void warn(const mr_vec_env *envs, const mr_policy_spec *spec, const eval_options *chosen,
                  const mr_evaluation *evaluation) {
     const size_t n_diverged = mr_vec_env_n_diverged(envs);
@@ -320,13 +320,13 @@ static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
     return status;
 }
 
-// At once: what was visited takes a while to sum up, and half an episode is no episode.
+// Without the summary of visited states, which takes a while, and without unfinished episodes.
 static mr_status report_stopped(const mr_policy_spec *spec, const eval_options *chosen,
                                 const mr_evaluation *evaluation) {
     fprintf(stderr, "millrace eval: stopped; %zu of %zu episodes had ended%s%s\n",
             evaluation->n_ended, evaluation->n,
-            evaluation->n_ended > 0 ? ", and the report is about them" : "",
-            is_filmed(chosen) ? "; no film is left" : "");
+            evaluation->n_ended > 0 ? "; the report is about these" : "",
+            has_video(chosen) ? "; no video was written" : "");
     return evaluation->n_ended > 0 ? report(spec, chosen, NULL, evaluation) : MR_OK;
 }
 
@@ -370,17 +370,17 @@ done:
 const mr_command mr_command_eval = {
     .name = "eval",
     .usage = "RUN_DIR_OR_POLICY_FILE [options]",
-    .summary = "play episodes with a saved policy, report the return, film them",
+    .summary = "play episodes with a saved policy, report the return, write videos",
     .details = "Plays episodes with a saved policy and reports mean and standard deviation of\n"
-               "the return. A run's directory stands for its policy.safetensors, the policy as\n"
-               "training left it; give DIR/best_policy.safetensors for the best so far.\n"
-               "A run that was trained over zmq: is played there again, unless --env says\n"
-               "otherwise.\n"
-               "An episode depends on its seed alone: it is the same whatever is played beside\n"
-               "it, filmed or not, with any number of threads.\n"
-               "With --video or --frames, one episode is played and filmed, or --episodes N;\n"
-               "with --coverage, the spread of the visited states is reported. Ctrl-C reports\n"
-               "the episodes that have ended; a film is then not kept.",
+               "the return. A run's directory stands for its policy.safetensors, the latest\n"
+               "policy; give DIR/best_policy.safetensors for the best so far.\n"
+               "A run that was trained over zmq: is played there again, unless --env names\n"
+               "another environment.\n"
+               "An episode depends on its seed alone, whatever is played in parallel, with a\n"
+               "video or without, with any number of threads.\n"
+               "--video and --frames play one episode, or --episodes N; --coverage reports the\n"
+               "spread of the visited states. Ctrl-C reports the episodes that have ended, and\n"
+               "writes no video.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -1,4 +1,4 @@
-// Saved policies: what RUN stands for.
+// Saved policies and their tasks, as the command line names them.
 
 #include "cli/run/saved_policy.h"
 
@@ -15,7 +15,7 @@ static bool is_directory(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// A run stands for the policy that it ended with. The caller frees the path.
+// A run stands for its latest policy. The caller frees the path.
 static mr_status policy_path(const char *given, char **out) {
     const bool is_run = is_directory(given);
     if (asprintf(out, "%s%s", given, is_run ? "/policy.safetensors" : "") < 0) {
@@ -42,7 +42,7 @@ static const char *either(const char *given, const char *otherwise) {
     return given != NULL && given[0] != '\0' ? given : otherwise;
 }
 
-// The directory of the run that a policy is of, if it is of one; to be freed.
+// The directory of the policy's run, if it has one. The caller frees it.
 static char *run_of(const char *run_or_file) {
     if (is_directory(run_or_file))
         return strdup(run_or_file);
@@ -53,7 +53,7 @@ static char *run_of(const char *run_or_file) {
     return strdup(".");
 }
 
-// The settings of a run; the defaults where it has none.
+// The settings of a run; the defaults if it has none.
 static mr_status read_run(const char *dir, mr_settings *run) {
     char *path = NULL;
     mr_status status = MR_OK;
@@ -78,7 +78,7 @@ mr_status mr_saved_files_find(const char *run_or_file, const mr_policy_spec *spe
         MR_TRY(read_run(dir, &run));
     else
         mr_settings_init(&run);
-    // Where a run's environments are elsewhere, they are taken from there.
+    // A run on remote environments is played on them.
     const char *own = mr_env_is_remote(run.env) ? run.env : spec->env;
     mr_run_place_of(own, spec->env_set, task[0] != '\0' ? "" : spec->task, run.curve_server_key,
                     run.curve_secret_key, out);

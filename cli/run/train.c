@@ -22,7 +22,7 @@ static void announce(const mr_settings *settings) {
             (unsigned long long)settings->seed, settings->out);
     if (settings->steps <= settings->learning_starts)
         fprintf(stderr,
-                "note: learning starts after step %zu, so nothing will be learned; lower "
+                "note: learning starts after step %zu, so that nothing will be learned; lower "
                 "--learning-starts or raise --steps\n",
                 settings->learning_starts);
 }
@@ -84,8 +84,8 @@ static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
             s->settings->steps);
     if (n_lost > 0)
         fprintf(stderr,
-                "warning: %s does not repeat itself, so that %zu unfinished episode%s ended here "
-                "as truncated; the run is not the one that an uninterrupted one would have been\n",
+                "warning: %s is not deterministic, so that %zu unfinished episode%s ended here "
+                "as truncated; the run differs from one that was not interrupted\n",
                 s->settings->env, n_lost, n_lost == 1 ? "" : "s");
 }
 
@@ -168,11 +168,11 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_train_settings_read(line, &settings, &own));
     if (settings.out[0] == '\0')
         MR_TRY(mr_run_dir_choose(&settings, &s.name_lock));
-    if (access(settings.out, F_OK) != 0) // what is there already is refused for that
+    if (access(settings.out, F_OK) != 0) // an existing one is refused later
         MR_TRY(mr_directory_check_writable(settings.out));
     s.until_return = own.until_return;
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
-    signal(SIGPIPE, SIG_IGN); // training outlives whoever reads its progress
+    signal(SIGPIPE, SIG_IGN); // training goes on if the reader of its progress ends
     s.is_resumed = own.resume[0] != '\0';
     mr_notice_open_key(settings.curve_secret_key);
     status = s.is_resumed ? mr_train_resume(&settings, &watcher, stop, &result)
@@ -192,13 +192,13 @@ const mr_command mr_command_train = {
     .usage = "ENV [options] | --resume RUN_DIR [options]",
     .summary = "train an agent on a task",
     .details = "Trains an agent (soft actor-critic, unless --agent names another) on a task\n"
-               "(`millrace envs` lists them), and leaves in a directory of its own: config.yaml,\n"
+               "(`millrace envs` lists them), and writes to a directory of its own: config.yaml,\n"
                "progress.csv, evaluations.csv, events for TensorBoard, policy.safetensors (the\n"
                "latest) and best_policy.safetensors.\n\n"
                "The defaults are overridden by --config FILE, and that by --set and the other\n"
                "options; the same setting given twice with different values is refused. Ctrl-C\n"
-               "stops in good order, and --resume RUN_DIR goes on with a run that was stopped or\n"
-               "killed, as if it had never been.",
+               "saves and stops; --resume RUN_DIR continues a run that was stopped or killed,\n"
+               "with the same numbers as without the interruption.",
     .max_arguments = 1,
     .takes_settings = true,
     .options = mr_train_option_table,

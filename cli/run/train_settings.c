@@ -37,7 +37,7 @@ const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS] = {
      .type = MR_SETTING_TEXT,
      .offset = offsetof(mr_train_options, resume),
      .metavar = "RUN_DIR",
-     .help = "go on with a run from its last checkpoint; --steps may be given to go further"},
+     .help = "continue a run from its last checkpoint; a larger --steps extends it"},
 };
 
 static const mr_setting *const config_option = &mr_train_option_table[0];
@@ -204,7 +204,7 @@ mr_status mr_run_dir_choose(mr_settings *settings, int *lock) {
     const mr_status status = mr_make_directories(parent);
     if (status != MR_OK)
         return status;
-    // File systems without locks go without: two runs would have to start within a millisecond.
+    // Without locks on the file system, two runs that start within a millisecond may collide.
     *lock = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*lock >= 0)
         flock(*lock, LOCK_EX);
@@ -225,5 +225,5 @@ void mr_run_dir_release(int *lock) {
         return;
     close(*lock);
     *lock = -1;
-    rmdir(parent); // goes only where it is empty: nothing came of the run
+    rmdir(parent); // succeeds only if it is empty: the run was not made
 }

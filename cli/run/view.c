@@ -13,7 +13,7 @@
 
 enum { TEXT_SIZE = 256 };
 
-// Where steps take longer than they last, the picture still moves.
+// If steps are slower than simulated time, the picture still moves.
 static const double longest_wait = 0.1; // s
 
 typedef struct {
@@ -32,25 +32,25 @@ static const mr_setting options[] = {
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "seed of the first episode; the next ones count on from it", false},
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
-     "actions sampled from the policy, as in training, instead of the mean's", false},
+     "sample actions from the policy, as in training, instead of using the mean", false},
     {"camera", MR_SETTING_TEXT, AT(camera), "", 0, 0, "NAME",
-     "track (follows the robot, the default), free (the whole scene), or one of the model's",
+     "track (follows the robot, the default), free (the whole scene), or a camera of the model",
      false},
     {"width", MR_SETTING_COUNT, AT(width), "960", 16, 7680, "N", "width of the window, in pixels",
      false},
     {"height", MR_SETTING_COUNT, AT(height), "720", 16, 7680, "N",
      "height of the window, in pixels", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
-     "option of the task, over those that the policy was trained with; may be given again", false},
+     "option of the task, in addition to those of training; may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "description of the task, instead of the one that the policy was trained with", false},
     {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
-     "where model or task are no more what the policy was trained with: refuse; accept them as "
-     "they are; use the run's own copy",
+     "if model or task have changed since training: refuse; accept them as they are; use the "
+     "run's own copy",
      false},
 };
 
-// Someone who plays one episode after the other, as mr_evaluate would.
+// Plays one episode after the other, as mr_evaluate does.
 typedef struct {
     mr_policy *policy;
     mr_env *env;
@@ -110,30 +110,30 @@ done:
     return status;
 }
 
-static mr_status draw(mr_window *window, const player *p, mr_window_wishes wishes) {
+static mr_status draw(mr_window *window, const player *p, mr_window_input input) {
     char text[TEXT_SIZE];
     snprintf(text, sizeof text, "episode %zu\nstep %zu\nreturn %.1f\nspeed %gx%s", p->episode,
-             p->n_steps, p->sum, wishes.speed, wishes.is_paused ? "\npaused" : "");
+             p->n_steps, p->sum, input.speed, input.is_paused ? "\npaused" : "");
     return mr_window_draw(window, text);
 }
 
-// Steps when the task's own time has come to each of them, at the speed that is wished.
+// Takes each step when simulated time, at the chosen speed, has reached it.
 static mr_status watch(mr_window *window, player *p, double step_time) {
     mr_status status;
-    double owed = 0.0, last = mr_clock_s(); // seconds of the task's own time not played yet
-    mr_window_wishes wishes;
+    double owed = 0.0, last = mr_clock_s(); // seconds of simulated time not played yet
+    mr_window_input input;
     MR_TRY(begin(p));
-    while (wishes = mr_window_poll(window), !wishes.is_closed) {
+    while (input = mr_window_poll(window), !input.is_closed) {
         const double start = mr_clock_s();
-        owed += wishes.is_paused ? 0.0 : (start - last) * wishes.speed;
+        owed += input.is_paused ? 0.0 : (start - last) * input.speed;
         last = start;
-        if (wishes.restarts)
+        if (input.restarts)
             MR_TRY(begin(p));
         for (; owed >= step_time && mr_clock_s() - start < longest_wait; owed -= step_time)
             MR_TRY(step(p));
         if (owed >= step_time)
-            owed = 0.0; // too slow: never mind
-        MR_TRY(draw(window, p, wishes));
+            owed = 0.0; // too slow to catch up
+        MR_TRY(draw(window, p, input));
     }
 done:
     return status;
@@ -198,7 +198,7 @@ const mr_command mr_command_view = {
                "pauses, r or backspace begins the next episode, - and = change the speed, tab\n"
                "the camera, q or escape quits. The mouse turns the camera (left button), moves\n"
                "it (right button) and zooms (wheel). Without a display, `millrace eval RUN\n"
-               "--video FILE.mp4` makes a film.",
+               "--video FILE.mp4` writes a video.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

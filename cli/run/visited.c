@@ -1,4 +1,4 @@
-// The states that a policy goes through.
+// The states that a policy visits.
 
 #include "cli/run/visited.h"
 
@@ -10,13 +10,13 @@
 #include "agents/features.h"
 
 enum {
-    NEIGHBOUR = 3,       // Seo et al. 2021
-    MOST_STATES = 10000, // that the entropy is estimated from: its time grows with their square
+    NEIGHBOUR = 3,      // Seo et al. 2021
+    MAX_STATES = 10000, // of the estimate of the entropy, whose time grows with their square
 };
 
 struct mr_visited {
     mr_features features;
-    mr_coverage *coverage; // NULL: the task has no arena
+    mr_coverage *coverage; // NULL: the task has no workspace
     size_t n, capacity;
     double *x;       // [capacity x features.n]
     size_t *episode; // [capacity]
@@ -88,7 +88,7 @@ mr_status mr_visited_add(void *self, size_t episode, const double *obs) {
     return MR_OK;
 }
 
-// Some rows, evenly taken, and those of their columns that vary.
+// Evenly spaced states, and those of their features that vary.
 typedef struct {
     size_t n, dim;
     double *x; // [n x dim]
@@ -117,7 +117,7 @@ static mr_status drop_constant(sample *s) {
     return MR_OK;
 }
 
-// The states in the order of their episodes, whatever was played side by side: where each is.
+// The indices of the states in the order of their episodes, which may have been played in parallel.
 static size_t *order(const mr_visited *v) {
     size_t n_episodes = 0;
     for (size_t i = 0; i < v->n; i++)
@@ -141,7 +141,7 @@ static size_t *order(const mr_visited *v) {
 
 static mr_status take_sample(const mr_visited *v, sample *s) {
     const size_t dim = v->features.n;
-    *s = (sample){.n = v->n < MOST_STATES ? v->n : MOST_STATES, .dim = dim};
+    *s = (sample){.n = v->n < MAX_STATES ? v->n : MAX_STATES, .dim = dim};
     s->x = malloc((s->n * dim + 1) * sizeof *s->x);
     size_t *at = order(v);
     if (!s->x || !at) {

@@ -1,4 +1,4 @@
-// A policy's side of the protocol.
+// The server's side of the protocol for policies.
 
 #include "cli/serve/policy_responder.h"
 
@@ -11,8 +11,7 @@
 #include <string.h>
 
 enum {
-    // Rows that the policy acts on at once: a request may hold as many as its bytes allow, and the
-    // memory for the nets does not grow with them.
+    // Rows of one pass through the nets, whose memory so does not depend on the size of a request.
     CHUNK = 256,
 };
 
@@ -72,7 +71,7 @@ mr_policy_responder_metrics mr_policy_responder_get_metrics(const mr_policy_resp
     return r->metrics;
 }
 
-// Of the longer of a request's and a reply's rows.
+// The bytes of an observation or an action, whichever is longer.
 static size_t row_bytes(const mr_policy_responder *r) {
     const mr_policy_spec *spec = r->spec;
     return (spec->obs_dim > spec->act_dim ? spec->obs_dim : spec->act_dim) * sizeof(double);
@@ -89,8 +88,8 @@ size_t mr_policy_responder_max_rows(const mr_policy_responder *r) {
 
 // ---- Acting
 
-// By FNV-1a, 64 bits (Fowler, Noll and Vo). One session's requests have streams of their own, as
-// their numbers differ; those of two sessions coincide as seldom as two random numbers.
+// By FNV-1a, 64 bits (Fowler, Noll and Vo). Each request of a session has its own stream, because
+// their seqs differ; streams of two sessions collide as rarely as random numbers.
 static uint64_t stream_index(const mr_message *in) {
     uint64_t hash = 0xcbf29ce484222325;
     for (size_t i = 0; i < MR_SESSION_SIZE; i++)
@@ -113,7 +112,7 @@ static mr_fault check_sizes(const mr_policy_responder *r, const mr_message *in, 
     return MR_FAULT_NONE;
 }
 
-// The nets compute in float32: what is too large for it is as bad as infinity.
+// The nets compute in float32: a number too large for it would become infinite.
 static mr_fault check_obs(const mr_policy_responder *r, size_t first, size_t n) {
     const size_t dim = r->spec->obs_dim;
     for (size_t i = 0; i < n * dim; i++)
@@ -211,12 +210,12 @@ static mr_fault (*const requests[MR_MESSAGE_ERROR + 1])(mr_policy_responder *, c
     [MR_MESSAGE_BYE] = bye,
 };
 
-// Makes a reply of `in`, or returns the fault, with the message of mr_fail.
+// Makes the reply to `in`, or returns the fault and sets its message (mr_fail).
 static mr_fault execute(mr_policy_responder *r, const mr_message *in, mr_message *out) {
     if (requests[in->type] == NULL)
         return mr_fault_refuse(
             MR_FAULT_BAD_MESSAGE,
-            "'type' must be hello, act, ping or bye: here is a policy, no environment");
+            "'type' must be hello, act, ping or bye: this server has a policy, not an environment");
     return requests[in->type](r, in, out);
 }
 
@@ -232,6 +231,6 @@ mr_bytes mr_policy_responder_answer(mr_policy_responder *r, mr_bytes request) {
     if (fault != MR_FAULT_NONE)
         mr_message_write_error(&in, fault, &r->reply);
     else if (mr_message_write(&out, &r->reply) != MR_OK)
-        return (mr_bytes){0}; // out of memory: no answer, and who asked asks again
+        return (mr_bytes){0}; // out of memory: no reply, and the client sends the request again
     return (mr_bytes){r->reply.data, r->reply.n_bytes};
 }

@@ -1,7 +1,7 @@
-/// What a server of a policy answers: bytes in, bytes out, no sockets.
+/// The server's side of the protocol for policies: bytes in, bytes out, no sockets.
 ///
-/// Remembers nothing between requests: any number of clients may ask, and a request that is
-/// repeated gets the same bytes.
+/// It keeps no state between requests: it serves any number of clients, and a repeated request gets
+/// the same bytes.
 #pragma once
 
 #include "agents/policy.h"
@@ -14,20 +14,20 @@ typedef struct mr_policy_responder mr_policy_responder;
 mr_status mr_policy_responder_new(mr_policy *policy, uint64_t seed, mr_policy_responder **out);
 void mr_policy_responder_free(mr_policy_responder *responder);
 
-/// The reply to a request, whatever its bytes are; none (no bytes) to what can't be answered. Valid
-/// until the next call. Allocates only where a reply is larger than any before it.
+/// The reply to a request of any bytes; it has no bytes if the request can't be answered. Valid
+/// until the next call. Allocates only if a reply is larger than any before it.
 mr_bytes mr_policy_responder_answer(mr_policy_responder *responder, mr_bytes request);
 
-/// What it has done so far.
+/// Its metrics so far.
 typedef struct {
-    size_t n_requests; // answered, with an error too
+    size_t n_requests; // answered, also with an error
     size_t n_actions;
 } mr_policy_responder_metrics;
 
 mr_policy_responder_metrics mr_policy_responder_get_metrics(const mr_policy_responder *responder);
 
-/// Bytes that its largest message may have.
+/// The size of its largest message, in bytes.
 size_t mr_policy_responder_max_bytes(const mr_policy_responder *responder);
 
-/// Observations that one request may hold.
+/// How many observations a request may hold.
 size_t mr_policy_responder_max_rows(const mr_policy_responder *responder);

@@ -1,4 +1,4 @@
-// `millrace serve`: environments for trainers elsewhere.
+// `millrace serve`: environments for remote trainers.
 
 #include <omp.h>
 #include <stdio.h>
@@ -23,13 +23,13 @@ typedef struct {
 
 static const mr_setting options[] = {
     {"num_envs", MR_SETTING_COUNT, AT(num_envs), "1", 1, 4096, "N",
-     "copies of the task, which one trainer steps together", false},
+     "copies of the task, stepped together by one trainer", false},
     {"lease", MR_SETTING_REAL, AT(lease), "60", 0.001, 1e6, "S",
-     "seconds after which a silent trainer loses the environments to the next", false},
+     "seconds of silence after which another trainer may take the environments", false},
     {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
      "option of the task (`millrace envs ENV` lists them); may be given again", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
-     "description (.yaml or .so) of the task, where ENV is mjcf:FILE.xml", false},
+     "description (.yaml or .so) of the task, if ENV is mjcf:FILE.xml", false},
 };
 
 static mr_bytes answer(void *self, mr_bytes request) {
@@ -37,9 +37,9 @@ static mr_bytes answer(void *self, mr_bytes request) {
 }
 
 static void report(void *self, char *line, size_t size) {
-    const mr_responder_metrics f = mr_responder_get_metrics(self);
-    snprintf(line, size, "%zu steps, %zu episodes, %zu trainer%s so far%s", f.n_steps, f.n_episodes,
-             f.n_sessions, f.n_sessions == 1 ? "" : "s", f.is_held ? ", one at work" : "");
+    const mr_responder_metrics m = mr_responder_get_metrics(self);
+    snprintf(line, size, "%zu steps, %zu episodes, %zu trainer%s so far%s", m.n_steps, m.n_episodes,
+             m.n_sessions, m.n_sessions == 1 ? "" : "s", m.is_held ? ", one connected" : "");
 }
 
 static const char *warning(void *self) {
@@ -50,7 +50,7 @@ static mr_status open_envs(const char *name, const serve_options *chosen, mr_vec
     const mr_env_options opened = {.set = chosen->env_set, .task = chosen->task};
     const int n_cores = omp_get_max_threads();
     if (mr_env_is_remote(name))
-        return mr_fail(MR_ERR_USAGE, "%s is served already; name a task", name);
+        return mr_fail(MR_ERR_USAGE, "%s is remote already; name a task", name);
     return mr_vec_env_open(name, &opened, chosen->num_envs,
                            n_cores < MAX_THREADS ? n_cores : MAX_THREADS, out);
 }
@@ -84,8 +84,9 @@ const mr_command mr_command_serve = {
     .name = "serve",
     .usage = "ENV [options]",
     .summary = "serve a task to trainers in other processes or on other machines",
-    .details = "Serves a task over ZeroMQ: `millrace train zmq:ENDPOINT` trains on it, as does\n"
-               "whatever speaks the protocol. One trainer at a time.",
+    .details =
+        "Serves a task over ZeroMQ to one trainer at a time: `millrace train zmq:ENDPOINT`,\n"
+        "or any program that speaks the protocol of docs/bridge.md.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

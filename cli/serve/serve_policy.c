@@ -1,4 +1,4 @@
-// `millrace serve-policy`: a saved policy for robots and games that want actions.
+// `millrace serve-policy`: a saved policy for robots and games that need actions.
 
 #include <stdio.h>
 
@@ -22,9 +22,9 @@ static mr_bytes answer(void *self, mr_bytes request) {
 }
 
 static void report(void *self, char *line, size_t size) {
-    const mr_policy_responder_metrics f = mr_policy_responder_get_metrics(self);
-    snprintf(line, size, "%zu request%s, %zu action%s", f.n_requests, f.n_requests == 1 ? "" : "s",
-             f.n_actions, f.n_actions == 1 ? "" : "s");
+    const mr_policy_responder_metrics m = mr_policy_responder_get_metrics(self);
+    snprintf(line, size, "%zu request%s, %zu action%s", m.n_requests, m.n_requests == 1 ? "" : "s",
+             m.n_actions, m.n_actions == 1 ? "" : "s");
 }
 
 static mr_status run_serve_policy(const mr_command_line *line, int *exit_code) {

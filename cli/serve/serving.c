@@ -1,4 +1,4 @@
-// The loop of the commands that serve.
+// The loop of the serving commands.
 
 #include "cli/serve/serving.h"
 
@@ -10,7 +10,7 @@
 #include "cli/stopping.h"
 
 enum {
-    RUN_MS = 100, // how long a signal may have to wait
+    RUN_MS = 100, // between two looks at whether to stop
     LINE_SIZE = 200,
 };
 
@@ -18,16 +18,16 @@ enum {
 
 const mr_setting mr_serving_options[] = {
     {"bind", MR_SETTING_TEXT, AT(bind), "tcp://127.0.0.1:5555", 0, 0, "ENDPOINT",
-     "where: tcp://HOST:PORT (port *: any free one) or ipc://PATH", false},
+     "address: tcp://HOST:PORT (port *: any free one) or ipc://PATH", false},
     {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
      "encrypt, with this secret key (`millrace keygen` makes one), and...", false},
     {"curve_allow", MR_SETTING_TEXT, AT(curve_allow), "", 0, 0, "DIR",
-     "...let in only clients whose public keys (.key files) are in this folder", false},
+     "...accept only clients whose public keys (.key files) are in this folder", false},
     {"insecure", MR_SETTING_SWITCH, AT(insecure), "false", 0, 0, NULL,
-     "bind an address that others reach, without keys: anybody may use it", false},
+     "bind an address that other machines can reach, without keys: anybody may use it", false},
 };
 
-// Only where there is news: a server may have nothing to do for days.
+// Only if something has changed: a server may be idle for days.
 static void tell(mr_live_line *line, const char *what, const char *news, char *told) {
     if (strcmp(news, told) == 0 || !mr_live_line_is_due(line))
         return;

@@ -1,4 +1,4 @@
-/// What the commands that serve share: their options, and the loop until a signal comes.
+/// What the serving commands share: options, and the loop that serves until a signal comes.
 #pragma once
 
 #include "agents/settings.h"
@@ -16,12 +16,12 @@ enum { MR_N_SERVING_OPTIONS = 4 };
 /// Their table, for a struct that begins with an mr_serving.
 extern const mr_setting mr_serving_options[MR_N_SERVING_OPTIONS];
 
-/// Serves until SIGINT or SIGTERM. What is served is said at once, in one line on stderr, and how
-/// it is going in a live line after it.
+/// Serves until SIGINT or SIGTERM. Announces the service on stderr, and its progress in a live
+/// line.
 ///
-///   what    "HalfCheetah-v5"
-///   report   writes how it is going into a line
-///   warning  what is to be said, once, as soon as it is not NULL; may be NULL
+///   what     the name of what is served: "HalfCheetah-v5"
+///   report   writes the progress
+///   warning  returns a warning, which is printed once, or NULL; may be NULL
 mr_status mr_serve(const mr_serving *serving, mr_answerer answerer, const char *what,
                    void (*report)(void *self, char *line, size_t size),
                    const char *(*warning)(void *self));

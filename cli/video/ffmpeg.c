@@ -1,4 +1,4 @@
-// Films as H.264 in an mp4 file, encoded by the program ffmpeg.
+// Videos as H.264 in an mp4 file, encoded by the program ffmpeg.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static mr_status check_format(const char *path, const mr_frame_format *format) {
     return MR_OK;
 }
 
-// In a process group of its own, so that Ctrl-C is for us alone, and with SIGPIPE as it was.
+// In a process group of its own, so that Ctrl-C does not reach it, and with the default SIGPIPE.
 static int spawn(char *const *arguments, int in, FILE *messages, pid_t *child) {
     sigset_t defaults;
     posix_spawnattr_t attributes;
@@ -67,10 +67,10 @@ static mr_status start_ffmpeg(video *v, const mr_frame_format *format) {
         return mr_fail(MR_ERR_IO, "cannot make a pipe to ffmpeg: %s", strerror(errno));
     snprintf(size, sizeof size, "%zux%zu", format->width, format->height);
     mr_number_write_digits(fps, sizeof fps, 6, format->fps);
-    // file: nothing in a path then has a meaning of its own.
+    // The prefix file: keeps ffmpeg from interpreting the path.
     if (asprintf(&out, "file:%s", mr_new_file_name(v->file)) < 0)
         out = NULL;
-    // +faststart: playing can begin before all is loaded. yuv420p: what every player knows.
+    // +faststart: playing can begin before all is loaded. yuv420p: the format of every player.
     char *const arguments[] = {"ffmpeg",
                                "-xerror",
                                "-loglevel",
@@ -116,8 +116,8 @@ static void close_pipe(video *v) {
     v->pipe = -1;
 }
 
-// Whether it ended well. It may count a file that could not be completed (on a full disk) as a
-// success, and say so on stderr alone, where it is silent otherwise.
+// Whether it succeeded. It may exit with 0 although the file is incomplete (on a full disk), with a
+// message on stderr, which is empty otherwise.
 static bool wait_for_ffmpeg(video *v) {
     int ended = 0;
     while (waitpid(v->child, &ended, 0) < 0 && errno == EINTR)
@@ -128,7 +128,7 @@ static bool wait_for_ffmpeg(video *v) {
     return is_silent && WIFEXITED(ended) && WEXITSTATUS(ended) == 0;
 }
 
-// The first line that ffmpeg said.
+// The first line of ffmpeg's messages.
 static mr_status fail_as_ffmpeg(const video *v) {
     char text[MESSAGE_SIZE] = "";
     rewind(v->messages);
@@ -136,7 +136,7 @@ static mr_status fail_as_ffmpeg(const video *v) {
         continue;
     text[strcspn(text, "\n")] = '\0';
     return mr_fail(MR_ERR_IO, "ffmpeg could not make %s: %s", v->path,
-                   text[0] != '\0' ? text : "it ended without a word; is the disk full?");
+                   text[0] != '\0' ? text : "it ended without a message; is the disk full?");
 }
 
 static void video_close(void *self) {
@@ -145,7 +145,7 @@ static void video_close(void *self) {
         return;
     close_pipe(v);
     if (v->child > 0) {
-        kill(v->child, SIGKILL); // what it has written so far is thrown away
+        kill(v->child, SIGKILL); // its output is discarded
         wait_for_ffmpeg(v);
     }
     if (v->messages != NULL)

@@ -1,4 +1,4 @@
-/// For those who write films: where frames go.
+/// Where the frames of a video go.
 #pragma once
 
 #include "base/status.h"
@@ -8,15 +8,15 @@ typedef struct {
     double fps;           // frames a second
 } mr_frame_format;
 
-/// A way to store frames. Nothing appears under the path that was given before all are kept.
+/// A format of videos. Nothing appears under the given path before the video is complete.
 typedef struct {
-    /// Makes sure that `path` can be written, and begins.
+    /// Checks that `path` can be written, and begins.
     mr_status (*open)(const char *path, const mr_frame_format *format, void **out);
-    /// One more frame: [height x width x 3], from the top left on.
+    /// Adds a frame: [height x width x 3], from the top left on.
     mr_status (*add)(void *self, const unsigned char *rgb);
-    /// Puts all in place. Once; nothing but closing may follow.
+    /// Completes the video under its name. Once; only closing may follow.
     mr_status (*keep)(void *self);
-    /// Closes it, and removes what was not kept; NULL is fine.
+    /// Closes it, and removes an incomplete video; NULL is fine.
     void (*close)(void *self);
 } mr_frame_writer;
 

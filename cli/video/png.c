@@ -1,4 +1,4 @@
-// Films as a folder of numbered PNG files.
+// Videos as a folder of numbered PNG files.
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,11 +13,11 @@
 #include "cli/video/frame_writer.h"
 
 typedef struct {
-    char *folder;    // where they will be; owned
-    char *temporary; // where they are until all are there; owned
+    char *folder;    // their folder; owned
+    char *temporary; // their folder until all are written; owned
     png_image image;
     size_t n;    // frames written
-    bool begun;  // the temporary folder is there
+    bool begun;  // the temporary folder exists
     char path[]; // of a frame
 } frames;
 
@@ -62,7 +62,7 @@ static mr_status begin(frames *f) {
     f->begun = true;
     const mode_t mask = umask(0);
     umask(mask);
-    chmod(f->temporary, 0777 & ~mask); // mkdtemp's are for their maker alone
+    chmod(f->temporary, 0777 & ~mask); // mkdtemp makes it private
     return MR_OK;
 }
 

@@ -16,7 +16,7 @@ enum { MESSAGE_SIZE = 256, SAMPLES = 4 };
 
 static const double fastest = 16.0, slowest = 1.0 / 16.0;
 static const double zoom_step = 0.05;        // of the distance, for a notch of the wheel
-static const double frame_time = 1.0 / 60.0; // s, where the display does not say when it is ready
+static const double frame_time = 1.0 / 60.0; // s, if the display does not synchronise
 
 static const char keys_left[] = "space\nr\n- =\ntab\nmouse\nq";
 static const char keys_right[] = "pause\nrestart\nspeed\ncamera\nturn, move, zoom\nquit";
@@ -24,12 +24,12 @@ static const char keys_right[] = "pause\nrestart\nspeed\ncamera\nturn, move, zoo
 struct mr_window {
     GLFWwindow *glfw;
     mr_scene *scene;
-    mr_window_wishes wishes;
+    mr_window_input input;
     double x, y;  // of the pointer
     double drawn; // when, in GLFW's seconds
 };
 
-// GLFW's last complaint. It hands out no other way to it.
+// GLFW's last error message. There is no other way to it.
 static char complaint[MESSAGE_SIZE];
 
 static void keep_complaint(int code, const char *text) {
@@ -40,21 +40,21 @@ static void keep_complaint(int code, const char *text) {
 // ---- Keys and mouse
 
 static void toggle_pause(mr_window *window) {
-    window->wishes.is_paused = !window->wishes.is_paused;
+    window->input.is_paused = !window->input.is_paused;
 }
 
 static void restart(mr_window *window) {
-    window->wishes.restarts = true;
+    window->input.restarts = true;
 }
 
 static void slow_down(mr_window *window) {
-    if (window->wishes.speed > slowest)
-        window->wishes.speed /= 2.0;
+    if (window->input.speed > slowest)
+        window->input.speed /= 2.0;
 }
 
 static void speed_up(mr_window *window) {
-    if (window->wishes.speed < fastest)
-        window->wishes.speed *= 2.0;
+    if (window->input.speed < fastest)
+        window->input.speed *= 2.0;
 }
 
 static void change_camera(mr_window *window) {
@@ -62,7 +62,7 @@ static void change_camera(mr_window *window) {
 }
 
 static void quit(mr_window *window) {
-    window->wishes.is_closed = true;
+    window->input.is_closed = true;
 }
 
 static const struct {
@@ -115,27 +115,27 @@ static void watch(mr_window *window) {
     glfwGetCursorPos(window->glfw, &window->x, &window->y);
 }
 
-mr_window_wishes mr_window_poll(mr_window *window) {
-    window->wishes.restarts = false;
+mr_window_input mr_window_poll(mr_window *window) {
+    window->input.restarts = false;
     glfwPollEvents();
     if (glfwWindowShouldClose(window->glfw))
         quit(window);
-    return window->wishes;
+    return window->input;
 }
 
 // ---- The window
 
 static mr_status fail_window(void) {
     return mr_fail(MR_ERR_IO,
-                   "cannot open a window: %s; where there is no display, film it with `millrace "
-                   "eval RUN --video FILE.mp4`",
+                   "cannot open a window: %s; without a display, write a video with `millrace eval "
+                   "RUN --video FILE.mp4`",
                    complaint[0] != '\0' ? complaint : "GLFW gives no reason");
 }
 
 static mr_status open_window(const mr_window_options *options, GLFWwindow **out) {
     glfwSetErrorCallback(keep_complaint);
 #ifdef GLFW_PLATFORM
-    // From 3.4 on GLFW also tries a Wayland that nobody named, and libwayland then writes to
+    // From 3.4 on GLFW also tries Wayland without WAYLAND_DISPLAY, and libwayland then writes to
     // stderr.
     if (getenv("WAYLAND_DISPLAY") == NULL)
         glfwInitHint(GLFW_PLATFORM, GLFW_PLATFORM_X11);
@@ -157,15 +157,15 @@ mr_status mr_window_open(mr_env *env, const mr_window_options *options, mr_windo
     const mr_mujoco *mujoco = mr_mujoco_of(env);
 
     if (mujoco == NULL)
-        return mr_fail(MR_ERR_USAGE, "%s has no picture; only MuJoCo tasks are drawn",
+        return mr_fail(MR_ERR_USAGE, "%s can't be drawn; only MuJoCo tasks can",
                        mr_env_get_spec(env)->name);
     MR_TRY(mr_scene_check_camera(mujoco, options->camera));
     window = calloc(1, sizeof *window);
     if (window == NULL)
         return mr_fail_memory("a window");
-    window->wishes.speed = 1.0;
+    window->input.speed = 1.0;
     MR_TRY(open_window(options, &window->glfw));
-    // What it is said to be drawn at most is for pictures; a window's buffer is its own.
+    // The size is for off-screen pictures; a window has a buffer of its own.
     MR_TRY(mr_scene_open(mujoco, options->camera, options->width, options->height, &window->scene));
     watch(window);
     *out = window;
@@ -185,7 +185,7 @@ void mr_window_close(mr_window *window) {
     free(window);
 }
 
-// Swapping waits for the display where there is one that tells; else this does.
+// Swapping buffers waits for displays that synchronise; this waits for others.
 static void wait_for_next(mr_window *window) {
     const double left = window->drawn + frame_time - glfwGetTime();
     if (left > 0.0)

@@ -1,4 +1,4 @@
-/// A window on a MuJoCo task that runs (GLFW), with its keys and its mouse.
+/// A window that shows a running MuJoCo task (GLFW), with keys and mouse.
 #pragma once
 
 #include "envs/env.h"
@@ -7,13 +7,13 @@
 
 typedef struct mr_window mr_window;
 
-/// What the one who looks at it wants.
+/// What the user has asked for by keys and mouse.
 typedef struct {
     bool is_closed; // the window, or q, or escape
     bool is_paused; // space
-    bool restarts;  // r or backspace, since the last look
-    double speed;   // - and =; 1: as fast as the task's own time
-} mr_window_wishes;
+    bool restarts;  // r or backspace, since the last poll
+    double speed;   // - and =; 1: real time
+} mr_window_input;
 
 typedef struct {
     const char *title;
@@ -21,15 +21,15 @@ typedef struct {
     size_t width, height; // pixels, at first
 } mr_window_options;
 
-/// Opens a window on `env`, which must stay open. Fails with MR_ERR_USAGE when the task has no
-/// picture or no such camera, and with MR_ERR_IO where there is no display. One at a time. The
-/// caller closes it.
+/// Opens a window that shows `env`, which must stay open. Fails with MR_ERR_USAGE if the task can't
+/// be drawn or has no such camera, and with MR_ERR_IO without a display. Only one window may be
+/// open. The caller closes it.
 mr_status mr_window_open(mr_env *env, const mr_window_options *options, mr_window **out);
 void mr_window_close(mr_window *window);
 
-/// Draws the environment as it now is, with `text` (lines) in a corner; then waits for the display
-/// to be ready for the next picture, some 1/60 s after the last.
+/// Draws the present state, with `text` (lines) in a corner, then waits until the display is ready
+/// for the next picture, about 1/60 s after the last.
 mr_status mr_window_draw(mr_window *window, const char *text);
 
-/// Takes in what was pressed and dragged; gives what is wanted now.
-mr_window_wishes mr_window_poll(mr_window *window);
+/// Handles keys and mouse since the last call.
+mr_window_input mr_window_poll(mr_window *window);

@@ -384,7 +384,7 @@ Test(bridge, refuses_addresses_that_others_reach) {
     outcome o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://0.0.0.0:*");
     expect_refusal(&o, 2, "--insecure");
     o = RUN("serve", "zmq:ipc://a");
-    expect_refusal(&o, 2, "is served already");
+    expect_refusal(&o, 2, "is remote already");
     o = RUN("serve", "InvertedPendulum-v5", "--bind", "tcp://127.0.0.1:99999");
     expect_refusal(&o, 2, "is no endpoint");
     o = RUN("eval", "nothing", "--env", "zmq:ipc://a");

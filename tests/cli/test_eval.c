@@ -112,7 +112,7 @@ Test(eval, reports_what_has_ended_when_it_is_stopped) {
                                     "--json", "--coverage"),
                           SIGINT);
     cr_expect_eq(o.code, 128 + SIGINT);
-    scratch_expect_part(o.err, " of 1000000 episodes had ended, and the report is about them\n");
+    scratch_expect_part(o.err, " of 1000000 episodes had ended; the report is about these\n");
     json_t *object = json_loads(o.out, 0, NULL);
     const json_t *returns = json_object_get(object, "returns");
     const size_t n = json_array_size(returns);

@@ -254,7 +254,7 @@ Test(flow_command, what_makes_no_sense_is_refused_in_one_line) {
         {{"flow", "scor"}, 2, "there is no command scor; did you mean score?"},
         {{"flow", "frobnicate"}, 2, "`millrace help flow` lists them"},
         {{"help", "flow", "scor"}, 2, "did you mean score?"},
-        {{"help", "train", "fit"}, 2, "train has no commands of its own, so no fit"},
+        {{"help", "train", "fit"}, 2, "train has no subcommand fit"},
         {{"flow", "fit"}, 2, "usage: millrace flow fit DATA"},
         {{"flow", "fit", "none.npy"}, 1, "millrace flow fit: cannot read none.npy"},
         {{"flow", "fit", "x.txt"}, 2, "x.txt: the name of a table must end in .npy, .npz or .csv"},

@@ -117,7 +117,7 @@ Test(outputs, what_is_read_is_not_replaced) {
         {{"flow", "fit", "data.csv", "--out", "folder/../data.csv"}, "would replace data.csv"},
         {{"flow", "fit", "data.csv", "--out", "link.csv"}, "--out link.csv would replace data.csv"},
         {{"flow", "fit", "file", "--weights", "data.csv", "--out", "data.csv"},
-         "would replace data.csv, which is read"},
+         "would replace data.csv, which is an input"},
         {{"flow", "score", "file", "data.csv", "--out", "data.csv"}, "would replace data.csv"},
         {{"flow", "sample", "data.csv", "--out", "data.csv"}, "would replace data.csv"},
         {{"eval", "data.mp4", "--video", "data.mp4"}, "--video data.mp4 would replace data.mp4"},

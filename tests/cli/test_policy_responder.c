@@ -201,9 +201,9 @@ Test(policy_responder, refuses_sizes_that_are_not_the_policys) {
 
 Test(policy_responder, refuses_what_is_for_environments) {
     ask('a', 1, (mr_message){.type = MR_MESSAGE_RESET});
-    expect_fault(MR_FAULT_BAD_MESSAGE, "here is a policy");
+    expect_fault(MR_FAULT_BAD_MESSAGE, "this server has a policy");
     ask('a', 1, (mr_message){.type = MR_MESSAGE_PONG});
-    expect_fault(MR_FAULT_BAD_MESSAGE, "here is a policy");
+    expect_fault(MR_FAULT_BAD_MESSAGE, "this server has a policy");
 }
 
 // "v" is the map's first key, and the number after it is its value.

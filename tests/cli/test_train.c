@@ -524,12 +524,12 @@ Test(train_command, eval_tells_how_widely_states_spread) {
     o = RUN("eval", "a", "--episodes", "2", "--stochastic", "--coverage", "--features", "qvel");
     expect_success(&o);
     scratch_expect_part(o.out, " nats, of 400 visited states\n");
-    scratch_expect_part(o.out, " % of the arena's cells\n");
+    scratch_expect_part(o.out, " % of the workspace's cells\n");
     outcome_free(&o);
     o = RUN("eval", "a", "--coverage", "--features", "qvle");
     expect_refusal(&o, 2, "--features: PointMazeU-v0 has no feature qvle");
     o = RUN("eval", "a", "--features", "qvel");
-    expect_refusal(&o, 2, "--features is about --coverage");
+    expect_refusal(&o, 2, "--features needs --coverage");
 }
 
 // The first episode of Pusher-v5 lasts 100 steps, in which the goal stays where it is.

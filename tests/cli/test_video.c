@@ -46,7 +46,7 @@ static void drop_progress(outcome *o) {
     while (*line != '\0') {
         const char *end = line + strcspn(line, "\n");
         const size_t n = (size_t)(end - line) + (*end == '\n');
-        if (strncmp(line, "filming episode ", strlen("filming episode ")) != 0) {
+        if (strncmp(line, "recording episode ", strlen("recording episode ")) != 0) {
             memmove(kept, line, n);
             kept += n;
         }
