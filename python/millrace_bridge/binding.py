@@ -1,5 +1,5 @@
-"""Addresses that a server binds: names of hosts are looked up, and of what lies in a folder only a
-socket that nobody serves is replaced."""
+"""Binding a server's address. Host names are looked up, and an ipc path replaces nothing but the socket
+of a server that died."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def _is_bindable(host: str) -> bool:
 
 
 def resolve(endpoint: str) -> str:
-    """The endpoint as ZeroMQ binds it, which knows interfaces and numbers alone: the name of a host
-    becomes its address, of IPv4 if it has one. Raises ValueError where it is no endpoint, and
-    zmq.ZMQError where the name is not known."""
+    """The endpoint as ZeroMQ binds it, which takes interfaces and numeric addresses only: a host name
+    becomes its address, IPv4 if it has one. Raises ValueError if the endpoint is malformed, and
+    zmq.ZMQError if the name is unknown."""
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         n_bytes = len(os.fsencode(endpoint[len("ipc://") :]))
         if n_bytes > _LONGEST_PATH:
@@ -80,8 +80,8 @@ def resolve(endpoint: str) -> str:
 
 @contextlib.contextmanager
 def _folder_locked(path: str) -> Iterator[None]:
-    """So that of two servers that start at once the second sees the first. Without a lock that can
-    be had, there is none."""
+    """Locks the folder, so that of two servers that start at once the second sees the first. Does
+    nothing if the file system has no locks."""
     try:
         import fcntl  # only here: on Windows there is none, and no need of one
 
@@ -153,8 +153,8 @@ def _bind(socket: zmq.Socket[Any], endpoint: str) -> None:
 
 
 def bind(socket: zmq.Socket[Any], endpoint: str) -> None:
-    """Binds a socket to an endpoint that was resolved. Raises zmq.ZMQError where another server is
-    there, or a file that is no socket: nothing is removed but the socket of a server that died."""
+    """Binds a socket to a resolved endpoint. Raises zmq.ZMQError if another server uses it, or if its
+    path is a file that is not a socket."""
     address = endpoint.partition("://")[2]
     socket.setsockopt(zmq.IPV6, address.count(":") > 1)
     # "@NAME" is a name without a file, "*" one that ZeroMQ makes up.

@@ -1,4 +1,4 @@
-"""The environments of a server, as a client steps them."""
+"""A client of a server of environments."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Client(Peer):
     The options are those of `Connection`: timeout, retries, pause, curve_server_key,
     curve_secret_key.
 
-    Where the server does not know the session any more (it was started afresh, or the lease went
-    to another), a call raises RemoteError with code "unknown-session"; renew() begins again.
+    If the server no longer knows the session (it was restarted, or another client has the lease), a call
+    raises RemoteError with code "unknown-session"; renew() starts a new session.
 
     A step that ends without a result (NoReply, Ctrl-C, an exception of a signal handler) leaves open
     whether it was executed: the next step of those environments raises EpisodeBroken, and only a reset
     goes on. It is safe at once: nothing of the old step is taken for what comes after it.
 
-    A server that warns that the physics of a step was not the model's is heard once for each of its
-    warnings, in the log `millrace_bridge.client`.
+    If the server warns that the physics of a step was not the model's, `Transition.warned` says of which
+    environments, and each warning goes once to the log `millrace_bridge.client`.
     """
 
     def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:
@@ -55,8 +55,8 @@ class Client(Peer):
             spec = self._begin("spec", Spec.read)
             if spec != self.spec:
                 raise BridgeError(
-                    f"{self.endpoint}: another environment is served there now: {spec.name}, not "
-                    f"{self.spec.name} as before; make another client for it"
+                    f"{self.endpoint}: the server was restarted with another environment, {spec.name} instead "
+                    f"of {self.spec.name}; make another client for it"
                 )
             self.n_sessions += 1
 
@@ -65,8 +65,8 @@ class Client(Peer):
     ) -> npt.NDArray[Any]:
         """The first observations [n x obs_dim] of new episodes; a seed of None goes on at random.
 
-        renew  where the session is over, begins another first; the episodes of all other environments
-               are then over too
+        renew  if the session is over, starts another first, which ends the episodes of all other
+               environments
         """
         indices = self._indices(envs)
         request = {"type": "reset", "envs": indices, "seeds": self._seeds(seeds, len(indices))}
@@ -107,7 +107,7 @@ class Client(Peer):
         return self._read("render", lambda: wire.get_array(reply, "rgb", "u1", (height, width, 3)))
 
     def ping(self) -> None:
-        """Keeps the lease; for whoever computes for longer than it lasts. Any thread may."""
+        """Keeps the lease of a program that computes for longer. Any thread may call it."""
         self._ask({"type": "ping"}, "pong")
 
     def _ask_or_renew(self, request: wire.Message, kind: str) -> wire.Message:
@@ -165,6 +165,7 @@ class Client(Peer):
             terminated=np.array(wire.get_bools(reply, "terminated", n), bool),
             truncated=np.array(wire.get_bools(reply, "truncated", n), bool),
             info={str(name): wire.get_array(info, name, "f8", (n,)) for name in info},
+            warned=np.array(wire.get_bools(reply, "warned", n) if "warned" in reply else [False] * n, bool),
         )
 
 

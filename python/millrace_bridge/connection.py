@@ -1,4 +1,4 @@
-"""Asks a server, and asks again where no answer comes."""
+"""Requests to a server, sent again until they are answered."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .client_session import ClientSession, Request
 from .errors import BridgeError, NoReply, RemoteError
 
 _LONGEST_PAUSE_S = 5.0
-_POLL_S = 0.2  # how long a close() in another thread goes unseen
-_GOODBYE_S = 1.0  # that a server has to answer a bye
+_POLL_S = 0.2  # between two looks at a close() in another thread
+_GOODBYE_S = 1.0  # for a server to answer a bye
 
 # One for each process (a fork needs its own) and never terminated: that waits for each socket to be
 # closed, which an interrupted client, as garbage in a cycle, may be long in doing.
@@ -76,7 +76,7 @@ class Connection:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Between a question and what follows from its answer, no other thread asks."""
+        """Lets no other thread ask until the reply of this one is dealt with."""
         if os.getpid() != self._process:
             raise BridgeError(
                 f"{self.endpoint}: this client belongs to process {self._process}, which forked; "
@@ -112,7 +112,7 @@ class Connection:
             return reply
 
     def ask(self, request: wire.Message) -> wire.Message:
-        """The reply to a request. Raises RemoteError where it is an error, NoReply where none comes.
+        """The reply to a request. Raises RemoteError if it is an error, NoReply if none comes.
 
         A request that got no reply before is settled first (see client_session).
         """
@@ -133,7 +133,7 @@ class Connection:
         self._session.abandon()
 
     def allow(self, n_bytes: int) -> None:
-        """Lets replies be as large as this; the first connection can't know the server's sizes."""
+        """Accepts replies as large as this; the first connection does not know the server's sizes."""
         with self.turn():
             if n_bytes > self._max_bytes:
                 self._max_bytes = n_bytes
@@ -155,7 +155,7 @@ class Connection:
             if client_session.is_remembered(session):
                 self._say_bye(session, _GOODBYE_S)
         except (BridgeError, zmq.ZMQError, OSError, ValueError):
-            pass  # it is gone already
+            pass  # the server is gone already
         finally:
             self._disconnect()
             self._lock.release()
@@ -196,7 +196,7 @@ class Connection:
         for other in others:
             self._say_bye(other, self.timeout)
         if not others:
-            time.sleep(self.pause)  # the bye of a program that has ended may be right behind
+            time.sleep(self.pause)  # the bye of a program that has ended may follow
         return self._ask_hello(session, hello)
 
     def _take_over(self) -> list[ClientSession]:
@@ -287,7 +287,7 @@ class Connection:
             raise
 
     def _receive(self, wait_s: float) -> wire.Message | None:
-        """The next message; None where there was none soon, or it is not of the protocol."""
+        """The next message; None if there was none soon, or it is not of the protocol."""
         socket = self._connect()
         if not socket.poll(int(1000 * min(wait_s, _POLL_S)) + 1):
             return None

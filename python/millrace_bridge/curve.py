@@ -1,4 +1,4 @@
-"""CURVE keys: files with one, and folders of the public keys of those who may connect.
+"""CURVE keys: key files, and folders of the public keys of clients that may connect.
 
 A key file holds a key as 40 characters of Z85 on a line of its own, or is a certificate of
 ZeroMQ's (czmq, pyzmq: a line `secret-key = "..."` or `public-key = "..."`).
@@ -59,7 +59,7 @@ def read_key(path: str | pathlib.Path, kind: str) -> bytes:
 
 
 def read_allowed(folder: str | pathlib.Path) -> set[bytes]:
-    """The public keys in the files of a folder; files without one are passed over."""
+    """The public keys in the files of a folder; other files are ignored."""
     path = pathlib.Path(folder)
     if not path.is_dir():
         raise ValueError(f"{folder}: not a folder of public keys")
@@ -108,7 +108,7 @@ class AllowList:
 
 
 def start_authenticator(context: zmq.Context[Any], folder: str | pathlib.Path) -> Any:
-    """A thread that admits those in `folder`; call its stop() when done."""
+    """A thread that lets the clients in `folder` connect; call its stop() when done."""
     allowed = AllowList(folder)
     authenticator = zmq.auth.thread.ThreadAuthenticator(context)
     authenticator.start()

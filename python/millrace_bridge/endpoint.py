@@ -1,4 +1,4 @@
-"""Endpoints, and which of them are this machine's alone."""
+"""Which endpoints only this machine can reach."""
 
 from __future__ import annotations
 

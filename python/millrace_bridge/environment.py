@@ -1,4 +1,4 @@
-"""What a served environment must have: a part of gymnasium.Env, so that Gymnasium need not be there."""
+"""The part of gymnasium.Env that a served environment must have, so that Gymnasium is not needed."""
 
 from __future__ import annotations
 

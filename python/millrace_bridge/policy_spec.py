@@ -1,4 +1,4 @@
-"""What a policy's server serves."""
+"""The spec of a served policy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PolicySpec:
 
     @property
     def max_rows(self) -> int:
-        """Observations that one message may hold."""
+        """How many observations one message may hold."""
         room = wire.MAX_MESSAGE_BYTES - wire.MESSAGE_OVERHEAD_BYTES
         return max(1, room // (8 * max(self.obs_dim, self.act_dim)))
 

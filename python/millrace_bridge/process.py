@@ -1,5 +1,5 @@
-"""Processes as the protocol names them ("HOST:PID:START:BOOT:NAMESPACE"), so that a server knows a
-client again that begins anew, and notices that one of its own machine has died."""
+"""Processes as the protocol names them ("HOST:PID:START:BOOT:NAMESPACE"), so that a server recognises a
+client that starts a new session, and notices if a client on its own machine has died."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _STATE_FIELD = 3
 
 
 def _place() -> str:
-    """This boot of this machine, and the namespace in which its pids count. Pids of another place,
-    a container say, are others' pids."""
+    """This boot of this machine, and its pid namespace. The same pid in another namespace, such as a
+    container's, is another process."""
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
@@ -22,7 +22,7 @@ def _place() -> str:
 
 
 def _stat(pid: int) -> tuple[str, int]:
-    """State and start of a process. Raises OSError where the system does not tell."""
+    """State and start of a process. Raises OSError if the system does not provide them."""
     text = pathlib.Path(f"/proc/{pid}/stat").read_bytes().decode("ascii", "replace")
     # The second field is a name in parentheses that may hold anything, parentheses included.
     fields = text.rpartition(")")[2].split()
@@ -30,7 +30,7 @@ def _stat(pid: int) -> tuple[str, int]:
 
 
 def process_name() -> str:
-    """The name of this process. Parts that the system does not tell are 0."""
+    """The name of this process. Parts that the system does not provide are 0."""
     host = socket.gethostname().replace(":", "-") or "0"
     try:
         start = _stat(os.getpid())[1]
@@ -40,8 +40,8 @@ def process_name() -> str:
 
 
 def has_ended(name: str) -> bool:
-    """Whether a process has surely ended: it was one of this machine and of this process's pid
-    namespace, and is not there any more. False where that can't be known; `name` may be any text."""
+    """Whether a process has certainly ended: it ran on this machine in this process's pid namespace, and
+    no longer exists. False if that can't be known; `name` may be any text."""
     place = _place()
     parts = name.split(":", 3)
     if len(parts) < 4 or parts[3] != place or place.startswith("0:"):

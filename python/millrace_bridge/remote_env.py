@@ -1,4 +1,4 @@
-"""An environment of a server, for programs that use Gymnasium."""
+"""A remote environment as a gymnasium.Env."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .spec import Spec
 
 
 def spaces_of(spec: Spec) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
-    """Those of one environment: observations and actions."""
+    """The spaces of one environment: observations and actions."""
     dtype = np.float32 if spec.obs_dtype == "f4" else np.float64
     low, high = np.array(spec.act_low, np.float32), np.array(spec.act_high, np.float32)
     observations = gymnasium.spaces.Box(-math.inf, math.inf, (spec.obs_dim,), dtype)
@@ -24,7 +24,7 @@ def spaces_of(spec: Spec) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
 
 
 def metadata_of(render_mode: str | None) -> dict[str, Any]:
-    """Whether a server draws is only known once it is asked to: what did not ask has no render mode."""
+    """Whether a server can draw is known only from its reply: without render_mode there is no mode."""
     if render_mode not in (None, "rgb_array"):
         raise ValueError(f"render_mode is None or 'rgb_array', not {render_mode!r}")
     return {"render_modes": [render_mode] if render_mode else [], "render_fps": 30}
@@ -40,9 +40,12 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
 
     Also gymnasium.make("Remote-v0", endpoint=...), once millrace_bridge is imported.
 
-    A server that was started afresh in mid-episode can't go on with it: the step that finds out
-    returns the last observation, reward 0 and truncated, with info["connection_lost"] true; do not
-    learn from it. The next reset goes on with the new server.
+    If the server is restarted in the middle of an episode, the next step returns the last observation,
+    reward 0 and truncated, with info["connection_lost"] true; do not learn from that step. The next reset
+    starts an episode on the new server.
+
+    info["warned"] is true for a step whose physics was not the model's (too many contacts, NaN); the
+    server's warning goes to the log once.
 
     After a step or reset that raised NoReply, or was interrupted (Ctrl-C), a step raises EpisodeBroken;
     a reset goes on.
@@ -80,8 +83,8 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
         super().reset(seed=seed)
         if options:
             raise ValueError(
-                f"{self._client.endpoint}: reset: a remote environment takes no options; set it up where it "
-                "is served"
+                f"{self._client.endpoint}: reset: a remote environment takes no options; its server "
+                "configures it"
             )
         self._last = self._client.reset([self._env], [seed], renew=True)[0]
         return self._last.copy(), {}
@@ -98,7 +101,9 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
             self._client.renew()
             return self._last.copy(), 0.0, False, True, {"connection_lost": True}
         self._last = result.obs[0]
-        info = {name: float(values[0]) for name, values in result.info.items()}
+        info: dict[str, Any] = {name: float(values[0]) for name, values in result.info.items()}
+        if result.warned[0]:
+            info["warned"] = True
         return (
             self._last.copy(),
             float(result.reward[0]),
@@ -113,7 +118,7 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
         return self._client.render(self._env, *self._size)
 
     def ping(self) -> None:
-        """Keeps the lease while the program does something else for long."""
+        """Keeps the lease while the program does something else."""
         self._client.ping()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A policy that is served, as programs call their own."""
+"""A remote policy, called like a local one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RemotePolicy(Peer):
     A request that gets no answer is sent again, and gets the same actions. One that was given up
     (NoReply, Ctrl-C, an exception of a signal handler) is never answered later: each call returns the
     actions of its own observations, or raises. RemoteError has the code
-    "bad-obs" where an observation is not finite.
+    "bad-obs" if an observation is not finite.
     """
 
     def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:
@@ -79,10 +79,10 @@ class RemotePolicy(Peer):
         return actions.reshape(*obs.shape[:-1], self.act_dim).astype(np.float32), None
 
     def ping(self) -> None:
-        """Raises NoReply where the server does not answer."""
+        """Raises NoReply if the server does not answer."""
         self._ask({"type": "ping"}, "pong")
 
     def _ask(self, request: wire.Message, kind: str) -> wire.Message:
         with self._connection.turn():
-            self._connection.abandon()  # what was given up: the server takes any number next
+            self._connection.abandon()  # an unanswered request: the server takes any seq next
             return super()._ask(request, kind)

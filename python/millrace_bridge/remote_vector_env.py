@@ -1,4 +1,4 @@
-"""The environments of a server together, for programs that use Gymnasium's vector environments."""
+"""All environments of a server as a gymnasium.vector.VectorEnv."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from .errors import EpisodeBroken, RemoteError
 from .remote_env import metadata_of, spaces_of
 from .transition import Transition
 
+_BOOLEANS = ("connection_lost", "warned")  # all other infos are numbers
+
 
 class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]):
     """The environments of a millrace server as a gymnasium.vector.VectorEnv, stepped by one message.
@@ -37,9 +39,9 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
 
     Also gymnasium.make_vec("Remote-v0", num_envs=..., endpoint=...), once millrace_bridge is imported.
 
-    Where the server was started afresh, all episodes that were under way are cut as `RemoteEnv` has
-    it: the last observation, reward 0, truncated, info["connection_lost"]. After a step that ended without
-    a result (NoReply, Ctrl-C) a step raises EpisodeBroken; a reset of all goes on.
+    If the server is restarted, all unfinished episodes end as in `RemoteEnv`: the last observation,
+    reward 0, truncated, info["connection_lost"]. info["warned"] is as in `RemoteEnv`, too. After a step
+    that ended without a result (NoReply, Ctrl-C) a step raises EpisodeBroken; a reset of all goes on.
     """
 
     def __init__(
@@ -133,7 +135,7 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
         return tuple(self._client.render(i, *self._size) for i in range(self.num_envs))
 
     def ping(self) -> None:
-        """Keeps the lease while the program does something else for long."""
+        """Keeps the lease while the program does something else."""
         self._client.ping()
 
     def close_extras(self, **_: Any) -> None:
@@ -141,7 +143,7 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
             self._client.close()
 
     def _begin_episodes(self, which: npt.NDArray[np.intp]) -> bool:
-        """Resets those; whether the server was found to have forgotten all others."""
+        """Resets those. Returns whether the server was restarted, which ends the other episodes."""
         if which.size == 0:
             return False
         n_sessions = self._client.n_sessions
@@ -160,7 +162,7 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
         return self._lost(which)
 
     def _lost(self, which: npt.NDArray[np.intp]) -> Transition:
-        """What a step gives for episodes that the server forgot."""
+        """The result of a step for episodes that a restart of the server ended."""
         n = which.size
         return Transition(
             obs=self._last[which],
@@ -168,6 +170,7 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
             terminated=np.zeros(n, bool),
             truncated=np.ones(n, bool),
             info={"connection_lost": np.ones(n)},
+            warned=np.zeros(n, bool),
         )
 
     def _finish(self, which: npt.NDArray[np.intp], result: Transition) -> dict[str, Any]:
@@ -189,13 +192,14 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
     ) -> dict[str, Any]:
         """As Gymnasium's: for each name the values, and under "_name" which environments have it."""
         infos: dict[str, Any] = {}
-        for name, numbers in result.info.items():
+        warned = {"warned": np.where(result.warned, 1.0, np.nan)} if result.warned.any() else {}
+        for name, numbers in {**result.info, **warned}.items():
             has = np.zeros(self.num_envs, bool)
             has[which] = ~np.isnan(numbers)  # the protocol's sign for a name that is not there
             if only is not None:
                 has &= only
             if has.any():
-                values = np.zeros(self.num_envs, bool if name == "connection_lost" else np.float64)
+                values = np.zeros(self.num_envs, bool if name in _BOOLEANS else np.float64)
                 values[which] = numbers
                 infos[name], infos[f"_{name}"] = np.where(has, values, 0).astype(values.dtype), has
         return infos

@@ -1,4 +1,4 @@
-"""What a server answers: bytes in, bytes out, no sockets."""
+"""The server's side of the protocol: bytes in, bytes out, no sockets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Responder:
         }
 
     def answer(self, request: bytes) -> bytes:
-        """The reply to a request, whatever its bytes are."""
+        """The reply to a request of any bytes."""
         message: wire.Message = {}
         try:
             message = wire.decode(request)
@@ -67,7 +67,7 @@ class Responder:
         return self._begin(key, seq, message, ended)
 
     def _begin(self, key: bytes, seq: int, message: wire.Message, lost: Session | None) -> bytes:
-        """`lost` is the session, where its environments had been taken from it."""
+        """`lost` is the session itself, if its environments went to another."""
         if seq != 0:
             raise RequestError("bad-sequence", f"'hello' has seq 0, not {seq}")
         wire.get_text(message, "client")
@@ -84,9 +84,9 @@ class Responder:
         return reply
 
     def _check_free(self, process: str, lost: Session | None) -> None:
-        """The environments go to a new session where the holder's process has begun it or has died,
-        or the holder was silent for its lease. One that they were taken from never takes them back
-        from a newer session of its own process, or the two would take turns."""
+        """A new session gets the environments if the holder's process starts it or has died, or if the
+        holder was silent for its lease. A session that lost them never takes them back from a newer one
+        of its own process, because the two would take turns."""
         holder = self._holder
         if holder is None or holder.is_silent_for(self.lease_s):
             return
@@ -108,8 +108,8 @@ class Responder:
             )
 
     def _go_on(self, session: Session, kind: str, seq: int, message: wire.Message) -> bytes:
-        # Who leaves need not know whether the request before arrived, which got no reply: its number
-        # is passed over, and should it come late, it is out of sequence.
+        # A client that leaves may have a request without a reply before its bye. Its seq is skipped: if
+        # the request arrives late, it is out of sequence.
         is_next = seq == session.seq + 1 or (kind == "bye" and seq > session.seq)
         if seq != session.seq and not is_next:
             raise RequestError("bad-sequence", f"seq {seq} does not follow {session.seq}")

@@ -17,8 +17,8 @@ from .environment_batch import EnvironmentBatch
 from .responder import Responder
 from .version import __version__
 
-_POLL_MS = 100  # how long a request to stop may wait
-_MAX_FRAMES = 16  # of a message that came by way of proxies
+_POLL_MS = 100  # between two looks at whether to stop
+_MAX_FRAMES = 16  # of a message through proxies
 _QUEUE = 16  # messages a connection may have in flight; the protocol needs one
 
 
@@ -26,14 +26,14 @@ class Server:
     """Serves environments until told to stop.
 
     envs              one or more of the same kind
-    bind              where; "tcp://127.0.0.1:*" takes a free port (see `endpoint`)
+    bind              the address; "tcp://127.0.0.1:*" takes a free port (see `endpoint`)
     lease_s           how long a silent client keeps the environments from others
     insecure          allows addresses other than loopback without CURVE
     curve_secret_key  the server's secret key file: traffic is encrypted, and...
     curve_allow       ...only clients whose public keys are in this folder may connect
 
-    Raises ValueError where those do not go together, TypeError for spaces that can't be served and
-    zmq.ZMQError where the address can't be had.
+    Raises ValueError if options contradict each other, TypeError for spaces that can't be served and
+    zmq.ZMQError if the address can't be bound.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Server:
         try:
             self._socket.send_multipart([*frames[:-1], reply], zmq.NOBLOCK)
         except zmq.ZMQError:
-            return  # it is gone, or does not read: it asks again
+            return  # the client is gone or does not read; it will ask again
 
     def _close(self) -> None:
         self._socket.close()

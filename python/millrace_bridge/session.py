@@ -1,4 +1,4 @@
-"""A client as a server knows it."""
+"""The server's record of a client's session."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 class Session:
     """The last request executed and its reply, from which a repeated request is answered.
 
-    Where the reply to a request is an error, the request counts as executed all the same: the
-    client has its answer and goes on with the next number.
+    A request whose reply is an error counts as executed, too: the client goes on with the next seq.
     """
 
     key: bytes
     seq: int
     reply: bytes
-    process: str = ""  # whose it is; "": not said
+    process: str = ""  # the client's; "": not given
     said_bye: bool = False
     heard: float = field(default_factory=time.monotonic)
 

@@ -1,4 +1,4 @@
-"""What a server's environments are."""
+"""The spec of a server's environments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_bounds(message: wire.Message, act_dim: int) -> tuple[tuple[float, ...],
 
 @dataclass(frozen=True)
 class Spec:
-    """The reply to hello. Two are equal where a client may go on as if nothing had happened."""
+    """The reply to hello. Equal specs describe the same environments."""
 
     name: str
     num_envs: int

@@ -1,4 +1,4 @@
-"""What a step of several environments gave."""
+"""The result of a step of several environments."""
 
 from __future__ import annotations
 
@@ -18,3 +18,4 @@ class Transition:
     terminated: npt.NDArray[np.bool_]
     truncated: npt.NDArray[np.bool_]
     info: dict[str, npt.NDArray[np.float64]]
+    warned: npt.NDArray[np.bool_]  # the physics of the step was not the model's

@@ -13,7 +13,7 @@ SESSION_BYTES = 16
 MAX_SEQ = 2**64 - 1
 MAX_SEED = 2**64 - 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-MESSAGE_OVERHEAD_BYTES = 64 * 1024  # what a message holds beside its arrays, generously
+MESSAGE_OVERHEAD_BYTES = 64 * 1024  # for what a message holds beside its arrays
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5555"
 
 Message = dict[str, Any]
@@ -87,7 +87,7 @@ def array_bytes(array: npt.ArrayLike, dtype: str) -> bytes:
 
 
 def session_of(message: Message) -> bytes:
-    """The session that a reply repeats: zeros where the message names none."""
+    """The session that a reply repeats: zeros if the message has none."""
     session = message.get("session")
     return session if isinstance(session, bytes) and len(session) == SESSION_BYTES else bytes(16)
 
@@ -103,7 +103,7 @@ def version_of(message: Message) -> int:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """As it may stand in an error's message: one line, printable, not endless."""
+    """The text for an error's message: one printable line of limited length."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = line.encode("utf-8", "replace").decode("utf-8")
     return line if len(line) <= limit else line[: limit - 3] + "..."

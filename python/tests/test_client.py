@@ -268,7 +268,7 @@ def test_takes_the_keys_that_keygen_makes(tmp_path):
     assert server.returncode == 0
 
 
-def test_a_servers_warning_is_logged_once(serve, caplog):
+def test_a_servers_warning_is_logged_once_and_its_steps_are_marked(serve, caplog):
     warned = {"warned": [True], "warning": "no room for contacts; give the model more memory"}
     with Client(serve(Walk()).endpoint) as client:
         client.reset([0], [1])
@@ -278,7 +278,6 @@ def test_a_servers_warning_is_logged_once(serve, caplog):
             return {**ask(request, kind), **(warned if kind == "transition" else {})}
 
         client._ask = ask_and_be_warned
-        for _ in range(3):
-            client.step([0], [[0.1, 0.1]])
+        assert all(client.step([0], [[0.1, 0.1]]).warned.tolist() == [True] for _ in range(3))
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 1 and texts[0].endswith("no room for contacts; give the model more memory")

@@ -269,3 +269,34 @@ def test_the_package_registers_its_environment_without_being_in_the_way():
     program = "import millrace_bridge, gymnasium; gymnasium.spec('Remote-v0')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def warn_of(client, warned):
+    """Lets every step of a client's server come with a warning."""
+    ask = client._ask
+
+    def ask_and_be_warned(request, kind):
+        extra = {"warned": warned, "warning": "no room for contacts"} if kind == "transition" else {}
+        return {**ask(request, kind), **extra}
+
+    client._ask = ask_and_be_warned
+
+
+def test_info_marks_a_step_that_the_server_warns_of(serve):
+    env = RemoteEnv(serve().endpoint)
+    env.reset(seed=1)
+    assert "warned" not in env.step([0.1, 0.1])[4]
+    warn_of(env._client, [True])
+    assert env.step([0.1, 0.1])[4]["warned"] is True
+    env.close()
+
+
+@needs_vector
+def test_vector_infos_mark_the_environments_that_the_server_warns_of(serve):
+    envs = RemoteVectorEnv(serve(Walk(), Walk()).endpoint)
+    envs.reset(seed=1)
+    warn_of(envs._client, [False, True])
+    infos = envs.step(np.zeros((2, 2)))[4]
+    assert infos["warned"].tolist() == infos["_warned"].tolist() == [False, True]
+    assert infos["warned"].dtype == bool
+    envs.close()
