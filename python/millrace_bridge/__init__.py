@@ -15,14 +15,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .client import Client
+from .client import Client, Transition
 from .errors import BridgeError, EpisodeBroken, NoReply, RemoteError
-from .policy_spec import PolicySpec
 from .remote_policy import RemotePolicy
 from .server import Server
 from .serving import serve
-from .spec import Spec
-from .transition import Transition
+from .spec import PolicySpec, Spec
 from .version import __version__
 
 if TYPE_CHECKING:

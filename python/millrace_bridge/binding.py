@@ -43,6 +43,20 @@ def _is_bindable(host: str) -> bool:
     return host == "*" or ":" in host or host in (name for _, name in socket.if_nameindex())
 
 
+def is_local(endpoint: str) -> bool:
+    """Whether only processes of this machine reach it: ipc, inproc, and tcp on loopback."""
+    scheme, _, address = endpoint.partition("://")
+    if scheme in ("ipc", "inproc"):
+        return True
+    host = re.sub(r":[^:\]]*$", "", address).strip("[]")
+    if scheme != "tcp" or host == "localhost":
+        return scheme == "tcp"
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def resolve(endpoint: str) -> str:
     """The endpoint as ZeroMQ binds it, which takes interfaces and numeric addresses only: a host name
     becomes its address, IPv4 if it has one. Raises ValueError if the endpoint is malformed, and

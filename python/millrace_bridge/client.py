@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,20 @@ from . import wire
 from .errors import BridgeError, EpisodeBroken, RemoteError
 from .peer import Peer
 from .spec import Spec
-from .transition import Transition
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The result of a step of several environments: one row, or element, for each."""
+
+    obs: npt.NDArray[Any]
+    reward: npt.NDArray[np.float64]
+    terminated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+    info: dict[str, npt.NDArray[np.float64]]
+    warned: npt.NDArray[np.bool_]  # the physics of the step was not the model's
 
 
 class Client(Peer):

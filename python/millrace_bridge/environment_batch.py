@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import wire
-from .environment import Box, Environment
+from .environment import Box, Environment, members
 from .errors import RequestError
 from .info_numbers import MAX_BYTES as MAX_INFO_BYTES
 from .info_numbers import InfoNumbers
-from .vector import members
 
 # What millrace takes of one server.
 MAX_ENVS = 4096

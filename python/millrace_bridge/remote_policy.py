@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import wire
 from .peer import Peer
-from .policy_spec import PolicySpec
+from .spec import PolicySpec
 
 
 class RemotePolicy(Peer):

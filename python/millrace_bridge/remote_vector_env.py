@@ -18,10 +18,9 @@ except ImportError:
     ) from None
 
 from . import wire
-from .client import Client, is_unknown_session
+from .client import Client, Transition, is_unknown_session
 from .errors import EpisodeBroken, RemoteError
 from .remote_env import metadata_of, spaces_of
-from .transition import Transition
 
 _BOOLEANS = ("connection_lost", "warned")  # all other infos are numbers
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,31 @@ from . import wire
 from .environment_batch import EnvironmentBatch
 from .errors import RequestError
 from .process import has_ended
-from .session import Session
 
 MAX_ENDED_SESSIONS = 64  # remembered after their end, to say "bye" again and to refuse late duplicates
 MAX_PICTURE_SIDE = 8192
 MAX_PROCESS_BYTES = 511  # of a process's name
+
+
+@dataclass
+class Session:
+    """A client's session: the last request executed and its reply, from which a repeated request is answered.
+
+    A request whose reply is an error counts as executed, too: the client goes on with the next seq.
+    """
+
+    key: bytes
+    seq: int
+    reply: bytes
+    process: str = ""  # the client's; "": not given
+    said_bye: bool = False
+    heard: float = field(default_factory=time.monotonic)
+
+    def touch(self) -> None:
+        self.heard = time.monotonic()
+
+    def is_silent_for(self, seconds: float) -> bool:
+        return time.monotonic() - self.heard > seconds
 
 
 class Responder:

@@ -11,7 +11,6 @@ from typing import Any
 import zmq
 
 from . import binding, curve, wire
-from .endpoint import is_local
 from .environment import Environment
 from .environment_batch import EnvironmentBatch
 from .responder import Responder
@@ -51,7 +50,7 @@ class Server:
         if (curve_secret_key is None) != (curve_allow is None):
             raise ValueError("CURVE needs both: the server's secret key and a folder of clients' public keys")
         endpoint = binding.resolve(bind)
-        if curve_secret_key is None and not insecure and not is_local(endpoint):
+        if curve_secret_key is None and not insecure and not binding.is_local(endpoint):
             raise ValueError(
                 f"{bind}: others could reach it, without a key; "
                 "use CURVE, a loopback address, or insecure"
