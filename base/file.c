@@ -50,7 +50,7 @@ static const char *kind_name(mode_t mode) {
 // Finds the file that `path` stands for behind symbolic links, and names the temporary one.
 static mr_status name_files(const char *path, char **target, char **temporary) {
     *target = realpath(path, NULL);
-    if (*target == NULL) // none yet; if something else is wrong, opening will say what
+    if (*target == NULL) // it does not exist; other errors are reported by opening it
         *target = strdup(path);
     if (*target == NULL || asprintf(temporary, "%s%s", *target, temporary_suffix) < 0) {
         *temporary = NULL;
@@ -59,7 +59,7 @@ static mr_status name_files(const char *path, char **target, char **temporary) {
     return MR_OK;
 }
 
-// A rename would put an ordinary file in the place of /dev/null just as well.
+// A rename would replace even /dev/null by an ordinary file.
 static mr_status check_target(const char *path, const char *target) {
     struct stat info;
     const size_t length = strlen(path);
@@ -67,23 +67,26 @@ static mr_status check_target(const char *path, const char *target) {
         return mr_fail(MR_ERR_IO, "cannot write %s: it is %s; give the name of a file", path,
                        kind_name(info.st_mode));
     if (length == 0 || path[length - 1] == '/')
-        return mr_fail(MR_ERR_IO, "cannot write '%s': that is no name of a file; give one", path);
+        return mr_fail(MR_ERR_IO, "cannot write '%s': that is not the name of a file; give one",
+                       path);
     return MR_OK;
 }
 
-// Whoever held the lock before may have renamed or removed the file since it was opened here.
+// The process that held the lock before may have renamed or removed the file after it was opened
+// here.
 static bool is_still_named(int file, const char *name) {
     struct stat opened, named;
     return fstat(file, &opened) == 0 && stat(name, &named) == 0 && opened.st_dev == named.st_dev &&
            opened.st_ino == named.st_ino;
 }
 
-// The name is fixed, so that what a killed process left is used up; the lock keeps others off.
+// The name is fixed, so that the file of a killed process is overwritten; the lock keeps others
+// away.
 static mr_status open_temporary(const char *path, const char *temporary, int *out) {
     const int file = open(temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0)
         return fail_system("write", path);
-    // File systems without locks report other errors: there one goes without.
+    // File systems without locks report other errors, which are ignored.
     const bool is_locked = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     if (is_locked || !is_still_named(file, temporary)) {
         close(file);
@@ -113,8 +116,8 @@ bool mr_file_write_all(int file, const void *bytes, size_t n_bytes) {
     return true;
 }
 
-// Makes the rename itself outlive a power cut. Some file systems cannot flush a folder (EINVAL),
-// and a folder may be writable without being readable: neither is a reason to fail.
+// Makes the rename itself survive a power cut. Some file systems can't flush a folder (EINVAL), and
+// a folder may be writable without being readable: neither is a failure.
 static mr_status flush_folder(const char *path, char *target) {
     const int folder = open(dirname(target), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
@@ -128,7 +131,7 @@ static mr_status flush_folder(const char *path, char *target) {
 
 struct mr_new_file {
     char *path, *target, *temporary; // owned
-    int file;                        // the temporary one, locked; -1: none, or kept already
+    int file;                        // the temporary one, locked; -1: not open, or renamed already
 };
 
 static mr_status begin(mr_new_file *new_file, const char *path) {
@@ -167,7 +170,7 @@ const char *mr_new_file_name(const mr_new_file *new_file) {
 mr_status mr_new_file_keep(mr_new_file *new_file) {
     if (fsync(new_file->file) != 0 || rename(new_file->temporary, new_file->target) != 0)
         return fail_system("write", new_file->path);
-    close(new_file->file); // which unlocks: not before the temporary name is free
+    close(new_file->file); // unlocks, after the temporary name is free
     new_file->file = -1;
     return flush_folder(new_file->path, new_file->target);
 }
@@ -203,8 +206,8 @@ done:
 
 // ---- Whether a file could be written
 
-// Begins a file without a name, which is gone when it is closed: unlike permissions, it shows a
-// disk that is full or mounted read-only. Not all file systems have such files.
+// Creates a file without a name, which disappears when it is closed: unlike permissions, this
+// detects a disk that is full or read-only. Not all file systems have such files.
 static bool can_write_in(const char *folder) {
     const int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     if (file < 0)
@@ -236,12 +239,13 @@ mr_status mr_directory_check_writable(const char *path) {
     char *copy = strdup(path), *part = copy;
     if (copy == NULL)
         return mr_fail_memory("a file name");
-    // The part of the path that is there already.
+    // The part of the path that exists already.
     while (stat(part, &info) != 0 && errno == ENOENT && strcmp(part, ".") != 0 &&
            strcmp(part, "/") != 0)
         part = dirname(part);
     if (path[0] == '\0')
-        status = mr_fail(MR_ERR_IO, "cannot write to '': it is no name of a directory; give one");
+        status =
+            mr_fail(MR_ERR_IO, "cannot write to '': it is not the name of a directory; give one");
     else if (!can_write_in(part))
         status = fail_system("write to the directory", path);
     free(copy);
@@ -252,7 +256,7 @@ mr_status mr_directory_check_writable(const char *path) {
 
 static mr_status open_regular(const char *path, int *out, size_t *n_bytes) {
     struct stat info;
-    // O_NONBLOCK: a pipe that nobody writes to is refused, not waited for.
+    // O_NONBLOCK: does not wait for a pipe without a writer, which is refused.
     const int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return fail_system("read", path);
@@ -309,7 +313,7 @@ static mr_status make_directory(const char *path) {
     if (mkdir(path, 0777) == 0)
         return MR_OK;
     const int error = errno;
-    // Not only EEXIST: where one may not write, the system need not say that it is there.
+    // Not only EEXIST: without write permission, the system may report another error.
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return MR_OK;
     errno = error;

@@ -1,18 +1,18 @@
-/// Whether jansson got the memory that it asked for.
+/// Whether jansson ran out of memory.
 ///
-/// jansson 2.14 leaves out bytes of a text that it reads or writes while memory is short, or calls
-/// it invalid; and text that isn't UTF-8 fails as a lack of memory does. So what it did is believed
-/// only where it got all.
+/// When memory is short, jansson 2.14 leaves out bytes of a text that it reads or writes, or calls
+/// it invalid; and text that isn't UTF-8 fails like a lack of memory. So its result is used only if
+/// it got all the memory that it asked for.
 #pragma once
 
 #include <stdbool.h>
 
-/// Has jansson allocate through here, and from there by the functions that it had before. Once, by
-/// mr_init; before it, no memory is ever refused as far as is known here.
+/// Makes jansson allocate through this file, and from there by the functions that it had before.
+/// Once, by mr_init; without it, no failed allocation is noticed.
 void mr_json_take_memory(void);
 
-/// From here on, this thread's calls of jansson count.
+/// Starts to watch this thread's calls of jansson.
 void mr_json_watch(void);
 
-/// Whether jansson was refused memory in this thread since.
+/// Whether an allocation of jansson's has failed in this thread since mr_json_watch.
 bool mr_json_is_out_of_memory(void);

@@ -8,7 +8,7 @@
 
 enum { MR_WORD_SIZE = 41 };
 
-/// The first cell of a column that is no number.
+/// The first cell of a column that is not a number.
 typedef struct {
     size_t row;              // from 1; 0: all are numbers
     char text[MR_WORD_SIZE]; // "": the cell is empty
@@ -26,13 +26,13 @@ typedef struct {
 /// Frees what a table holds, and empties it.
 void mr_matrix_free(mr_matrix *matrix);
 
-/// Leaves the columns [n] of a table, in that order.
+/// Keeps the columns [n] of a table, in that order.
 mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
 
 /// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 and ranges of either
-/// ("2-4", "3-", "x-z"), with commas between them. Where the table has names, these come before
-/// numbers. Fails with MR_ERR_USAGE, naming the part of the text and what there is; `where` is what
-/// the message calls it.
+/// ("2-4", "3-", "x-z"), separated by commas. If the table has names, these are tried before
+/// numbers. Fails with MR_ERR_USAGE, naming the part of the text and the columns; `where` is the
+/// source of the text in the message.
 mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
                                    bool *chosen);
 

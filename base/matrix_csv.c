@@ -31,7 +31,7 @@ typedef struct {
     char **first;   // [n_first] the texts of the first row; owned
     size_t n_first;
     size_t n_rows_read;   // with the line of names
-    size_t n_whole_below; // rows below the first that are made of whole numbers alone
+    size_t n_whole_below; // rows below the first that have only whole numbers
     bool is_first_whole;
     mr_status status; // what comes after a failure is passed over
 } reader;
@@ -134,7 +134,7 @@ static bool is_expected(const reader *r) {
     return true;
 }
 
-// Up or down all the way; a single column is called 0 where nobody named it.
+// Increasing or decreasing throughout; a single column without a name is called 0.
 static bool is_sequence(const double *row, size_t n) {
     for (size_t j = 2; j < n; j++)
         if ((row[j] > row[j - 1]) != (row[1] > row[0]))

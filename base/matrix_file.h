@@ -9,7 +9,7 @@ typedef enum { MR_HEADER_AUTO, MR_HEADER_YES, MR_HEADER_NO } mr_header;
 /// How a table is read.
 typedef struct {
     mr_header header;
-    const char *const *names; // [n_names] what a first row of names would be; NULL: not known
+    const char *const *names; // [n_names] the expected names of the columns; NULL: unknown
     size_t n_names;
 } mr_matrix_options;
 
@@ -25,25 +25,25 @@ bool mr_matrix_is_table(const char *path);
 ///         size up to 64 bits, in either byte order and either order of the axes. Integers beyond
 ///         2^53 are rounded
 ///   .npz  one such array, stored or deflated
-///   .csv  numbers with commas between them; the first row may be names: see mr_header. With
-///         MR_HEADER_AUTO it is where
+///   .csv  numbers separated by commas; the first row may be names: see mr_header. With
+///         MR_HEADER_AUTO it is if
 ///           - none of its cells is a number, or all are those of options->names; or
 ///           - its cells are whole numbers that go up or down from left to right (or the one cell
 ///             is 0, as pandas calls a single column), and at least three rows follow, none of
-///             which is made of whole numbers alone; or
+///             which has only whole numbers; or
 ///           - its three or more cells are whole numbers with equal steps, no other row has these
 ///             steps, and no cell is found again in its column
 ///
-/// Cells that are no numbers become NaN and are kept in `bad`: mr_matrix_check tells of them. There
-/// must be a row at least, and all must be of the same width. Fails with MR_ERR_USAGE on another
-/// name, with MR_ERR_IO, or with MR_ERR_INPUT; the message names the file and the row, from 1,
-/// without the line of names. The caller frees the table with mr_matrix_free.
+/// Cells that are not numbers become NaN and are recorded in `bad`: mr_matrix_check reports them.
+/// There must be at least one row, and all must have the same width. Fails with MR_ERR_USAGE on
+/// another name, with MR_ERR_IO, or with MR_ERR_INPUT; the message names the file and the row, from
+/// 1, without the line of names. The caller frees the table with mr_matrix_free.
 mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *options, mr_matrix *out);
 
 /// Fails with MR_ERR_INPUT, naming row and column, on the first cell that is not a finite number.
 ///
 ///   columns  [n_cols] which to look at; NULL: all
-///   allows_infinite  numbers that are infinite or NaN, and written so, are fine
+///   allows_infinite  cells written as infinite or NaN are fine
 mr_status mr_matrix_check(const char *path, const mr_matrix *matrix, const bool *columns,
                           bool allows_infinite);
 

@@ -46,7 +46,7 @@ static mr_status find_array(const char *path, zip_t *archive, zip_stat_t *entry)
     }
     if (n != 1)
         return mr_fail(MR_ERR_INPUT,
-                       "%s: holds %" PRId64 " arrays (%s), not one; save the table alone, by "
+                       "%s: holds %" PRId64 " arrays (%s), not one; save only the table, by "
                        "numpy.save",
                        path, (int64_t)n, names);
     if (zip_stat_index(archive, 0, 0, entry) != 0)

@@ -1,5 +1,4 @@
-/// The name that was probably meant: for messages about unknown environments, options, flows and
-/// the like.
+/// The nearest name, for messages about unknown environments, options, flows and the like.
 #pragma once
 
 #include <stddef.h>
@@ -16,7 +15,7 @@ size_t mr_edit_distance(const char *a, const char *b);
 /// NULL when none is near: more than half of its letters would have to change.
 const char *mr_nearest(const char *name, size_t n, mr_name_at *at, const void *table);
 
-/// Lists a table's names as "a, b, c", each once and none that is empty. Ends in ", ..." where not
+/// Lists a table's names as "a, b, c", each once, without empty ones. Ends in ", ..." if not
 /// all of them fit. Returns how many are listed.
 ///
 ///   text  [size] out

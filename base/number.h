@@ -14,9 +14,8 @@ double mr_number_read(const char *text, char **end);
 /// Returns the length, as snprintf does.
 int mr_number_write(char *text, size_t size, double number);
 
-/// Writes so many significant digits at most, as %.*g does in the C locale.
+/// Writes at most `n_digits` significant digits, as %.*g does in the C locale.
 int mr_number_write_digits(char *text, size_t size, int n_digits, double number);
 
-/// The C locale, for a text with many numbers in it: a thread may use it meanwhile (uselocale).
-/// Never to be freed.
+/// The C locale, for a text with many numbers: a thread can switch to it (uselocale). Never freed.
 locale_t mr_number_locale(void);

@@ -1,27 +1,24 @@
-/// Names of files, taken apart and put together; all but mr_path_is_same without looking at the
-/// disk.
+/// Paths of files. Only mr_path_is_same and mr_path_absolute look at the file system.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/// "folder/path", or `path` alone where that is absolute or the folder is "". NULL where there is
-/// no memory; the caller frees it.
+/// "folder/path", or `path` if it is absolute or the folder is "". NULL without memory; the caller
+/// frees it.
 char *mr_path_join(const char *folder, const char *path);
 
-/// The folder that a path is in, "" where it names none. NULL where there is no memory; the caller
-/// frees it.
+/// The folder of a path, "" if it has none. NULL without memory; the caller frees it.
 char *mr_path_folder(const char *path);
 
 /// What follows the last slash.
 const char *mr_path_name(const char *path);
 
-/// Takes "." and, as far as a folder goes before it, ".." out of a path, in place.
+/// Removes "." and, after a folder, ".." from a path, in place.
 void mr_path_normalise(char *path);
 
-/// The path from the root. NULL where there is no memory, or no present folder; the caller frees
-/// it.
+/// The absolute path. NULL without memory or working directory; the caller frees it.
 char *mr_path_absolute(const char *path);
 
-/// Whether two paths lead to the same file or folder, which is there.
+/// Whether two paths lead to the same existing file or folder.
 bool mr_path_is_same(const char *a, const char *b);

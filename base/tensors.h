@@ -11,28 +11,28 @@
 
 typedef enum { MR_F32, MR_F64, MR_I64, MR_U8 } mr_dtype;
 
-/// A file being put together.
+/// A file to be written.
 typedef struct mr_tensors_writer mr_tensors_writer;
 
 mr_status mr_tensors_writer_new(mr_tensors_writer **out);
 void mr_tensors_writer_free(mr_tensors_writer *writer);
 
-/// Adds a metadata entry (both texts are copied; safetensors allows text only). A key that is there
-/// already gets the new value. Fails with MR_ERR_INPUT where a text is not UTF-8.
+/// Adds a metadata entry (both texts are copied; safetensors allows text only). An existing
+/// key gets the new value. Fails with MR_ERR_INPUT if a text is not UTF-8.
 mr_status mr_tensors_writer_note(mr_tensors_writer *writer, const char *key, const char *value);
 
 /// The same with a count as value.
 mr_status mr_tensors_writer_note_count(mr_tensors_writer *writer, const char *key, uint64_t count);
 
 /// Adds an array of `n_dims` sizes `shape`. The data is borrowed until the file is written; the
-/// name is copied. Fails with MR_ERR_INPUT where the file cannot hold it: a name that is taken, or
-/// not UTF-8, or sizes whose product overflows.
+/// name is copied. Fails with MR_ERR_INPUT if the name is in use or not UTF-8, or if the
+/// product of the sizes overflows.
 mr_status mr_tensors_writer_add(mr_tensors_writer *writer, const char *name, mr_dtype dtype,
                                 size_t n_dims, const size_t *shape, const void *data);
 
 /// Writes the file whole or not at all (see mr_file_replace). The same entries added in the same
-/// order give the same bytes: metadata and arrays stand in the header in the order of addition, the
-/// data in the same order but with larger elements first. Fails with MR_ERR_IO, the path and the
+/// order give the same bytes: the header has metadata and arrays in the order of addition, the data
+/// in the same order but with larger elements first. Fails with MR_ERR_IO, the path and the
 /// system's reason (disk full, ...).
 mr_status mr_tensors_writer_write(const mr_tensors_writer *writer, const char *path);
 
@@ -72,7 +72,7 @@ bool mr_tensors_find(const mr_tensors *tensors, const char *name, mr_tensor *out
 mr_status mr_tensors_get(const mr_tensors *tensors, const char *name, mr_dtype dtype, size_t n_dims,
                          const size_t *shape, const void **data);
 
-/// A metadata value, NULL where there is none. Borrowed.
+/// A metadata value, NULL if there is none. Borrowed.
 const char *mr_tensors_note(const mr_tensors *tensors, const char *key);
 
 /// A count in the metadata. Fails with MR_ERR_INPUT if it is missing or not a whole number.

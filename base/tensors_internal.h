@@ -14,7 +14,7 @@ enum {
     MR_N_DTYPES = 4,
 };
 
-/// How a header calls a type, and the bytes of a number.
+/// The name of a type in headers, and the bytes of a number.
 typedef struct {
     const char *name;
     size_t size;
@@ -23,5 +23,5 @@ typedef struct {
 extern const mr_dtype_row mr_dtypes[MR_N_DTYPES]; // indexed by mr_dtype
 extern const char mr_tensors_notes_key[];         // of the metadata in a header
 
-/// The bytes of an array. False where a number on the way is too large for JSON's integers.
+/// The bytes of an array. False if a number is too large for JSON's integers.
 bool mr_tensors_count_bytes(mr_dtype dtype, size_t n_dims, const size_t *shape, size_t *out);

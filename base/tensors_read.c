@@ -38,7 +38,7 @@ bool mr_tensors_count_bytes(mr_dtype dtype, size_t n_dims, const size_t *shape, 
 typedef struct {
     mr_tensor tensor;
     size_t *shape;
-    void *aligned; // a copy of the data where the file's own is not aligned, else NULL
+    void *aligned; // a copy of the data if the file's is not aligned, else NULL
 } file_array;
 
 struct mr_tensors {

@@ -25,7 +25,7 @@
         _Pragma("omp simd") for (size_t i = 0; i < n; i++) y[i] = FUNCTION(name)(x[i]);            \
     }
 
-// A macro, since the functions differ in nothing but the name and C has no other way to say so.
+// A macro, because the functions differ only in their names.
 DEFINE(exp)
 DEFINE(log)
 DEFINE(log1p)

@@ -1,8 +1,8 @@
 /// exp, log, tanh and their like over arrays, by the vector functions of glibc's libmvec.
 ///
 /// Each maps `x[n]` to `y[n]`; `y` may be `x`. Errors stay below 4 units in the last place (glibc's
-/// bound for libmvec); infinities and NaN go through as in <math.h>. Where the compiler or the C
-/// library has no vector form, the scalar one serves.
+/// bound for libmvec); infinities and NaN go through as in <math.h>. Without a vector form in the
+/// compiler or the C library, the scalar one is used.
 #pragma once
 
 #include "base/real.h"

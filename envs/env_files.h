@@ -1,5 +1,5 @@
-/// The files that an environment is made from: the model of a task of one's own, and what the model
-/// includes or refers to.
+/// The files of an environment: the model of a user's task, and the files that it includes or
+/// refers to.
 #pragma once
 
 #include "base/status.h"
@@ -20,11 +20,11 @@ void mr_paths_free(mr_paths *paths);
 bool mr_env_model_path(const char *name, const char *set, char *path, size_t size);
 
 /// Name and options of the same environment with its model at another path. Fails with MR_ERR_USAGE
-/// where that doesn't fit into `size` bytes or can't be written as an option.
+/// if that doesn't fit into `size` bytes or can't be written as an option.
 mr_status mr_env_move_model(const char *name, const char *set, const char *path, size_t size,
                             char *new_name, char *new_set);
 
 /// Lists the files that a model includes or refers to, its meshes, textures and height fields,
-/// relative to the model's folder and normalised, or absolute where it names them so. What it names
-/// and isn't there is left out: MuJoCo says so. The caller releases them.
+/// relative to the model's folder and normalised, or absolute if it names them so. Missing files
+/// are left out: MuJoCo reports them. The caller frees the list.
 mr_status mr_env_list_parts(const char *model, mr_paths *out);

@@ -134,8 +134,8 @@ static mr_status check_no_task(const char *name, const mr_env_options *options) 
     if (options->task[0] == '\0')
         return MR_OK;
     return mr_fail(MR_ERR_USAGE,
-                   "%s has a task of its own, so that %s can't be used; a file describes the task "
-                   "of a model of your own, as in mjcf:model.xml",
+                   "%s has its own task, so that %s can't be used; a file describes the task of "
+                   "your own model, as in mjcf:model.xml",
                    name, options->task);
 }
 

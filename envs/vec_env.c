@@ -93,8 +93,8 @@ mr_status mr_vec_env_step(mr_vec_env *vec, const bool *active, const double *act
 
 enum { MESSAGE_SIZE = 1024 };
 
-// How one environment's step went. The message is kept by each thread, so it must be fetched where
-// it was set.
+// The outcome of one environment's step. Messages are kept per thread, so that it is copied by the
+// thread that set it.
 typedef struct {
     mr_status status;
     char message[MESSAGE_SIZE];
@@ -155,8 +155,9 @@ static void step_one(copies *c, size_t i, const bool *active, const double *acti
 static mr_status step_copies(void *self, const bool *active, const double *actions, double *obs,
                              mr_step *results) {
     copies *c = self;
-    // Environments share nothing, so that who steps which changes no number. Dynamic, since only
-    // some may be active. A parallel region of one thread would still have OpenMP allocate a team.
+    // Environments share nothing, so that the assignment to threads changes no number. Dynamic,
+    // because only some may be active. A parallel region of one thread would still make OpenMP
+    // allocate a team.
     if (c->n == 1 || c->n_threads == 1) {
         for (size_t i = 0; i < c->n; i++)
             step_one(c, i, active, actions, obs, results);

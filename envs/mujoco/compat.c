@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What ends the message about a model that an old MuJoCo refuses: it may be of a newer one's.
-#ifdef MR_NEWER_MUJOCO // what scripts/setup brings, defined where that is newer than this one
+// The end of the message about a model that an old MuJoCo refuses: it may be for a newer one.
+#ifdef MR_NEWER_MUJOCO // the release of scripts/setup, defined if it is newer than this one
 static const char newer_remedy[] =
     "; if it is written for a newer MuJoCo, build with " MR_NEWER_MUJOCO
     ": scripts/setup (without --mujoco debian), then scripts/build";
@@ -106,7 +106,7 @@ mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *ar
     return MR_OK;
 }
 
-// Headers and library of different releases disagree on where a field is: nothing would work.
+// Headers and library of different releases disagree on the offsets of fields: nothing would work.
 static mr_status check_version(void) {
     if (mj_version() == mjVERSION_HEADER)
         return MR_OK;

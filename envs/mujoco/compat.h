@@ -1,8 +1,8 @@
-/// What differs between MuJoCo's releases (2.2.2 and later), and how its errors become ours.
+/// Differences between MuJoCo's releases (2.2.2 and later), and the conversion of its errors.
 ///
-/// All calls of MuJoCo that may fail go through here, so that MuJoCo neither prints, nor ends the
-/// process, nor writes MUJOCO_LOG.TXT, if mr_init has installed its handlers (MR_INIT_MUJOCO). Its
-/// warnings are not printed: those of a model are returned when it is compiled, those of a
+/// All calls of MuJoCo that may fail go through this file, so that MuJoCo neither prints, nor ends
+/// the process, nor writes MUJOCO_LOG.TXT, if mr_init has installed its handlers (MR_INIT_MUJOCO).
+/// Its warnings are not printed: those of a model are returned when it is compiled, those of a
 /// simulation are counted in mjData.warning.
 #pragma once
 
@@ -19,8 +19,8 @@ const char *mr_mujoco_version(void);
 ///
 ///   name      what messages call it, for example "hopper.xml"
 ///   xml       [size] the text; need not end with a zero
-///   warnings  [MR_MUJOCO_TEXT_SIZE] out, what MuJoCo warns of in a model that it accepts, a line
-///             each; "": nothing
+///   warnings  [MR_MUJOCO_TEXT_SIZE] out, MuJoCo's warnings about a model that it accepts, a line
+///             each; "": none
 ///
 /// Fails with MR_ERR_INPUT and MuJoCo's reason. The caller releases the model with mj_deleteModel.
 mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, char *warnings,
@@ -30,15 +30,15 @@ mr_status mr_mujoco_load(const char *name, const void *xml, size_t size, char *w
 mr_status mr_mujoco_load_file(const char *path, char *warnings, mjModel **out);
 
 /// Runs `work(argument)`. A fatal error of MuJoCo inside ends the work at that point, and is
-/// returned as MR_ERR_INPUT with MuJoCo's text (as MR_ERR_MEMORY where it got no memory); mjData
+/// returned as MR_ERR_INPUT with MuJoCo's text (as MR_ERR_MEMORY if it ran out of memory); mjData
 /// that was worked on must then be reset before it is used again. `work` must hold nothing that
-/// would have to be released. `name` begins the message.
+/// has to be released. `name` begins the message.
 mr_status mr_mujoco_run(const char *name, void (*work)(void *argument), void *argument);
 
-/// Where the activations of an actuator are in mjData.act, and how many it has: 0 without a state.
+/// The index of an actuator's first activation in mjData.act, and their number: 0 without a state.
 void mr_mujoco_activations(const mjModel *model, int actuator, size_t *start, size_t *n);
 
-/// mjv_moveCamera, which wants to see the scene in older releases.
+/// mjv_moveCamera, which takes the scene as an argument in older releases.
 void mr_mujoco_move_camera(const mjModel *model, mjtMouse how, double dx, double dy,
                            const mjvScene *scene, mjvCamera *camera);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Text that grows and is cut at the end of its space.
+// Text that grows, and is cut at the end of its buffer.
 typedef struct {
     char *text;
     size_t size, length;
@@ -67,7 +67,7 @@ static const char *name_of(const mjModel *model, mjtObj type, int id) {
     return name != NULL && name[0] != '\0' ? name : "(no name)";
 }
 
-// Whose the components are: each object once.
+// The objects of the components, each once.
 static void print_owners(page *to, const mjModel *model, const mr_slice *slice) {
     int last = -1;
     if (slice->field->object == mjOBJ_UNKNOWN || slice->object.name[0] != '\0')
@@ -117,14 +117,14 @@ static void print_actions(page *to, const mjModel *model) {
     }
 }
 
-// The end of a line about what an option may change.
+// Ends a line, with the option that changes it.
 static void print_option(page *to, const char *option) {
     if (option != NULL && option[0] != '\0')
         print(to, "  (%s)", option);
     print(to, "\n");
 }
 
-// The formula, with the slice in the place of {} and the range in that of [] or, its lower end, >.
+// The formula, with {} replaced by the slice, [] by the range, and > by its lower end.
 static void print_measure(page *to, const mjModel *model, const mr_measure *measure) {
     for (const char *c = measure->kind->formula; *c != '\0'; c++) {
         if (strncmp(c, "{}", 2) == 0) {
@@ -276,8 +276,8 @@ static bool is_first_of_name(const mr_option *rows, size_t i) {
     return true;
 }
 
-// The options as they are and as they were before any was set. The rows point into what may be
-// changed, so that they have tasks of their own.
+// The options as they are, and their defaults. Rows point into a task that can be changed, so that
+// these have copies of their own.
 typedef struct {
     mr_task now, before;
     size_t n;
@@ -291,7 +291,7 @@ static void free_pairs(option_pairs *pairs) {
     free(pairs->defaults);
 }
 
-// Fails with the pairs empty; they are to be freed in any case.
+// The caller frees the pairs, also after a failure.
 static mr_status make_pairs(const mr_task *now, const mr_task *before, option_pairs *pairs) {
     mr_status status;
     *pairs = (option_pairs){0};
@@ -308,7 +308,7 @@ done:
     return status;
 }
 
-// Whether option `i` is what it is by default.
+// Whether option `i` has its default.
 static bool is_default(const option_pairs *pairs, size_t i, char *value, char *by_default) {
     mr_option_format(&pairs->rows[i], NULL, value, MR_OPTION_MAX_TEXT);
     mr_option_format(&pairs->defaults[i], NULL, by_default, MR_OPTION_MAX_TEXT);
@@ -331,7 +331,7 @@ static void print_options(page *to, const option_pairs *pairs) {
     }
 }
 
-// Whether all that has an effect is as Gymnasium has it.
+// Whether all options that have an effect are Gymnasium's.
 static bool is_as_in_gymnasium(const option_pairs *pairs) {
     char value[MR_OPTION_MAX_TEXT], by_default[MR_OPTION_MAX_TEXT];
     for (size_t i = 0; i < pairs->n; i++)

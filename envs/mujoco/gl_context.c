@@ -64,7 +64,7 @@ struct mr_gl_context {
 
 typedef void (*function)(void);
 
-// A function of the library; `*found` becomes false where it has none of that name.
+// A function of the library; `*found` becomes false if it has none of that name.
 static function look_up(const mr_gl_context *context, const char *name, bool *found) {
     void *symbol = dlsym(context->library, name);
     function result = NULL;

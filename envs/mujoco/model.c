@@ -73,7 +73,7 @@ mr_status mr_model_open(const char *name, char *warnings, mjModel **out) {
     return open_builtin(name, warnings, out);
 }
 
-// An actuator for messages: its name, or its number where it has none.
+// An actuator for messages: its name, or its number if it has none.
 typedef struct {
     char text[80];
 } actuator_name;

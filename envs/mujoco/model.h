@@ -24,21 +24,21 @@ extern const size_t mr_n_model_files;
 /// mj_deleteModel. Fails with MR_ERR_USAGE when a NAME is both, with MR_ERR_IO when there is
 /// neither, and with MR_ERR_INPUT and MuJoCo's reason when it is no model.
 ///
-///   warnings  [MR_MUJOCO_TEXT_SIZE] out, what MuJoCo warns of in a file's model, a line each; "":
-///             nothing
+///   warnings  [MR_MUJOCO_TEXT_SIZE] out, MuJoCo's warnings about a file's model, a line each; "":
+///             none
 mr_status mr_model_open(const char *name, char *warnings, mjModel **out);
 
-/// Whether mr_model_open takes a name for that of a built-in model (or refuses it, because it is a
-/// file's too).
+/// Whether mr_model_open takes a name as a built-in model's (or refuses it because there is a file
+/// of that name, too).
 bool mr_model_is_builtin(const char *name);
 
-/// Compiles the model in a file, whatever built-in ones there are.
+/// Compiles the model in a file, even if a built-in one has the same name.
 mr_status mr_model_open_file(const char *path, char *warnings, mjModel **out);
 
 /// Refuses a model without actuators. `name` begins the message.
 mr_status mr_model_check_actuators(const char *name, const mjModel *model);
 
-/// Gives actuators without a range this one (both 0: there is none); where a range was given but
-/// not declared to be a limit, it becomes one. Without one, refuses them: an agent must know its
-/// bounds. `name` begins the message.
+/// Gives actuators without a range this one; both 0: refuses such actuators, because an agent must
+/// know its bounds. A range of the model that is not declared as a limit becomes one. `name` begins
+/// the message.
 mr_status mr_model_limit_actuators(const char *name, const mr_range *range, mjModel *model);

@@ -1,8 +1,8 @@
-// The files that a model is made of, found in its XML.
+// The files that a model refers to, found in its XML.
 //
-// MuJoCo has rules for where it looks for a file (meshdir, texturedir, assetdir, strippath, the
-// folder of the model or of the file that includes), which differ between its releases. Here a file
-// counts as a part wherever one of these rules would find it: too many parts do no harm.
+// MuJoCo's rules for finding a file (meshdir, texturedir, assetdir, strippath, the folder of the model
+// or of the including file) differ between its releases. Here a file counts if any of these rules would
+// find it: too many files do no harm.
 
 #include "envs/env_files.h"
 
@@ -25,7 +25,7 @@ void mr_paths_free(mr_paths *paths) {
     *paths = (mr_paths){0};
 }
 
-// Takes over `path`; one that is there already is not added again.
+// Takes over `path`, and frees it if it is in the list already.
 static mr_status paths_add(mr_paths *paths, char *path) {
     for (size_t i = 0; path != NULL && i < paths->n; i++)
         if (strcmp(paths->path[i], path) == 0) {

@@ -1,15 +1,14 @@
-// MultiGoal: a point in the plane with four goals, each as good as the others (Haarnoja et al.
-// 2017).
+// MultiGoal: a point in the plane with four equally good goals (Haarnoja et al. 2017).
 //
-// The action is the displacement; 30 |action|^2 and the squared distance to the nearest goal are
-// paid for, 10 is given within 1 of a goal, where the episode ends. The limit of 30 steps and the
-// plane without an edge are choices of ours.
+// The action is the displacement. The reward is -30 |action|^2 minus the squared distance to the
+// nearest goal, and 10 within 1 of a goal, which ends the episode. The limit of 30 steps and the
+// unbounded plane are choices of ours.
 
 #include "envs/mujoco/terms.h"
 
 #include <math.h>
 
-// The model's sites are the goals; z is of the pictures alone.
+// The model's sites are the goals; their z is only for pictures.
 static double nearest_value(const mr_mujoco *mujoco, const mr_measure *measure, double before) {
     (void)before;
     double least = INFINITY;

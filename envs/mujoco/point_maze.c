@@ -1,4 +1,4 @@
-// PointMazeU: a ball in a passage bent like a U, rewarded at its end alone.
+// PointMazeU: a ball in a U-shaped passage, rewarded only at its end.
 //
 // A hall of 3 x 3 m with a wall across its middle, which leaves a gap of 1 m at the east end. The
 // ball (1 kg, radius 0.15 m, damping 1 N s/m) is pushed by at most 1 N along each axis, so that it

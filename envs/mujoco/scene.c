@@ -126,7 +126,8 @@ void mr_scene_move_camera(mr_scene *scene, mjtMouse how, double dx, double dy) {
     if (scene->view.type == mjCAMERA_FIXED)
         view_track(scene->look, scene->mujoco->data, &scene->view);
     if (how == mjMOUSE_MOVE_V || how == mjMOUSE_MOVE_H)
-        scene->view.type = mjCAMERA_FREE; // from where it is; one that tracks would go back
+        scene->view.type =
+            mjCAMERA_FREE; // from its present position; a tracking camera would return
     mr_mujoco_move_camera(scene->look, how, dx, dy, &scene->scene, &scene->view);
 }
 

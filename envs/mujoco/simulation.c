@@ -1,14 +1,14 @@
 // Runs a MuJoCo task from its description.
 //
 // One step is: control, frame_skip simulation steps, mj_rnePostConstraint (without which contact
-// forces stay 0; left out where nobody reads them, 3 to 8 % of a step), then reward, termination
-// and observation from the data as they are. Positions of bodies and sites are those that mj_step
-// leaves, which belong to the state before its last integration; Gymnasium uses them so.
+// forces stay 0; it takes 3 to 8 % of a step, and is left out if no term reads them), then reward,
+// termination and observation. Positions of bodies and sites belong to the state before the last
+// integration of mj_step, as in Gymnasium.
 //
-// Where a simulation diverges, MuJoCo puts it back to the model's initial state in the middle of
-// the episode, and Gymnasium goes on from there. Here the episode ends instead, as truncated, with
-// its last good observation and no reward for the step (mr_step.diverged): what follows a jump
-// teaches nothing.
+// If a simulation diverges, MuJoCo resets it to the model's initial state in the middle of the
+// episode, and Gymnasium goes on from there. Here the episode ends instead, as truncated, with its
+// last good observation and no reward for the step (mr_step.diverged), because nothing can be
+// learned from a jump.
 
 #include "envs/mujoco/simulation.h"
 
@@ -36,7 +36,7 @@ void mr_mujoco_observe(const mr_mujoco *mujoco, double *obs) {
 
 // ---- Health
 
-// Written so that NaN lies in no range.
+// NaN lies in no range.
 static bool is_within(const mr_healthy_range *range, double x) {
     const double low = range->range.low, high = range->range.high;
     return range->closed ? low <= x && x <= high : low < x && x < high;
@@ -167,8 +167,8 @@ mr_status mr_mujoco_begin(mr_mujoco *mujoco) {
     return forward_start(mujoco);
 }
 
-// Whether the step's numbers are of no use. MuJoCo counts the times that it found the state bad and
-// started over, since its data were last reset.
+// Whether the step's numbers are useless. MuJoCo counts how often it found the state bad and reset
+// it, from the last reset of its data on.
 static bool has_diverged(const mr_mujoco *mujoco, const double *obs, double reward) {
     const mjWarningStat *warnings = mujoco->data->warning;
     if (warnings[mjWARN_BADQPOS].number > 0 || warnings[mjWARN_BADQVEL].number > 0 ||

@@ -131,12 +131,10 @@ mr_status mr_slice_resolve(const mjModel *model, mr_slice *slice) {
                        slice->field->name, slice->object.name, n, slice->minus.name, n_minus));
     const size_t dim = slice->n > 0 ? slice->n : slice->first < n ? n - slice->first : 0;
     if (slice->first > 0 && slice->first >= n)
-        MR_TRY(mr_fail(MR_ERR_INPUT,
-                       "%s has %zu components here, so that there is none from %zu on",
+        MR_TRY(mr_fail(MR_ERR_INPUT, "%s has %zu components here, and none from %zu on",
                        slice->field->name, n, slice->first));
     if (slice->first + dim > n)
-        MR_TRY(mr_fail(MR_ERR_INPUT,
-                       "%s has %zu components here, so that there are no %zu from %zu on",
+        MR_TRY(mr_fail(MR_ERR_INPUT, "%s has %zu components here, and not %zu from %zu on",
                        slice->field->name, n, dim, slice->first));
     slice->start = start + slice->first;
     slice->minus_start = minus_start + slice->first;

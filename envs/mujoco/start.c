@@ -1,7 +1,7 @@
 // How episodes start.
 //
-// All is drawn from the environment's own random stream, in the order of the description: noise of
-// qpos, noise of qvel, then the goals.
+// Random numbers come from the environment's own stream, in this order: noise of qpos, noise of
+// qvel, goals.
 
 #include "envs/mujoco/start.h"
 

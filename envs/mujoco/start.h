@@ -1,9 +1,9 @@
-/// How episodes start: from the initial state or a keyframe, with noise, with goals drawn anew.
+/// How episodes start: from the initial state or a keyframe, with noise and random goals.
 #pragma once
 
 #include "envs/mujoco/state.h"
 
-/// Finds what a goal places in a model. Fails with MR_ERR_INPUT when it isn't there or can't be
+/// Finds what a goal places in a model. Fails with MR_ERR_INPUT if it isn't there or can't be
 /// placed.
 mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal);
 
@@ -11,7 +11,7 @@ mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal);
 /// mujoco->noises.
 mr_status mr_start_resolve(mr_mujoco *mujoco);
 
-/// The data as they are before noise and goals.
+/// Resets the data to the start without noise and goals.
 void mr_start_reset(mr_mujoco *mujoco);
 
 /// Adds the noise and draws the goals, from mujoco->random.

@@ -1,7 +1,7 @@
 // Entries of a task file's lists: their keys, their terms, and what they measure.
 //
-// The lists (observation, reward, info, healthy) hold mappings of the same keys; which of them one
-// takes is its list's business and, where it has a term, the term's.
+// The lists (observation, reward, info, healthy) hold mappings with the same keys. Which keys an entry
+// may have depends on its list and its term.
 
 #include "envs/mujoco/task_entry_internal.h"
 
@@ -346,7 +346,7 @@ static const struct {
     {mjOBJ_GEOM, &mr_field_geom_xpos},
 };
 
-// The positions of a kind of object; NULL where it has none.
+// The field of positions of a kind of object; NULL if it has none.
 static const mr_field *positions_of(mjtObj type) {
     for (size_t i = 0; i < MR_COUNT(position_fields); i++)
         if (position_fields[i].type == type)
@@ -408,7 +408,7 @@ done:
     return status;
 }
 
-// The field that a term is about, given an object or none.
+// The field that a term measures, for its object or without one.
 static const mr_field *field_of(const mr_term_row *term, const mr_task_entry *e) {
     if (e->field != NULL)
         return e->field;

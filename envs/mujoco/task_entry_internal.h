@@ -1,21 +1,22 @@
-/// Entries of a task file's lists. Inside the reader of task files.
+/// Entries of a task file's lists. Private to the reader of task files.
 #pragma once
 
 #include "envs/mujoco/yaml_nodes_internal.h"
 
-/// What can be rewarded, told or held to a range, as descriptions call it.
+/// A term: a quantity under its name in task files.
 typedef struct {
     const char *name;
     const char *option; // of its weight
     const mr_quantity *kind;
-    // What it is about: of a body, site, geom or joint; without any of them. NULL: not possible.
+    // The field that it measures: of a body, site, geom or joint; without an object. NULL: not
+    // possible.
     const mr_field *of_body, *of_site, *of_geom, *of_joint, *of_all;
     size_t first, n;
     unsigned takes; // AXIS, ... of task_entry.c
     bool cost;
 } mr_term_row;
 
-/// One entry, as far as it has been read. Nodes are those of values, NULL where not given.
+/// An entry that has been read. Nodes are those of values, NULL if not given.
 typedef struct {
     const yaml_node_t *whole;
     const mr_term_row *term; // NULL: none
@@ -34,7 +35,7 @@ typedef struct {
     char name[MR_NAME_SIZE];
 } mr_task_entry;
 
-/// The lists, as bits of those that a key may stand in.
+/// The lists, as bits: those in which a key is allowed.
 enum {
     MR_IN_OBSERVATION = 1,
     MR_IN_REWARD = 2,
@@ -59,6 +60,6 @@ mr_status mr_yaml_noise(mr_yaml_reader *r, const yaml_node_t *node, mr_noise *no
 /// A shape: {exp: 0.1}, {tolerance: [0, 0.1], margin: 0.5}.
 mr_status mr_yaml_shape(mr_yaml_reader *r, const yaml_node_t *node, mr_shape *shape);
 
-/// What an entry measures: its term, or the components of its field.
+/// The measure of an entry: its term, or the components of its field.
 mr_status mr_entry_measure(const mr_yaml_reader *r, const mr_task_entry *given,
                            mr_measure *measure);

@@ -1,5 +1,5 @@
-// Tasks in shared objects. A plug-in's functions stand behind a field, quantities and a reset of
-// the usual kind, so that the engine does not know of them.
+// Tasks in shared objects. A plug-in's functions are called by an ordinary field, quantities and
+// reset, so that the simulation does not know of plug-ins.
 
 #include "envs/mujoco/task_file.h"
 

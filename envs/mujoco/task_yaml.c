@@ -29,8 +29,8 @@ static mr_status add_observation(mr_yaml_reader *r, const entry_list *list, size
     return mr_entry_slice(r, e, e->field, &r->task->obs.rows[i].of);
 }
 
-// A reward is called by its name or, without one, after its term: "distance"; where several of the
-// term have none, "distance_1" and so on.
+// A reward has its own name or, without one, the term's: "distance", or "distance_1" and so on if
+// several of the term have no name.
 static void name_reward(const entry_list *list, size_t i, char name[MR_NAME_SIZE]) {
     const mr_task_entry *e = &list->rows[i];
     size_t n = 0, n_before = 0;
@@ -277,7 +277,7 @@ static const char *section_at(const void *table, size_t i) {
     return ((const section *)table)[i].name;
 }
 
-// Where the value of each section is; NULL: not given.
+// The value of each section; NULL: not given.
 static mr_status find_sections(mr_yaml_reader *r, const yaml_node_t *mapping, size_t n,
                                const section *sections, const yaml_node_t *found[]) {
     mr_status status = MR_OK;

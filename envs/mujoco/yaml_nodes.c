@@ -1,4 +1,4 @@
-// Values of a YAML document, checked, and what is said where they do not fit.
+// Values of a YAML document, with checks and messages.
 
 #include "envs/mujoco/yaml_nodes_internal.h"
 

@@ -1,4 +1,4 @@
-/// Tasks as C plug-ins: for what the terms of a YAML file can't say.
+/// Tasks as C plug-ins, for tasks that the terms of a YAML file can't express.
 ///
 /// A plug-in is a shared object that defines `millrace_task`, an mr_plugin, and nothing else that
 /// millrace looks at. It is used as `--task ./my_task.so` with a model of one's own:
@@ -7,8 +7,8 @@
 ///     millrace train mjcf:robot.xml --task ./my_task.so
 ///
 /// It calls nothing of millrace, and MuJoCo as it likes. It must be built with the headers of the
-/// MuJoCo that millrace runs on, since it reads mjModel and mjData; MR_PLUGIN_HEADER notes which
-/// those were, and another one is refused. docs/examples/balance.c is one.
+/// MuJoCo that millrace runs on, because it reads mjModel and mjData; MR_PLUGIN_HEADER records
+/// their version, and another one is refused. docs/examples/balance.c is one.
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What this header is about. It counts up whenever the struct below changes.
+/// The version of this interface, increased whenever the struct below changes.
 enum { MR_PLUGIN_ABI = 1 };
 
 /// Begins every plug-in: `const mr_plugin millrace_task = {MR_PLUGIN_HEADER, .summary = ...}`.
@@ -34,7 +34,7 @@ struct mr_plugin_random {
 
 /// A task. Functions may be called for several environments at the same time: what they keep, they
 /// keep in `kept`. After an `mj_step`, positions of bodies belong to the state before its last
-/// integration. Fields that are 0 or NULL may be left out where it says so.
+/// integration. Fields that may be 0 or NULL, by their comments, can be left out.
 typedef struct {
     uint32_t abi;             // MR_PLUGIN_HEADER sets it
     int mujoco;               // and this
@@ -49,7 +49,7 @@ typedef struct {
     void (*observe)(const mjModel *model, const mjData *data, double *obs);
 
     size_t n_kept; // numbers that are kept from before a step for its reward
-    /// Before a step. NULL where n_kept is 0.
+    /// Called before a step. NULL if n_kept is 0.
     ///   kept  [n_kept] out
     void (*keep)(const mjModel *model, const mjData *data, double *kept);
 

@@ -154,12 +154,12 @@ Test(file, tells_whether_a_file_could_be_written_and_leaves_nothing) {
     cr_expect_eq(mr_directory_check_writable("."), MR_OK, "%s", mr_error_message());
     expect_text("a.txt", "text");
     expect_unwritable(mr_file_check_writable, "folder", "it is a directory");
-    expect_unwritable(mr_file_check_writable, "none/", "no name of a file");
-    expect_unwritable(mr_file_check_writable, "", "no name of a file");
+    expect_unwritable(mr_file_check_writable, "none/", "not the name of a file");
+    expect_unwritable(mr_file_check_writable, "", "not the name of a file");
     expect_unwritable(mr_file_check_writable, "none/a.txt", "No such file");
     expect_unwritable(mr_file_check_writable, "a.txt/b", "Not a directory");
     expect_unwritable(mr_directory_check_writable, "a.txt", "Not a directory");
-    expect_unwritable(mr_directory_check_writable, "", "no name of a directory");
+    expect_unwritable(mr_directory_check_writable, "", "not the name of a directory");
     cr_assert_eq(chmod("folder/forbidden", 0555), 0);
     const uid_t user = geteuid();
     if (user == 0)

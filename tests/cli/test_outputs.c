@@ -63,7 +63,7 @@ Test(outputs, a_file_that_cannot_be_written_is_refused_before_the_work) {
         expect_refused(w, "forbidden/", w->name, true, "Permission denied; change the perm");
         expect_refused(w, "folder", "", false, "it is a directory; give the name of a file");
         expect_refused(w, "folder/", "", false, "it is a directory; give the name of a file");
-        expect_refused(w, "missing/", "", false, "that is no name of a file");
+        expect_refused(w, "missing/", "", false, "that is not the name of a file");
         expect_refused(w, "/dev/null", "", false, "a pipe, socket or device");
     }
 }

@@ -113,7 +113,7 @@ Test(task_options, asks_which_model_is_meant_where_a_file_has_a_built_in_ones_na
 
 Test(task_options, refuses_a_task_file_for_a_built_in_task) {
     cr_expect_eq(open_with("Ant-v5", NULL, "task.yaml"), MR_ERR_USAGE);
-    expect_message("Ant-v5 has a task of its own");
+    expect_message("Ant-v5 has its own task");
 }
 
 Test(task_options, end_an_episode_earlier) {
