@@ -49,13 +49,13 @@ static mr_status check_format(const mr_tensors *file) {
     const char *version = mr_tensors_note(file, "format_version");
     if (!format || strcmp(format, format_name) != 0 || !version)
         return mr_fail(MR_ERR_INPUT,
-                       "%s is not a checkpoint that training can go on from; begin a new run",
+                       "%s is not a checkpoint that training can be resumed from; begin a new run",
                        mr_tensors_path(file));
     if (strcmp(version, format_version) != 0 && strcmp(version, version_of_0_1) != 0)
         return mr_fail(
             MR_ERR_INPUT,
-            "%s is a checkpoint of version %.20s, and this millrace reads version %s; go "
-            "on with the millrace that wrote it",
+            "%s is a checkpoint of version %.20s, and this millrace reads version %s; resume "
+            "with the millrace that wrote it",
             mr_tensors_path(file), version, format_version);
     return MR_OK;
 }

@@ -106,7 +106,7 @@ static int is_event_file(const struct dirent *entry) {
     return strncmp(entry->d_name, name_prefix, sizeof name_prefix - 1) == 0;
 }
 
-// `*out`: the path, to be freed; NULL where there is none.
+// `*out`: the path, to be freed; NULL if there is none.
 static mr_status find_newest(const char *dir, char **out) {
     mr_status status = MR_OK;
     struct dirent **entries;

@@ -1,9 +1,9 @@
-/// Everything a training run can be told, in tables.
+/// The settings of a training run, in tables.
 ///
-/// One row a setting: its name, type, default, range and help. `millrace train --help`, the command
-/// line, the config file, `--set`, their checks and the saved config.yaml are all made from these
-/// tables: one of what every run has, and one of each agent's own options (mr_agent_ops). The
-/// options of the other commands are rows of the same kind.
+/// A row is a setting: its name, type, default, range and help. `millrace train --help`, the
+/// command line, the config file, `--set`, their checks and the saved config.yaml are all made from
+/// these tables: one of the settings of every run, and one of each agent's own options
+/// (mr_agent_ops). The options of the other commands are rows of the same type.
 #pragma once
 
 #include "nn/mlp.h"
@@ -24,7 +24,7 @@ enum {
 /// A number, or the word `auto`.
 typedef struct {
     bool automatic;
-    double value; // unused where automatic
+    double value; // unused if automatic
 } mr_auto;
 
 /// The options of one agent: its own struct (sac.h, td3.h).
@@ -40,7 +40,7 @@ typedef struct {
     char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
     size_t steps;              // environment steps, all copies counted
     uint64_t seed;
-    size_t threads; // 0: the cores at hand, at most 4
+    size_t threads; // 0: one for each core, at most 4
     size_t num_envs;
     size_t batch_size;
     size_t buffer_size;
@@ -58,14 +58,14 @@ typedef struct {
     char bonus_flow[MR_MAX_TEXT];    // of the density
     double bonus_scale;              // beta_0
     char bonus_decay[MR_MAX_CHOICE]; // and what follows: mr_bonus_options
-    mr_auto bonus_decay_rate;        // automatic: to a thousandth at the last step
+    mr_auto bonus_decay_rate;        // automatic: a thousandth is left at the last step
     char bonus_features[MR_MAX_TEXT];
     char bonus_normalize[MR_MAX_CHOICE];
     char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"
     mr_widths bonus_critic_hidden;    // of the separate ones
     size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
-    size_t eval_max_steps;   // of an episode; 0: as the task and training have it
+    size_t eval_max_steps;   // of an episode; 0: mr_eval_max_steps
     size_t checkpoint_every; // environment steps; 0: only at the end
     double timeout;          // s, to wait for a server's reply
     size_t retries;
@@ -84,10 +84,10 @@ typedef enum {
     MR_SETTING_AUTO,     // mr_auto
     MR_SETTING_WIDTHS,   // mr_widths
     MR_SETTING_TEXT,     // char[MR_MAX_TEXT]
-    MR_SETTING_OUT_FILE, // the same: a file that will be written; "": none
-    MR_SETTING_OUT_DIR,  // the same: a directory that files will be written to
-    MR_SETTING_PAIRS,    // char[MR_MAX_TEXT], key=value,...; what is set adds to it, "" clears it
-    MR_SETTING_SWITCH,   // bool; on the command line without a value
+    MR_SETTING_OUT_FILE, // the same: path of a file that will be written; "": none
+    MR_SETTING_OUT_DIR,  // the same: path of a directory that files will be written to
+    MR_SETTING_PAIRS,    // char[MR_MAX_TEXT], key=value,...; a new text is appended, "" clears it
+    MR_SETTING_SWITCH,   // bool; has no value on the command line
     MR_SETTING_CHOICE,   // char[MR_MAX_CHOICE], one of the words that the row's metavar lists
 } mr_setting_type;
 
@@ -95,21 +95,21 @@ typedef enum {
 typedef struct {
     const char *name; // as in config files; on the command line with `-` for `_`
     mr_setting_type type;
-    size_t offset; // of its field in the struct that the table is about
+    size_t offset; // of its field in the struct of the table
     const char *initial;
     double min, max;     // of numbers, both included
-    const char *metavar; // what --help calls its value; of a choice, all words: "none|density"
+    const char *metavar; // name of its value in --help; for a choice, all words: "none|density"
     const char *help;
-    bool own_to_run; // differs from run to run: not kept in config.yaml
+    bool own_to_run; // differs from run to run: not saved in config.yaml
 } mr_setting;
 
 /// Sets the field of one row from its text form.
 ///
-///   fields  the struct that the row's table is about
-///   where   what the message of a failure calls it: "--batch-size", "config.yaml:3:5: batch_size"
+///   fields  the struct of the row's table
+///   where   its name in messages: "--batch-size", "config.yaml:3:5: batch_size"
 ///
 /// Counts may be written as 1000000 or 1e6. Fails with MR_ERR_USAGE on text that is not of the type
-/// and on a value out of range; the field is then as it was.
+/// and on a value out of range; the field is then unchanged.
 mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *text,
                            const char *where);
 
@@ -117,8 +117,8 @@ mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *
 /// Reading it back gives the same value, bit for bit.
 void mr_setting_format(const mr_setting *setting, const void *fields, char *text, size_t size);
 
-/// The table of the fields of mr_settings: what every run has and, after the choice of the agent,
-/// each agent's options. Agents may have options of the same name.
+/// The table of the fields of mr_settings: the settings of every run and, after the choice of the
+/// agent, each agent's options. Agents may have options of the same name.
 size_t mr_setting_count(void);
 const mr_setting *mr_setting_at(size_t i);
 
@@ -133,7 +133,7 @@ const char *mr_setting_former_name(const mr_setting *setting);
 /// The agent whose option a row of that table is; NULL: every run has it.
 const char *mr_setting_agent(const mr_setting *setting);
 
-/// Whether a run with these settings has that one: whether it is no option of another agent.
+/// Whether a run with these settings has that one: it is not an option of another agent.
 bool mr_setting_is_used(const mr_setting *setting, const mr_settings *settings);
 
 /// The options of the chosen agent: its own struct.
@@ -145,30 +145,30 @@ const char *mr_settings_policy(const mr_settings *settings);
 /// The net of each critic.
 mr_mlp_spec mr_settings_critic(const mr_settings *settings);
 
-/// Whether a run with these settings that is resumed may have another value of it than it was begun
-/// with: whether all that has happened would have happened with the new one too.
+/// Whether a resumed run with these settings may have another value of it than before: the run
+/// would have come to the same state with the new value.
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings);
 
-/// How many threads a setting `threads` stands for; 0: one a core, at most 4.
+/// The number of threads for a setting `threads`; 0: one for each core, at most 4.
 int mr_settings_threads(size_t threads);
 
 /// The defaults.
 void mr_settings_init(mr_settings *settings);
 
-/// mr_setting_store by name; an option that several agents have is set for each of them, whichever
-/// is chosen. Fails with MR_ERR_USAGE on an unknown one too; the nearest is then in the message.
+/// mr_setting_store by name; an option that several agents have is set for each of them. Fails with
+/// MR_ERR_USAGE on an unknown name too; the message suggests the nearest.
 mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
                           const char *where);
 
-/// Reads a YAML file of `name: value` lines over what is set. Fails with the line and column of the
-/// first fault (MR_ERR_INPUT where it is not such a file, MR_ERR_USAGE on an unknown name or an
-/// unfit value); `settings` is then as it was.
+/// Reads a YAML file of `name: value` lines; settings that it does not name stay as they are. Fails
+/// with the line and column of the first fault (MR_ERR_INPUT if it is not such a file, MR_ERR_USAGE
+/// on an unknown name or an invalid value); `settings` is then unchanged.
 mr_status mr_settings_read(mr_settings *settings, const char *path);
 
-/// Writes the settings, but for those that belong to one run only, as such a file, replaced
+/// Writes the settings, except those that belong to one run only, as such a file, replaced
 /// atomically.
 mr_status mr_settings_write(const mr_settings *settings, const char *path);
 
-/// Checks what no single setting can: batch_size against buffer_size, whether what was set by name
-/// is an option of the chosen agent, ... Fails with MR_ERR_USAGE.
+/// Checks settings against each other: batch_size against buffer_size, options that were set
+/// against the chosen agent, ... Fails with MR_ERR_USAGE.
 mr_status mr_settings_check(const mr_settings *settings);
