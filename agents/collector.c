@@ -71,11 +71,21 @@ static mr_status allocate(mr_collector *c) {
     return is_whole ? MR_OK : mr_fail_memory("the collector");
 }
 
-mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const mr_run_place *place,
-                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop) {
+static void borrow_envs(mr_collector *c, const mr_train_envs *envs) {
+    c->has_borrowed = true;
+    c->envs = envs->envs;
+    c->eval_envs = envs->eval_envs ? envs->eval_envs : envs->envs;
+}
+
+mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const mr_train_envs *envs,
+                            const mr_run_place *place, const mr_train_watcher *watcher,
+                            const volatile sig_atomic_t *stop) {
     mr_status status;
     *c = (mr_collector){.settings = settings, .stop = stop};
-    MR_TRY(open_envs(c, place, watcher));
+    if (envs)
+        borrow_envs(c, envs);
+    else
+        MR_TRY(open_envs(c, place, watcher));
     c->n_envs = mr_vec_env_n(c->envs);
     c->obs_dim = mr_collector_env(c)->obs_dim;
     c->act_dim = mr_collector_env(c)->act_dim;
@@ -92,9 +102,10 @@ done:
 }
 
 void mr_collector_close(mr_collector *c) {
-    if (c->eval_envs != c->envs)
+    if (c->eval_envs != c->envs && !c->has_borrowed)
         mr_vec_env_close(c->eval_envs);
-    mr_vec_env_close(c->envs);
+    if (!c->has_borrowed)
+        mr_vec_env_close(c->envs);
     for (size_t i = 0; c->log && i < c->n_envs; i++)
         free(c->log[i].action);
     free(c->obs);

@@ -43,6 +43,7 @@ typedef struct {
 typedef struct {
     const mr_settings *settings;       // borrowed
     const volatile sig_atomic_t *stop; // borrowed; may be NULL
+    bool has_borrowed;                 // the environments are not its own
     mr_vec_env *envs;
     mr_vec_env *eval_envs; // for evaluations; remote environments: the same as envs
     size_t n_envs, obs_dim, act_dim;
@@ -70,10 +71,12 @@ typedef struct {
 /// Opens the environments of a run. mr_collector_close releases them, also after a failure.
 ///
 ///   settings  borrowed; num_envs may be 0 until this returns
+///   envs      borrowed, used in the place of any that would be opened; NULL: none
 ///   place     the files that the environments come from
 ///   watcher   is told about servers that do not answer; may be NULL
-mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const mr_run_place *place,
-                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop);
+mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const mr_train_envs *envs,
+                            const mr_run_place *place, const mr_train_watcher *watcher,
+                            const volatile sig_atomic_t *stop);
 void mr_collector_close(mr_collector *c);
 
 /// What the environments are.

@@ -66,6 +66,8 @@ mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_ent
     mr_tensors_writer *writer = NULL;
     MR_REQUIRE(policy);
     MR_REQUIRE(path);
+    if (n_entries > 0)
+        MR_REQUIRE(entries);
     const mr_params *params = mr_policy_params(policy);
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(note_spec(writer, mr_policy_get_spec(policy)));

@@ -224,12 +224,12 @@ static void tell_task_notes(const mr_trainer *t) {
         mr_recorder_tell(&t->recorder, env->notes[i]);
 }
 
-static mr_status train(const mr_settings *settings, const mr_train_watcher *watcher,
-                       const volatile sig_atomic_t *stop, mr_status (*start)(mr_trainer *),
-                       mr_train_result *result) {
+static mr_status train(const mr_settings *settings, const mr_train_envs *envs,
+                       const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
+                       mr_status (*start)(mr_trainer *), mr_trainer_result *result) {
     mr_status status;
     mr_trainer t;
-    MR_TRY(mr_trainer_build(&t, settings, watcher, stop, start == resume));
+    MR_TRY(mr_trainer_build(&t, settings, envs, watcher, stop, start == resume));
     status = start(&t);
     if (status == MR_OK) {
         tell_task_notes(&t);
@@ -238,21 +238,23 @@ static mr_status train(const mr_settings *settings, const mr_train_watcher *watc
         status = MR_OK;
     MR_TRY(status);
     mr_recorder_update_time(&t.recorder);
-    *result = (mr_train_result){.stopped = mr_trainer_is_stopped(&t),
-                                .last = t.recorder.now,
-                                .best_mean_reward = t.recorder.best_mean_reward,
-                                .n_diverged = mr_collector_n_diverged(&t.collector)};
+    *result = (mr_trainer_result){.stopped = mr_trainer_is_stopped(&t),
+                                  .last = t.recorder.now,
+                                  .best_mean_reward = t.recorder.best_mean_reward,
+                                  .n_diverged = mr_collector_n_diverged(&t.collector)};
 done:
     mr_trainer_close(&t);
     return status;
 }
 
-mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
-                   const volatile sig_atomic_t *stop, mr_train_result *result) {
-    return train(settings, watcher, stop, begin, result);
+mr_status mr_trainer_run(const mr_settings *settings, const mr_train_envs *envs,
+                         const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
+                         mr_trainer_result *result) {
+    return train(settings, envs, watcher, stop, begin, result);
 }
 
-mr_status mr_train_resume(const mr_settings *settings, const mr_train_watcher *watcher,
-                          const volatile sig_atomic_t *stop, mr_train_result *result) {
-    return train(settings, watcher, stop, resume, result);
+mr_status mr_trainer_resume(const mr_settings *settings, const mr_train_envs *envs,
+                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
+                            mr_trainer_result *result) {
+    return train(settings, envs, watcher, stop, resume, result);
 }

@@ -1,6 +1,7 @@
-/// The training loop.
+/// The training loop, which millrace/train.h is the outside of.
 #pragma once
 
+#include "millrace/train.h"
 #include "agents/metrics.h"
 #include "agents/settings.h"
 #include "base/status.h"
@@ -36,31 +37,29 @@ typedef struct {
     mr_metrics last;
     double best_mean_reward;
     size_t n_diverged; // episodes that ended because the simulation broke down
-} mr_train_result;
+} mr_trainer_result;
+
+/// Environments that the trainer borrows, in the place of those that the settings name.
+typedef struct {
+    mr_vec_env *envs;
+    mr_vec_env *eval_envs; // NULL: evaluations take `envs`
+} mr_train_envs;
 
 /// Trains as `settings` say and leaves the results in the run directory settings->out (which must
-/// not exist).
+/// not exist): mr_train, whose header says how it ends and fails.
 ///
+///   envs     NULL: those of the settings
 ///   watcher  may be NULL
-///   stop     may be NULL; when it becomes non-zero, training stops with everything saved: after
-///   the present step, and at once in an evaluation, which is then played again by mr_train_resume
+///   stop     may be NULL
 ///
-/// A simulation that breaks down (mr_step.diverged) ends its episode, and training goes on. On a
-/// NaN or infinite observation or reward of another environment, loss or gradient: fails with
-/// MR_ERR_NUMERIC, the message names the quantity that went bad first, and the run directory holds
-/// the last good policy and the last checkpoint. Where an environment fails between two steps, that
-/// is a checkpoint of this moment.
-mr_status mr_train(const mr_settings *settings, const mr_train_watcher *watcher,
-                   const volatile sig_atomic_t *stop, mr_train_result *result);
+/// If an environment fails between two steps, the last checkpoint is one of this moment.
+mr_status mr_trainer_run(const mr_settings *settings, const mr_train_envs *envs,
+                         const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
+                         mr_trainer_result *result);
 
-/// Goes on with the run in the directory settings->out from its last checkpoint. What was logged
-/// after it is cut off, and all that follows is, bit for bit, what it would have been had the run
-/// never stopped.
+/// Goes on with the run in the directory settings->out from its last checkpoint: mr_train_resume.
 ///
 ///   settings  the run's own; steps and checkpoint_every may be others
-///
-/// Fails as mr_train does, and with MR_ERR_USAGE where there is no checkpoint, where a setting
-/// differs that must not, and where the run is past settings->steps; the directory is then as it
-/// was.
-mr_status mr_train_resume(const mr_settings *settings, const mr_train_watcher *watcher,
-                          const volatile sig_atomic_t *stop, mr_train_result *result);
+mr_status mr_trainer_resume(const mr_settings *settings, const mr_train_envs *envs,
+                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
+                            mr_trainer_result *result);

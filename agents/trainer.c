@@ -19,7 +19,7 @@ static mr_status find_files(mr_trainer *t, const mr_train_watcher *watcher, bool
     return status;
 }
 
-mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings,
+mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_train_envs *envs,
                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
                            bool is_resumed) {
     mr_status status;
@@ -28,7 +28,7 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings,
     used->threads = (size_t)mr_settings_threads(settings->threads);
     MR_TRY(mr_settings_check(used));
     MR_TRY(find_files(t, watcher, is_resumed));
-    MR_TRY(mr_collector_open(&t->collector, used, &t->place, watcher, stop));
+    MR_TRY(mr_collector_open(&t->collector, used, envs, &t->place, watcher, stop));
     used->num_envs = t->collector.n_envs; // servers say only now how many there are
     MR_TRY(mr_settings_check(used));
     MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs));

@@ -35,8 +35,9 @@ typedef struct {
 /// Builds all but the run directory, so that settings that do not work leave nothing behind.
 /// mr_trainer_close releases it, also after a failure.
 ///
+///   envs        borrowed; NULL: those of the settings
 ///   is_resumed  the environments' files are looked for as the run knows them
-mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings,
+mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_train_envs *envs,
                            const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
                            bool is_resumed);
 void mr_trainer_close(mr_trainer *t);

@@ -68,6 +68,11 @@ static mr_status check_bounds(const mr_env_spec *spec) {
 
 static mr_status check_spec(const mr_env_spec *spec) {
     MR_REQUIRE(spec->name);
+    if (spec->name[0] == '\0' || strchr(spec->name, ':') != NULL)
+        return mr_fail(MR_ERR_USAGE,
+                       "an environment can't be called '%s'; give a name without a colon, which "
+                       "stands for a scheme",
+                       spec->name);
     MR_REQUIRE(spec->act_low);
     MR_REQUIRE(spec->act_high);
     if (spec->n_info > 0) {

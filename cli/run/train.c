@@ -133,7 +133,7 @@ static void print_resumption(const mr_settings *settings, const mr_auto *until_r
 }
 
 static void print_result(const mr_settings *settings, const mr_auto *until_return,
-                         const mr_train_result *result, bool interrupted) {
+                         const mr_trainer_result *result, bool interrupted) {
     const mr_metrics *last = &result->last;
     printf("%s after %.0f steps in %.0f s", interrupted ? "stopped" : "finished",
            last->total_timesteps, last->time_elapsed);
@@ -154,7 +154,7 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_status status;
     mr_settings settings;
     mr_train_options own = {.until_return.automatic = true};
-    mr_train_result result;
+    mr_trainer_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {.self = &s,
                                       .begun = begun,
@@ -175,8 +175,8 @@ static mr_status run_train(const mr_command_line *line, int *exit_code) {
     signal(SIGPIPE, SIG_IGN); // training goes on if the reader of its progress ends
     s.is_resumed = own.resume[0] != '\0';
     mr_notice_open_key(settings.curve_secret_key);
-    status = s.is_resumed ? mr_train_resume(&settings, &watcher, stop, &result)
-                          : mr_train(&settings, &watcher, stop, &result);
+    status = s.is_resumed ? mr_trainer_resume(&settings, NULL, &watcher, stop, &result)
+                          : mr_trainer_run(&settings, NULL, &watcher, stop, &result);
     mr_progress_clear(&s.progress);
     if (status == MR_OK) {
         *exit_code = result.stopped ? mr_stop_exit_code() : 0;

@@ -9,6 +9,7 @@
 #include <millrace/init.h>
 #include <millrace/policy.h>
 #include <millrace/status.h>
+#include <millrace/train.h>
 #include <millrace/vec_env.h>
 #include <millrace/vi.h>
 #include <millrace/widths.h>

@@ -232,7 +232,7 @@ static size_t expect_table(const event_list *list, const char *path, bool evalua
 
 Test(events, hold_what_the_tables_of_a_run_hold_and_nothing_twice) {
     mr_settings s;
-    mr_train_result result;
+    mr_trainer_result result;
     mr_settings_init(&s);
     snprintf(s.env, sizeof s.env, "InvertedPendulum-v5");
     set(&s, "policy", "gaussian");
@@ -245,7 +245,7 @@ Test(events, hold_what_the_tables_of_a_run_hold_and_nothing_twice) {
     s.learning_starts = 1500; // the first row has empty cells
     s.eval_every = 500;
     s.eval_episodes = 2;
-    cr_assert_eq(mr_train(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
 
     mr_metric_list metrics;
     mr_metric_list_of(&mr_agent_sac, &metrics);

@@ -27,14 +27,14 @@ static double learn(const char *agent, size_t seed) {
                                            {"eval_episodes", "5"},
                                            {"threads", "1"}};
     mr_settings s;
-    mr_train_result result;
+    mr_trainer_result result;
     mr_settings_init(&s);
     for (size_t i = 0; i < MR_COUNT(small); i++)
         set(&s, small[i][0], small[i][1]);
     set(&s, "agent", agent);
     s.seed = seed;
     snprintf(s.out, sizeof s.out, "%s-%zu", agent, seed);
-    cr_assert_eq(mr_train(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     return result.last.eval_mean_reward;
 }
 

@@ -36,8 +36,8 @@ static mr_settings short_run(const char *out) {
 
 static void train(const char *out) {
     const mr_settings s = short_run(out);
-    mr_train_result result = {0};
-    cr_assert_eq(mr_train(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result = {0};
+    cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
 }
 
 static void expect_same_file(const char *a, const char *b) {
@@ -76,8 +76,8 @@ Test(locale, with_a_comma_lets_a_run_go_on) {
     cr_assert_eq(mr_settings_read(&s, "run/config.yaml"), MR_OK, "%s", mr_error_message());
     snprintf(s.out, sizeof s.out, "run");
     s.steps = 150;
-    mr_train_result result = {0};
-    cr_assert_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result = {0};
+    cr_assert_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_expect_eq(result.last.total_timesteps, 150);
 }
 

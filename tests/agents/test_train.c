@@ -36,9 +36,10 @@ static mr_settings settings_for(const char *out) {
     return settings_of("InvertedPendulum-v5", out);
 }
 
-static mr_train_result train(const mr_settings *settings) {
-    mr_train_result result = {0};
-    cr_assert_eq(mr_train(settings, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+static mr_trainer_result train(const mr_settings *settings) {
+    mr_trainer_result result = {0};
+    cr_assert_eq(mr_trainer_run(settings, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     return result;
 }
 
@@ -92,7 +93,7 @@ static void expect_note(const char *out, const char *name, const char *key, cons
 
 Test(train, leaves_a_policy_of_its_task_behind) {
     const mr_settings s = settings_for("a");
-    const mr_train_result result = train(&s);
+    const mr_trainer_result result = train(&s);
     mr_policy *policy = NULL;
     mr_env *env = NULL;
     cr_expect(!result.stopped);
@@ -153,7 +154,7 @@ Test(train, updates_keep_pace_with_steps_however_many_environments) {
         s.num_envs = cases[k].num_envs;
         s.updates_per_step = cases[k].updates_per_step;
         s.learning_starts = cases[k].learning_starts;
-        const mr_train_result result = train(&s);
+        const mr_trainer_result result = train(&s);
         cr_expect_eq(result.last.total_timesteps, 240);
         cr_expect_eq(result.last.n_updates, (double)cases[k].n_updates, "case %zu: %g updates", k,
                      result.last.n_updates);
@@ -185,8 +186,9 @@ Test(train, a_watcher_sees_every_step_and_evaluation) {
     const mr_settings s = settings_for("a");
     witness w = {0};
     const mr_train_watcher watcher = {.self = &w, .stepped = saw_step, .evaluated = saw_evaluation};
-    mr_train_result result;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result;
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.n_steps, 240);
     cr_expect_eq(w.n_evaluations, 2);
     cr_expect_geq(w.n_best, 1);
@@ -206,8 +208,9 @@ Test(train, tells_of_its_beginning_before_its_first_step) {
     const mr_settings s = settings_for("a");
     witness w = {0};
     const mr_train_watcher watcher = {.self = &w, .begun = saw_beginning, .stepped = saw_step};
-    mr_train_result result;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result;
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.n_steps, 1240);
 }
 
@@ -215,8 +218,9 @@ Test(train, stops_when_told_to_with_everything_saved) {
     const mr_settings s = settings_for("a");
     witness w = {.stop_after = 150};
     const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
-    mr_train_result result;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result;
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect(result.stopped);
     cr_expect_eq(result.last.total_timesteps, 150);
     cr_expect_eq(w.n_steps, 150);
@@ -232,10 +236,11 @@ Test(train, a_stop_at_a_row_adds_no_second_one) {
     mr_settings s = settings_for("a");
     witness w = {.stop_after = 1000};
     const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
-    mr_train_result result;
+    mr_trainer_result result;
     s.steps = 2000;
     s.learning_starts = 990;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect(result.stopped);
     char *progress = scratch_read("a/progress.csv");
     size_t n_rows = 0;
@@ -248,14 +253,14 @@ Test(train, a_stop_at_a_row_adds_no_second_one) {
 // The gradient is bad at the first update, before any checkpoint is due.
 Test(train, a_checkpoint_is_there_from_the_first_step_on) {
     mr_settings s = settings_for("a");
-    mr_train_result result;
+    mr_trainer_result result;
     sac_options(&s)->critic_lr = 1e10;
-    cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_NUMERIC);
+    cr_expect_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_ERR_NUMERIC);
     scratch_expect_message("the last good policy and checkpoint are in a");
     expect_note("a", "checkpoint.safetensors", "n_updates", "0");
     set(&s, "critic_lr",
         "0.001"); // not what the run was begun with, which is found in the checkpoint
-    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    cr_expect_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_message("critic_lr is 0.001");
 }
 
@@ -263,10 +268,10 @@ Test(train, a_checkpoint_is_there_from_the_first_step_on) {
 
 Test(train, refuses_a_directory_that_exists_and_leaves_it_alone) {
     const mr_settings s = settings_for("a");
-    mr_train_result result;
+    mr_trainer_result result;
     cr_assert_eq(mr_make_directories("a"), MR_OK);
     scratch_write("a/config.yaml", "precious");
-    cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    cr_expect_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_message("a exists already");
     char *text = scratch_read("a/config.yaml");
     cr_expect_str_eq(text, "precious");
@@ -282,9 +287,10 @@ Test(train, settings_that_do_not_work_leave_no_directory) {
                  {"batch_size", "2000", "batch_size"}};
     for (size_t k = 0; k < MR_COUNT(cases); k++) {
         mr_settings s = settings_for("a");
-        mr_train_result result;
+        mr_trainer_result result;
         cr_assert_eq(mr_settings_set(&s, cases[k].name, cases[k].value, "x"), MR_OK);
-        cr_expect_eq(mr_train(&s, NULL, NULL, &result), MR_ERR_USAGE, "%s", cases[k].name);
+        cr_expect_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE, "%s",
+                     cases[k].name);
         scratch_expect_message(cases[k].message);
         cr_expect(access("a", F_OK) != 0, "%s", cases[k].name);
     }
@@ -294,8 +300,8 @@ Test(train, settings_that_do_not_work_leave_no_directory) {
 
 static void expect_stopped(const mr_settings *s, const mr_train_watcher *watcher,
                            const char *quantity) {
-    mr_train_result result = {.best_mean_reward = 7};
-    cr_expect_eq(mr_train(s, watcher, NULL, &result), MR_ERR_NUMERIC);
+    mr_trainer_result result = {.best_mean_reward = 7};
+    cr_expect_eq(mr_trainer_run(s, NULL, watcher, NULL, &result), MR_ERR_NUMERIC);
     scratch_expect_message(quantity);
     scratch_expect_message("step ");
     scratch_expect_message("the last good policy and checkpoint are in a");
@@ -349,10 +355,11 @@ static void arm_at_100(void *self, const mr_metrics *now) {
 static void check_sabotage(int index) {
     const mr_settings s = settings_of("HalfCheetah-v5", "a");
     const mr_train_watcher watcher = {.stepped = arm_at_100};
-    mr_train_result result = {0};
+    mr_trainer_result result = {0};
     saboteur.index = index;
     mjcb_control = sabotage;
-    cr_assert_eq(mr_train(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     mjcb_control = NULL;
     cr_expect_geq(saboteur.n_calls, 5);
     cr_expect_eq(result.n_diverged, 1);
@@ -380,7 +387,7 @@ static void check_resumed(const char *agent, size_t n_step, mr_mlp_spec critic) 
     mr_settings *const both[] = {&whole, &parted};
     witness w = {.stop_after = 150};
     const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
-    mr_train_result result;
+    mr_trainer_result result;
     for (size_t k = 0; k < MR_COUNT(both); k++) {
         both[k]->threads = 2;
         both[k]->num_envs = 3;
@@ -395,8 +402,10 @@ static void check_resumed(const char *agent, size_t n_step, mr_mlp_spec critic) 
         memset(both[k]->is_given, 0, sizeof both[k]->is_given); // the policy, which is sac's
     }
     train(&whole);
-    cr_assert_eq(mr_train(&parted, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
-    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&parted, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect(is_same_file("a", "b", "policy.safetensors"));
     cr_expect(is_same_file("a", "b", "density.safetensors"));
 }
@@ -427,7 +436,7 @@ Test(train, a_run_with_residual_critics_goes_on_with_the_same_bytes_too) {
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
 Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
     mr_settings s = settings_for("a");
-    mr_train_result result;
+    mr_trainer_result result;
     char *bytes;
     size_t n_bytes;
     s.reward_scale = 1000;
@@ -442,14 +451,14 @@ Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
                  MR_OK);
     free(bytes);
     s.steps = 300;
-    cr_assert_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_expect_eq(result.last.total_timesteps, 300);
 }
 
 // As if the checkpoint had been written before there was an n_step.
 Test(train, a_setting_that_a_checkpoint_does_not_have_is_its_default) {
     mr_settings s = settings_for("a");
-    mr_train_result result;
+    mr_trainer_result result;
     char *bytes;
     size_t n_bytes;
     train(&s);
@@ -462,10 +471,10 @@ Test(train, a_setting_that_a_checkpoint_does_not_have_is_its_default) {
     free(bytes);
     s.steps = 300;
     s.n_step = 3;
-    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    cr_expect_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_part(mr_error_message(), "n_step is 3, but the run goes on only with the 1");
     s.n_step = 1;
-    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
 }
 
 // ---- An environment that does not repeat itself
@@ -489,10 +498,12 @@ Test(train, resumed_where_the_environment_differs_begins_the_episode_anew) {
     witness w = {.stop_after = 150};
     const mr_train_watcher stopper = {.self = &w, .stepped = saw_step};
     const mr_train_watcher resumer = {.resumed = saw_resumption};
-    mr_train_result result;
-    cr_assert_eq(mr_train(&s, &stopper, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    mr_trainer_result result;
+    cr_assert_eq(mr_trainer_run(&s, NULL, &stopper, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     mjcb_control = disturb;
-    cr_assert_eq(mr_train_resume(&s, &resumer, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&s, NULL, &resumer, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     mjcb_control = NULL;
     cr_expect_eq(n_lost_episodes, 1);
     cr_expect_eq(result.last.total_timesteps, 240);
@@ -502,11 +513,11 @@ Test(train, resumed_where_the_environment_differs_begins_the_episode_anew) {
 
 Test(train, is_refused_where_another_process_trains) {
     const mr_settings s = settings_for("a");
-    mr_train_result result;
+    mr_trainer_result result;
     train(&s);
     FILE *table = fopen("a/progress.csv", "a");
     cr_assert_eq(flock(fileno(table), LOCK_EX), 0);
-    cr_expect_eq(mr_train_resume(&s, NULL, NULL, &result), MR_ERR_USAGE);
+    cr_expect_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_message("another process trains in a");
     fclose(table);
 }
@@ -552,14 +563,14 @@ static void check_stop_in_evaluation(size_t eval_every, double arm_after, double
     mr_settings whole = settings_of("HalfCheetah-v5", "a");
     mr_settings parted = settings_of("HalfCheetah-v5", "b");
     const mr_train_watcher watcher = {.stepped = arm_interrupter};
-    mr_train_result result;
+    mr_trainer_result result;
     whole.eval_every = parted.eval_every = eval_every;
     whole.steps = parted.steps = 200;
     train(&whole);
     interrupter.arm_after = arm_after;
     interrupter.stop_at_call = 1000;
     mjcb_control = interrupt;
-    cr_assert_eq(mr_train(&parted, &watcher, &interrupter.stop, &result), MR_OK, "%s",
+    cr_assert_eq(mr_trainer_run(&parted, NULL, &watcher, &interrupter.stop, &result), MR_OK, "%s",
                  mr_error_message());
     mjcb_control = NULL;
     cr_expect(result.stopped);
@@ -567,7 +578,8 @@ static void check_stop_in_evaluation(size_t eval_every, double arm_after, double
     cr_expect_lt(interrupter.n_calls, 1100, "%d", interrupter.n_calls);
     cr_expect_eq(n_lines("b/evaluations.csv"), 1); // its heading
     cr_expect(exists("b", "policy.safetensors"));
-    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     expect_same_runs("a", "b");
 }
 
@@ -584,19 +596,21 @@ Test(train, stopped_while_episodes_are_played_again_leaves_the_run_as_it_was) {
     const mr_settings parted = settings_of("HalfCheetah-v5", "b");
     witness w = {.stop_after = 150};
     const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
-    mr_train_result result;
+    mr_trainer_result result;
     train(&whole);
-    cr_assert_eq(mr_train(&parted, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&parted, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     interrupter.armed = true;
     interrupter.stop_at_call = 300;
     mjcb_control = interrupt;
-    cr_assert_eq(mr_train_resume(&parted, NULL, &interrupter.stop, &result), MR_OK, "%s",
+    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, &interrupter.stop, &result), MR_OK, "%s",
                  mr_error_message());
     mjcb_control = NULL;
     cr_expect(result.stopped);
     cr_expect_lt(interrupter.n_calls, 310);
     cr_expect_eq(result.last.total_timesteps, 150);
-    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     expect_same_runs("a", "b");
 }
 
@@ -629,7 +643,7 @@ Test(train, stopped_between_the_updates_of_a_step_goes_on_with_the_same_bytes) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
     const mr_train_watcher watcher = {.begun = begin_delay, .stepped = count_steps};
-    mr_train_result result;
+    mr_trainer_result result;
     for (size_t k = 0; k < MR_COUNT(both); k++) {
         both[k]->steps = 2;
         both[k]->learning_starts = 0;
@@ -638,13 +652,14 @@ Test(train, stopped_between_the_updates_of_a_step_goes_on_with_the_same_bytes) {
         both[k]->eval_every = 0;
     }
     train(&whole);
-    cr_assert_eq(mr_train(&parted, &watcher, &delayed.stop, &result), MR_OK, "%s",
+    cr_assert_eq(mr_trainer_run(&parted, NULL, &watcher, &delayed.stop, &result), MR_OK, "%s",
                  mr_error_message());
     pthread_join(delayed.thread, NULL);
     cr_expect(result.stopped);
     cr_expect_eq(delayed.n_steps, 0);
     cr_expect_lt(result.last.n_updates, 1000);
-    cr_assert_eq(mr_train_resume(&parted, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(result.last.n_updates, 2000);
     expect_same_runs("a", "b");
 }
@@ -707,9 +722,10 @@ Test(train, evaluates_a_task_without_a_time_limit_for_1000_steps_and_says_so_onc
     mr_settings s = endless_settings("a", 60);
     endless_witness w = {0};
     const mr_train_watcher watcher = watch_endless(&w);
-    mr_train_result result;
+    mr_trainer_result result;
     s.eval_every = 20;
-    cr_assert_eq(mr_train(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.eval_length, 1000);
     cr_expect_eq(w.n_notes, 1);
     scratch_expect_part(w.note, "2 of 2 evaluation episodes had not ended after 1000 steps");
@@ -720,9 +736,10 @@ Test(train, evaluates_for_as_long_as_it_is_told) {
     mr_settings s = endless_settings("a", 20);
     endless_witness w = {0};
     const mr_train_watcher watcher = watch_endless(&w);
-    mr_train_result result;
+    mr_trainer_result result;
     s.eval_max_steps = 70;
-    cr_assert_eq(mr_train(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.eval_length, 70);
     cr_expect_eq(w.n_notes, 0);
 }
@@ -737,14 +754,16 @@ Test(train, evaluates_for_as_long_as_the_longest_episode_also_when_resumed) {
     const mr_settings s = endless_settings("a", 1200);
     endless_witness w = {.stop_after = 1100};
     mr_train_watcher watcher = watch_endless(&w);
-    mr_train_result result;
+    mr_trainer_result result;
     watcher.stepped = arm_at_1049;
     saboteur.index = 1;
     mjcb_control = sabotage;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     mjcb_control = NULL;
     cr_assert_eq(result.last.ep_len_mean, 1050);
-    cr_assert_eq(mr_train_resume(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.eval_length, 1050);
 }
 
@@ -763,11 +782,13 @@ static void check_long_episode(double n_steps, size_t n_kept, size_t n_notes, do
     mr_settings s = endless_settings("a", 1200);
     endless_witness w = {.stop_after = n_steps};
     const mr_train_watcher watcher = watch_endless(&w);
-    mr_train_result result;
+    mr_trainer_result result;
     s.eval_max_steps = 10;
-    cr_assert_eq(mr_train(&s, &watcher, &w.stop, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(n_kept_actions(), n_kept);
-    cr_assert_eq(mr_train_resume(&s, &watcher, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_resume(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
     cr_expect_eq(w.n_lost, 0);
     cr_expect_eq(w.n_notes, n_notes, "%zu: %s", w.n_notes, w.note);
     cr_expect_eq(result.last.episodes, n_episodes);

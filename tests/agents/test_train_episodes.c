@@ -150,10 +150,10 @@ static mr_agent *plain_agent(const mr_settings *s) {
 
 Test(train_episodes, are_stored_with_their_last_observations_in_every_copy) {
     const mr_settings s = make_settings();
-    mr_train_result result;
+    mr_trainer_result result;
     mr_policy *trained;
     mr_agent *plain = plain_agent(&s);
-    cr_assert_eq(mr_train(&s, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_policy_load("a/policy.safetensors", &trained), MR_OK);
     const mr_params *a = mr_policy_params(trained), *b = mr_policy_params(mr_agent_policy(plain));
     cr_assert_eq(mr_params_size(a), mr_params_size(b));

@@ -77,7 +77,7 @@ static void report(stopwatch *w) {
 
 static bool run(const bench_options *o, const char *dir) {
     mr_settings settings;
-    mr_train_result result;
+    mr_trainer_result result;
     stopwatch w = {.options = o};
     const mr_train_watcher watcher = {.self = &w, .stepped = stepped};
     mr_settings_init(&settings);
@@ -90,7 +90,7 @@ static bool run(const bench_options *o, const char *dir) {
     settings.threads = (size_t)o->threads;
     settings.eval_every = 0;
     settings.eval_episodes = 1;
-    if (mr_train(&settings, &watcher, NULL, &result) != MR_OK) {
+    if (mr_trainer_run(&settings, NULL, &watcher, NULL, &result) != MR_OK) {
         fprintf(stderr, "bench_train: %s\n", mr_error_message());
         return false;
     }

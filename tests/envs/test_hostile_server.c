@@ -355,7 +355,7 @@ static double number_in(const char *path, const char *name) {
 // No step ever comes back, so that there is nothing to learn from, and no state that was visited.
 Test(hostile_server, trains_on_nothing_without_a_crash) {
     scripted s = scripted_of(forget_at_steps);
-    mr_train_result result;
+    mr_trainer_result result;
     mr_settings settings;
     mr_settings_init(&settings);
     snprintf(settings.env, sizeof settings.env, "zmq:ipc://a");
@@ -366,7 +366,7 @@ Test(hostile_server, trains_on_nothing_without_a_crash) {
     settings.learning_starts = 0;
     settings.timeout = 1;
     scripted_begin(&s);
-    cr_expect_eq(mr_train(&settings, NULL, NULL, &result), MR_ERR_INPUT);
+    cr_expect_eq(mr_trainer_run(&settings, NULL, NULL, NULL, &result), MR_ERR_INPUT);
     scratch_expect_message("ipc://a: the server forgets each session at once");
     cr_expect_gt(number_in("run/checkpoint.safetensors", "metrics.time/total_timesteps"), 0);
     cr_expect_eq(number_in("run/checkpoint.safetensors", "bonus.n_visited"), 0);

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
     mr_trainer t;
     mr_engine engine;
     fuzz_small_run(&settings);
-    assert(mr_trainer_build(&t, &settings, NULL, NULL, false) == MR_OK);
+    assert(mr_trainer_build(&t, &settings, NULL, NULL, NULL, false) == MR_OK);
     if (fuzz_is_fine(mr_trainer_load_checkpoint(&t, fuzz_file(data, n_bytes), &engine)))
         go_on(&t);
     mr_trainer_close(&t);

@@ -146,11 +146,11 @@ static void take(const char *run, const char *name, const char *folder, const ch
 // What a small run leaves; the rest stays in FOLDER/run.
 static void write_run(const char *folder) {
     static mr_settings settings;
-    mr_train_result result;
+    mr_trainer_result result;
     fuzz_small_run(&settings);
     snprintf(settings.out, sizeof settings.out, "%.900s/run", folder); // which must be new
     const char *run = settings.out;
-    must(mr_train(&settings, NULL, NULL, &result));
+    must(mr_trainer_run(&settings, NULL, NULL, NULL, &result));
     take(run, "checkpoint.safetensors", folder, "checkpoint");
     take(run, "policy.safetensors", folder, "policy");
     take(run, "density.safetensors", folder, "density");
