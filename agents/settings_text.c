@@ -250,10 +250,10 @@ mr_status mr_setting_store(const mr_setting *setting, void *fields, const char *
         return MR_OK;
     if (setting->type == MR_SETTING_CHOICE)
         return fail_choice(setting, text, where);
-    char range[80] = "";
     if (type->has_range)
-        snprintf(range, sizeof range, " from %.15g to %.15g", setting->min, setting->max);
-    return mr_fail(MR_ERR_USAGE, "%s must be %s%s, not '%.60s'", where, type->what, range, text);
+        return mr_fail(MR_ERR_USAGE, "%s must be %s from %.15g to %.15g, not '%.60s'", where,
+                       type->what, setting->min, setting->max, text);
+    return mr_fail(MR_ERR_USAGE, "%s must be %s, not '%.60s'", where, type->what, text);
 }
 
 void mr_setting_format(const mr_setting *setting, const void *fields, char *text, size_t size) {
