@@ -45,7 +45,9 @@ void mr_picture_quote(FILE *script, const char *text) {
 
 // Runs gnuplot from one file into another. Its messages go to a third.
 static mr_status spawn_gnuplot(FILE *script, FILE *picture, FILE *messages) {
-    char *const arguments[] = {"gnuplot", "-d", NULL}; // -d: without the user's own settings
+    // -d: without the user's own settings. A file that it is told to open is read in blocks, its
+    // standard input byte by byte: a grid of densities took it 0.8 s of the 1.1 s for a picture.
+    char *const arguments[] = {"gnuplot", "-d", "/dev/stdin", NULL};
     posix_spawn_file_actions_t actions;
     pid_t child;
     int ended;
