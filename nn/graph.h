@@ -151,6 +151,9 @@ mr_node *mr_batch_norm_train(mr_node *x, mr_params *params, const mr_batch_norm 
 mr_node *mr_batch_norm_running(mr_node *x, mr_params *params, const mr_batch_norm *norm,
                                const mr_batch_norm_options *options);
 
+/// log(sum of exp(x)) of each column over the batch, in every row. An op over the whole batch.
+mr_node *mr_batch_log_sum_exp(mr_node *x);
+
 /// Dropout (Srivastava et al. 2014): 0 if u < rate, else x / (1 - rate).
 ///
 ///   u  of the shape of x, uniform on [0, 1): an input that is filled from a stream of the run's

@@ -11,6 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+// Of docs/examples/op_huber.c.
+mr_node *mr_huber(mr_node *x, double delta);
+
 enum { ROWS = 5, COLS = 4, WIDE = 6 };
 
 static const double step = 1e-5;
@@ -246,6 +249,12 @@ static mr_node *op_conv2d_shared(leaves *x) {
     mr_node *z = mr_conv2d(image, x->params, x->weight, x->bias, options);
     return mr_mul(mr_mul(y, z), mr_row_sum(image));
 }
+static mr_node *op_batch_log_sum_exp(leaves *x) {
+    return mr_mul(mr_batch_log_sum_exp(mr_affine(x->a, 3, 0)), x->a);
+}
+static mr_node *op_huber(leaves *x) {
+    return mr_huber(x->a, 0.8);
+}
 // Some of these are below the rate.
 static mr_node *op_dropout(leaves *x) {
     return mr_dropout(x->a, mr_affine(mr_stop_gradient(x->positive), 0.5, 0), 0.6);
@@ -344,6 +353,8 @@ static const op_case cases[] = {
     {"conv2d, strided", op_conv2d_strided},
     {"conv2d, 1 x 1", op_conv2d_pointwise},
     {"conv2d, shared", op_conv2d_shared},
+    {"batch_log_sum_exp", op_batch_log_sum_exp},
+    {"huber, the example of docs/extending.md", op_huber},
     {"dropout", op_dropout},
     {"scale", op_scale},
     {"unscale", op_unscale},
@@ -509,6 +520,23 @@ Test(ops, no_gradient_goes_through_stop_gradient) {
     check(&x, loss, "stop_gradient", "a", mr_node_value(x.a), mr_node_grad(x.a), ROWS * COLS);
     cr_assert_null(mr_node_grad(x.b));
     leaves_free(&x);
+}
+
+Test(ops, a_log_sum_exp_over_the_batch_is_what_its_rows_give) {
+    static const double x[] = {1000, 3, -1000, 3, 1001, 4};
+    const double expected[] = {1001 + log1p(exp(-1)), 4 + log(1 + 2 * exp(-1))};
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        mr_graph *graph = NULL;
+        cr_assert_eq(mr_graph_new(3, n_threads, &graph), MR_OK);
+        mr_node *input = mr_input(graph, 2, false);
+        mr_node *y = mr_keep(mr_batch_log_sum_exp(input));
+        cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
+        memcpy(mr_node_value(input), x, sizeof x);
+        mr_graph_run(graph, 3);
+        for (size_t i = 0; i < MR_COUNT(x); i++)
+            cr_expect_float_eq(mr_node_value(y)[i], expected[i % 2], 1e-12);
+        mr_graph_free(graph);
+    }
 }
 
 Test(ops, log_add_exp_neither_overflows_nor_makes_a_nan) {
