@@ -150,7 +150,7 @@ mr_graph *mr_node_graph(const mr_node *node) {
     return node ? node->graph : NULL;
 }
 
-// Where the caller finds a kept value.
+// The kept values that the caller sees.
 static mr_real *seen(const mr_node *node) {
     return node->whole ? node->whole : node->value;
 }

@@ -61,7 +61,7 @@ mr_real *mr_node_value(mr_node *node);
 /// Fills the first `n_rows` rows of an input with values [n_rows x cols].
 void mr_input_fill(mr_node *input, size_t n_rows, const mr_real *values);
 
-/// The gradient of the loss with respect to an input that asked for it, after a run.
+/// The gradient of the loss with respect to an input that was made with `wants_grad`, after a run.
 const mr_real *mr_node_grad(const mr_node *node);
 
 size_t mr_node_cols(const mr_node *node);
@@ -78,7 +78,7 @@ double mr_node_mean(const mr_node *node, size_t n_rows);
 
 // ---- Leaves
 
-/// Values that the caller fills in. `wants_grad`: the loss's gradient with respect to it is
+/// Values that the caller fills in. `wants_grad`: the loss's gradient with respect to them is
 /// computed too.
 mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad);
 
@@ -177,14 +177,15 @@ mr_node *mr_square(mr_node *x);
 mr_node *mr_sin(mr_node *x);
 mr_node *mr_clamp(mr_node *x, double low, double high); // gradient 0 outside
 
-// ---- Two values at a time: the same shape, or one of them a column [rows x 1] that goes with
-// every feature
+// ---- Two values at a time: both of the same shape, or one of them a column [rows x 1] that is
+// repeated for every feature
 
 mr_node *mr_add(mr_node *a, mr_node *b);
 mr_node *mr_sub(mr_node *a, mr_node *b);
 mr_node *mr_mul(mr_node *a, mr_node *b);
 mr_node *mr_div(mr_node *a, mr_node *b);
-mr_node *mr_min(mr_node *a, mr_node *b); // the gradient goes to the smaller, to `a` where equal
+mr_node *mr_min(mr_node *a,
+                mr_node *b); // the gradient goes to the smaller; if they are equal, to `a`
 mr_node *mr_max(mr_node *a, mr_node *b);
 mr_node *mr_log_add_exp(mr_node *a, mr_node *b); // log(exp(a) + exp(b)), nothing overflows
 
@@ -203,15 +204,16 @@ mr_node *mr_tanh_log_det(mr_node *x);
 
 enum { MR_MAX_BINS = 32 };
 
-/// The box [-bound, bound]^2 that a monotone rational-quadratic spline goes through from corner to
-/// corner (Durkan et al. 2019). Outside it is the identity; at the corners its slope is 1.
+/// A monotone rational-quadratic spline (Durkan et al. 2019). It goes from the lower left to the
+/// upper right corner of the box [-bound, bound]^2, with slope 1 at both, and is the identity
+/// outside.
 typedef struct {
     size_t n_bins; // 1 to MR_MAX_BINS
     double bound;
-    double logit_factor; // what the parameters of widths and heights are multiplied by
+    double logit_factor; // that the parameters of widths and heights are multiplied by
 } mr_spline;
 
-/// Parameters of a spline: the logits of its widths, of its heights, of its inner slopes.
+/// The number of a spline's parameters: logits of its widths, its heights and its inner slopes.
 static inline size_t mr_spline_n_params(size_t n_bins) {
     return 3 * n_bins - 1;
 }
@@ -222,13 +224,13 @@ static inline size_t mr_spline_n_params(size_t n_bins) {
 ///   raw  [rows x d mr_spline_n_params], unconstrained; zeros give the identity. Parameter p of
 ///   feature j is column p d + j
 ///
-/// Returns [rows x (d + 1)]: the moved features, and log |det| in the last column.
+/// Returns [rows x (d + 1)]: the transformed features, and log |det| in the last column.
 mr_node *mr_spline_forward(mr_node *x, mr_node *raw, mr_spline spline);
 
 /// The inverse map, with its own log |det|.
 mr_node *mr_spline_inverse(mr_node *y, mr_node *raw, mr_spline spline);
 
-// ---- Small linear maps whose determinant and inverse are cheap
+// ---- Linear maps whose determinant and inverse are cheap
 
 /// x exp(log_scale) + shift, feature by feature.
 ///
@@ -238,7 +240,7 @@ mr_node *mr_scale(mr_node *x, mr_params *params, mr_param log_scale, mr_param sh
 /// Its inverse, (x - shift) exp(-log_scale).
 mr_node *mr_unscale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift);
 
-/// L x for each row x, where L has ones on the diagonal and, below it, what `matrix` has there.
+/// L x for each row x. L has ones on its diagonal and the entries of `matrix` below it.
 ///
 ///   matrix  [cols x cols]
 mr_node *mr_lower(mr_node *x, mr_params *params, mr_param matrix);
@@ -246,8 +248,8 @@ mr_node *mr_lower(mr_node *x, mr_params *params, mr_param matrix);
 /// L^-1 x, by substitution.
 mr_node *mr_lower_solve(mr_node *x, mr_params *params, mr_param matrix);
 
-/// U x, where U has sign exp(log_diagonal) on the diagonal and, above it, what `matrix` has there.
-/// One matrix serves an L and a U: their entries lie side by side.
+/// U x for each row x. U has sign exp(log_diagonal) on its diagonal and the entries of `matrix`
+/// above it. One matrix can hold an L and a U, one on each side of its diagonal.
 ///
 ///   matrix        [cols x cols]
 ///   log_diagonal  [1 x cols]
@@ -278,7 +280,7 @@ mr_node *mr_concat(mr_node *a, mr_node *b);          // side by side
 mr_node *mr_concat_all(size_t n, mr_node *const *x); // n > 0 of them
 mr_node *mr_slice(mr_node *x, size_t first, size_t n);
 
-/// Column j of the result is column index[j] of x. `index` [n] is copied; a column may be taken
+/// Column j of the result is column index[j] of x. `index` [n] is copied; it may name a column
 /// twice or not at all.
 mr_node *mr_columns(mr_node *x, const size_t *index, size_t n);
 
@@ -307,7 +309,7 @@ typedef struct {
 mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                    mr_conv2d_options options);
 
-// ---- A function from outside
+// ---- A function of the caller's
 
 /// A real function of a row's features and its gradient, for rows of points.
 ///

@@ -1,5 +1,5 @@
-/// What a graph holds. Private to nn/graph.c, which builds and runs it, and nn/plan.c, which lays
-/// out its memory.
+/// The struct of a graph, for those files of nn/ that build, plan and run it, and for ops that
+/// allocate for each of its threads.
 #pragma once
 
 #include "base/arena.h"
@@ -11,14 +11,14 @@ enum { MR_MAX_SETS = 8 };
 typedef struct {
     mr_params *params;
     mr_real **grad;   // [n_threads]; the first is the set's own block
-    bool all_written; // by every run, so that none need be cleared before
+    bool all_written; // every run overwrites all of them, so that none must be cleared before
 } mr_trained_set;
 
 struct mr_graph {
-    mr_arena *arena; // the nodes and what they hold
-    bool failed;     // an allocation while building
+    mr_arena *arena; // owns the nodes and their memory but for values and gradients
+    bool failed;     // an allocation failed while building
     size_t max_rows;
-    size_t tile; // rows that a thread takes through all ops at a time; 0: all of its own
+    size_t tile; // rows that a thread takes through all ops at a time; 0: all of its rows
     int n_threads;
     bool is_for_one; // of mr_graph_new_for_one
     size_t n_nodes;

@@ -1,4 +1,4 @@
-// A learner: the optimizer's step, the target, the snapshot, and all of them in files.
+// Learners: the optimizer's step, the target, the snapshot, and files.
 
 #include "nn/learner.h"
 

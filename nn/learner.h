@@ -1,8 +1,8 @@
-/// A learner: parameters that are trained, and what training needs beside them.
+/// A learner: a set of parameters with its optimizer and, if wanted, a target (a slow copy of the
+/// parameters) and a snapshot (the last good state, to return to).
 ///
-/// That is the optimizer and, if wanted, a target (a slow copy of the parameters) and a snapshot
-/// (the last good state, to return to). Every net that is trained is one of these: an agent's actor
-/// and critics, its temperature, the net of an exploration bonus, a density that is fitted.
+/// Every net that is trained is one: an agent's actor and critics, its temperature, the net of an
+/// exploration bonus.
 #pragma once
 
 #include "nn/optim.h"
@@ -17,7 +17,7 @@ typedef struct {
     int n_threads;
 } mr_learner;
 
-/// What a learner has beside parameters and optimizer.
+/// Parts that a learner may have.
 enum { MR_LEARNER_TARGET = 1, MR_LEARNER_SNAPSHOT = 2 };
 
 /// A learner of `params`, which it borrows; the target and the snapshot start equal to them.
@@ -29,7 +29,7 @@ mr_status mr_learner_init(mr_learner *learner, mr_params *params, double lr, int
 void mr_learner_release(mr_learner *learner);
 
 /// Fails with MR_ERR_NUMERIC, naming the loss, if it or its gradient or the gradient's square is
-/// not finite: Adam would keep it for ever.
+/// not finite: Adam's moments would never recover.
 ///
 ///   name  of the loss in the message: "critic"
 mr_status mr_learner_check(const mr_learner *learner, const char *name, double loss);

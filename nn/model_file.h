@@ -1,5 +1,5 @@
-/// What files of saved models have in common: the metadata that says what they are, and parameters
-/// that must be finite.
+/// What files of saved models have in common: metadata that names their kind and version, sizes in
+/// the metadata, and parameters that must be finite.
 #pragma once
 
 #include "nn/params.h"
@@ -9,32 +9,31 @@
 typedef struct {
     const char *name;    // "millrace.policy"
     const char *version; // "1"
-    const char *what;    // "policy"
-    const char *give;    // what users are told to give in its place
+    const char *what;    // "policy", in messages
+    const char *give;    // the end of the message about a file of another kind: "give ..."
 } mr_model_format;
 
-/// Notes what the file is.
+/// Adds the kind and version to the metadata.
 mr_status mr_model_note(const mr_model_format *format, mr_tensors_writer *writer);
 
-/// Notes a size.
+/// Adds a size to the metadata.
 mr_status mr_model_note_size(mr_tensors_writer *writer, const char *key, size_t size);
 
-/// Fails with MR_ERR_INPUT where a file is not of that kind and version.
+/// Fails with MR_ERR_INPUT if a file is not of that kind and version.
 mr_status mr_model_check(const mr_model_format *format, const mr_tensors *file);
 
-/// An entry of the metadata, borrowed. Fails with MR_ERR_INPUT where there is none.
+/// An entry of the metadata, borrowed. Fails with MR_ERR_INPUT if it is missing.
 mr_status mr_model_text(const mr_tensors *file, const char *key, const char **out);
 
 /// A size in the metadata, from 1 to 2^20. Fails with MR_ERR_INPUT on anything else.
 mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out);
 
-/// How many numbers the file has. The parameters are some of them: no model is larger than its
-/// file.
+/// How many numbers the file has: a bound on the size of its model (mr_params_limit).
 size_t mr_model_count_numbers(const mr_tensors *file);
 
-/// Fails with MR_ERR_INPUT: an entry of the metadata makes no sense.
+/// Fails with MR_ERR_INPUT, saying that an entry of the metadata is invalid.
 mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text);
 
-/// Loads parameters. Fails with MR_ERR_INPUT where they are not those of the file, and with
-/// MR_ERR_NUMERIC where some are not finite; `remedy` then ends the message.
+/// Loads parameters and buffers. Fails with MR_ERR_INPUT if the file has others or other shapes,
+/// and with MR_ERR_NUMERIC if some are not finite; `remedy` then ends the message.
 mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *remedy);

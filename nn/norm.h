@@ -1,4 +1,4 @@
-/// Normalisation layers, by name: what an MLP may have after its linear layers.
+/// Normalisation layers by name, as an MLP may have them after its linear layers.
 #pragma once
 
 #include "nn/graph.h"
@@ -11,11 +11,11 @@ typedef enum {
     MR_NORM_BATCH_RENORM,
 } mr_norm_kind;
 
-/// Whether a layer is computed to train its set, or to act and evaluate. Batch norms take the
-/// batch's statistics in the one and the running ones in the other; the rest makes no difference.
+/// Whether a net is computed to train its parameters, or to act and evaluate. In training, batch
+/// norms use the batch's statistics, otherwise the running ones; other layers are the same in both.
 typedef enum { MR_ACTING, MR_TRAINING } mr_mode;
 
-/// A layer: the handles of what it has. A kind leaves out what it doesn't need.
+/// A layer: the handles of its parameters and buffers, as far as its kind has them.
 typedef struct {
     mr_norm_kind kind;
     mr_batch_norm handles; // gain and shift; of batch norms, the buffers too

@@ -1,8 +1,8 @@
-/// What an op is, and what it finds in a node: for those who write ops.
+/// Ops and nodes, for whoever writes an op.
 ///
 /// An op is a const struct of functions (mr_op) in a file nn/op_*.c, beside a function that adds a
-/// node with that op to a graph. What such a node is told when it is built is a struct of the op's
-/// own, its options. docs/extending.md goes through an example.
+/// node with that op to a graph. Its options, a struct of the op's own, are copied into each node.
+/// docs/extending.md goes through an example.
 ///
 /// Ops run on several threads at once, each with its own rows of the batch. So an op writes to
 /// nothing but those rows of values and gradients, its thread's own scratch memory and, for
@@ -23,7 +23,7 @@ typedef struct {
     bool more;      // the thread has computed other rows of this run before these
 } mr_rows;
 
-/// What `backward` reads: the plan keeps it in memory until then.
+/// The values that `backward` reads: the plan keeps them in memory until then.
 enum {
     MR_READS_INPUTS = 1,         // the inputs' values
     MR_READS_OUTPUT = 2,         // the node's own values
@@ -66,7 +66,7 @@ struct mr_node {
     mr_node **input;     // [n_inputs]
     mr_real *value;      // [rows x cols], set by the plan
     mr_real *grad;       // likewise; NULL: no gradient is wanted
-    mr_real *whole;      // [max_rows x cols] what the caller sees, if the batch runs in tiles
+    mr_real *whole;      // [max_rows x cols] for the caller, if the batch runs in tiles
     mr_real *whole_grad; // likewise
 
     bool keep;
@@ -114,7 +114,7 @@ static inline const mr_real *mr_node_param(const mr_node *node, size_t k) {
     return mr_params_read(node->params) + node->param[k].offset;
 }
 
-/// Whether the gradient of parameter k is added to what is there; else it overwrites.
+/// Whether the op adds to the gradient of parameter k; else it overwrites it.
 static inline bool mr_node_adds_param(const mr_node *node, size_t k, mr_rows rows) {
     return node->adds_param[k] || rows.more;
 }
@@ -122,7 +122,7 @@ static inline bool mr_node_adds_param(const mr_node *node, size_t k, mr_rows row
 /// Whether the node's graph is one of mr_graph_new_for_one.
 bool mr_node_is_for_one(const mr_node *node);
 
-/// Where `thread` collects the gradient of the node's parameter k.
+/// The gradient of the node's parameter k that `thread` collects.
 mr_real *mr_node_param_grad(const mr_node *node, size_t k, int thread);
 
 /// d[n] = v, or d += v.

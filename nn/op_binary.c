@@ -1,13 +1,13 @@
-// Ops of two values at a time. Each is a function and its two partial derivatives; a column that
-// goes with every feature, walking over rows, chain rule and sums are shared.
+// Ops of two values at a time. Each is a function and its two partial derivatives. The rest is
+// shared: going over the rows, repeating a column for every feature, the chain rule.
 
 #include "nn/op.h"
 
 #include "base/vmath.h"
 
-enum { CHUNK = 512 }; // values made at a time: they stay in the first cache
+enum { CHUNK = 512 }; // values computed at a time: they stay in the first cache
 
-/// Such an op: its row, and what sets it apart from the others.
+/// An op of two values: what all ops have, and its function and partial derivatives.
 typedef struct {
     mr_op op; // first, so that a node's op leads here
     void (*function)(size_t n, const mr_real *a, const mr_real *b, mr_real *y);
@@ -21,7 +21,7 @@ static const binary_op *binary_of(const mr_node *node) {
 /// A run of values within one chunk, and the operands for them.
 typedef struct {
     size_t row, col,
-        n; // from (row, col); over several rows only where both operands have the node's shape
+        n; // from (row, col); over several rows only if both operands have the node's shape
     const mr_real *a, *b;
 } piece;
 
@@ -29,14 +29,14 @@ static bool is_broadcast(const mr_node *node, size_t k) {
     return node->input[k]->cols != node->cols;
 }
 
-// The operand's values for a piece; a broadcast column's one value is repeated into `room`.
-static const mr_real *operand(const mr_node *node, size_t k, const piece *at, mr_real *room) {
+// The operand's values for a piece; those of a broadcast column are repeated into `repeated`.
+static const mr_real *operand(const mr_node *node, size_t k, const piece *at, mr_real *repeated) {
     const mr_node *x = node->input[k];
     if (!is_broadcast(node, k))
         return mr_row(x->value, x, at->row) + at->col;
     for (size_t i = 0; i < at->n; i++)
-        room[i] = x->value[at->row];
-    return room;
+        repeated[i] = x->value[at->row];
+    return repeated;
 }
 
 /// The next piece after `at` in the rows; false at the end. Starts from a piece with n = 0 at the
@@ -54,15 +54,15 @@ static bool next_piece(const mr_node *node, mr_rows rows, piece *at) {
 }
 
 static void binary_forward(const mr_node *node, mr_rows rows) {
-    mr_real room_a[CHUNK], room_b[CHUNK];
+    mr_real repeated_a[CHUNK], repeated_b[CHUNK];
     for (piece at = {.row = rows.first}; next_piece(node, rows, &at);)
-        binary_of(node)->function(at.n, operand(node, 0, &at, room_a),
-                                  operand(node, 1, &at, room_b),
+        binary_of(node)->function(at.n, operand(node, 0, &at, repeated_a),
+                                  operand(node, 1, &at, repeated_b),
                                   mr_row(node->value, node, at.row) + at.col);
 }
 
 // Adds d[n] times the node's gradient to the gradient of operand k.
-static void hand_on(const mr_node *node, size_t k, const piece *at, mr_real *d) {
+static void pass(const mr_node *node, size_t k, const piece *at, mr_real *d) {
     if (!mr_node_passes(node, k))
         return;
     const mr_real *grad = mr_row(node->grad, node, at->row) + at->col;
@@ -80,12 +80,12 @@ static void hand_on(const mr_node *node, size_t k, const piece *at, mr_real *d) 
 }
 
 static void binary_backward(const mr_node *node, mr_rows rows) {
-    mr_real room_a[CHUNK], room_b[CHUNK], da[CHUNK], db[CHUNK];
+    mr_real repeated_a[CHUNK], repeated_b[CHUNK], da[CHUNK], db[CHUNK];
     for (piece at = {.row = rows.first}; next_piece(node, rows, &at);) {
-        binary_of(node)->derivative(at.n, operand(node, 0, &at, room_a),
-                                    operand(node, 1, &at, room_b), da, db);
-        hand_on(node, 0, &at, da);
-        hand_on(node, 1, &at, db);
+        binary_of(node)->derivative(at.n, operand(node, 0, &at, repeated_a),
+                                    operand(node, 1, &at, repeated_b), da, db);
+        pass(node, 0, &at, da);
+        pass(node, 1, &at, db);
     }
 }
 
@@ -166,7 +166,7 @@ static void maximum_derivative(size_t n, const mr_real *a, const mr_real *b, mr_
     }
 }
 
-// max(a, b) + log1p(exp(-|a - b|)). Two equal infinities, whose difference is no number, are equal.
+// max(a, b) + log1p(exp(-|a - b|)). The difference of two equal infinities would be NaN.
 static void log_add_exp(size_t n, const mr_real *a, const mr_real *b, mr_real *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = a[i] == b[i] ? 0 : a[i] < b[i] ? a[i] - b[i] : b[i] - a[i];
@@ -176,7 +176,7 @@ static void log_add_exp(size_t n, const mr_real *a, const mr_real *b, mr_real *y
         y[i] += b[i] > a[i] ? b[i] : a[i];
 }
 
-// sigmoid(a - b) and sigmoid(b - a), by the exponential of what is not positive.
+// sigmoid(a - b) and sigmoid(b - a), by exp(-|a - b|): nothing overflows.
 static void log_add_exp_derivative(size_t n, const mr_real *a, const mr_real *b, mr_real *da,
                                    mr_real *db) {
     for (size_t i = 0; i < n; i++)

@@ -1,4 +1,4 @@
-// A function given in C as an op: value and gradient come in one call, on the way forward.
+// A C function of the caller's as an op. One call on the way forward gives value and gradient.
 
 #include "nn/graph_internal.h"
 

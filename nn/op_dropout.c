@@ -6,8 +6,7 @@ typedef struct {
     mr_real rate;
 } dropout_options;
 
-// y = x factor of the rows, where factor is 0 or 1 / (1 - rate) by u; `adds` to y, or overwrites
-// it.
+// y = 0 if u < rate, else x / (1 - rate); added to y or overwriting it.
 static void drop(const mr_node *node, mr_rows rows, bool adds, const mr_real *x, mr_real *y) {
     const mr_real rate = ((const dropout_options *)node->options)->rate;
     const mr_real scale = 1 / (1 - rate);

@@ -10,7 +10,7 @@ enum { GAIN, SHIFT };
 
 static const double layer_norm_epsilon = 1e-5; // PyTorch's default
 
-/// What a row is normalised by.
+/// The mean of a row, and 1 / sqrt(variance + epsilon).
 typedef struct {
     mr_real mean, inverse_deviation;
 } moments;

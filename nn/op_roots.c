@@ -11,8 +11,8 @@ enum { MAX_STEPS = 65 }; // bisection alone has halved the bracket to rounding b
 
 static const double root_tolerance = 4 * 0x1p-52; // of a step, relative to the root
 
-// Newton's method, safeguarded by bisection: the left side increases strictly, since q > 0, and the
-// root lies within |k| of v.
+// Newton's method, safeguarded by bisection: the left side increases strictly because q > 0, and
+// the root lies within |k| of v.
 static double planar_root(double v, double q) {
     const double k = q - 1;
     double low = v - fabs(k), high = v + fabs(k);

@@ -59,8 +59,8 @@ mr_node *mr_row_mean(mr_node *x) {
 
 // ---- Norm
 
-// Below the square of what float32 resolves next to any other length in a flow, above 0, so that
-// the gradient x / y is finite, and 0, where the row is 0.
+// Keeps the gradient x / y finite (and 0) for a row of zeros. Its root, 1e-15, is far below what
+// float32 resolves beside any other length in a flow.
 static const double norm_tiny = 1e-30;
 
 static void norm_forward(const mr_node *node, mr_rows rows) {
@@ -109,8 +109,8 @@ static void tanh_log_det_chunk(size_t n, const mr_real *x, mr_real *y) {
         y[i] = 2 * (log_2 - (x[i] < 0 ? -x[i] : x[i]) - y[i]);
 }
 
-// Chunks cut across rows, so that the vector functions work on long runs even where there is one
-// action.
+// Chunks go across the ends of rows, so that the vector functions work on long runs even if a row
+// has a single action.
 static void tanh_log_det_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
     const size_t cols = x->cols;

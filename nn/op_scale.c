@@ -1,4 +1,4 @@
-// Scale and shift of every feature by parameters, there and back.
+// Scale and shift of every feature by parameters, and the inverse.
 
 #include "nn/op.h"
 
@@ -6,15 +6,16 @@
 
 enum { LOG_SCALE, SHIFT };
 
-enum { CHUNK = 512 }; // features whose scales are made at a time
+enum { CHUNK = 512 }; // features whose scales are computed at a time
 
-/// Features [first, first + n) and what they are multiplied by.
+/// Features [first, first + n) and their factors.
 typedef struct {
     size_t first, n;
     mr_real scale[CHUNK];
 } chunk;
 
-// The features that follow `c`, with exp(sign log_scale); false at the end. Starts from n = 0.
+// Moves on to the next features, with factors exp(sign log_scale); false at the end. Starts from n
+// = 0.
 static bool next_chunk(const mr_node *node, mr_real sign, chunk *c) {
     c->first += c->n;
     const size_t n_left = node->cols - c->first;
@@ -35,7 +36,8 @@ static void pass(const mr_node *node, size_t row, const chunk *c) {
         dx[j] = node->adds[0] ? dx[j] + dy[j] * c->scale[j] : dy[j] * c->scale[j];
 }
 
-// Where the parameters' gradients of these features are collected, cleared where nobody wrote yet.
+// The gradient of parameter k for these features; set to 0 first if nothing has been added to it
+// yet.
 static mr_real *gradient_of(const mr_node *node, size_t k, mr_rows rows, const chunk *c) {
     mr_real *gradient = mr_node_param_grad(node, k, rows.thread) + c->first;
     for (size_t j = 0; j < c->n && !mr_node_adds_param(node, k, rows); j++)

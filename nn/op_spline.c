@@ -1,11 +1,11 @@
 // Monotone rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), all features of a row
 // at once.
 //
-// Splines are worked on side by side, a lane each, so that every step is a loop over lanes that the
-// compiler turns into vector code: the logits are copied into lanes, made into shares of the box by
-// a softmax, and walked through bin by bin to find the one that each point is in. What follows
-// needs that bin alone. The paper's symbols: in bin k, with width w, height h, slopes d0 and d1 at
-// its ends,
+// Many splines are computed side by side, one in each lane, so that every step is a loop over lanes
+// that the compiler turns into vector code: the logits are copied into lanes, a softmax turns them
+// into fractions of the box, and a pass over the bins finds the one that each point is in. All
+// later steps need that bin alone. The paper's symbols: in bin k, with width w, height h, slopes d0
+// and d1 at its ends,
 //
 //     xi = (x - x_k) / w,   s = h / w,   y = y_k + h r(xi),
 //     r = [s xi^2 + d0 xi (1 - xi)] / [s + (d0 + d1 - 2 s) xi (1 - xi)].
@@ -21,7 +21,7 @@ enum {
     LANES = 64, // splines at a time: with 8 bins all that is touched stays in the first cache
 };
 
-// The least width and height of a bin, as a share of the box, and the least slope (the paper's).
+// The least width and height of a bin, as a fraction of the box, and the least slope (the paper's).
 static const double min_share = 1e-3;
 static const double min_slope = 1e-3;
 
@@ -50,7 +50,7 @@ typedef struct {
     mr_real xi[LANES];
 } block;
 
-/// A run of splines: whole rows, or part of one where a row has more than LANES.
+/// A run of splines: whole rows, or part of a row that has more than LANES.
 typedef struct {
     size_t row, n_rows;
     size_t col, n_cols;
@@ -166,7 +166,7 @@ static void find_bin(block *b, int axis) {
         }
 }
 
-// Where the logit of the slope at the left of bin k (from 1) of lane i of the piece lies.
+// The column of the logit of the slope at the left of bin k (from 1), for lane i of the piece.
 static size_t slope_column(const mr_node *node, const piece *at, const block *b, size_t k,
                            size_t i) {
     return (2 * b->n_bins + k - 1) * dim_of(node) + at->col + i % at->n_cols;
@@ -198,7 +198,7 @@ static void read_slopes(const mr_node *node, const piece *at, block *b) {
     }
 }
 
-// Into [0, 1]; NaN, which is what is left of a quotient where all digits cancel, too.
+// Into [0, 1]; NaN, the result of a quotient whose digits all cancel, becomes a bound too.
 static mr_real clamp01(mr_real x) {
     return x > 0 ? (x < 1 ? x : 1) : 0;
 }
@@ -209,8 +209,8 @@ static void find_xi(block *b) {
         b->xi[i] = clamp01((b->point[i] - b->corner[X][i]) / b->size[X][i]);
 }
 
-// The root in [0, 1] of a xi^2 + b xi + c = 0, where y(xi) is the point. Of the two forms of the
-// root the one that does not subtract like numbers; rounding may take the discriminant below 0.
+// The root xi in [0, 1] of a xi^2 + b xi + c = 0, at which y(xi) is the point. Of the two forms of
+// the root the one that does not subtract like numbers; rounding may take the discriminant below 0.
 static void find_xi_inverse(block *at) {
 #pragma omp simd
     for (size_t i = 0; i < at->n; i++) {
@@ -247,7 +247,7 @@ static void find_places(const mr_node *node, const piece *at, bool inverse, bloc
 
 // ---- Forward
 
-/// The curve at one point, and what its derivatives are made of.
+/// The curve at one point, and the terms of its derivatives.
 typedef struct {
     mr_real s;
     mr_real q;           // xi (1 - xi)
@@ -314,7 +314,7 @@ static void compute(const mr_node *node, mr_rows rows, bool inverse) {
 
 // ---- Backward
 
-/// What the loss's gradient is with respect to the bins of a block.
+/// The loss's gradient with respect to the bins of a block.
 typedef struct {
     mr_real point[LANES];
     mr_real corner[2][LANES];

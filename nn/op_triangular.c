@@ -1,8 +1,9 @@
 // Triangular matrices T: products and solves for every row of the batch.
 //
-// T is stored as its parameters: an upper one off its diagonal, which is sign exp(log_diagonal); a
-// lower one below its diagonal of ones. Each thread puts T together in scratch of its own, and the
-// work is OpenBLAS's: for 64 features, kernels of our own took three times as long.
+// The parameters are the entries above the diagonal of an upper T, whose diagonal is sign
+// exp(log_diagonal), or those below the diagonal of a lower T, whose diagonal is ones. Each thread
+// assembles T in scratch memory of its own and leaves the work to OpenBLAS: for 64 features,
+// kernels of our own took three times as long.
 
 #include "nn/op.h"
 
@@ -30,7 +31,7 @@ static mr_real *scratch_of(const mr_node *node, int thread) {
     return options_of(node)->scratch + 2 * (size_t)thread * node->cols * node->cols;
 }
 
-// Puts T together, zeros on its other side.
+// T, with zeros on its other side.
 static mr_real *assemble(const mr_node *node, int thread) {
     const size_t n = node->cols;
     const mr_real *entry = mr_node_param(node, MATRIX);
@@ -49,8 +50,8 @@ static mr_real *assemble(const mr_node *node, int thread) {
     return t;
 }
 
-// Adds factor a^T b, of which T has a triangle, to the gradient of T's parameters. T has been
-// assembled.
+// Adds factor a^T b, restricted to T's triangle, to the gradient of T's parameters. T has been
+// assembled before.
 static void train(const mr_node *node, mr_rows rows, mr_real factor, const mr_real *a,
                   const mr_real *b) {
     const size_t n = node->cols;

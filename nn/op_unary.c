@@ -1,5 +1,5 @@
-// Ops of one value at a time. Each is a function and its derivative; walking over rows, chain rule
-// and sums are shared.
+// Ops of one value at a time. Each is a function and its derivative. Going over the rows and the
+// chain rule are shared.
 
 #include "nn/op.h"
 
@@ -8,12 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK = 512 }; // derivatives made at a time: they stay in the first cache
+enum { CHUNK = 512 }; // derivatives computed at a time: they stay in the first cache
 
 static const mr_real sqrt_half = (mr_real)0.70710678118654752440;
 static const mr_real sqrt_half_over_pi = (mr_real)0.39894228040143267794; // 1/sqrt(2 pi)
 
-/// Such an op: its row, and what sets it apart from the others.
+/// An op of one value: what all ops have, and its function and derivative.
 typedef struct {
     mr_op op; // first, so that a node's op leads here
     void (*function)(const void *options, size_t n, const mr_real *x, mr_real *y);

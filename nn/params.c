@@ -33,7 +33,7 @@ typedef struct entry {
 struct mr_params {
     mr_arena *arena; // the entries
     entry *first, *last;
-    bool failed;              // an allocation of mr_params_add
+    bool failed;              // an allocation of mr_params_add failed
     size_t trained_size;      // numbers of parameters, gaps for alignment included
     size_t buffer_size;       // likewise of buffers, which come after them
     size_t n_trained;         // without gaps
@@ -282,7 +282,7 @@ mr_real *mr_params_buffer(const mr_params *params, mr_buffer buffer) {
     return params->array[VALUE] + params->trained_size + buffer.offset;
 }
 
-// ---- Files. mr_real is written as what it is, so that the double build's files are its own.
+// ---- Files. The double build writes and reads float64.
 
 const mr_dtype mr_real_dtype = sizeof(mr_real) == sizeof(float) ? MR_F32 : MR_F64;
 

@@ -16,7 +16,7 @@
 
 enum {
     ALIGNMENT = 64,
-    TILE = 256, // rows that go through all ops together, where a thread has more than twice as many
+    TILE = 256, // rows that go through all ops together, if a thread has more than twice as many
 };
 
 /// When a value or a gradient must be in memory.

@@ -24,9 +24,9 @@ static void clear_untouched(const mr_graph *graph, int thread) {
                    mr_params_size(graph->set[s].params) * sizeof(mr_real));
 }
 
-// Waits for the other threads of the run.
+// Waits for all threads of the run.
 static void meet(mr_rows rows) {
-    if (rows.n_threads == 1) // a barrier would wait for threads of the caller's, if it has some
+    if (rows.n_threads == 1) // no parallel region of ours: a barrier would be that of the caller's
         return;
 #pragma omp barrier
 }
