@@ -19,14 +19,18 @@ void mr_matrix_free(mr_matrix *matrix) {
     *matrix = (mr_matrix){0};
 }
 
+static size_t first_number(const mr_matrix *matrix) {
+    return matrix->from_zero ? 0 : 1;
+}
+
 mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column) {
     mr_column_name name;
     const bool is_named = matrix->names != NULL && matrix->names[column][0] != '\0';
     if (is_named)
-        snprintf(name.text, sizeof name.text, "%zu (%.*s)", column + 1, MR_WORD_SIZE - 1,
-                 matrix->names[column]);
+        snprintf(name.text, sizeof name.text, "%zu (%.*s)", column + first_number(matrix),
+                 MR_WORD_SIZE - 1, matrix->names[column]);
     else
-        snprintf(name.text, sizeof name.text, "%zu", column + 1);
+        snprintf(name.text, sizeof name.text, "%zu", column + first_number(matrix));
     return name;
 }
 
@@ -62,7 +66,7 @@ static bool find_name(const mr_matrix *matrix, const char *text, size_t *out) {
     return false;
 }
 
-// A name, or a number from 1.
+// A name, or a number.
 static bool find_column(const mr_matrix *matrix, const char *text, size_t *out) {
     if (find_name(matrix, text, out))
         return true;
@@ -70,8 +74,8 @@ static bool find_column(const mr_matrix *matrix, const char *text, size_t *out) 
     if (n_digits == 0 || n_digits > 18 || text[n_digits] != '\0')
         return false;
     const size_t number = strtoull(text, NULL, 10);
-    *out = number - 1;
-    return number >= 1 && number <= matrix->n_cols;
+    *out = number - first_number(matrix);
+    return number >= first_number(matrix) && *out < matrix->n_cols;
 }
 
 // "a-b" or "a-"; a name may have dashes too, so that each is tried.
@@ -99,9 +103,9 @@ static mr_status fail_item(const mr_matrix *matrix, const char *where, const cha
                        nearest);
     return mr_fail(MR_ERR_USAGE,
                    "%s: there is no column '%s'; the %zu columns go from %s to %s, and are counted "
-                   "from 1",
+                   "from %zu",
                    where, item, matrix->n_cols, mr_matrix_column_name(matrix, 0).text,
-                   mr_matrix_column_name(matrix, matrix->n_cols - 1).text);
+                   mr_matrix_column_name(matrix, matrix->n_cols - 1).text, first_number(matrix));
 }
 
 mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,

@@ -21,6 +21,7 @@ typedef struct {
     char **names;     // [n_cols] of the columns; NULL: the file has none
     mr_bad_cell *bad; // [n_cols]; NULL: all cells are numbers
     bool is_unsure;   // the first row was taken for data, but may be meant as names
+    bool from_zero;   // columns are counted from 0, in choices and messages; else from 1
 } mr_matrix;
 
 /// Frees what a table holds, and empties it.
@@ -29,14 +30,14 @@ void mr_matrix_free(mr_matrix *matrix);
 /// Keeps the columns [n] of a table, in that order.
 mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
 
-/// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 and ranges of either
-/// ("2-4", "3-", "x-z"), separated by commas. If the table has names, these are tried before
-/// numbers. Fails with MR_ERR_USAGE, naming the part of the text and the columns; `where` is the
-/// source of the text in the message.
+/// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 (or from 0) and ranges
+/// of either ("2-4", "3-", "x-z"), separated by commas. If the table has names, these are tried
+/// before numbers. Fails with MR_ERR_USAGE, naming the part of the text and the columns; `where` is
+/// the source of the text in the message.
 mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
                                    bool *chosen);
 
-/// What messages call a column: its number, from 1, and its name: "2 (speed)".
+/// What messages call a column: its number and its name: "2 (speed)".
 typedef struct {
     char text[MR_WORD_SIZE + 32];
 } mr_column_name;

@@ -2,6 +2,8 @@
 //
 //     y = x exp(s) + t,   log |det| = s,   s = c tanh(s_hat / c),   c = 2
 //
+// An angle is turned: y = x + t, by whole periods into [-pi, pi].
+//
 // s is close to s_hat where small, and never beyond c, so that exp(s) stays within [e^-2, e^2]. A
 // conditioner gives s_hat of all features, then t.
 
@@ -41,8 +43,30 @@ static mr_node *affine_inverse(const mr_transform *t, mr_node *y, mr_node *raw, 
     return mr_mul(mr_sub(y, shift), mr_exp(minus_s));
 }
 
+// ---- Angles
+
+static const double two_pi = 6.28318530717958647693;
+
+static size_t turn_n_params(const mr_transform *t) {
+    (void)t;
+    return 1;
+}
+
+static mr_node *turn_forward(const mr_transform *t, mr_node *x, mr_node *raw, mr_node **log_det) {
+    (void)t, (void)log_det;
+    return mr_wrap(mr_add(x, raw), two_pi);
+}
+
+static mr_node *turn_inverse(const mr_transform *t, mr_node *y, mr_node *raw, mr_node **log_det) {
+    (void)t, (void)log_det;
+    return mr_wrap(mr_sub(y, raw), two_pi);
+}
+
 static const mr_transform_ops transform = {
     .n_params = affine_n_params,
+    .n_circular_params = turn_n_params,
+    .circular_forward = turn_forward,
+    .circular_inverse = turn_inverse,
     .is_affine = true,
     .forward = affine_forward,
     .inverse = affine_inverse,
@@ -53,7 +77,8 @@ const mr_part_ops mr_part_affine = {
     .summary = "scales by e^-2 to e^2 and shifts each feature",
     .inverse_by = "closed form",
     .transform = &transform,
-    .state_size = sizeof(mr_linear_conditioner),
+    .state_size = sizeof(mr_transform_part),
+    .takes_circular = true,
     .declare = mr_transform_part_declare,
     .forward = mr_transform_part_forward,
     .inverse = mr_transform_part_inverse,

@@ -21,21 +21,31 @@ typedef struct {
     size_t order;
 } autoregressive_options;
 
+typedef struct {
+    mr_masked_mlp net;
+    mr_moved moved; // all features
+} autoregressive;
+
 static mr_status autoregressive_declare(mr_part *part, mr_params *params, const char *prefix) {
     const autoregressive_options *o = part->options;
     const bool backward = o->order == ALTERNATE ? part->index % 2 == 1 : o->order == BACKWARD;
     char name[256];
     part->transform.fan_in = o->hidden.width[o->hidden.n - 1];
-    const size_t n_params = part->transform.ops->n_params(&part->transform);
-    assert(n_params <= MAX_PARAMS);
+    autoregressive *a = part->state;
+    const mr_status status = mr_moved_init(&a->moved, part, NULL, part->dim);
+    if (status != MR_OK)
+        return status;
+    assert(mr_part_n_params(part) <= MAX_PARAMS);
     snprintf(name, sizeof name, "%s.net", prefix);
-    return mr_masked_mlp_declare(part->state, part, params, name, &o->hidden, n_params, backward);
+    return mr_masked_mlp_declare(&a->net, part, params, name, &o->hidden, mr_part_n_params(part),
+                                 backward);
 }
 
 static mr_node *autoregressive_forward(const mr_part *part, mr_params *params, mr_node *x,
                                        mr_node *context, mr_node **log_det) {
-    return mr_transform_forward(&part->transform, x,
-                                mr_masked_mlp_build(part->state, params, x, context), log_det);
+    const autoregressive *a = part->state;
+    mr_node *raw = mr_masked_mlp_build(&a->net, params, x, context);
+    return mr_moved_apply(&a->moved, part, false, x, raw, log_det);
 }
 
 // ---- The inverse, feature by feature
@@ -59,17 +69,17 @@ static mr_node *with_feature(const mr_masked_mlp *mlp, mr_node *x, size_t j, mr_
 // outputs for the next see no others.
 static mr_node *autoregressive_inverse(const mr_part *part, mr_params *params, mr_node *y,
                                        mr_node *context, mr_node **log_det) {
-    const mr_masked_mlp *mlp = part->state;
+    const mr_masked_mlp *mlp = &((const autoregressive *)part->state)->net;
     mr_node *x = mr_stop_gradient(mr_affine(y, 0, 0)); // the net doesn't see what is not known yet
     mr_node *sum = NULL;
     for (size_t t = 0; t < mlp->dim; t++) {
         const size_t j = mlp->feature[t];
         mr_node *log_det_j = NULL;
         mr_node *raw = outputs_of(mlp, mr_masked_mlp_build(mlp, params, x, context), j);
-        mr_node *feature =
-            mr_transform_inverse(&part->transform, mr_slice(y, j, 1), raw, &log_det_j);
+        mr_node *feature = mr_part_move_one(part, j, true, mr_slice(y, j, 1), raw, &log_det_j);
         x = with_feature(mlp, x, j, feature);
-        sum = sum ? mr_add(sum, log_det_j) : log_det_j;
+        if (log_det_j)
+            sum = sum ? mr_add(sum, log_det_j) : log_det_j;
     }
     *log_det = sum;
     return x;
@@ -95,8 +105,9 @@ const mr_part_ops mr_part_autoregressive = {
                "al. 2017)",
     .inverse_by = "one pass a feature",
     .options = {rows, MR_COUNT(rows), sizeof(autoregressive_options)},
-    .state_size = sizeof(mr_masked_mlp),
+    .state_size = sizeof(autoregressive),
     .has_transform = true,
+    .takes_circular = true,
     .declare = autoregressive_declare,
     .forward = autoregressive_forward,
     .inverse = autoregressive_inverse,

@@ -6,13 +6,15 @@
 
 static const double log_2_pi = 1.8378770664093454836;
 
-mr_base mr_base_declare(mr_params *params, const char *prefix, size_t dim, size_t context_dim,
-                        double log_std_low, double log_std_high) {
+// Bounds of a standard base's log-deviation, whose data have the deviation 1.
+static const double standard_low = -5, standard_high = 5;
+
+static mr_base declare(mr_params *params, const char *prefix, size_t dim, size_t context_dim,
+                       double log_std_low, double log_std_high, mr_initializer init) {
     mr_base base = {.dim = dim,
                     .context_dim = context_dim,
                     .log_std_low = log_std_low,
                     .log_std_high = log_std_high};
-    const mr_initializer init = context_dim > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO;
     char name[256];
     if (context_dim > 0) {
         snprintf(name, sizeof name, "%s.weight", prefix);
@@ -21,6 +23,17 @@ mr_base mr_base_declare(mr_params *params, const char *prefix, size_t dim, size_
     snprintf(name, sizeof name, "%s.bias", prefix);
     base.bias = mr_params_add(params, name, 1, 2 * dim, init, context_dim, NULL);
     return base;
+}
+
+mr_base mr_base_declare(mr_params *params, const char *prefix, size_t dim, size_t context_dim,
+                        double log_std_low, double log_std_high) {
+    const mr_initializer init = context_dim > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO;
+    return declare(params, prefix, dim, context_dim, log_std_low, log_std_high, init);
+}
+
+mr_base mr_base_declare_standard(mr_params *params, const char *prefix, size_t dim,
+                                 size_t context_dim) {
+    return declare(params, prefix, dim, context_dim, standard_low, standard_high, MR_INIT_ZERO);
 }
 
 mr_gaussian mr_base_build(const mr_base *base, mr_params *params, mr_graph *graph,

@@ -22,6 +22,11 @@ typedef struct {
 mr_base mr_base_declare(mr_params *params, const char *prefix, size_t dim, size_t context_dim,
                         double log_std_low, double log_std_high);
 
+/// The same for standardised data: log sigma in [-5, 5], and mean 0 and sigma 1 at the start,
+/// whatever the context.
+mr_base mr_base_declare_standard(mr_params *params, const char *prefix, size_t dim,
+                                 size_t context_dim);
+
 /// The base in a graph.
 typedef struct {
     mr_node *mean;    // [rows x dim]

@@ -4,12 +4,6 @@
 
 #include <stdio.h>
 
-static const double input_bound = 4; // c
-
-mr_node *mr_conditioner_input(mr_node *x) {
-    return mr_smooth_clamp(x, input_bound);
-}
-
 // ---- A multi-layer perceptron
 
 static mr_status mlp_declare(void *state, mr_params *params, const char *prefix, size_t n_in,

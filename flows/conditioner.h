@@ -4,15 +4,6 @@
 
 #include "flows/part.h"
 
-/// What a net sees of features: c tanh(x / c) with c = 4, nearly the features themselves where data
-/// of unit deviation lies, and never beyond c.
-///
-/// A net of ReLU units goes on in straight lines where it saw no data. Through several layers these
-/// slopes multiply, and one far point costs more than all others together: without this, one row of
-/// 20,000 took 5 nats off the mean of a real_nvp of 8 layers, 1.7 off that of a maf of 10 (measured
-/// by tests/oracle/flow_gaps.py; with c = 5, 0.01 and 0.01).
-mr_node *mr_conditioner_input(mr_node *x);
-
 // ---- A net
 
 /// A kind of net, as a coupling uses it: a function [rows x n_in] -> [rows x n_out] that starts as
@@ -58,7 +49,12 @@ mr_node *mr_linear_conditioner_build(const mr_linear_conditioner *conditioner, m
 
 // ---- Element-wise transforms as parts of their own: what their rows in the table of parts share
 
-/// Each feature's parameters come from a linear conditioner, which is the part's state.
+/// The part's state: each feature's parameters come from a linear conditioner.
+typedef struct {
+    mr_moved moved;
+    mr_linear_conditioner conditioner;
+} mr_transform_part;
+
 mr_status mr_transform_part_declare(mr_part *part, mr_params *params, const char *prefix);
 mr_node *mr_transform_part_forward(const mr_part *part, mr_params *params, mr_node *x,
                                    mr_node *context, mr_node **log_det);

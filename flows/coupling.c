@@ -20,6 +20,8 @@ typedef struct {
     size_t *a;                     // [n_a] the columns that pass
     size_t *b;                     // [n_b] those that are moved
     size_t *order;                 // [dim] column j of the result is column order[j] of (a, b)
+    mr_features seen;              // a, as the net sees it
+    mr_moved moved;                // b
     const mr_conditioner_ops *net; // NULL: neither features nor a context feed it
     void *net_state;
     mr_param free; // [1 x outputs] what the net would give, then
@@ -61,8 +63,13 @@ static mr_status coupling_declare(mr_part *part, mr_params *params, const char *
     if (!split(part, c))
         return mr_fail_memory("a coupling");
     part->transform.fan_in = o->hidden.width[o->hidden.n - 1];
-    const size_t n_in = c->n_a + part->context_dim;
-    const size_t n_out = part->transform.ops->n_params(&part->transform) * c->n_b;
+    mr_status status = mr_features_init(&c->seen, part->arena, part->circular, c->a, c->n_a);
+    if (status == MR_OK)
+        status = mr_moved_init(&c->moved, part, c->b, c->n_b);
+    if (status != MR_OK)
+        return status;
+    const size_t n_in = mr_features_n_seen(&c->seen) + part->context_dim;
+    const size_t n_out = mr_part_n_params(part) * c->n_b;
     char name[256];
     snprintf(name, sizeof name, "%s.net", prefix);
     if (n_in == 0) {
@@ -83,13 +90,12 @@ static mr_node *move(const mr_part *part, mr_params *params, mr_node *x, mr_node
     mr_node *b = mr_columns(x, c->b, c->n_b), *a = NULL, *in = context;
     if (c->n_a > 0) {
         a = mr_columns(x, c->a, c->n_a);
-        mr_node *seen = mr_conditioner_input(a);
+        mr_node *seen = mr_features_see(&c->seen, a);
         in = context ? mr_concat(seen, context) : seen;
     }
     mr_node *raw = c->net ? c->net->build(c->net_state, params, in)
                           : mr_param_rows(mr_node_graph(x), params, c->free);
-    mr_node *moved = inverse ? mr_transform_inverse(&part->transform, b, raw, log_det)
-                             : mr_transform_forward(&part->transform, b, raw, log_det);
+    mr_node *moved = mr_moved_apply(&c->moved, part, inverse, b, raw, log_det);
     return a ? mr_columns(mr_concat(a, moved), c->order, part->dim) : moved;
 }
 
@@ -130,6 +136,7 @@ const mr_part_ops mr_part_coupling = {
     .options = {rows, MR_COUNT(rows), sizeof(coupling_options)},
     .state_size = sizeof(coupling),
     .has_transform = true,
+    .takes_circular = true,
     .declare = coupling_declare,
     .forward = coupling_forward,
     .inverse = coupling_inverse,

@@ -1,44 +1,70 @@
-// A density: standardised data, a flow, a Gaussian base.
+// A density: its parts, and its formulas as graph nodes.
 
 #include "flows/density.h"
 
-#include "flows/base.h"
 #include "flows/density_internal.h"
-#include "base/threads.h"
 
-#include <float.h>
-#include <stdbool.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Bounds of the base's log-deviation, in standardised units, where a deviation is 1: 0 in their
-// middle is the start.
-static const double log_std_low = -5, log_std_high = 5;
+enum { MAX_DIM = 1 << 20 }; // as a model file's sizes
 
-enum {
-    BATCH = 1024,      // rows that are scored, sampled or started from at a time
-    MAX_DIM = 1 << 20, // as a model file's sizes
-};
+static const double log_two_pi = 1.8378770664093454836;
 
-struct mr_density {
-    size_t dim;
-    mr_flow_use use;
-    mr_params *params;
-    mr_base base;
-    mr_flow *flow;
-    double *shift, *scale; // [dim]
-    mr_layout layout;      // owned
-};
+// ---- Building
 
-static mr_status declare(mr_density *density, const char *flow, uint64_t seed, size_t max_params) {
+static mr_status check_base(const mr_density *density) {
+    if (density->bound == 0)
+        return MR_OK;
+    for (size_t j = 0; j < density->dim; j++) {
+        const mr_support *s = &density->support[j];
+        if (s->type == MR_SUPPORT_LINE || isinf(s->low) || isinf(s->high))
+            return mr_fail(MR_ERR_USAGE,
+                           "base '%s' needs two bounds for every column, and column %zu has %s; "
+                           "give --bounded COLUMN:LOW:HIGH, or another base",
+                           density->base_text, j + 1, s->type == MR_SUPPORT_LINE ? "none" : "one");
+    }
+    return mr_flow_check_box(density->flow, density->bound);
+}
+
+// The flow's features and the given columns, which flags say are angles.
+static mr_status sort_columns(mr_density *density, bool *circular) {
+    const size_t dim = density->dim, n_given = density->given_dim;
+    for (size_t j = 0; j < dim + n_given; j++) {
+        circular[j] = density->support[j].type == MR_SUPPORT_CIRCLE;
+        density->is_bounded |= density->support[j].type == MR_SUPPORT_BOUNDED;
+    }
+    const mr_status status =
+        mr_features_init(&density->of_base, density->arena, circular, NULL, dim);
+    return status == MR_OK ? mr_features_init(&density->of_context, density->arena, circular + dim,
+                                              NULL, n_given)
+                           : status;
+}
+
+static mr_status declare(mr_density *density, const mr_density_spec *spec, uint64_t seed,
+                         size_t max_params) {
     mr_status status;
     mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
+    bool *circular = mr_arena_alloc(density->arena, mr_density_width(density) * sizeof *circular);
+    if (!circular)
+        return mr_fail_memory("a density");
+    MR_TRY(sort_columns(density, circular));
+    const size_t context_dim = mr_features_n_seen(&density->of_context);
+    mr_distribution *base = &density->base;
+    MR_TRY(mr_distribution_read(spec->base ? spec->base : "normal", density->arena, base,
+                                density->base_text));
+    base->dim = density->of_base.n_lines;
+    base->context_dim = context_dim;
+    density->bound = base->ops->bound ? base->ops->bound(base) : 0;
     MR_TRY(mr_params_new(&density->params));
     mr_params_limit(density->params, max_params);
-    density->base =
-        mr_base_declare(density->params, "base", density->dim, 0, log_std_low, log_std_high);
-    MR_TRY(
-        mr_flow_new(flow, density->use, density->dim, 0, density->params, "flow", &density->flow));
+    if (base->dim > 0)
+        MR_TRY(base->ops->declare(base, density->params, "base"));
+    MR_TRY(mr_flow_new_circular(spec->flow, spec->use, density->dim, circular, context_dim,
+                                density->params, "flow", &density->flow));
+    MR_TRY(check_base(density));
+    mr_density_init_scale(density);
     status = mr_params_alloc(density->params, &random);
 done:
     return status;
@@ -47,30 +73,55 @@ done:
 mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
                          mr_density **out) {
     MR_REQUIRE(flow);
-    MR_REQUIRE(out);
-    if (dim < 1 || dim > MAX_DIM)
-        return mr_fail(MR_ERR_USAGE, "a density of %zu features was asked for; ask for 1 to %d",
-                       dim, MAX_DIM);
-    return mr_density_new_within(flow, use, dim, seed, SIZE_MAX, out);
+    return mr_density_create(&(mr_density_spec){.flow = flow, .use = use, .dim = dim}, seed, out);
 }
 
-mr_status mr_density_new_within(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
-                                size_t max_params, mr_density **out) {
+static bool is_support(const mr_support *s) {
+    return s->type == MR_SUPPORT_LINE ||
+           (s->low < s->high && (s->type == MR_SUPPORT_BOUNDED || isfinite(s->high - s->low)));
+}
+
+mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_density **out) {
+    MR_REQUIRE(spec);
+    MR_REQUIRE(spec->flow);
+    MR_REQUIRE(out);
+    if (spec->dim < 1 || spec->dim > MAX_DIM || spec->given_dim > MAX_DIM)
+        return mr_fail(
+            MR_ERR_USAGE,
+            "a density of %zu features and %zu given columns was asked for; ask for 1 to "
+            "%d features and at most as many given columns",
+            spec->dim, spec->given_dim, MAX_DIM);
+    const size_t width = spec->dim + spec->given_dim;
+    for (size_t j = 0; j < width && spec->support; j++)
+        if (!is_support(&spec->support[j]))
+            return mr_fail(MR_ERR_USAGE,
+                           "column %zu of a density has the bounds %g and %g; give a lower and a "
+                           "higher one, which of angles must be finite",
+                           j + 1, spec->support[j].low, spec->support[j].high);
+    return mr_density_create_within(spec, seed, SIZE_MAX, out);
+}
+
+mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, size_t max_params,
+                                   mr_density **out) {
     mr_status status;
+    const size_t width = spec->dim + spec->given_dim;
     mr_density *density = calloc(1, sizeof *density);
     if (!density)
         return mr_fail_memory("a density");
-    density->dim = dim;
-    density->use = use;
-    density->shift = calloc(dim, sizeof *density->shift);
-    density->scale = calloc(dim, sizeof *density->scale);
-    if (!density->shift || !density->scale) {
+    density->arena = mr_arena_new();
+    density->dim = spec->dim;
+    density->given_dim = spec->given_dim;
+    density->use = spec->use;
+    density->shift = calloc(width, sizeof *density->shift);
+    density->scale = calloc(width, sizeof *density->scale);
+    density->support = calloc(width, sizeof *density->support);
+    if (!density->arena || !density->shift || !density->scale || !density->support) {
         status = mr_fail_memory("a density");
         goto done;
     }
-    for (size_t j = 0; j < dim; j++)
-        density->scale[j] = 1;
-    MR_TRY(declare(density, flow, seed, max_params));
+    if (spec->support)
+        memcpy(density->support, spec->support, width * sizeof *density->support);
+    MR_TRY(declare(density, spec, seed, max_params));
     *out = density;
     density = NULL;
 done:
@@ -78,24 +129,27 @@ done:
     return status;
 }
 
-void mr_layout_release(mr_layout *layout) {
-    for (size_t j = 0; layout->names && j < layout->n_columns; j++)
-        free(layout->names[j]);
-    free(layout->names);
-    free(layout->columns);
-    free(layout->constants);
-    *layout = (mr_layout){0};
-}
-
 void mr_density_free(mr_density *density) {
     if (!density)
         return;
     mr_flow_free(density->flow);
     mr_params_free(density->params);
+    mr_arena_free(density->arena);
     free(density->shift);
     free(density->scale);
+    free(density->support);
     mr_layout_release(&density->layout);
     free(density);
+}
+
+// ---- What it is
+
+size_t mr_density_base_count(void) {
+    return mr_distribution_table_size;
+}
+
+mr_flow_entry mr_density_base_at(size_t i) {
+    return (mr_flow_entry){mr_distribution_table[i]->name, mr_distribution_table[i]->summary};
 }
 
 const char *mr_density_flow(const mr_density *density) {
@@ -103,7 +157,11 @@ const char *mr_density_flow(const mr_density *density) {
 }
 
 const char *mr_density_composition(const mr_density *density) {
-    return mr_flow_composition(density->flow);
+    return density != NULL ? mr_flow_composition(density->flow) : NULL;
+}
+
+const char *mr_density_base(const mr_density *density) {
+    return density != NULL ? density->base_text : NULL;
 }
 
 mr_flow_use mr_density_use(const mr_density *density) {
@@ -114,8 +172,25 @@ bool mr_density_is_affine(const mr_density *density) {
     return mr_flow_is_affine(density->flow);
 }
 
+bool mr_density_is_plain(const mr_density *density) {
+    return density->given_dim == 0 && !density->is_bounded && density->of_base.n_circles == 0 &&
+           strcmp(density->base_text, "normal") == 0;
+}
+
 size_t mr_density_dim(const mr_density *density) {
     return density != NULL ? density->dim : 0;
+}
+
+size_t mr_density_given_dim(const mr_density *density) {
+    return density != NULL ? density->given_dim : 0;
+}
+
+size_t mr_density_width(const mr_density *density) {
+    return density->dim + density->given_dim;
+}
+
+const mr_support *mr_density_support(const mr_density *density) {
+    return density->support;
 }
 
 mr_params *mr_density_params(const mr_density *density) {
@@ -130,313 +205,67 @@ const double *mr_density_scale(const mr_density *density) {
     return density->scale;
 }
 
-// ---- Standardising
-
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale) {
-    for (size_t j = 0; j < density->dim; j++)
-        if (!isfinite(shift[j]) || !isfinite(scale[j]) || scale[j] <= 0)
-            return mr_fail(MR_ERR_INPUT,
-                           "column %zu cannot be standardised by shift %g and scale %g; both must "
-                           "be finite and the scale above 0",
-                           j + 1, shift[j], scale[j]);
-    memcpy(density->shift, shift, density->dim * sizeof *shift);
-    memcpy(density->scale, scale, density->dim * sizeof *scale);
-    return MR_OK;
-}
-
-static double weight_of(const double *weights, size_t i) {
-    return weights ? weights[i] : 1;
-}
-
-// Mean and standard deviation of a column, through its largest distance from the mean, so that no
-// square overflows or vanishes.
-static void measure_column(size_t n, size_t dim, const double *column, const double *weights,
-                           double *mean, double *deviation) {
-    double total = 0, centre = 0, reach = 0, sum = 0;
-    for (size_t i = 0; i < n; i++)
-        total += weight_of(weights, i);
-    for (size_t i = 0; i < n; i++)
-        centre += column[i * dim] * weight_of(weights, i) / total;
-    for (size_t i = 0; i < n; i++)
-        reach = fmax(reach, fabs(column[i * dim] - centre));
-    for (size_t i = 0; i < n && reach > 0; i++) {
-        const double part = (column[i * dim] - centre) / reach;
-        sum += weight_of(weights, i) * part * part;
-    }
-    *mean = centre;
-    *deviation = reach * sqrt(sum / total);
-}
-
-static bool is_constant(size_t n, size_t dim, const double *column) {
-    for (size_t i = 1; i < n; i++)
-        if (column[i * dim] != column[0])
-            return false;
-    return true;
-}
-
-static mr_status take_scale(mr_density *density, size_t n, const double *x, const double *weights) {
-    const size_t dim = density->dim;
-    for (size_t j = 0; j < dim; j++) {
-        double mean, deviation;
-        measure_column(n, dim, x + j, weights, &mean, &deviation);
-        if (is_constant(n, dim, x + j)) {
-            mean = x[j];
-            deviation = 1;
-        }
-        if (!isfinite(mean) || !isfinite(deviation) || deviation < DBL_MIN)
-            return mr_fail(MR_ERR_INPUT,
-                           "column %zu has a standard deviation of %g; rescale it to ordinary size",
-                           j + 1, deviation);
-        density->shift[j] = mean;
-        density->scale[j] = deviation;
-    }
-    return MR_OK;
-}
-
-mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights) {
-    mr_status status;
-    const size_t n_rows = smaller(n, BATCH);
-    mr_real *u = malloc(n_rows * density->dim * sizeof *u);
-    if (!u)
-        return mr_fail_memory("a density's start");
-    MR_TRY(take_scale(density, n, x, weights));
-    mr_density_standardise(density, n_rows, x, u);
-    MR_TRY(mr_density_start_flow(density, n_rows, u));
-done:
-    free(u);
-    return status;
-}
-
-mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u) {
-    return mr_flow_start(density->flow, density->params, smaller(n, BATCH), u, NULL);
-}
-
-void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
-    const size_t dim = density->dim;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < dim; j++)
-            u[i * dim + j] = (mr_real)((x[i * dim + j] - density->shift[j]) / density->scale[j]);
-}
-
-double mr_density_log_scale(const mr_density *density) {
-    double sum = 0;
-    for (size_t j = 0; j < density->dim; j++)
-        sum += log(density->scale[j]);
-    return sum;
-}
-
-// ---- Columns
-
-// NULL where there is nothing to copy.
-static void *copy_array(const void *from, size_t n_bytes, bool *is_whole) {
-    void *copy = from ? malloc(n_bytes + 1) : NULL;
-    if (copy)
-        memcpy(copy, from, n_bytes);
-    *is_whole = *is_whole && (copy || !from);
-    return copy;
-}
-
-static mr_status copy_names(const mr_layout *from, mr_layout *out) {
-    if (!from->names)
-        return MR_OK;
-    out->names = calloc(from->n_columns + 1, sizeof *out->names);
-    for (size_t j = 0; out->names && j < from->n_columns; j++) {
-        out->names[j] = strdup(from->names[j]);
-        if (!out->names[j])
-            return mr_fail_memory("a density");
-    }
-    return out->names ? MR_OK : mr_fail_memory("a density");
-}
-
-mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout) {
-    mr_status status;
-    mr_layout copy = {.n_columns = layout->n_columns, .n_constants = layout->n_constants};
-    bool is_whole = true;
-    copy.columns = copy_array(layout->columns, density->dim * sizeof *copy.columns, &is_whole);
-    copy.constants =
-        copy_array(layout->constants, layout->n_constants * sizeof *copy.constants, &is_whole);
-    if (!is_whole)
-        MR_TRY(mr_fail_memory("a density"));
-    MR_TRY(copy_names(layout, &copy));
-    mr_layout_release(&density->layout);
-    density->layout = copy;
-    copy = (mr_layout){0};
-done:
-    mr_layout_release(&copy);
-    return status;
-}
-
-const mr_layout *mr_density_layout(const mr_density *density) {
-    return &density->layout;
-}
-
-mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns) {
-    MR_REQUIRE(density);
-    MR_REQUIRE(columns);
-    for (size_t j = 0; j < density->dim; j++)
-        if (columns[j] >= n_columns || (j > 0 && columns[j] <= columns[j - 1]))
-            return mr_fail(MR_ERR_USAGE,
-                           "columns of a density: number %zu of them is %zu; they must ascend and "
-                           "be below %zu, the columns of the table",
-                           j, columns[j], n_columns);
-    return mr_density_set_layout(
-        density, &(mr_layout){.n_columns = n_columns, .columns = (size_t *)columns});
-}
-
-const size_t *mr_density_columns(const mr_density *density, size_t *n_columns) {
-    if (density == NULL || n_columns == NULL)
-        return NULL;
-    *n_columns = density->layout.n_columns;
-    return density->layout.columns;
-}
-
 // ---- In a graph
 
+mr_node *mr_density_build_context(const mr_density *density, mr_node *given) {
+    return density->given_dim > 0 ? mr_features_see(&density->of_context, given) : NULL;
+}
+
+// The base's log-density of z [rows x dim]: angles are uniform on the circle.
+static mr_node *base_log_prob(const mr_density *density, mr_node *z, mr_node *context) {
+    const mr_features *f = &density->of_base;
+    const mr_distribution *base = &density->base;
+    if (f->n_circles == 0)
+        return base->ops->log_prob(base, density->params, z, context);
+    const double of_circles = -(double)f->n_circles * log_two_pi;
+    mr_node *angles = mr_columns(z, f->circle, f->n_circles);
+    mr_node *log_prob = mr_affine(mr_row_sum(angles), 0, of_circles); // a NaN goes through
+    if (f->n_lines == 0)
+        return log_prob;
+    mr_node *lines = mr_columns(z, f->line, f->n_lines);
+    return mr_add(log_prob, base->ops->log_prob(base, density->params, lines, context));
+}
+
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u) {
-    mr_node *log_det = NULL;
-    mr_node *z = mr_flow_inverse(density->flow, density->params, u, NULL, &log_det);
-    const mr_gaussian base = mr_base_build(&density->base, density->params, mr_node_graph(u), NULL);
-    mr_node *log_prob = mr_gaussian_log_prob(base, z);
+    mr_node *log_det = NULL, *context = NULL, *x = u;
+    if (density->given_dim > 0) {
+        x = mr_slice(u, 0, density->dim);
+        context = mr_density_build_context(density, mr_slice(u, density->dim, density->given_dim));
+    }
+    mr_node *z = mr_flow_inverse(density->flow, density->params, x, context, &log_det);
+    mr_node *log_prob = base_log_prob(density, z, context);
     return log_det ? mr_add(log_prob, log_det) : log_prob;
 }
 
 mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_node **log_prob) {
-    mr_node *log_det = NULL;
-    const mr_gaussian base =
-        mr_base_build(&density->base, density->params, mr_node_graph(noise), NULL);
-    mr_node *z = mr_gaussian_sample(base, noise, log_prob);
-    mr_node *u = mr_flow_forward(density->flow, density->params, z, NULL, &log_det);
+    return mr_density_build_sample_given(density, noise, NULL, log_prob);
+}
+
+// z [rows x dim] of the base.
+static mr_node *base_sample(const mr_density *density, mr_node *noise, mr_node *context,
+                            mr_node **log_prob) {
+    const mr_features *f = &density->of_base;
+    const mr_distribution *base = &density->base;
+    if (f->n_circles == 0)
+        return base->ops->sample(base, density->params, noise, context, log_prob);
+    const double of_circles = -(double)f->n_circles * log_two_pi;
+    mr_node *angles = mr_slice(noise, f->n_lines, f->n_circles);
+    if (f->n_lines == 0) {
+        *log_prob = mr_affine(mr_row_sum(angles), 0, of_circles);
+        return angles;
+    }
+    mr_node *lines =
+        base->ops->sample(base, density->params, mr_slice(noise, 0, f->n_lines), context, log_prob);
+    *log_prob = mr_affine(*log_prob, 1, of_circles);
+    return mr_columns(mr_concat(lines, angles), f->order, density->dim);
+}
+
+mr_node *mr_density_build_sample_given(const mr_density *density, mr_node *noise, mr_node *given,
+                                       mr_node **log_prob) {
+    mr_node *log_det = NULL, *context = mr_density_build_context(density, given);
+    mr_node *z = base_sample(density, noise, context, log_prob);
+    mr_node *u = mr_flow_forward(density->flow, density->params, z, context, &log_det);
     if (log_det)
         *log_prob = mr_sub(*log_prob, log_det);
     return u;
-}
-
-// ---- Scoring
-
-// Says which cell of a row keeps its log-density from being a number: the one farthest out.
-static mr_status fail_row(const mr_density *density, size_t row, const double *x, double log_prob) {
-    size_t worst = 0;
-    double distance = -1;
-    for (size_t j = 0; j < density->dim; j++) {
-        const double d = fabs(x[j] - density->shift[j]) / density->scale[j];
-        if (!(d <= distance)) {
-            distance = d;
-            worst = j;
-        }
-        if (isnan(d))
-            break;
-    }
-    return mr_fail(MR_ERR_NUMERIC,
-                   "the log-density of row %zu is %g: column %zu is %g, %.3g standard deviations "
-                   "from the mean of the data that the model was fitted to; leave the row out",
-                   row + 1, log_prob, worst + 1, x[worst], distance);
-}
-
-// Where `n_impossible` is NULL, a row without a log-density is a failure.
-static mr_status score(const mr_density *density, int n_threads, size_t n, const double *x,
-                       double *log_prob, size_t *n_impossible) {
-    mr_status status;
-    const size_t dim = density->dim;
-    const double log_scale = mr_density_log_scale(density);
-    mr_graph *graph = NULL;
-    MR_TRY(mr_threads_check(n_threads));
-    if (n == 0)
-        return MR_OK;
-    MR_TRY(mr_graph_new(smaller(n, BATCH), n_threads, &graph));
-    mr_node *u = mr_input(graph, dim, false);
-    mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
-    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    for (size_t first = 0; first < n; first += BATCH) {
-        const size_t n_rows = smaller(n - first, BATCH);
-        mr_density_standardise(density, n_rows, x + first * dim, mr_node_value(u));
-        mr_graph_run(graph, n_rows);
-        for (size_t i = first; i < first + n_rows; i++) {
-            log_prob[i] = (double)mr_node_value(result)[i - first] - log_scale;
-            if (isfinite(log_prob[i]))
-                continue;
-            if (!n_impossible) {
-                status = fail_row(density, i, x + i * dim, log_prob[i]);
-                goto done;
-            }
-            log_prob[i] = -INFINITY;
-            ++*n_impossible;
-        }
-    }
-done:
-    mr_graph_free(graph);
-    return status;
-}
-
-mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
-                              double *log_prob) {
-    MR_REQUIRE(density);
-    MR_REQUIRE(x);
-    MR_REQUIRE(log_prob);
-    return score(density, n_threads, n, x, log_prob, NULL);
-}
-
-mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
-                           double *log_prob, size_t *n_impossible) {
-    size_t n_found = 0;
-    MR_REQUIRE(density);
-    MR_REQUIRE(x);
-    MR_REQUIRE(log_prob);
-    MR_REQUIRE(n_impossible);
-    const mr_status status = score(density, n_threads, n, x, log_prob, &n_found);
-    if (status == MR_OK)
-        *n_impossible = n_found;
-    return status;
-}
-
-// ---- Sampling
-
-static mr_status take_samples(const mr_density *density, size_t n_rows, const mr_real *u,
-                              const mr_real *log_prob_u, size_t first, double *x,
-                              double *log_prob) {
-    const size_t dim = density->dim;
-    const double log_scale = mr_density_log_scale(density);
-    for (size_t i = 0; i < n_rows; i++) {
-        for (size_t j = 0; j < dim; j++) {
-            const double value = density->shift[j] + density->scale[j] * (double)u[i * dim + j];
-            if (!isfinite(value))
-                return mr_fail(MR_ERR_NUMERIC,
-                               "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
-                               first + i + 1, value);
-            x[(first + i) * dim + j] = value;
-        }
-        if (log_prob)
-            log_prob[first + i] = (double)log_prob_u[i] - log_scale;
-    }
-    return MR_OK;
-}
-
-mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
-                            double *x, double *log_prob) {
-    mr_status status;
-    mr_graph *graph = NULL;
-    mr_node *result;
-    MR_REQUIRE(density);
-    MR_REQUIRE(x);
-    MR_TRY(mr_threads_check(n_threads));
-    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
-    MR_TRY(mr_graph_new(BATCH, n_threads, &graph));
-    mr_node *noise = mr_input(graph, density->dim, false);
-    mr_node *u = mr_keep(mr_density_build_sample(density, noise, &result));
-    mr_keep(result);
-    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    for (size_t first = 0; first < n; first += BATCH) {
-        const size_t n_rows = smaller(n - first, BATCH);
-        // Whole batches, so that fewer samples are the first of more, to the last bit.
-        mr_random_fill_normal(&random, BATCH * density->dim, mr_node_value(noise));
-        mr_graph_run(graph, BATCH);
-        MR_TRY(take_samples(density, n_rows, mr_node_value(u), mr_node_value(result), first, x,
-                            log_prob));
-    }
-done:
-    mr_graph_free(graph);
-    return status;
 }

@@ -7,23 +7,29 @@
 
 #include <stdbool.h>
 
-const char *mr_density_composition(const mr_density *density); // mr_flow_composition
-bool mr_density_is_affine(const mr_density *density);          // mr_flow_is_affine
-mr_params *mr_density_params(const mr_density *density);
-const double *mr_density_shift(const mr_density *density); // [dim]
-const double *mr_density_scale(const mr_density *density); // [dim]
+/// The base distributions: names and summaries.
+size_t mr_density_base_count(void);
+mr_flow_entry mr_density_base_at(size_t i);
 
-/// Sets shift and scale [dim each]. Fails with MR_ERR_INPUT where one is not finite or a scale is
+bool mr_density_is_affine(const mr_density *density);            // mr_flow_is_affine
+size_t mr_density_width(const mr_density *density);              // dim + given_dim
+const mr_support *mr_density_support(const mr_density *density); // [width]
+mr_params *mr_density_params(const mr_density *density);
+const double *mr_density_shift(const mr_density *density); // [width]
+const double *mr_density_scale(const mr_density *density); // [width]
+
+/// Sets shift and scale [width each]. Fails with MR_ERR_INPUT where one is not finite or a scale is
 /// not above 0.
 mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale);
 
-/// Takes shift and scale from data x [n x dim]: each column's mean and standard deviation, a row
-/// counting `weights` [n] times (NULL: once). A constant column gets scale 1. Then gives layers
-/// that want it a start that depends on the data, by its first rows (1,024 at most). Fails with
-/// MR_ERR_INPUT where a column is too large or too small for that.
+/// Takes shift and scale from data x [n x width]: each column's mean and standard deviation (of v),
+/// a row counting `weights` [n] times (NULL: once). A constant column gets scale 1; angles, and
+/// bounded columns over the base "uniform", keep what their bounds say. Then gives parts that want
+/// it a start that depends on the data, by its first rows (1,024 at most). Fails with MR_ERR_INPUT
+/// if a column is too large or too small for that, or if a cell is not within its bounds.
 mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights);
 
-/// The second half of mr_density_start alone, for standardised rows u [n x dim]: shift and scale
+/// The second half of mr_density_start alone, for standardised rows u [n x width]: shift and scale
 /// stay as they are. Fails with MR_ERR_MEMORY alone.
 mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u);
 
@@ -40,6 +46,8 @@ typedef struct {
     char **names;           // [n_columns]
     size_t n_constants;     // ascending, none of them a feature
     mr_constant *constants; // [n_constants]
+    size_t n_given;         // given_dim
+    size_t *given;          // [n_given] the given columns, ascending
 } mr_layout;
 
 /// Releases its arrays, and empties it.
@@ -52,17 +60,23 @@ mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout);
 /// What was set. Owned by the density.
 const mr_layout *mr_density_layout(const mr_density *density);
 
-/// u = (x - shift) / scale for points x [n x dim].
+/// u = (v - shift) / scale for rows x [n x width]. NaN for a cell outside its bounds.
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u);
 
-/// sum log scale: what a log-density in x is smaller by than that in u.
+/// sum log scale over the features: what a log-density in v is smaller by than that in u.
 double mr_density_log_scale(const mr_density *density);
 
-/// Adds the log-density of u [rows x dim] to its graph: [rows x 1], nats, with respect to u.
+/// sum log |dv/dx| over the features of row x [width]: what a log-density in x is larger by than
+/// that in v. 0 without bounded columns.
+double mr_density_log_slope(const mr_density *density, const double *x);
+
+/// Adds the log-density of u [rows x width] to its graph: [rows x 1], nats, with respect to u.
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u);
 
 /// Adds samples u [rows x dim] to the graph of `noise`, and their log-densities with respect to u.
 ///
 ///   noise     [rows x dim] standard normals
 ///   log_prob  [rows x 1] out
+///
+/// Only for densities over the base "normal" that are not conditional and have no angles.
 mr_node *mr_density_build_sample(const mr_density *density, mr_node *noise, mr_node **log_prob);

@@ -3,6 +3,7 @@
 #include "flows/density.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,20 @@
 #include "base/json_memory.h"
 #include "nn/model_file.h"
 
-static const mr_model_format format = {.name = "millrace.density",
-                                       .version = "1",
-                                       .what = "density",
-                                       .give = "a file that `millrace flow` wrote"};
+// Version 2 says more: base, given columns and supports. A density that needs none of it is written
+// as version 1, which earlier versions of millrace read.
+static const mr_model_format formats[] = {{.name = "millrace.density",
+                                           .version = "1",
+                                           .what = "density",
+                                           .give = "a file that `millrace flow` wrote"},
+                                          {.name = "millrace.density",
+                                           .version = "2",
+                                           .what = "density",
+                                           .give = "a file that `millrace flow` wrote"}};
+
+// What the types of supports are called in a file.
+static const char *const supports[] = {
+    [MR_SUPPORT_LINE] = "line", [MR_SUPPORT_BOUNDED] = "bounded", [MR_SUPPORT_CIRCLE] = "circle"};
 
 // What `use` is called in a file.
 static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_SCORE] = "score"};
@@ -24,7 +35,7 @@ static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_S
 
 static mr_status write_notes(const mr_density *density, mr_tensors_writer *writer) {
     mr_status status;
-    MR_TRY(mr_model_note(&format, writer));
+    MR_TRY(mr_model_note(&formats[mr_density_is_plain(density) ? 0 : 1], writer));
     MR_TRY(mr_tensors_writer_note(writer, "flow", mr_density_flow(density)));
     MR_TRY(mr_tensors_writer_note(writer, "use", uses[mr_density_use(density)]));
     MR_TRY(mr_model_note_size(writer, "dim", mr_density_dim(density)));
@@ -32,24 +43,33 @@ done:
     return status;
 }
 
-// "0,1,4" of "n_columns" columns, where a density has such.
-static mr_status write_columns(const mr_density *density, mr_tensors_writer *writer) {
-    size_t n_columns, n_bytes;
+// A list of columns as "0,1,4".
+static mr_status note_columns(mr_tensors_writer *writer, const char *key, size_t n,
+                              const size_t *columns) {
+    size_t n_bytes;
     char *text = NULL;
-    const size_t *columns = mr_density_columns(density, &n_columns);
-    if (!columns)
-        return MR_OK;
     FILE *memory = open_memstream(&text, &n_bytes);
-    for (size_t j = 0; memory && j < mr_density_dim(density); j++)
+    for (size_t j = 0; memory && j < n; j++)
         fprintf(memory, "%s%zu", j > 0 ? "," : "", columns[j]);
     if (!memory || fclose(memory) != 0) {
         free(text);
         return mr_fail_memory("the columns of a density");
     }
-    mr_status status = mr_tensors_writer_note(writer, "columns", text);
-    if (status == MR_OK)
-        status = mr_model_note_size(writer, "n_columns", n_columns);
+    const mr_status status = mr_tensors_writer_note(writer, key, text);
     free(text);
+    return status;
+}
+
+static mr_status write_columns(const mr_density *density, mr_tensors_writer *writer) {
+    const mr_layout *layout = mr_density_layout(density);
+    mr_status status = MR_OK;
+    if (!layout->columns)
+        return MR_OK;
+    MR_TRY(note_columns(writer, "columns", mr_density_dim(density), layout->columns));
+    MR_TRY(mr_model_note_size(writer, "n_columns", layout->n_columns));
+    if (layout->n_given > 0)
+        status = note_columns(writer, "given_columns", layout->n_given, layout->given);
+done:
     return status;
 }
 
@@ -65,6 +85,32 @@ static mr_status note_json(mr_tensors_writer *writer, const char *key, json_t *v
         return mr_fail(MR_ERR_INPUT, "the model's %s cannot be written: are the names UTF-8?", key);
     const mr_status status = mr_tensors_writer_note(writer, key, text);
     free(text);
+    return status;
+}
+
+// A number as JSON; JSON has no infinity, so that is null.
+static json_t *number_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+// What version 2 says more: the base, how many columns are given, and [type, low, high] for each
+// column.
+static mr_status write_more(const mr_density *density, mr_tensors_writer *writer) {
+    mr_status status = MR_OK;
+    if (mr_density_is_plain(density))
+        return MR_OK;
+    MR_TRY(mr_tensors_writer_note(writer, "base", mr_density_base(density)));
+    if (mr_density_given_dim(density) > 0)
+        MR_TRY(mr_model_note_size(writer, "given_dim", mr_density_given_dim(density)));
+    mr_json_watch();
+    json_t *list = json_array();
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        const mr_support *s = &mr_density_support(density)[j];
+        json_array_append_new(list, json_pack("[s, o, o]", supports[s->type],
+                                              number_or_null(s->low), number_or_null(s->high)));
+    }
+    status = note_json(writer, "supports", list);
+done:
     return status;
 }
 
@@ -96,12 +142,13 @@ mr_status mr_density_save(const mr_density *density, const char *path) {
     MR_REQUIRE(density);
     MR_REQUIRE(path);
     const mr_params *params = mr_density_params(density);
-    const size_t dim = mr_density_dim(density);
+    const size_t width = mr_density_width(density);
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(write_notes(density, writer));
+    MR_TRY(write_more(density, writer));
     MR_TRY(write_layout(density, writer));
-    MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &dim, mr_density_shift(density)));
-    MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &dim, mr_density_scale(density)));
+    MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &width, mr_density_shift(density)));
+    MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &width, mr_density_scale(density)));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
@@ -124,24 +171,94 @@ static mr_status get_use(const mr_tensors *file, mr_flow_use *out) {
     return mr_model_fail(file, "use", text);
 }
 
+// An entry as a JSON array, to be released; NULL where there is no such entry.
+static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
+    const char *text = mr_tensors_note(file, key);
+    mr_json_watch();
+    if (text)
+        *out = json_loads(text, 0, NULL);
+    if (mr_json_is_out_of_memory())
+        return mr_fail_memory("a density's metadata");
+    if (text && !json_is_array(*out))
+        return mr_model_fail(file, key, text);
+    return MR_OK;
+}
+
+// ["bounded", 0, null] is a support. A bound that is null is infinite.
+static bool parse_support(const json_t *item, mr_support *out) {
+    const char *type = json_string_value(json_array_get(item, 0));
+    const json_t *low = json_array_get(item, 1), *high = json_array_get(item, 2);
+    for (size_t i = 0; i < MR_COUNT(supports) && type; i++) {
+        if (strcmp(type, supports[i]) != 0)
+            continue;
+        *out = (mr_support){(mr_support_type)i,
+                            json_is_number(low) ? json_number_value(low) : (double)-INFINITY,
+                            json_is_number(high) ? json_number_value(high) : (double)INFINITY};
+        if (out->type == MR_SUPPORT_CIRCLE && !isfinite(out->high - out->low))
+            return false;
+        return out->type == MR_SUPPORT_LINE || out->low < out->high;
+    }
+    return false;
+}
+
+// The supports of `width` columns, to be freed; NULL: the file has none.
+static mr_status read_supports(const mr_tensors *file, size_t width, mr_support **out) {
+    json_t *array = NULL;
+    mr_status status = get_array(file, "supports", &array);
+    if (status != MR_OK || !array)
+        goto done;
+    *out = json_array_size(array) == width ? calloc(width, sizeof **out) : NULL;
+    for (size_t j = 0; j < width && *out; j++)
+        if (!parse_support(json_array_get(array, j), &(*out)[j])) {
+            free(*out);
+            *out = NULL;
+        }
+    if (!*out)
+        status = mr_model_fail(file, "supports", mr_tensors_note(file, "supports"));
+done:
+    json_decref(array);
+    return status;
+}
+
+static const mr_model_format *format_of(const mr_tensors *file) {
+    const char *version = mr_tensors_note(file, "format_version");
+    for (size_t i = 0; i < MR_COUNT(formats) && version; i++)
+        if (strcmp(version, formats[i].version) == 0)
+            return &formats[i];
+    return &formats[MR_COUNT(formats) - 1];
+}
+
+static mr_status read_spec(const mr_tensors *file, mr_density_spec *spec, mr_support **support) {
+    mr_status status;
+    MR_TRY(mr_model_check(format_of(file), file));
+    MR_TRY(mr_model_text(file, "flow", &spec->flow));
+    MR_TRY(get_use(file, &spec->use));
+    MR_TRY(mr_model_size(file, "dim", &spec->dim));
+    spec->base = mr_tensors_note(file, "base");
+    if (mr_tensors_note(file, "given_dim"))
+        MR_TRY(mr_model_size(file, "given_dim", &spec->given_dim));
+    MR_TRY(read_supports(file, spec->dim + spec->given_dim, support));
+    spec->support = *support;
+done:
+    return status;
+}
+
 static mr_status read_density(const mr_tensors *file, mr_density **out) {
     mr_status status;
-    const char *flow;
+    mr_density_spec spec = {0};
+    mr_support *support = NULL;
     const void *shift, *scale;
-    size_t dim = 0;
-    mr_flow_use use = MR_FLOW_TO_SCORE;
-    MR_TRY(mr_model_check(&format, file));
-    MR_TRY(mr_model_text(file, "flow", &flow));
-    MR_TRY(get_use(file, &use));
-    MR_TRY(mr_model_size(file, "dim", &dim));
-    MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &dim, &shift));
-    MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &dim, &scale));
-    status = mr_density_new_within(flow, use, dim, 0, mr_model_count_numbers(file), out);
+    MR_TRY(read_spec(file, &spec, &support));
+    const size_t width = spec.dim + spec.given_dim;
+    MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &width, &shift));
+    MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &width, &scale));
+    status = mr_density_create_within(&spec, 0, mr_model_count_numbers(file), out);
     if (status == MR_ERR_USAGE || status == MR_ERR_INPUT) // it is the file that says so
-        status = mr_model_fail(file, "flow", flow);
+        status = mr_model_fail(file, "flow", spec.flow);
     if (status == MR_OK)
         status = mr_density_set_scale(*out, shift, scale);
 done:
+    free(support);
     return status;
 }
 
@@ -159,19 +276,6 @@ static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t
         text = end + 1;
     }
     return true;
-}
-
-// An entry as a JSON array, to be released; NULL where there is no such entry.
-static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
-    const char *text = mr_tensors_note(file, key);
-    mr_json_watch();
-    if (text)
-        *out = json_loads(text, 0, NULL);
-    if (mr_json_is_out_of_memory())
-        return mr_fail_memory("a density's metadata");
-    if (text && !json_is_array(*out))
-        return mr_model_fail(file, key, text);
-    return MR_OK;
 }
 
 static mr_status read_names(const mr_tensors *file, mr_layout *layout) {
@@ -242,6 +346,22 @@ done:
     return status;
 }
 
+static mr_status read_given(const mr_tensors *file, size_t n, mr_layout *layout) {
+    if (n == 0)
+        return MR_OK;
+    const char *text;
+    const mr_status status = mr_model_text(file, "given_columns", &text);
+    if (status != MR_OK)
+        return status;
+    layout->given = calloc(n, sizeof *layout->given);
+    if (!layout->given)
+        return mr_fail_memory("the columns of a density");
+    layout->n_given = n;
+    return parse_columns(text, n, layout->n_columns, layout->given)
+               ? MR_OK
+               : mr_model_fail(file, "given_columns", text);
+}
+
 static mr_status read_layout(const mr_tensors *file, mr_density *density) {
     mr_status status = MR_OK;
     const char *text = mr_tensors_note(file, "columns");
@@ -259,6 +379,7 @@ static mr_status read_layout(const mr_tensors *file, mr_density *density) {
         status = mr_model_fail(file, "columns", text);
         goto done;
     }
+    MR_TRY(read_given(file, mr_density_given_dim(density), &layout));
     MR_TRY(read_names(file, &layout));
     MR_TRY(read_constants(file, dim, &layout));
     status = mr_density_set_layout(density, &layout);

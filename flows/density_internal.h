@@ -1,9 +1,54 @@
-/// Densities from files. Private to flows/density*.c.
+/// What a density holds. Private to flows/density*.c and to those who train one.
 #pragma once
 
 #include "flows/density.h"
+#include "flows/distribution.h"
+#include "flows/part.h"
 
-/// mr_density_new, but fails with MR_ERR_INPUT where the model would have more than `max_params`
+enum { MR_DENSITY_BATCH = 1024 }; // rows that are scored, sampled or started from at a time
+
+struct mr_density {
+    mr_arena *arena;
+    size_t dim, given_dim;
+    mr_flow_use use;
+    mr_params *params;
+    mr_distribution base;   // of the features on lines
+    double bound;           // of the box that holds all of the base; 0: none
+    mr_features of_base;    // the features on lines, and those on circles
+    mr_features of_context; // the same of the given columns
+    mr_flow *flow;
+    mr_support *support;   // [width]
+    bool is_bounded;       // some feature or given column is
+    double *shift, *scale; // [width]
+    mr_layout layout;      // owned
+    char base_text[MR_DISTRIBUTION_MAX_TEXT];
+};
+
+/// mr_density_create, but fails with MR_ERR_INPUT if the model would have more than `max_params`
 /// numbers, before anything of that size is made.
-mr_status mr_density_new_within(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
-                                size_t max_params, mr_density **out);
+mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, size_t max_params,
+                                   mr_density **out);
+
+/// Whether it is not conditional, its base is "normal" and all its columns are lines.
+bool mr_density_is_plain(const mr_density *density);
+
+/// Fails with MR_ERR_INPUT, naming the first cell of x [n x width] that is not within its bounds.
+mr_status mr_density_check_bounds(const mr_density *density, size_t n, const double *x);
+
+/// Sets the shift and scale of angles, and of bounded columns over a base on a box, by their
+/// bounds; of all others 0 and 1.
+void mr_density_init_scale(mr_density *density);
+
+/// u = (v - shift) / scale of a value x of column j, NaN outside its bounds; and the opposite.
+double mr_density_standardise_one(const mr_density *density, size_t j, double x);
+double mr_density_unstandardise(const mr_density *density, size_t j, double u);
+
+/// What the flow's nets see of given columns u [rows x given_dim]; NULL if there are none.
+mr_node *mr_density_build_context(const mr_density *density, mr_node *given);
+
+/// Samples u [rows x dim], and their log-densities [rows x 1] with respect to u.
+///
+///   noise  [rows x dim]: what the base draws for the features on lines, then angles
+///   given  [rows x given_dim] standardised; NULL if there are none
+mr_node *mr_density_build_sample_given(const mr_density *density, mr_node *noise, mr_node *given,
+                                       mr_node **log_prob);

@@ -2,6 +2,7 @@
 
 #include "millrace/fit.h"
 
+#include "flows/density_internal.h"
 #include "flows/fit_internal.h"
 #include "base/threads.h"
 #include "base/clock.h"
@@ -46,8 +47,9 @@ mr_fit_options mr_fit_defaults(void) {
 /// Rows of data, standardised.
 typedef struct {
     size_t n;
-    mr_real *u;      // [n x dim]
-    mr_real *weight; // [n] their mean is 1; NULL: all are
+    mr_real *u;       // [n x width]
+    mr_real *weight;  // [n] their mean is 1; NULL: all are
+    double log_scale; // what a mean log-density in x is smaller by than that in u
 } rows;
 
 /// A graph that gives the log-density of its input's rows, times their weights where there are.
@@ -60,8 +62,7 @@ typedef struct {
     const mr_fit_options *options;
     mr_fit_state state;
     mr_params *params; // the density's
-    size_t dim;
-    double log_scale;
+    size_t width;      // of a row
     rows trained, held_out;
     size_t *order; // [trained.n] of this epoch
     scorer trainer, judge;
@@ -136,11 +137,23 @@ static void shuffle(mr_random random, size_t n, size_t *order) {
     }
 }
 
+// The weighted mean of what a log-density in x is smaller by than that in u.
+static double mean_log_scale(const fit *f, size_t n, const double *x, const double *weights) {
+    const mr_density *density = f->state.density;
+    double sum = 0, total = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double weight = weights ? weights[i] : 1;
+        sum += weight * mr_density_log_slope(density, x + i * f->width);
+        total += weight;
+    }
+    return mr_density_log_scale(density) - sum / total;
+}
+
 static mr_status standardise(const fit *f, size_t n, const double *x, const double *weights,
                              rows *out) {
     double sum = 0;
     out->n = n;
-    out->u = malloc(n * f->dim * sizeof *out->u);
+    out->u = malloc(n * f->width * sizeof *out->u);
     out->weight = weights ? malloc(n * sizeof *out->weight) : NULL;
     if (!out->u || (weights && !out->weight))
         return mr_fail_memory("the data");
@@ -152,6 +165,7 @@ static mr_status standardise(const fit *f, size_t n, const double *x, const doub
                                      "weights or another seed");
     for (size_t i = 0; i < n && weights; i++)
         out->weight[i] = (mr_real)(weights[i] / sum);
+    out->log_scale = mean_log_scale(f, n, x, weights);
     return MR_OK;
 }
 
@@ -166,7 +180,7 @@ static mr_status split(fit *f, size_t n, const double *x) {
     const size_t n_trained = n - count_held_out(n, f->options->held_out);
     const double *weights = f->options->weights;
     size_t *order = malloc(n * sizeof *order);
-    double *mixed = malloc(n * f->dim * sizeof *mixed);
+    double *mixed = malloc(n * f->width * sizeof *mixed);
     double *weight = weights ? malloc(n * sizeof *weight) : NULL;
     if (!order || !mixed || (weights && !weight)) {
         status = mr_fail_memory("the data");
@@ -174,14 +188,13 @@ static mr_status split(fit *f, size_t n, const double *x) {
     }
     shuffle(mr_random_stream(f->options->seed, MR_STREAM_SPLIT, 0), n, order);
     for (size_t i = 0; i < n; i++)
-        memcpy(mixed + i * f->dim, x + order[i] * f->dim, f->dim * sizeof *mixed);
+        memcpy(mixed + i * f->width, x + order[i] * f->width, f->width * sizeof *mixed);
     for (size_t i = 0; i < n && weights; i++)
         weight[i] = weights[order[i]];
     MR_TRY(mr_density_start(f->state.density, n_trained, mixed, weight));
     MR_TRY(standardise(f, n_trained, mixed, weight, &f->trained));
-    MR_TRY(standardise(f, n - n_trained, mixed + n_trained * f->dim,
+    MR_TRY(standardise(f, n - n_trained, mixed + n_trained * f->width,
                        weight ? weight + n_trained : NULL, &f->held_out));
-    f->log_scale = mr_density_log_scale(f->state.density);
 done:
     free(order);
     free(mixed);
@@ -196,7 +209,7 @@ static mr_status build_scorer(const fit *f, size_t max_rows, bool trains, scorer
     const mr_status status = mr_graph_new(max_rows, f->options->n_threads, &s->graph);
     if (status != MR_OK)
         return status;
-    s->u = mr_input(s->graph, f->dim, false);
+    s->u = mr_input(s->graph, f->width, false);
     s->weight = f->options->weights ? mr_input(s->graph, 1, false) : NULL;
     s->log_prob = mr_density_build_log_prob(f->state.density, s->u);
     if (s->weight)
@@ -288,25 +301,26 @@ static bool is_save_due(const fit *f) {
 
 // ---- An epoch
 
-// The (weighted) sum of the log-densities that a run left, nats with respect to the data as given.
-static double sum_of(const fit *f, const scorer *s, size_t n) {
+// The (weighted) sum of the log-densities that a run left. Over all of `rows` it is that with
+// respect to the data as given.
+static double sum_of(const rows *of, const scorer *s, size_t n) {
     double weight = 1;
     if (s->weight)
         weight = mr_node_mean(s->weight, n);
-    return (mr_node_mean(s->log_prob, n) - weight * f->log_scale) * (double)n;
+    return (mr_node_mean(s->log_prob, n) - weight * of->log_scale) * (double)n;
 }
 
 static double score_held_out(const fit *f) {
     double sum = 0;
     for (size_t first = 0; first < f->held_out.n; first += SCORE_BATCH) {
         const size_t n = smaller(f->held_out.n - first, SCORE_BATCH);
-        memcpy(mr_node_value(f->judge.u), f->held_out.u + first * f->dim,
-               n * f->dim * sizeof *f->held_out.u);
+        memcpy(mr_node_value(f->judge.u), f->held_out.u + first * f->width,
+               n * f->width * sizeof *f->held_out.u);
         if (f->judge.weight)
             memcpy(mr_node_value(f->judge.weight), f->held_out.weight + first,
                    n * sizeof *f->held_out.weight);
         mr_graph_run(f->judge.graph, n);
-        sum += sum_of(f, &f->judge, n);
+        sum += sum_of(&f->held_out, &f->judge, n);
     }
     return sum / (double)f->held_out.n;
 }
@@ -328,11 +342,12 @@ static double average_rate(uint64_t n_steps) {
 static mr_status step(fit *f, size_t first, size_t n, double *sum) {
     mr_real *u = mr_node_value(f->trainer.u);
     for (size_t i = 0; i < n; i++)
-        memcpy(u + i * f->dim, f->trained.u + f->order[first + i] * f->dim, f->dim * sizeof *u);
+        memcpy(u + i * f->width, f->trained.u + f->order[first + i] * f->width,
+               f->width * sizeof *u);
     for (size_t i = 0; i < n && f->trainer.weight; i++)
         mr_node_value(f->trainer.weight)[i] = f->trained.weight[f->order[first + i]];
     mr_graph_run(f->trainer.graph, n);
-    *sum += sum_of(f, &f->trainer, n);
+    *sum += sum_of(&f->trained, &f->trainer, n);
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
     if (!isfinite(*sum) || !isfinite(norm))
         return fail_infinite(f->state.progress.epoch + 1);
@@ -440,9 +455,10 @@ mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_op
     fit f = {.options = &how,
              .state = {.density = density, .adam = mr_adam_new(how.lr)},
              .params = mr_density_params(density),
-             .dim = mr_density_dim(density)};
+             .width = mr_density_width(density)};
     MR_TRY(check_options(&how));
-    MR_TRY(check_data(n, f.dim, x, how.weights));
+    MR_TRY(check_data(n, f.width, x, how.weights));
+    MR_TRY(mr_density_check_bounds(density, n, x));
     MR_TRY(split(&f, n, x));
     MR_TRY(build(&f));
     MR_TRY(resume_or_save(&f));

@@ -1,5 +1,6 @@
 // The checkpoint of a fit: a safetensors file.
 
+#include "flows/density_internal.h"
 #include "flows/fit_internal.h"
 
 #include <inttypes.h>
@@ -29,6 +30,11 @@ static void describe(const mr_fit_state *state, const mr_fit_options *options, s
         mr_density_flow(state->density), n_rows, options->weights ? " weighted" : "",
         mr_density_dim(state->density), lr, options->batch_size, options->patience, held_out,
         clip_norm, options->seed);
+    if (mr_density_is_plain(state->density))
+        return;
+    const size_t used = strlen(text);
+    snprintf(text + used, TEXT_SIZE - used, ", base %s, %zu given", mr_density_base(state->density),
+             mr_density_given_dim(state->density));
 }
 
 /// The arrays of numbers besides the parameters.
@@ -71,7 +77,7 @@ mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *opt
         state->adam.lr,          now->train_log_prob,          now->held_out_log_prob,
         now->best_log_prob,      (int64_t)state->adam.n_steps, (int64_t)now->epoch,
         (int64_t)now->best_epoch};
-    const size_t n_reals = N_REALS, n_wholes = N_WHOLES, dim = mr_density_dim(state->density);
+    const size_t n_reals = N_REALS, n_wholes = N_WHOLES, width = mr_density_width(state->density);
     describe(state, options, n_rows, text);
     list_blocks(state, blocks);
     MR_TRY(mr_tensors_writer_new(&writer));
@@ -80,10 +86,10 @@ mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *opt
     MR_TRY(mr_tensors_writer_note(writer, "fit", text));
     MR_TRY(mr_tensors_writer_add(writer, "reals", MR_F64, 1, &n_reals, &c));
     MR_TRY(mr_tensors_writer_add(writer, "counts", MR_I64, 1, &n_wholes, &c.n_steps));
-    MR_TRY(
-        mr_tensors_writer_add(writer, "shift", MR_F64, 1, &dim, mr_density_shift(state->density)));
-    MR_TRY(
-        mr_tensors_writer_add(writer, "scale", MR_F64, 1, &dim, mr_density_scale(state->density)));
+    MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &width,
+                                 mr_density_shift(state->density)));
+    MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &width,
+                                 mr_density_scale(state->density)));
     for (size_t i = 0; i < N_BLOCKS; i++)
         MR_TRY(mr_params_write(mr_density_params(state->density), blocks[i].array, blocks[i].prefix,
                                writer));
@@ -107,7 +113,7 @@ static mr_status check_fit(const mr_tensors *file, const mr_fit_state *state,
     mr_status status;
     const void *shift, *scale;
     char text[TEXT_SIZE];
-    const size_t dim = mr_density_dim(state->density);
+    const size_t width = mr_density_width(state->density);
     const char *format = mr_tensors_note(file, "format");
     const char *version = mr_tensors_note(file, "format_version");
     const char *found = mr_tensors_note(file, "fit");
@@ -118,10 +124,10 @@ static mr_status check_fit(const mr_tensors *file, const mr_fit_state *state,
                        mr_tensors_path(file));
     if (strcmp(found, text) != 0)
         return fail_other(file, found);
-    MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &dim, &shift));
-    MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &dim, &scale));
-    if (memcmp(shift, mr_density_shift(state->density), dim * sizeof(double)) != 0 ||
-        memcmp(scale, mr_density_scale(state->density), dim * sizeof(double)) != 0)
+    MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &width, &shift));
+    MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &width, &scale));
+    if (memcmp(shift, mr_density_shift(state->density), width * sizeof(double)) != 0 ||
+        memcmp(scale, mr_density_scale(state->density), width * sizeof(double)) != 0)
         status = fail_other(file, "its data differs");
 done:
     return status;

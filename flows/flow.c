@@ -19,6 +19,7 @@ struct mr_flow {
     mr_arena *arena; // the parts and all that they hold
     mr_flow_use use;
     size_t dim, context_dim;
+    const bool *circular; // [dim] as of a part
     bool is_preset;
     size_t n_parts, n_declared;
     placed *part; // [n_parts] in the order in which the use's direction applies them
@@ -134,9 +135,15 @@ static mr_status add_part(builder *b, const mr_term *term, size_t place, bool in
                           .index = count_before(flow, term->ops),
                           .dim = flow->dim,
                           .context_dim = flow->context_dim,
+                          .circular = flow->circular,
                           .state = mr_arena_alloc(flow->arena, term->ops->state_size)};
     if (!part.state)
         return mr_fail_memory("a flow");
+    if (flow->circular && !term->ops->takes_circular)
+        return mr_fail(MR_ERR_USAGE,
+                       "flow '%.200s': %s has no form for circular columns; coupling, "
+                       "autoregressive, affine and spline have one",
+                       flow->text, term->ops->name);
     flow->part[place] = (placed){part, inverted};
     write_prefix(b, &part, prefix, sizeof prefix);
     flow->n_declared++;
@@ -185,8 +192,29 @@ static mr_status add_term(builder *b, const mr_term *term, size_t place, bool in
     return status;
 }
 
+// A copy of `circular`, NULL if no feature is.
+static mr_status copy_circular(mr_flow *flow, const bool *circular) {
+    bool any = false;
+    for (size_t j = 0; circular && j < flow->dim; j++)
+        any |= circular[j];
+    if (!any)
+        return MR_OK;
+    bool *copy = mr_arena_alloc(flow->arena, flow->dim * sizeof *copy);
+    if (!copy)
+        return mr_fail_memory("a flow");
+    memcpy(copy, circular, flow->dim * sizeof *copy);
+    flow->circular = copy;
+    return MR_OK;
+}
+
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out) {
+    return mr_flow_new_circular(text, use, dim, NULL, context_dim, params, prefix, out);
+}
+
+mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, const bool *circular,
+                               size_t context_dim, mr_params *params, const char *prefix,
+                               mr_flow **out) {
     mr_status status;
     mr_term *term;
     mr_flow *flow = calloc(1, sizeof *flow);
@@ -201,6 +229,7 @@ mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t cont
     flow->context_dim = context_dim;
     flow->is_preset = mr_preset_of(text) != NULL;
     MR_TRY(read_text(text, use, flow->arena, &term, flow->text, flow->composition));
+    MR_TRY(copy_circular(flow, circular));
     flow->n_parts = mr_term_count(term);
     flow->part = mr_arena_alloc(flow->arena, flow->n_parts * sizeof *flow->part);
     if (!flow->part) {
@@ -237,6 +266,21 @@ bool mr_flow_is_affine(const mr_flow *flow) {
             return false;
     }
     return flow->n_parts > 0;
+}
+
+mr_status mr_flow_check_box(const mr_flow *flow, double bound) {
+    for (size_t i = 0; i < flow->n_parts; i++) {
+        const mr_part *part = &flow->part[i].part;
+        const mr_transform *t = &part->transform;
+        const bool is_bounded = t->ops && t->ops->bound && t->ops->bound(t) == bound;
+        if (!part->ops->keeps_boxes && !is_bounded)
+            return mr_fail(MR_ERR_USAGE,
+                           "flow '%.200s': %s moves points out of the box [-%g, %g] of the base; "
+                           "give splines of bound %g in coupling or autoregressive parts, "
+                           "permutation or reverse",
+                           flow->text, part->ops->name, bound, bound, bound);
+    }
+    return MR_OK;
 }
 
 // ---- In a graph

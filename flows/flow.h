@@ -39,6 +39,15 @@ enum { MR_FLOW_MAX_TEXT = 1024 }; // bytes of a flow's text, with the final zero
 /// understood; the message names the place and the choices.
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out);
+
+/// The same where some features are angles in [-pi, pi].
+///
+///   circular  [dim] which ones; NULL: none
+///
+/// Fails with MR_ERR_USAGE also if a part has no circular form.
+mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, const bool *circular,
+                               size_t context_dim, mr_params *params, const char *prefix,
+                               mr_flow **out);
 void mr_flow_free(mr_flow *flow);
 
 /// Its text with every option written out, so that a saved model does not depend on later defaults.
@@ -59,6 +68,10 @@ mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_
 /// Whether it has parts, and all are affine in each feature: of a single feature it then makes no
 /// more than a Gaussian.
 bool mr_flow_is_affine(const mr_flow *flow);
+
+/// Fails with MR_ERR_USAGE, naming the part, unless the flow maps the box [-bound, bound]^dim onto
+/// itself, with angles left out of account.
+mr_status mr_flow_check_box(const mr_flow *flow, double bound);
 
 /// Adds the map z -> x to a graph.
 ///

@@ -3,8 +3,6 @@
 
 #include "flows/masked_mlp.h"
 
-#include "flows/conditioner.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -27,11 +25,24 @@ static units units_new(const mr_part *part, size_t n) {
     return (units){n, mr_arena_alloc(part->arena, n * sizeof(size_t))};
 }
 
+static size_t place_in_order(const mr_masked_mlp *mlp, size_t feature) {
+    size_t t = 0;
+    while (mlp->feature[t] != feature)
+        t++;
+    return t;
+}
+
+// Sets the degrees of what the net sees of the features.
+static void set_seen(const mr_masked_mlp *mlp, size_t *degree) {
+    for (size_t k = 0; k < mr_features_n_seen(&mlp->seen); k++)
+        degree[k] = place_in_order(mlp, mr_features_place(&mlp->seen, k)) + 1;
+}
+
 // The features, then the context.
 static units input_units(const mr_masked_mlp *mlp, const mr_part *part) {
-    const units u = units_new(part, part->dim + part->context_dim);
-    for (size_t t = 0; u.degree && t < part->dim; t++)
-        u.degree[mlp->feature[t]] = t + 1;
+    const units u = units_new(part, mr_features_n_seen(&mlp->seen) + part->context_dim);
+    if (u.degree)
+        set_seen(mlp, u.degree);
     return u;
 }
 
@@ -55,12 +66,11 @@ static units output_units(const mr_masked_mlp *mlp, const mr_part *part) {
 // connections). With many features only a few hidden units have the degree of any one, and these
 // may all be inactive; a direct connection still lets a feature act on those after it.
 static units with_features(const mr_masked_mlp *mlp, const mr_part *part, units hidden) {
-    const units u = units_new(part, hidden.n + part->dim);
+    const units u = units_new(part, hidden.n + mr_features_n_seen(&mlp->seen));
     if (!u.degree || !hidden.degree)
         return (units){0};
     memcpy(u.degree, hidden.degree, hidden.n * sizeof *u.degree);
-    for (size_t t = 0; t < part->dim; t++)
-        u.degree[hidden.n + mlp->feature[t]] = t + 1;
+    set_seen(mlp, u.degree + hidden.n);
     return u;
 }
 
@@ -101,6 +111,7 @@ mr_status mr_masked_mlp_declare(mr_masked_mlp *mlp, const mr_part *part, mr_para
     mlp->feature = mr_arena_alloc(part->arena, part->dim * sizeof *mlp->feature);
     if (!mlp->feature)
         return mr_fail_memory("a masked MLP");
+    MR_TRY(mr_features_init(&mlp->seen, part->arena, part->circular, NULL, part->dim));
     for (size_t t = 0; t < part->dim; t++)
         mlp->feature[t] = backward ? part->dim - 1 - t : t;
 
@@ -119,7 +130,7 @@ done:
 mr_node *mr_masked_mlp_build(const mr_masked_mlp *mlp, mr_params *params, mr_node *x,
                              mr_node *context) {
     const size_t last = mlp->n_layers - 1;
-    mr_node *seen = mr_conditioner_input(x);
+    mr_node *seen = mr_features_see(&mlp->seen, x);
     mr_node *hidden = context ? mr_concat(seen, context) : seen;
     for (size_t i = 0; i < last; i++)
         hidden =

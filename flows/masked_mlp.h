@@ -8,6 +8,7 @@
 typedef struct {
     size_t dim;
     size_t n_outputs; // for each feature
+    mr_features seen; // all, as the net sees them
     size_t *feature;  // [dim] the features in order: output k of feature[t] sees feature[0 .. t-1]
     size_t n_layers;
     mr_param weight[MR_MAX_HIDDEN + 1];

@@ -145,3 +145,77 @@ void mr_flow_option_write(const mr_flow_option *option, const void *values,
 void mr_flow_option_explain(const mr_flow_option *option, char text[MR_FLOW_MAX_OPTION]) {
     types[option->type].explain(option, text, MR_FLOW_MAX_OPTION);
 }
+
+// ---- NAME:option=value,option=value
+
+// The value that an option is given in the items before `item`; NULL: none. Each item there is
+// "name\0value\0".
+static const char *value_before(const char *items, const char *item, const char *name) {
+    for (const char *at = items; at < item; at += strlen(at) + 1) {
+        const char *value = at + strlen(at) + 1;
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value;
+    }
+    return NULL;
+}
+
+/// A text that is being read.
+typedef struct {
+    const mr_flow_options *options;
+    const char *what, *name, *text;
+    const char *items; // a copy of what follows the colon, cut into "name\0value\0" up to here
+} list;
+
+static mr_status read_item(const list *l, char *item, void *values) {
+    char *equals = strchr(item, '=');
+    if (equals)
+        *equals = '\0';
+    const mr_flow_option *option = mr_flow_option_find(l->options, item, strlen(item));
+    if (!option) {
+        char names[MR_FLOW_MAX_OPTION];
+        mr_flow_option_names(l->options, names, sizeof names);
+        return mr_fail(MR_ERR_USAGE, "%s '%s', column %td: %s has no option '%s'; it has %s",
+                       l->what, l->text, item - l->items + (ptrdiff_t)strlen(l->name) + 2, l->name,
+                       item, names);
+    }
+    const char *before = value_before(l->items, item, item);
+    if (equals && before && strcmp(before, equals + 1) != 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s '%s': %s is given twice, as %s and as %s; leave out one of them",
+                       l->what, l->text, item, before, equals + 1);
+    if (equals && mr_flow_option_read(option, equals + 1, values))
+        return MR_OK;
+    char expected[MR_FLOW_MAX_OPTION];
+    mr_flow_option_explain(option, expected);
+    return mr_fail(MR_ERR_USAGE, "%s '%s': %s must be %s, as in %s=%s", l->what, l->text, item,
+                   expected, item, option->initial);
+}
+
+mr_status mr_flow_options_read(const mr_flow_options *options, const char *what, const char *name,
+                               const char *text, void *values) {
+    mr_status status = MR_OK;
+    const bool has_items = text[strlen(name)] == ':';
+    char *items = strdup(has_items ? text + strlen(name) + 1 : "");
+    if (!items)
+        return mr_fail_memory("a flow's options");
+    const list l = {options, what, name, text, items};
+    char *rest = has_items ? items : NULL;
+    mr_flow_options_init(options, values);
+    while (rest && status == MR_OK)
+        status = read_item(&l, strsep(&rest, ","), values);
+    free(items);
+    return status;
+}
+
+void mr_flow_options_write(const mr_flow_options *options, const char *name, const void *values,
+                           char *text, size_t size) {
+    char value[MR_FLOW_MAX_OPTION];
+    size_t used = (size_t)snprintf(text, size, "%s", name);
+    for (size_t i = 0; i < options->n && used < size; i++) {
+        const mr_flow_option *option = &options->rows[i];
+        mr_flow_option_write(option, values, value);
+        used += (size_t)snprintf(text + used, size - used, "%c%s=%s", i == 0 ? ':' : ',',
+                                 option->name, value);
+    }
+}

@@ -51,3 +51,16 @@ void mr_flow_option_write(const mr_flow_option *option, const void *values,
 
 /// What a value must be, as part of a sentence: "a number from 0.1 to 1000".
 void mr_flow_option_explain(const mr_flow_option *option, char text[MR_FLOW_MAX_OPTION]);
+
+/// Reads "NAME:option=value,option=value", or "NAME" alone, which begins with `name`; options that
+/// the text leaves out have their initial values.
+///
+///   what  the message calls the text: "flow"
+///
+/// Fails with MR_ERR_USAGE; the message names the choices.
+mr_status mr_flow_options_read(const mr_flow_options *options, const char *what, const char *name,
+                               const char *text, void *values);
+
+/// Writes such a text with every option, at most `size` bytes with the final zero.
+void mr_flow_options_write(const mr_flow_options *options, const char *name, const void *values,
+                           char *text, size_t size);

@@ -141,71 +141,6 @@ const mr_preset *mr_preset_of(const char *text) {
 
 // ---- Reading
 
-// The value that an option is given in the items before `item`; NULL: none. Each item there is
-// "name\0value\0".
-static const char *value_before(const char *items, const char *item, const char *name) {
-    for (const char *at = items; at < item; at += strlen(at) + 1) {
-        const char *value = at + strlen(at) + 1;
-        if (strcmp(at, name) == 0)
-            return value;
-        at = value;
-    }
-    return NULL;
-}
-
-static mr_status read_item(const mr_preset *preset, const char *text, const char *items, char *item,
-                           values *v) {
-    char *equals = strchr(item, '=');
-    if (equals)
-        *equals = '\0';
-    const mr_flow_option *option = mr_flow_option_find(&preset->options, item, strlen(item));
-    if (!option) {
-        char names[MR_FLOW_MAX_OPTION];
-        mr_flow_option_names(&preset->options, names, sizeof names);
-        return mr_fail(MR_ERR_USAGE, "flow '%s', column %td: %s has no option '%s'; it has %s",
-                       text, item - items + (ptrdiff_t)strlen(preset->name) + 2, preset->name, item,
-                       names);
-    }
-    const char *before = value_before(items, item, item);
-    if (equals && before && strcmp(before, equals + 1) != 0)
-        return mr_fail(MR_ERR_USAGE,
-                       "flow '%s': %s is given twice, as %s and as %s; leave out one of them", text,
-                       item, before, equals + 1);
-    if (equals && mr_flow_option_read(option, equals + 1, v))
-        return MR_OK;
-    char expected[MR_FLOW_MAX_OPTION];
-    mr_flow_option_explain(option, expected);
-    return mr_fail(MR_ERR_USAGE, "flow '%s': %s must be %s, as in %s=%s", text, item, expected,
-                   item, option->initial);
-}
-
-static mr_status read_items(const mr_preset *preset, const char *text, values *v) {
-    char copy[MR_FLOW_MAX_TEXT];
-    snprintf(copy, sizeof copy, "%s", text);
-    char *const items = copy + strlen(preset->name) + 1;
-    char *rest = text[strlen(preset->name)] == ':' ? items : NULL;
-    while (rest) {
-        char *item = strsep(&rest, ",");
-        const mr_status status = read_item(preset, text, items, item, v);
-        if (status != MR_OK)
-            return status;
-    }
-    return MR_OK;
-}
-
-// ---- Writing
-
-static void write_full(const mr_preset *preset, const values *v, char full[MR_FLOW_MAX_TEXT]) {
-    char value[MR_FLOW_MAX_OPTION];
-    size_t used = (size_t)snprintf(full, MR_FLOW_MAX_TEXT, "%s", preset->name);
-    for (size_t i = 0; i < preset->options.n && used < MR_FLOW_MAX_TEXT; i++) {
-        const mr_flow_option *option = &preset->options.rows[i];
-        mr_flow_option_write(option, v, value);
-        used += (size_t)snprintf(full + used, MR_FLOW_MAX_TEXT - used, "%c%s=%s",
-                                 i == 0 ? ':' : ',', option->name, value);
-    }
-}
-
 // Puts values in the place of {NAME}.
 static void fill_in(const mr_preset *preset, const values *v, const char *form,
                     char expanded[MR_FLOW_MAX_TEXT]) {
@@ -228,11 +163,10 @@ static void fill_in(const mr_preset *preset, const values *v, const char *form,
 mr_status mr_preset_expand(const mr_preset *preset, const char *text, mr_flow_use use,
                            char full[MR_FLOW_MAX_TEXT], char expanded[MR_FLOW_MAX_TEXT]) {
     values v;
-    mr_flow_options_init(&preset->options, &v);
-    const mr_status status = read_items(preset, text, &v);
+    const mr_status status = mr_flow_options_read(&preset->options, "flow", preset->name, text, &v);
     if (status != MR_OK)
         return status;
-    write_full(preset, &v, full);
+    mr_flow_options_write(&preset->options, preset->name, &v, full, MR_FLOW_MAX_TEXT);
     fill_in(preset, &v, use == MR_FLOW_TO_SCORE && preset->score ? preset->score : preset->sample,
             expanded);
     return MR_OK;

@@ -2,6 +2,7 @@
 
 #include "flows/vi.h"
 
+#include "flows/density_internal.h"
 #include "flows/pareto.h"
 #include "nn/optim.h"
 
@@ -291,6 +292,9 @@ mr_status mr_vi(mr_density *density, const mr_target *target, const mr_vi_option
     fit f = {.density = density, .target = target, .options = *options};
     mr_vi_result measured = {0};
     assert(mr_density_dim(density) == target->dim);
+    if (!mr_density_is_plain(density))
+        return mr_fail(MR_ERR_USAGE, "variational inference takes a density over the base "
+                                     "'normal' without given, bounded or circular columns");
     if (target->shift)
         MR_TRY(mr_density_set_scale(density, target->shift, target->scale));
     MR_TRY(build(&f));

@@ -176,6 +176,7 @@ mr_node *mr_gelu(mr_node *x); // x Phi(x), exact (by erf), as PyTorch's default
 mr_node *mr_square(mr_node *x);
 mr_node *mr_sin(mr_node *x);
 mr_node *mr_clamp(mr_node *x, double low, double high); // gradient 0 outside
+mr_node *mr_wrap(mr_node *x, double period); // into [-period / 2, period / 2], by whole periods
 
 // ---- Two values at a time: both of the same shape, or one of them a column [rows x 1] that is
 // repeated for every feature

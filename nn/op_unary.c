@@ -269,6 +269,23 @@ static void clamp_derivative(const void *options, size_t n, const mr_real *x, co
         d[i] = x[i] < low || x[i] > high ? 0 : 1;
 }
 
+typedef struct {
+    mr_real period;
+} wrap_options;
+
+static void wrap(const void *options, size_t n, const mr_real *x, mr_real *y) {
+    const mr_real period = ((const wrap_options *)options)->period;
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] - period * (mr_real)rint((double)(x[i] / period));
+}
+
+static void wrap_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
+                            mr_real *d) {
+    (void)options, (void)x, (void)y;
+    for (size_t i = 0; i < n; i++)
+        d[i] = 1;
+}
+
 // ---- The ops
 
 #define UNARY_WITH(function_, reads_, size)                                                        \
@@ -297,6 +314,7 @@ static const unary_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
 static const unary_op op_square = UNARY(square, MR_READS_INPUTS);
 static const unary_op op_sin = UNARY(sine, MR_READS_INPUTS);
 static const unary_op op_clamp = UNARY_WITH(clamp, MR_READS_INPUTS, sizeof(clamp_options));
+static const unary_op op_wrap = UNARY_WITH(wrap, 0, sizeof(wrap_options));
 
 static mr_node *unary_new(const unary_op *op, mr_node *x, const void *options) {
     return x ? mr_node_of(&op->op, x->cols, options, 1, &x) : NULL;
@@ -309,6 +327,10 @@ mr_node *mr_affine(mr_node *x, double factor, double shift) {
 mr_node *mr_clamp(mr_node *x, double low, double high) {
     assert(low <= high);
     return unary_new(&op_clamp, x, &(clamp_options){(mr_real)low, (mr_real)high});
+}
+
+mr_node *mr_wrap(mr_node *x, double period) {
+    return unary_new(&op_wrap, x, &(wrap_options){(mr_real)period});
 }
 
 mr_node *mr_exp(mr_node *x) {

@@ -18,7 +18,12 @@ typedef struct {
     char flow[MR_MAX_TEXT];
     char out[MR_MAX_TEXT];
     char header[MR_MAX_CHOICE];
+    char base[MR_MAX_TEXT];
     char columns[MR_MAX_TEXT];
+    char target[MR_MAX_TEXT];
+    char given[MR_MAX_TEXT];
+    char bounded[MR_MAX_TEXT];
+    char circular[MR_MAX_TEXT];
     bool drop_constant;
     char weights[MR_MAX_TEXT];
     double clip_outliers;
@@ -38,8 +43,22 @@ static const mr_setting options[] = {
      false},
     {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
      "whether the first row of a .csv is the columns' names", false},
+    {"base", MR_SETTING_TEXT, AT(base), "normal", 0, 0, "BASE",
+     "base distribution: normal, student_t (heavy tails), mixture:components=8 (separate modes) or "
+     "uniform:bound=6 (columns that are all bounded)",
+     false},
     {"columns", MR_SETTING_TEXT, AT(columns), "", 0, 0, "NAME|N|N-N,...",
-     "fit these columns, by names or numbers from 1; default: all", false},
+     "fit these columns, by names or by numbers from 1 (from 0 if one of the options names column "
+     "0); default: all",
+     false},
+    {"target", MR_SETTING_TEXT, AT(target), "", 0, 0, "NAME|N|N-N,...",
+     "the same as --columns, to be read beside --given", false},
+    {"given", MR_SETTING_TEXT, AT(given), "", 0, 0, "NAME|N|N-N,...",
+     "fit a conditional density: that of the other columns, or of --target, given these", false},
+    {"bounded", MR_SETTING_TEXT, AT(bounded), "", 0, 0, "COL:LO:HI,...",
+     "these columns lie between bounds, one of which may be inf or -inf", false},
+    {"circular", MR_SETTING_TEXT, AT(circular), "", 0, 0, "COL[:LO:HI],...",
+     "these columns are angles; LO and HI are the same point (default: 2 pi apart)", false},
     {"drop_constant", MR_SETTING_SWITCH, AT(drop_constant), "false", 0, 0, NULL,
      "leave out columns that are the same in every row; samples have them again", false},
     {"weights", MR_SETTING_TEXT, AT(weights), "", 0, 0, "FILE|COLUMN",
@@ -64,10 +83,9 @@ static const mr_setting options[] = {
      "of the flow's start, the held-out rows and the order of the others", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: out, flow, composition (of its parts), n, dim, header (whether the first "
-     "row was names), columns "
-     "(numbers), constant_columns, weighted, clipped_cells, epochs, best_epoch, "
-     "train_log_likelihood, held_out_log_likelihood, seconds",
+     "print one object: out, flow, composition (of its parts), base, n, dim, header (whether the "
+     "first row was names), columns, given and constant_columns (numbers), weighted, "
+     "clipped_cells, epochs, best_epoch, train_log_likelihood, held_out_log_likelihood, seconds",
      false},
 };
 
@@ -110,23 +128,32 @@ static void print_header(const mr_layout *layout) {
     printf("%s\n", layout->n_columns > N_SHOWN ? ", ..." : "");
 }
 
+static void print_list(const char *title, const mr_fit_table *table, size_t n,
+                       const size_t *columns) {
+    printf("%s", title);
+    for (size_t j = 0; j < n; j++)
+        printf("%s%zu", j > 0 ? ", " : "", columns[j] + !table->from_zero);
+}
+
 static void print_columns(const mr_fit_table *table) {
-    printf("columns   ");
-    for (size_t j = 0; j < table->data.n_cols; j++)
-        printf("%s%zu", j > 0 ? ", " : "", table->layout.columns[j] + 1);
-    printf(" of %zu", table->layout.n_columns);
-    for (size_t k = 0; k < table->layout.n_constants; k++)
-        printf("%s%zu", k > 0 ? ", " : "; constant: ", table->layout.constants[k].column + 1);
+    const mr_layout *layout = &table->layout;
+    print_list("columns   ", table, table->n_features, layout->columns);
+    printf(" of %zu%s", layout->n_columns, table->from_zero ? ", counted from 0" : "");
+    if (layout->n_given > 0)
+        print_list("; given: ", table, layout->n_given, layout->given);
+    for (size_t k = 0; k < layout->n_constants; k++)
+        printf("%s%zu",
+               k > 0 ? ", " : "; constant: ", layout->constants[k].column + !table->from_zero);
     printf("\n");
 }
 
 static void print_text(const fit_options *chosen, const mr_fit_table *table,
                        const mr_density *density, const outcome *o) {
     printf("data      %zu%s rows of %zu\n", table->data.n_rows,
-           table->weights != NULL ? " weighted" : "", table->data.n_cols);
+           table->weights != NULL ? " weighted" : "", table->n_features);
     if (table->is_csv)
         print_header(&table->layout);
-    if (table->data.n_cols < table->layout.n_columns)
+    if (table->n_features < table->layout.n_columns)
         print_columns(table);
     if (chosen->clip_outliers > 0)
         printf("clipped   %zu cells beyond %g robust deviations\n", table->n_clipped,
@@ -134,6 +161,7 @@ static void print_text(const fit_options *chosen, const mr_fit_table *table,
     printf("flow      %s\n", mr_density_flow(density));
     if (strcmp(mr_density_composition(density), mr_density_flow(density)) != 0)
         printf("          %s\n", mr_density_composition(density));
+    printf("base      %s\n", mr_density_base(density));
     printf("epochs    %zu in %.1f s, the best was %zu\n", o->end.epoch, o->seconds,
            o->end.best_epoch);
     printf("held out  %.4f nats, mean log-likelihood\n", o->end.best_log_prob);
@@ -143,17 +171,22 @@ static void print_text(const fit_options *chosen, const mr_fit_table *table,
 static mr_status print_json(const fit_options *chosen, const mr_fit_table *table,
                             const mr_density *density, const outcome *o) {
     const mr_layout *layout = &table->layout;
-    json_t *columns = json_array(), *constants = json_array();
-    for (size_t j = 0; j < table->data.n_cols; j++)
-        json_array_append_new(columns, json_integer((json_int_t)layout->columns[j] + 1));
+    const json_int_t first = table->from_zero ? 0 : 1;
+    json_t *columns = json_array(), *given = json_array(), *constants = json_array();
+    for (size_t j = 0; j < table->n_features; j++)
+        json_array_append_new(columns, json_integer((json_int_t)layout->columns[j] + first));
+    for (size_t j = 0; j < layout->n_given; j++)
+        json_array_append_new(given, json_integer((json_int_t)layout->given[j] + first));
     for (size_t k = 0; k < layout->n_constants; k++)
-        json_array_append_new(constants, json_integer((json_int_t)layout->constants[k].column + 1));
+        json_array_append_new(constants,
+                              json_integer((json_int_t)layout->constants[k].column + first));
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "out",
-        chosen->out, "flow", mr_density_flow(density), "composition",
-        mr_density_composition(density), "n", (json_int_t)table->data.n_rows, "dim",
-        (json_int_t)table->data.n_cols, "header", (int)(layout->names != NULL), "columns", columns,
-        "constant_columns", constants, "weighted", (int)(table->weights != NULL), "clipped_cells",
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}",
+        "out", chosen->out, "flow", mr_density_flow(density), "composition",
+        mr_density_composition(density), "base", mr_density_base(density), "n",
+        (json_int_t)table->data.n_rows, "dim", (json_int_t)table->n_features, "header",
+        (int)(layout->names != NULL), "columns", columns, "given", given, "constant_columns",
+        constants, "weighted", (int)(table->weights != NULL), "clipped_cells",
         (json_int_t)table->n_clipped, "epochs", (json_int_t)o->end.epoch, "best_epoch",
         (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
         "held_out_log_likelihood", o->end.best_log_prob, "seconds", o->seconds);
@@ -184,6 +217,10 @@ static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_
     return mr_fit_table_read(path,
                              &(mr_fit_choice){.header = mr_header_of(chosen->header),
                                               .columns = chosen->columns,
+                                              .target = chosen->target,
+                                              .given = chosen->given,
+                                              .bounded = chosen->bounded,
+                                              .circular = chosen->circular,
                                               .weights = chosen->weights,
                                               .drop_constant = chosen->drop_constant,
                                               .clip = chosen->clip_outliers},
@@ -193,11 +230,18 @@ static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_
 // A table that is its features and has no names needs no layout.
 static mr_status new_density(const fit_options *chosen, const mr_fit_table *table,
                              mr_density **out) {
-    const size_t dim = table->data.n_cols;
-    mr_status status = mr_density_new(chosen->flow, MR_FLOW_TO_SCORE, dim, chosen->fit.seed, out);
+    const size_t dim = table->n_features, n_given = table->layout.n_given;
+    mr_status status = mr_density_create(&(mr_density_spec){.flow = chosen->flow,
+                                                            .use = MR_FLOW_TO_SCORE,
+                                                            .base = chosen->base,
+                                                            .dim = dim,
+                                                            .given_dim = n_given,
+                                                            .support = table->support},
+                                         chosen->fit.seed, out);
     if (status == MR_OK && (table->layout.names != NULL || dim < table->layout.n_columns))
         status = mr_density_set_layout(*out, &table->layout);
-    if (status == MR_OK && dim == 1 && mr_density_is_affine(*out))
+    if (status == MR_OK && dim == 1 && n_given == 0 && strcmp(chosen->base, "normal") == 0 &&
+        mr_density_is_affine(*out))
         fprintf(stderr,
                 "note: of one column %s makes no more than a Gaussian; nsf has other shapes\n",
                 mr_density_flow(*out));

@@ -1,8 +1,8 @@
-// `millrace flow list`: presets and parts of flows.
+// `millrace flow list`: presets and parts of flows, and base distributions.
 
 #include <stdio.h>
 
-#include "flows/flow.h"
+#include "flows/density.h"
 #include "cli/command_line.h"
 #include "cli/print_json.h"
 
@@ -17,7 +17,8 @@ static const mr_setting options[] = {
      .initial = "false",
      .help = "print a list of objects: presets (type, name, summary, text with every option, "
              "composition_for_policy, composition_for_density), then parts (type, name, summary, "
-             "inverse_by, is_transform, has_transform, options)"},
+             "inverse_by, is_transform, has_transform, options), then base distributions (type, "
+             "name, summary)"},
 };
 
 // ---- As text
@@ -65,6 +66,9 @@ static mr_status print_text(void) {
     print_parts("Element-wise transforms, as in coupling(spline(bins=8)); alone each is a part "
                 "whose parameters are free or linear in the context:",
                 true);
+    printf("\nBase distributions of densities (--base):\n");
+    for (size_t i = 0; i < mr_density_base_count(); i++)
+        printf("  %-14s %s\n", mr_density_base_at(i).name, mr_density_base_at(i).summary);
     return MR_OK;
 }
 
@@ -108,10 +112,19 @@ static void list_parts(json_t *list) {
     }
 }
 
+static void list_bases(json_t *list) {
+    for (size_t i = 0; i < mr_density_base_count(); i++) {
+        const mr_flow_entry base = mr_density_base_at(i);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "type", "base", "name", base.name,
+                                              "summary", base.summary));
+    }
+}
+
 static mr_status print_json(void) {
     json_t *list = json_array();
     const mr_status status = list_presets(list);
     list_parts(list);
+    list_bases(list);
     if (status == MR_OK)
         return mr_print_json(list);
     json_decref(list);

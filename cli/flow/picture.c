@@ -95,7 +95,8 @@ static mr_status compute(scene *s) {
         goto done;
     }
     place_points(s, x);
-    MR_TRY(mr_density_log_prob(p->density, p->n_threads, n, x, s->density));
+    size_t n_outside; // cells beyond the bounds of a column: their density is 0
+    MR_TRY(mr_density_score(p->density, p->n_threads, n, x, s->density, &n_outside));
     if (p->target != NULL)
         MR_TRY(mr_target_log_prob(p->target, p->n_threads, n, x, s->target));
     for (size_t i = 0; i < n; i++) {

@@ -50,6 +50,13 @@ static mr_status run_plot(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_command_line_store(&mr_command_flow_plot, line, &chosen));
     MR_TRY(mr_picture_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
+    if (mr_density_given_dim(density) > 0) {
+        status = mr_fail(MR_ERR_USAGE,
+                         "%s is a conditional model, which has a picture for each given row; draw "
+                         "samples of it by `millrace flow sample --given`",
+                         line->arguments[0]);
+        goto done;
+    }
     samples = calloc(chosen.samples * mr_density_dim(density), sizeof *samples);
     log_prob = calloc(chosen.samples, sizeof *log_prob);
     if (samples == NULL || log_prob == NULL) {

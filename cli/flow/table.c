@@ -1,4 +1,4 @@
-// Tables for fits: columns, weights, constants, outliers. Tables for scores: the same columns.
+// Tables for fits: columns, weights, constants, bounds, outliers.
 
 #include "cli/flow/table.h"
 
@@ -25,7 +25,7 @@ bool mr_is_csv(const char *path) {
     return dot != NULL && strcasecmp(dot, ".csv") == 0;
 }
 
-static void note_unsure(const char *path, const mr_matrix *matrix) {
+void mr_table_note_unsure(const char *path, const mr_matrix *matrix) {
     if (matrix->is_unsure)
         fprintf(stderr,
                 "note: %s: the first row (%g, %g, ...) was taken for data; if it is the columns' "
@@ -35,10 +35,10 @@ static void note_unsure(const char *path, const mr_matrix *matrix) {
 
 // ---- Choosing columns of a table to fit
 
-/// Which columns of the file are features; the weights may be one that is none.
+/// Which columns of the file are features, given or the weights.
 typedef struct {
-    bool *feature, *read; // [n_cols] owned; `read` with the weights
-    size_t weights;       // column of the weights; n_cols: none
+    bool *feature, *given, *read; // [n_cols] owned; `read`: any of them
+    size_t weights;               // column of the weights; n_cols: none
 } choice;
 
 static mr_status choose_weights(const mr_matrix *file, const char *text, choice *c) {
@@ -59,28 +59,83 @@ static mr_status choose_weights(const mr_matrix *file, const char *text, choice 
     return status;
 }
 
+static bool is_set(const char *text) {
+    return text[0] != '\0';
+}
+
+static mr_status fail_overlap(const mr_matrix *file, size_t column, const char *option) {
+    return mr_fail(MR_ERR_USAGE, "column %s is both a given column and one of %s; leave out one",
+                   mr_matrix_column_name(file, column).text, option);
+}
+
+// The features: those chosen, or all that have no other use.
+static mr_status choose_features(const mr_matrix *file, const mr_fit_choice *chosen, choice *c) {
+    const char *option = is_set(chosen->target) ? "--target" : "--columns";
+    const char *text = is_set(chosen->target) ? chosen->target : chosen->columns;
+    if (is_set(chosen->target) && is_set(chosen->columns))
+        return mr_fail(MR_ERR_USAGE, "--target and --columns both choose the columns to fit; give "
+                                     "one of them");
+    if (is_set(text)) {
+        const mr_status status = mr_matrix_choose_columns(file, text, option, c->feature);
+        if (status != MR_OK)
+            return status;
+    }
+    for (size_t j = 0; j < file->n_cols; j++) {
+        if (!is_set(text))
+            c->feature[j] = !c->given[j];
+        if (j == c->weights)
+            c->feature[j] = false;
+        if (c->feature[j] && c->given[j])
+            return fail_overlap(file, j, option);
+        if (j == c->weights && c->given[j])
+            return fail_overlap(file, j, "--weights");
+    }
+    return MR_OK;
+}
+
 static mr_status choose(const char *path, const mr_matrix *file, const mr_fit_choice *chosen,
                         choice *c) {
     mr_status status = MR_OK;
     const size_t n = file->n_cols;
     c->weights = n;
-    c->feature = malloc(n * sizeof *c->feature);
-    c->read = malloc(n * sizeof *c->read);
-    if (c->feature == NULL || c->read == NULL)
+    c->feature = calloc(n, sizeof *c->feature);
+    c->given = calloc(n, sizeof *c->given);
+    c->read = calloc(n, sizeof *c->read);
+    if (c->feature == NULL || c->given == NULL || c->read == NULL)
         return mr_fail_memory("the columns");
-    memset(c->feature, true, n * sizeof *c->feature);
-    if (chosen->columns[0] != '\0')
-        MR_TRY(mr_matrix_choose_columns(file, chosen->columns, "--columns", c->feature));
-    if (chosen->weights[0] != '\0' && !mr_matrix_is_table(chosen->weights)) {
+    if (is_set(chosen->given))
+        MR_TRY(mr_matrix_choose_columns(file, chosen->given, "--given", c->given));
+    if (is_set(chosen->weights) && !mr_matrix_is_table(chosen->weights))
         MR_TRY(choose_weights(file, chosen->weights, c));
-        c->feature[c->weights] = false;
-    }
-    memcpy(c->read, c->feature, n * sizeof *c->read);
-    if (c->weights < n)
-        c->read[c->weights] = true;
+    MR_TRY(choose_features(file, chosen, c));
+    for (size_t j = 0; j < n; j++)
+        c->read[j] = c->feature[j] || c->given[j] || j == c->weights;
     status = mr_matrix_check(path, file, c->read, false);
 done:
     return status;
+}
+
+// Whether a list of columns names number 0, and not a column that is called "0".
+static bool names_zero(const mr_matrix *file, const char *list) {
+    for (const char *at = list; *at != '\0'; at += strcspn(at, ","), at += *at == ',')
+        if (at[0] == '0' && strchr(",-:", at[1]) != NULL) {
+            for (size_t j = 0; file->names != NULL && j < file->n_cols; j++)
+                if (strcmp(file->names[j], "0") == 0)
+                    return false;
+            return true;
+        }
+    return false;
+}
+
+// Columns are counted from 1, or from 0 if the command names column 0.
+static void choose_counting(const mr_fit_choice *chosen, mr_matrix *file) {
+    const char *const lists[] = {chosen->columns, chosen->target, chosen->given, chosen->bounded,
+                                 chosen->circular};
+    for (size_t i = 0; i < MR_COUNT(lists); i++)
+        file->from_zero |= names_zero(file, lists[i]);
+    file->from_zero |= !mr_matrix_is_table(chosen->weights) && names_zero(file, chosen->weights);
+    if (file->from_zero)
+        fprintf(stderr, "note: columns are counted from 0, because column 0 is named\n");
 }
 
 // ---- Weights
@@ -137,27 +192,36 @@ static mr_status fail_constants(const char *path, const mr_matrix *file, const m
 }
 
 static mr_status split_constants(const char *path, const mr_matrix *file, const choice *c,
-                                 bool drops, size_t *n_features, mr_layout *layout) {
-    for (size_t j = 0; j < file->n_cols; j++)
-        if (c->feature[j] && is_constant(file, j))
+                                 bool drops, mr_fit_table *table) {
+    mr_layout *layout = &table->layout;
+    for (size_t j = 0; j < file->n_cols; j++) {
+        if (!c->feature[j] && !c->given[j])
+            continue;
+        const bool constant = is_constant(file, j);
+        if (constant && (c->feature[j] || !drops))
             layout->constants[layout->n_constants++] = (mr_constant){j, file->values[j]};
-        else if (c->feature[j])
-            layout->columns[(*n_features)++] = j;
+        else if (!constant && c->feature[j])
+            layout->columns[table->n_features++] = j;
+        else if (!constant)
+            layout->given[layout->n_given++] = j;
+    }
     if (layout->n_constants > 0 && !drops)
         return fail_constants(path, file, layout);
-    if (*n_features == 0)
+    if (table->n_features == 0)
         return mr_fail(MR_ERR_INPUT, "%s: no column is left to fit; choose others by --columns",
                        path);
     return MR_OK;
 }
 
 static mr_status make_layout(const char *path, const mr_matrix *file, const choice *c, bool drops,
-                             size_t *n_features, mr_layout *layout) {
+                             mr_fit_table *table) {
+    mr_layout *layout = &table->layout;
     layout->n_columns = file->n_cols;
     layout->columns = calloc(file->n_cols, sizeof *layout->columns);
+    layout->given = calloc(file->n_cols, sizeof *layout->given);
     layout->constants = calloc(file->n_cols, sizeof *layout->constants);
     layout->names = file->names != NULL ? calloc(file->n_cols, sizeof *layout->names) : NULL;
-    bool is_whole = layout->columns != NULL && layout->constants != NULL &&
+    bool is_whole = layout->columns != NULL && layout->given != NULL && layout->constants != NULL &&
                     (file->names == NULL || layout->names != NULL);
     for (size_t j = 0; is_whole && layout->names != NULL && j < file->n_cols; j++) {
         layout->names[j] = strdup(file->names[j]);
@@ -165,15 +229,36 @@ static mr_status make_layout(const char *path, const mr_matrix *file, const choi
     }
     if (!is_whole)
         return mr_fail_memory("the columns");
-    return split_constants(path, file, c, drops, n_features, layout);
+    return split_constants(path, file, c, drops, table);
+}
+
+// Leaves the features, then the given columns.
+static mr_status keep_columns(mr_fit_table *table) {
+    const mr_layout *layout = &table->layout;
+    const size_t n = table->n_features + layout->n_given;
+    size_t *columns = calloc(n, sizeof *columns);
+    if (columns == NULL)
+        return mr_fail_memory("the columns");
+    for (size_t j = 0; j < n; j++)
+        columns[j] = mr_fit_table_column(table, j);
+    table->from_zero = table->data.from_zero;
+    const mr_status status = mr_matrix_keep_columns(&table->data, n, columns);
+    free(columns);
+    return status;
 }
 
 // ---- What a user should know
 
-// A file's column for one of the features.
-static mr_column_name name_of(const mr_fit_table *table, size_t feature) {
-    const mr_matrix file = {.n_cols = table->layout.n_columns, .names = table->layout.names};
-    return mr_matrix_column_name(&file, table->layout.columns[feature]);
+size_t mr_fit_table_column(const mr_fit_table *table, size_t j) {
+    return j < table->n_features ? table->layout.columns[j]
+                                 : table->layout.given[j - table->n_features];
+}
+
+static mr_column_name name_of(const mr_fit_table *table, size_t j) {
+    const mr_matrix file = {.n_cols = table->layout.n_columns,
+                            .names = table->layout.names,
+                            .from_zero = table->from_zero};
+    return mr_matrix_column_name(&file, mr_fit_table_column(table, j));
 }
 
 static void note_index(const char *path, const mr_fit_table *table) {
@@ -230,19 +315,21 @@ done:
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table) {
     mr_status status;
     choice c = {0};
-    size_t n_features = 0;
     *table = (mr_fit_table){.is_csv = mr_is_csv(path)};
     MR_TRY(
         mr_matrix_read_cells(path, &(mr_matrix_options){.header = chosen->header}, &table->data));
-    note_unsure(path, &table->data);
+    mr_table_note_unsure(path, &table->data);
+    choose_counting(chosen, &table->data);
     MR_TRY(choose(path, &table->data, chosen, &c));
     MR_TRY(take_weights(&table->data, chosen, &c, &table->weights));
-    MR_TRY(make_layout(path, &table->data, &c, chosen->drop_constant, &n_features, &table->layout));
-    MR_TRY(mr_matrix_keep_columns(&table->data, n_features, table->layout.columns));
+    MR_TRY(make_layout(path, &table->data, &c, chosen->drop_constant, table));
+    MR_TRY(mr_fit_supports_read(chosen, table));
+    MR_TRY(keep_columns(table));
     note_index(path, table);
     status = look_for_outliers(path, chosen->clip, table);
 done:
     free(c.feature);
+    free(c.given);
     free(c.read);
     return status;
 }
@@ -251,165 +338,7 @@ void mr_fit_table_free(mr_fit_table *table) {
     mr_matrix_free(&table->data);
     mr_layout_release(&table->layout);
     free(table->weights);
+    free(table->support);
     table->weights = NULL;
-}
-
-// ---- Tables to score
-
-static bool find_name(const mr_matrix *matrix, const char *name, size_t *out) {
-    for (size_t j = 0; j < matrix->n_cols; j++)
-        if (strcmp(matrix->names[j], name) == 0) {
-            *out = j;
-            return true;
-        }
-    return false;
-}
-
-// The file's columns of the features, then of the constants: by name. Where only some are there,
-// the file is another one.
-static mr_status match_names(const char *path, const mr_matrix *file, const mr_layout *layout,
-                             size_t dim, size_t *columns, bool *is_matched) {
-    size_t n_found = 0;
-    const char *missing = NULL;
-    for (size_t j = 0; j < dim; j++) {
-        const char *name = layout->names[layout->columns[j]];
-        if (find_name(file, name, &columns[j]))
-            n_found++;
-        else if (missing == NULL)
-            missing = name;
-    }
-    *is_matched = n_found == dim;
-    if (n_found > 0 && n_found < dim)
-        return mr_fail(MR_ERR_INPUT, "%s: has no column '%s', which the model needs", path,
-                       missing);
-    if (n_found == 0)
-        fprintf(stderr,
-                "note: %s: its columns have other names than those that the model was fitted to; "
-                "they are taken by their places\n",
-                path);
-    return MR_OK;
-}
-
-static mr_status fail_width(const char *path, const mr_matrix *file, const mr_density *density) {
-    const mr_layout *layout = mr_density_layout(density);
-    const size_t dim = mr_density_dim(density);
-    if (layout->n_columns > dim)
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: row 1 has %zu columns, the model needs %zu, or %zu to pick them from; "
-                       "was it fitted to other data?",
-                       path, file->n_cols, dim, layout->n_columns);
-    return mr_fail(MR_ERR_INPUT,
-                   "%s: row 1 has %zu columns, the model needs %zu; was it fitted to other data?",
-                   path, file->n_cols, dim);
-}
-
-// Where a column of the layout is in a table of samples: only features and constants are there.
-static size_t place_in_samples(const mr_layout *layout, size_t dim, size_t column) {
-    size_t place = 0;
-    for (size_t j = 0; j < dim; j++)
-        place += layout->columns[j] < column;
-    for (size_t k = 0; k < layout->n_constants; k++)
-        place += layout->constants[k].column < column;
-    return place;
-}
-
-static mr_status match_places(const char *path, const mr_matrix *file, const mr_density *density,
-                              size_t *columns) {
-    const mr_layout *layout = mr_density_layout(density);
-    const size_t dim = mr_density_dim(density), width = file->n_cols;
-    const bool has_columns = layout->columns != NULL;
-    if (width != dim &&
-        !(has_columns && (width == layout->n_columns || width == dim + layout->n_constants)))
-        return fail_width(path, file, density);
-    for (size_t j = 0; j < dim; j++) {
-        columns[j] = j;
-        if (has_columns && width == layout->n_columns)
-            columns[j] = layout->columns[j];
-        else if (has_columns && width == dim + layout->n_constants)
-            columns[j] = place_in_samples(layout, dim, layout->columns[j]);
-    }
-    return MR_OK;
-}
-
-// What was the same in all rows of the fitted data may not be here; the density knows nothing of
-// it.
-static void note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
-    for (size_t k = 0; k < layout->n_constants && file->n_cols == layout->n_columns; k++) {
-        const mr_constant *c = &layout->constants[k];
-        size_t n_others = 0;
-        for (size_t i = 0; i < file->n_rows; i++)
-            n_others += file->values[i * file->n_cols + c->column] != c->value;
-        if (n_others > 0)
-            fprintf(stderr,
-                    "note: %s: column %s is not %g in %zu rows, as it was in all that the model "
-                    "was fitted to; it was left out of the model\n",
-                    path, mr_matrix_column_name(file, c->column).text, c->value, n_others);
-    }
-}
-
-static mr_status check_features(const char *path, const mr_matrix *file, size_t dim,
-                                const size_t *columns) {
-    bool *is_read = calloc(file->n_cols, sizeof *is_read);
-    if (is_read == NULL)
-        return mr_fail_memory("the columns");
-    for (size_t j = 0; j < dim; j++)
-        is_read[columns[j]] = true;
-    const mr_status status = mr_matrix_check(path, file, is_read, true);
-    free(is_read);
-    return status;
-}
-
-mr_status mr_score_table_read(const char *path, mr_header header, const mr_density *density,
-                              mr_matrix *out) {
-    mr_status status;
-    const mr_layout *layout = mr_density_layout(density);
-    const size_t dim = mr_density_dim(density);
-    const mr_matrix_options options = {.header = header,
-                                       .names = (const char *const *)layout->names,
-                                       .n_names = layout->n_columns};
-    bool is_matched = false;
-    size_t *columns = calloc(dim, sizeof *columns);
-    mr_matrix file = {0};
-    if (columns == NULL)
-        return mr_fail_memory("the columns");
-    MR_TRY(mr_matrix_read_cells(path, &options, &file));
-    note_unsure(path, &file);
-    if (file.names != NULL && layout->names != NULL)
-        MR_TRY(match_names(path, &file, layout, dim, columns, &is_matched));
-    if (!is_matched)
-        MR_TRY(match_places(path, &file, density, columns));
-    MR_TRY(check_features(path, &file, dim, columns));
-    note_constants(path, &file, layout);
-    MR_TRY(mr_matrix_keep_columns(&file, dim, columns));
-    *out = file;
-    file = (mr_matrix){0};
-done:
-    mr_matrix_free(&file);
-    free(columns);
-    return status;
-}
-
-// ---- Samples
-
-mr_status mr_samples_with_constants(const mr_density *density, size_t n, const double *x,
-                                    double **out, size_t *n_cols) {
-    const mr_layout *layout = mr_density_layout(density);
-    const size_t dim = mr_density_dim(density), width = dim + layout->n_constants;
-    double *table = calloc(n, width * sizeof *table);
-    if (table == NULL)
-        return mr_fail_memory("the samples");
-    for (size_t j = 0; j < dim; j++) {
-        const size_t place =
-            layout->n_constants > 0 ? place_in_samples(layout, dim, layout->columns[j]) : j;
-        for (size_t i = 0; i < n; i++)
-            table[i * width + place] = x[i * dim + j];
-    }
-    for (size_t k = 0; k < layout->n_constants; k++) {
-        const size_t place = place_in_samples(layout, dim, layout->constants[k].column);
-        for (size_t i = 0; i < n; i++)
-            table[i * width + place] = layout->constants[k].value;
-    }
-    *out = table;
-    *n_cols = width;
-    return MR_OK;
+    table->support = NULL;
 }

@@ -13,18 +13,25 @@ bool mr_is_csv(const char *path);
 /// The options of a table to be fitted.
 typedef struct {
     mr_header header;
-    const char *columns; // "": all
-    const char *weights; // a file or a column; "": none
+    const char *columns;  // "": all
+    const char *target;   // the same under another name; "": as `columns` says
+    const char *given;    // "": none
+    const char *weights;  // a file or a column; "": none
+    const char *bounded;  // COLUMN:LOW:HIGH,...; "": none
+    const char *circular; // COLUMN[:LOW:HIGH],...; "": none
     bool drop_constant;
     double clip; // robust deviations; 0: none
 } mr_fit_choice;
 
 /// A table ready to be fitted.
 typedef struct {
-    mr_matrix data;  // the features
-    double *weights; // [n_rows]; NULL: all 1
+    mr_matrix data; // the features, then the given columns
+    size_t n_features;
+    double *weights;     // [n_rows]; NULL: all 1
+    mr_support *support; // [data.n_cols]; NULL: no column is bounded or circular
     mr_layout layout;
     bool is_csv;
+    bool from_zero;   // columns are counted from 0
     size_t n_clipped; // cells
 } mr_fit_table;
 
@@ -33,10 +40,26 @@ typedef struct {
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table);
 void mr_fit_table_free(mr_fit_table *table);
 
-/// Reads a table and keeps the features of `density`: by their names if both have names, else by
-/// position, from a table like the fitted one, a table of samples, or one of the features only.
-/// Cells may be infinite or NaN. Prints notes on stderr about what does not match.
+/// The file's column that column j of `data` is.
+size_t mr_fit_table_column(const mr_fit_table *table, size_t j);
+
+/// Reads the texts of --bounded and --circular into `table`, whose layout is made and whose data is
+/// still the file's. Fails with MR_ERR_USAGE; the message names the option.
+mr_status mr_fit_supports_read(const mr_fit_choice *chosen, mr_fit_table *table);
+
+/// Prints a note on stderr that the first row of a table was taken for data, but may be names.
+void mr_table_note_unsure(const char *path, const mr_matrix *matrix);
+
+/// Reads a table and keeps the features of `density`, then its given columns: by their names if
+/// both have names, else by position, from a table like the fitted one, a table of samples, or one
+/// of these columns only. Cells may be infinite or NaN. Prints notes on stderr about what does not
+/// match.
 mr_status mr_score_table_read(const char *path, mr_header header, const mr_density *density,
+                              mr_matrix *out);
+
+/// The same for the given columns of a conditional density only. Cells must be finite. Fails with
+/// MR_ERR_USAGE if the density is not conditional.
+mr_status mr_given_table_read(const char *path, mr_header header, const mr_density *density,
                               mr_matrix *out);
 
 /// Inserts the constant columns of a density's layout between its features: x [n x dim] becomes

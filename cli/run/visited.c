@@ -162,9 +162,10 @@ mr_status mr_visited_summarise(const mr_visited *v, int n_threads, mr_visited_su
     if (status == MR_OK && s.dim > 0 && s.n > NEIGHBOUR)
         status = mr_entropy_of_points(s.n, s.dim, s.x, NEIGHBOUR, n_threads, &entropy);
     if (status == MR_OK)
-        *out = (mr_visited_summary){.n_states = v->n,
-                                    .entropy = entropy,
-                                    .coverage = v->coverage ? mr_coverage_fraction(v->coverage) : NAN};
+        *out =
+            (mr_visited_summary){.n_states = v->n,
+                                 .entropy = entropy,
+                                 .coverage = v->coverage ? mr_coverage_fraction(v->coverage) : NAN};
     free(s.x);
     return status;
 }

@@ -1,4 +1,4 @@
-# Makes the tables that the documentation's commands read, here: moons.npy, moons_test.npy, maze_states.npy, exam.csv.
+# Makes the tables that the documentation's commands read, here: moons.npy, moons_test.npy, maze_states.npy, exam.csv, wind.csv.
 import numpy as np
 random = np.random.default_rng(1)
 def moons(n):  # two half circles, one upside down
@@ -15,3 +15,9 @@ np.save("maze_states.npy", np.stack([x.ravel(), y.ravel(), 0 * x.ravel(), 0 * x.
 hours, sleep = random.uniform(0, 8, 200), random.uniform(4, 10, 200)
 passed = random.random(200) < 1 / (1 + np.exp(7 - hours - sleep / 2))
 np.savetxt("exam.csv", np.stack([hours, sleep, passed], 1), fmt=["%.2f", "%.2f", "%d"], delimiter=",", header="hours,sleep,passed", comments="")
+# The wind: its direction in degrees, the fraction of its full strength, and the gusts, with heavy tails.
+west = random.random(500) < 0.7
+direction = np.where(west, random.vonmises(np.deg2rad(-90), 6, 500), random.vonmises(np.deg2rad(45), 3, 500))
+strength = random.beta(np.where(west, 5, 2), 3, 500)
+gust = strength + 0.05 * random.standard_t(2, 500)
+np.savetxt("wind.csv", np.stack([np.rad2deg(direction) % 360, strength, gust], 1), fmt=["%.1f", "%.3f", "%.3f"], delimiter=",", header="direction,strength,gust", comments="")

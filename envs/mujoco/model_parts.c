@@ -1,8 +1,8 @@
 // The files that a model refers to, found in its XML.
 //
-// MuJoCo's rules for finding a file (meshdir, texturedir, assetdir, strippath, the folder of the model
-// or of the including file) differ between its releases. Here a file counts if any of these rules would
-// find it: too many files do no harm.
+// MuJoCo's rules for finding a file (meshdir, texturedir, assetdir, strippath, the folder of the
+// model or of the including file) differ between its releases. Here a file counts if any of these
+// rules would find it: too many files do no harm.
 
 #include "envs/env_files.h"
 

@@ -1,7 +1,7 @@
 // Entries of a task file's lists: their keys, their terms, and what they measure.
 //
-// The lists (observation, reward, info, healthy) hold mappings with the same keys. Which keys an entry
-// may have depends on its list and its term.
+// The lists (observation, reward, info, healthy) hold mappings with the same keys. Which keys an
+// entry may have depends on its list and its term.
 
 #include "envs/mujoco/task_entry_internal.h"
 

@@ -1,11 +1,15 @@
-/// A density over R^dim: a Gaussian base and a flow, learned from data (fit.h) or from an
-/// unnormalised log-density (vi.h).
+/// A density of rows of numbers: a base distribution and a flow, learned from data (fit.h) or from
+/// an unnormalised log-density (vi.h). It may be conditional, p(x | given), and its columns may be
+/// bounded or angles.
 ///
-///     log q(x) = log p(z) + log |det dz/du| - sum log scale,   z = flow^-1(u),
-///     u = (x - shift) / scale
+///     log q(x) = log p(z) + log |det dz/du| - sum log scale + sum log |dv/dx|,   z = flow^-1(u),
+///     u = (v - shift) / scale,   v = x, but of bounded columns its logit or logarithm
 ///
 /// `shift` and `scale` standardise the data, in double, before the nets see it. They belong to the
-/// model; log-densities are those of the data as given. Points are rows of doubles.
+/// model; log-densities are those of the data as given.
+///
+/// Rows of doubles have `dim` features and then, in a conditional density, `given_dim` given
+/// columns: arrays [n x width], width = dim + given_dim.
 ///
 /// Any number of threads may score points and sample at once, as long as none changes the density.
 #pragma once
@@ -38,6 +42,33 @@ typedef enum {
 MR_API mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
                                 mr_density **out);
 
+/// The values that a column may have.
+typedef enum {
+    MR_SUPPORT_LINE,    // all
+    MR_SUPPORT_BOUNDED, // between low and high, of which one may be infinite
+    MR_SUPPORT_CIRCLE,  // angles: low and high are the same point
+} mr_support_type;
+
+typedef struct {
+    mr_support_type type;
+    double low, high;
+} mr_support;
+
+/// What a density is made of. A later version may add fields: set the others to 0.
+typedef struct {
+    const char *flow; // its text
+    mr_flow_use use;
+    const char *base; // its base distribution, as in "student_t" or "mixture:components=4"; NULL:
+                      // "normal"
+    size_t dim, given_dim;
+    const mr_support *support; // [dim + given_dim]; NULL: all are lines
+} mr_density_spec;
+
+/// A density by its specification, otherwise as mr_density_new. Texts and arrays are copied. Fails
+/// with MR_ERR_USAGE also if flow, base and supports don't go together: the base "uniform" needs
+/// bounded columns and a flow that keeps its box; some parts have no form for angles.
+MR_API mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_density **out);
+
 /// Reads a model file. Fails with one clear line on anything that is not a whole model saved by
 /// mr_density_save. The caller frees it.
 MR_API mr_status mr_density_load(const char *path, mr_density **out);
@@ -55,8 +86,15 @@ MR_API mr_status mr_density_save(const mr_density *density, const char *path);
 
 /// The flow's text with all its options; owned by the density.
 MR_API const char *mr_density_flow(const mr_density *density);
+
+/// The composition that the flow's text stands for, and the base's text with all its options; owned
+/// by the density.
+MR_API const char *mr_density_composition(const mr_density *density);
+MR_API const char *mr_density_base(const mr_density *density);
+
 MR_API mr_flow_use mr_density_use(const mr_density *density);
 MR_API size_t mr_density_dim(const mr_density *density);
+MR_API size_t mr_density_given_dim(const mr_density *density); // 0: it isn't conditional
 
 /// Says which columns of a table the features are: `columns` [dim], ascending, of `n_columns`.
 MR_API mr_status mr_density_set_columns(mr_density *density, size_t n_columns,
@@ -66,7 +104,7 @@ MR_API mr_status mr_density_set_columns(mr_density *density, size_t n_columns,
 /// nothing was set, the table has the features and nothing else.
 MR_API const size_t *mr_density_columns(const mr_density *density, size_t *n_columns);
 
-/// Log-densities [n] (nats) of points x [n x dim], by batches over `n_threads`. Fails with
+/// Log-densities [n] (nats) of rows x [n x width], by batches over `n_threads`. Fails with
 /// MR_ERR_NUMERIC, naming row and column, on a point that is not finite or so far out that float32
 /// cannot hold its log-density.
 MR_API mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n,
@@ -82,6 +120,13 @@ MR_API mr_status mr_density_score(const mr_density *density, int n_threads, size
 /// is not finite.
 MR_API mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed,
                                    size_t n, double *x, double *log_prob);
+
+/// Samples of a conditional density, one for each row of `given` [n x given_dim]; otherwise as
+/// mr_density_sample, which is for densities that are not conditional. Fails with MR_ERR_INPUT on a
+/// cell of `given` that is not finite or not within its bounds.
+MR_API mr_status mr_density_sample_given(const mr_density *density, int n_threads, uint64_t seed,
+                                         size_t n, const double *given, double *x,
+                                         double *log_prob);
 
 #ifdef __cplusplus
 }

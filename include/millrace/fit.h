@@ -40,7 +40,7 @@ typedef struct {
 /// Called after each epoch.
 typedef void (*mr_fit_watcher)(void *self, const mr_fit_progress *now);
 
-/// Fits `density` to x [n x dim]: first its shift and scale, then its parameters. On return it
+/// Fits `density` to x [n x width]: first its shift and scale, then its parameters. On return it
 /// holds those of the best epoch, and `result` says how it went. The same seed and number of
 /// threads give the same bits.
 ///

@@ -82,8 +82,7 @@ Test(changed_files, an_edited_task_is_not_evaluated_without_a_word) {
     o = RUN("eval", "r/policy.safetensors", "--episodes", "1");
     expect_refusal(&o, 2, "task.yaml has changed");
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "accept");
-    expect_output(&o, "mean return  10000.00",
-                  "note: task.yaml has changed, and is used as it is");
+    expect_output(&o, "mean return  10000.00", "note: task.yaml has changed, and is used as it is");
     o = RUN("eval", "r", "--episodes", "1", "--changed-files", "copy");
     expect_output(&o, "mean return  20.00", "the run's own copy is used, r/task/task.yaml");
     o = RUN("eval", "r", "--episodes", "1", "--task", "task.yaml"); // asked for by its name

@@ -5,7 +5,7 @@
 
 #include "agents/settings.h"
 #include "millrace/fit.h"
-#include "flows/flow.h"
+#include "flows/density.h"
 #include "base/matrix_file.h"
 #include "base/random.h"
 #include "tests/cli/command_runner.h"
@@ -74,7 +74,8 @@ Test(flow_command, lists_presets_and_parts_with_their_options) {
     outcome_free(&o);
     o = RUN("flow", "list", "--json");
     json_t *list = parse(&o);
-    cr_expect_eq(json_array_size(list), mr_flow_count() + mr_flow_part_count());
+    cr_expect_eq(json_array_size(list),
+                 mr_flow_count() + mr_flow_part_count() + mr_density_base_count());
     json_decref(list);
 }
 
@@ -500,4 +501,107 @@ Test(flow_command, an_affine_flow_of_one_column_is_said_to_be_a_gaussian) {
     expect_success(&o);
     cr_expect_str_eq(o.err, "");
     outcome_free(&o);
+}
+
+// ---- Conditional densities, bounds and angles
+
+// a ~ U(0, 1), b ~ U(0, 1), c = a + noise, d an angle that follows b.
+static void write_columns(const char *path) {
+    double x[4 * N];
+    mr_random random = mr_random_stream(12, MR_STREAM_TEST, 9);
+    for (size_t i = 0; i < N; i++) {
+        x[4 * i] = mr_random_uniform(&random);
+        x[4 * i + 1] = mr_random_uniform(&random);
+        x[4 * i + 2] = x[4 * i] + 0.1 * mr_random_normal(&random);
+        x[4 * i + 3] = remainder(6 * x[4 * i + 1] + 0.3 * mr_random_normal(&random), 2 * M_PI);
+    }
+    cr_assert_eq(mr_matrix_write(path, N, 4, x), MR_OK, "%s", mr_error_message());
+}
+
+Test(flow_command, a_conditional_density_is_fitted_scored_and_sampled) {
+    mr_matrix s;
+    write_columns("xy.csv");
+    outcome o = RUN("flow", "fit", "xy.csv", "--flow", "[actnorm, lu, coupling(affine)]*2",
+                    "--target", "2,3", "--given", "0,1", "--out", "c", "--epochs", "20");
+    expect_success(&o);
+    scratch_expect_part(o.err, "columns are counted from 0, because column 0 is named");
+    scratch_expect_part(o.out, "columns   2, 3 of 4, counted from 0; given: 0, 1");
+    outcome_free(&o);
+    o = RUN("flow", "score", "c", "xy.csv", "--json");
+    json_t *score = parse(&o);
+    cr_expect_eq(number(score, "n"), N);
+    // Given a, c has the deviation 0.1: far from what c has alone, log(0.3) - 1.4.
+    cr_expect_gt(number(score, "mean_log_likelihood"), -1.5);
+    json_decref(score);
+    scratch_write("rows.csv", "0.1,0.5\n0.9,0.5\n");
+    o = RUN("flow", "sample", "c", "--given", "rows.csv", "--per-row", "200", "--out", "s.npy");
+    expect_success(&o);
+    scratch_expect_part(o.out, "400 samples of 2 are in s.npy");
+    outcome_free(&o);
+    cr_assert_eq(mr_matrix_read("s.npy", &s), MR_OK, "%s", mr_error_message());
+    double mean[2] = {0};
+    for (size_t i = 0; i < 400; i++)
+        mean[i / 200] += s.values[2 * i] / 200;
+    cr_expect_float_eq(mean[0], 0.1, 0.1);
+    cr_expect_float_eq(mean[1], 0.9, 0.1);
+    mr_matrix_free(&s);
+}
+
+Test(flow_command, bounded_and_circular_columns_stay_in_their_bounds) {
+    mr_matrix s;
+    write_columns("xy.csv");
+    outcome o = RUN("flow", "fit", "xy.csv", "--columns", "1,4", "--bounded", "1:0:1", "--circular",
+                    "4", "--base", "student_t", "--out", "a", "--epochs", "10");
+    expect_success(&o);
+    scratch_expect_part(o.out, "base      student_t");
+    outcome_free(&o);
+    o = RUN("flow", "sample", "a", "-n", "2000", "--out", "s.npy");
+    expect_success(&o);
+    outcome_free(&o);
+    cr_assert_eq(mr_matrix_read("s.npy", &s), MR_OK, "%s", mr_error_message());
+    for (size_t i = 0; i < 2000; i++)
+        cr_assert(s.values[2 * i] >= 0 && s.values[2 * i] <= 1 &&
+                  fabs(s.values[2 * i + 1]) <= M_PI);
+    mr_matrix_free(&s);
+}
+
+Test(flow_command, choices_of_columns_that_make_no_sense_are_refused) {
+    static const struct {
+        const char *arguments[10];
+        int code;
+        const char *message;
+    } cases[] = {
+        {{"flow", "fit", "xy.csv", "--target", "1-2", "--given", "2"},
+         2,
+         "column 2 is both a given column and one of --target"},
+        {{"flow", "fit", "xy.csv", "--target", "1", "--columns", "2"},
+         2,
+         "--target and --columns both choose"},
+        {{"flow", "fit", "xy.csv", "--given", "1-4"}, 1, "no column is left to fit"},
+        {{"flow", "fit", "xy.csv", "--bounded", "1"}, 2, "--bounded: '1' is not COLUMN:LOW:HIGH"},
+        {{"flow", "fit", "xy.csv", "--bounded", "1:2:0"}, 2, "'1:2:0' is not COLUMN:LOW:HIGH"},
+        {{"flow", "fit", "xy.csv", "--bounded", "7:0:1"}, 2, "--bounded: there is no column '7'"},
+        {{"flow", "fit", "xy.csv", "--bounded", "1:0:0.5"}, 1, "not between its bounds 0 and 0.5"},
+        {{"flow", "fit", "xy.csv", "--circular", "4:0:inf"}, 2, "--circular: '4:0:inf' is not"},
+        {{"flow", "fit", "xy.csv", "--circular", "1:0:1", "--bounded", "1:0:1"},
+         2,
+         "the column has bounds already"},
+        {{"flow", "fit", "xy.csv", "--columns", "1", "--circular", "2"},
+         2,
+         "the column is neither fitted nor given"},
+        {{"flow", "fit", "xy.csv", "--circular", "4", "--flow", "glow"},
+         2,
+         "actnorm has no form for circular columns"},
+        {{"flow", "fit", "xy.csv", "--base", "gauss"}, 2, "choose from normal, student_t"},
+        {{"flow", "fit", "xy.csv", "--base", "uniform"}, 2, "needs two bounds for every column"},
+        {{"flow", "sample", "m.safetensors", "--given", "xy.csv"},
+         2,
+         "--given is for models that were fitted with --given"},
+    };
+    fit_model();
+    write_columns("xy.csv");
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        outcome o = run(cases[i].arguments);
+        expect_refusal(&o, cases[i].code, cases[i].message);
+    }
 }

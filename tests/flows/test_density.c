@@ -187,7 +187,7 @@ Test(density, refuses_files_that_are_no_whole_model) {
     } cases[] = {
         {"format", NULL, "not a density saved by millrace"},
         {"format", "millrace.policy", "not a density saved by millrace"},
-        {"format_version", "9", "density format 9, this millrace reads 1"},
+        {"format_version", "9", "density format 9, this millrace reads 2"},
         {"flow", NULL, "no 'flow'"},
         {"flow", "reel_nvp", "'flow' is 'reel_nvp'"},
         {"use", "both", "'use' is 'both'"},
@@ -307,4 +307,131 @@ Test(density, refuses_scales_that_are_none) {
     cr_expect_eq(mr_density_scale(density)[0], 1);
     cr_expect_eq(mr_density_set_scale(density, ones, ones), MR_OK);
     mr_density_free(density);
+}
+
+// ---- Other bases, bounded and circular columns, given columns
+
+static const mr_support mixed_support[] = {{MR_SUPPORT_CIRCLE, 0, 360},
+                                           {MR_SUPPORT_BOUNDED, 0, INFINITY},
+                                           {MR_SUPPORT_LINE, 0, 0},
+                                           {MR_SUPPORT_BOUNDED, -1, 1}};
+
+// An angle, a number above 0 and any number, given a number between -1 and 1.
+static mr_density *mixed_density(const char *base) {
+    mr_density *density = NULL;
+    cr_assert_eq(mr_density_create(&(mr_density_spec){.flow = "nsf:layers=2,hidden=8",
+                                                      .use = MR_FLOW_TO_SCORE,
+                                                      .base = base,
+                                                      .dim = 3,
+                                                      .given_dim = 1,
+                                                      .support = mixed_support},
+                                   3, &density),
+                 MR_OK, "%s", mr_error_message());
+    return density;
+}
+
+static void draw_mixed(double x[4 * N]) {
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 2);
+    for (size_t i = 0; i < N; i++) {
+        x[4 * i] =
+            500 * mr_random_uniform(&random) - 70; // some of them by a period beside [0, 360]
+        x[4 * i + 1] = exp(mr_random_normal(&random));
+        x[4 * i + 2] = 100 + mr_random_normal(&random);
+        x[4 * i + 3] = 2 * mr_random_uniform(&random) - 1;
+    }
+}
+
+Test(density, a_file_brings_back_base_supports_and_given_columns) {
+    static const char *const bases[] = {"normal", "student_t", "mixture:components=3"};
+    static double x[4 * N], given[N], before[N], after[N], first[3 * N], second[3 * N];
+    size_t columns[] = {0, 2, 5}, given_columns[] = {3};
+    const mr_layout layout = {
+        .n_columns = 6, .columns = columns, .n_given = 1, .given = given_columns};
+    draw_mixed(x);
+    for (size_t i = 0; i < N; i++)
+        given[i] = x[4 * i + 3];
+    for (size_t k = 0; k < MR_COUNT(bases); k++) {
+        mr_density *density = mixed_density(bases[k]), *loaded = NULL;
+        cr_assert_eq(mr_density_start(density, N, x, NULL), MR_OK, "%s", mr_error_message());
+        disturb(density);
+        cr_assert_eq(mr_density_set_layout(density, &layout), MR_OK);
+        cr_assert_eq(mr_density_save(density, "m"), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_density_load("m", &loaded), MR_OK, "%s", mr_error_message());
+        cr_expect_str_eq(mr_density_base(loaded), bases[k]);
+        cr_expect_eq(mr_density_given_dim(loaded), 1);
+        cr_expect_eq(mr_density_layout(loaded)->given[0], 3);
+        cr_expect_arr_eq(mr_density_support(loaded), mixed_support, sizeof mixed_support);
+        cr_assert_eq(mr_density_log_prob(density, 1, N, x, before), MR_OK, "%s",
+                     mr_error_message());
+        cr_assert_eq(mr_density_log_prob(loaded, 1, N, x, after), MR_OK);
+        cr_expect_arr_eq(before, after, sizeof before);
+        cr_assert_eq(mr_density_sample_given(density, 1, 7, N, given, first, before), MR_OK, "%s",
+                     mr_error_message());
+        cr_assert_eq(mr_density_sample_given(loaded, 2, 7, N, given, second, after), MR_OK);
+        for (size_t i = 0; i < N; i++) {
+            cr_assert(first[3 * i] >= 0 && first[3 * i] <= 360 && first[3 * i + 1] > 0);
+            for (size_t j = 0; j < 3; j++)
+                cr_expect_float_eq(first[3 * i + j], second[3 * i + j],
+                                   1e-4 * (1 + fabs(first[3 * i + j])));
+        }
+        mr_density_free(density);
+        mr_density_free(loaded);
+    }
+}
+
+// An angle a period further is the same point.
+Test(density, angles_are_the_same_a_period_further) {
+    double x[] = {10, 1, 0.5, 0, 370, 1, 0.5, 0, -350, 1, 0.5, 0}, log_prob[3];
+    mr_density *density = mixed_density(NULL);
+    disturb(density);
+    cr_assert_eq(mr_density_log_prob(density, 1, 3, x, log_prob), MR_OK);
+    cr_expect_float_eq(log_prob[0], log_prob[1], 1e-5);
+    cr_expect_float_eq(log_prob[0], log_prob[2], 1e-5);
+    mr_density_free(density);
+}
+
+Test(density, cells_outside_their_bounds_are_named_or_impossible) {
+    double x[] = {10, 1, 100, 0, 10, -1, 100, 0}, log_prob[2], sample[3];
+    size_t n_impossible;
+    mr_density *density = mixed_density(NULL);
+    cr_expect_eq(mr_density_start(density, 2, x, NULL), MR_ERR_INPUT);
+    scratch_expect_message("row 2, column 2 of the fitted columns is -1");
+    cr_expect_eq(mr_density_log_prob(density, 1, 2, x, log_prob), MR_ERR_NUMERIC);
+    scratch_expect_message(
+        "row 2 has no log-density: column 2 is -1, outside its bounds 0 and inf");
+    cr_assert_eq(mr_density_score(density, 1, 2, x, log_prob, &n_impossible), MR_OK);
+    cr_expect_eq(n_impossible, 1);
+    cr_expect_eq(mr_density_sample_given(density, 1, 1, 1, &(double){1.5}, sample, NULL),
+                 MR_ERR_INPUT);
+    scratch_expect_message("given row 1, column 1 is 1.5");
+    cr_expect_eq(mr_density_sample(density, 1, 1, 1, sample, NULL), MR_ERR_USAGE);
+    scratch_expect_message("the model is conditional: its samples need 1 given columns");
+    mr_density_free(density);
+}
+
+static void expect_refused_spec(const mr_density_spec *spec, const char *message) {
+    mr_density *density = NULL;
+    cr_expect_eq(mr_density_create(spec, 1, &density), MR_ERR_USAGE);
+    cr_expect_null(density);
+    scratch_expect_message(message);
+}
+
+Test(density, flows_bases_and_supports_must_go_together) {
+    static const mr_support box[] = {{MR_SUPPORT_BOUNDED, 0, 1}, {MR_SUPPORT_BOUNDED, 0, 1}};
+    mr_density_spec spec = {
+        .flow = "nsf", .use = MR_FLOW_TO_SCORE, .base = "gauss", .dim = 2, .support = box};
+    expect_refused_spec(&spec, "base 'gauss': there is no such base distribution; choose from "
+                               "normal, student_t, mixture, uniform");
+    spec.base = "mixture:parts=3";
+    expect_refused_spec(&spec, "mixture has no option 'parts'; it has components");
+    spec.base = "uniform:bound=4";
+    expect_refused_spec(&spec, "coupling moves points out of the box [-4, 4]");
+    spec.flow = "[spline(bound=4), lu]";
+    expect_refused_spec(&spec, "lu moves points out of the box");
+    spec.support = mixed_support;
+    spec.flow = "[spline(bound=4)]";
+    expect_refused_spec(&spec, "needs two bounds for every column, and column 2 has one");
+    spec.base = NULL;
+    spec.flow = "[coupling(affine), planar]";
+    expect_refused_spec(&spec, "planar has no form for circular columns");
 }

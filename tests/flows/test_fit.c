@@ -380,6 +380,70 @@ Test(fit, a_likelihood_that_explodes_is_reported_and_the_best_kept) {
     mr_density_free(density);
 }
 
+// y given x: a mixture of two normals at +-(1 + x^2)/2 of deviation 0.2, x uniform in [-2, 2].
+Test(fit, finds_a_conditional_mixture) {
+    enum { ROWS = 6000, FRESH = 2000 };
+    static double xy[2 * (ROWS + FRESH)], log_prob[FRESH];
+    const double constant = log(0.5) - log(0.2) - log_2_pi / 2;
+    double exact = 0, found = 0;
+    mr_random random = mr_random_stream(8, MR_STREAM_TEST, 5);
+    mr_fit_options options = mr_fit_defaults();
+    mr_fit_progress result;
+    mr_density *density = NULL;
+    for (size_t i = 0; i < ROWS + FRESH; i++) {
+        const double x = mr_random_between(&random, -2, 2), side = i % 2 ? 1 : -1;
+        xy[2 * i] = side * (1 + x * x) / 2 + 0.2 * mr_random_normal(&random);
+        xy[2 * i + 1] = x;
+        const double a = (xy[2 * i] - (1 + x * x) / 2) / 0.2;
+        const double b = (xy[2 * i] + (1 + x * x) / 2) / 0.2;
+        if (i >= ROWS)
+            exact += (constant + log(exp(-a * a / 2) + exp(-b * b / 2))) / FRESH;
+    }
+    cr_assert_eq(
+        mr_density_create(
+            &(mr_density_spec){.flow = "nsf", .use = MR_FLOW_TO_SCORE, .dim = 1, .given_dim = 1}, 1,
+            &density),
+        MR_OK, "%s", mr_error_message());
+    options.max_epochs = 40;
+    cr_assert_eq(mr_fit(density, ROWS, xy, &options, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_density_log_prob(density, 1, FRESH, xy + 2 * ROWS, log_prob), MR_OK);
+    for (size_t i = 0; i < FRESH; i++)
+        found += log_prob[i] / FRESH;
+    cr_expect_float_eq(found, exact, 0.1, "%g nats, the truth has %g", found, exact);
+    mr_density_free(density);
+}
+
+// Student's t with two degrees of freedom: t = normal / sqrt(exponential).
+Test(fit, finds_heavy_tails_with_a_base_that_has_them) {
+    enum { ROWS = 5000, FRESH = 5000 };
+    static double x[ROWS + FRESH], log_prob[FRESH];
+    double exact = 0, found = 0;
+    mr_random random = mr_random_stream(8, MR_STREAM_TEST, 6);
+    mr_fit_options options = mr_fit_defaults();
+    mr_fit_progress result;
+    mr_density *density = NULL;
+    for (size_t i = 0; i < ROWS + FRESH; i++) {
+        x[i] = mr_random_normal(&random) / sqrt(-log(1 - mr_random_uniform(&random)));
+        if (i >= ROWS)
+            exact += (-1.5 * log1p(x[i] * x[i] / 2) - log(2 * sqrt(2))) / FRESH;
+    }
+    cr_assert_eq(mr_density_create(&(mr_density_spec){.flow = "nsf:layers=2,hidden=16",
+                                                      .use = MR_FLOW_TO_SCORE,
+                                                      .base = "student_t",
+                                                      .dim = 1},
+                                   1, &density),
+                 MR_OK, "%s", mr_error_message());
+    options.max_epochs = 40;
+    cr_assert_eq(mr_fit(density, ROWS, x, &options, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_density_log_prob(density, 1, FRESH, x + ROWS, log_prob), MR_OK);
+    for (size_t i = 0; i < FRESH; i++)
+        found += log_prob[i] / FRESH;
+    cr_expect_float_eq(found, exact, 0.05, "%g nats, the truth has %g", found, exact);
+    mr_density_free(density);
+}
+
 Test(fit, two_rows_are_enough_to_run) {
     const double x[] = {1, 2, 3, 5};
     mr_fit_options options = mr_fit_defaults();

@@ -58,6 +58,9 @@ static void sum_of_powers(void *self, size_t n, size_t cols, const mr_real *x, m
 static mr_node *op_affine(leaves *x) {
     return mr_affine(x->a, -1.5, 0.25);
 }
+static mr_node *op_wrap(leaves *x) {
+    return mr_wrap(x->a, 0.7);
+}
 static mr_node *op_exp(leaves *x) {
     return mr_exp(x->a);
 }
@@ -298,6 +301,7 @@ typedef struct {
 
 static const op_case cases[] = {
     {"affine", op_affine},
+    {"wrap", op_wrap},
     {"exp", op_exp},
     {"log", op_log},
     {"log1p", op_log1p},

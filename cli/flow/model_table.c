@@ -1,0 +1,197 @@
+// Tables that a saved density reads and writes: rows to score, given rows, samples.
+
+#include "cli/flow/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/// Columns to read.
+typedef struct {
+    size_t n;
+    const size_t *column; // [n] of the table that was fitted; NULL: it has these alone
+    bool are_features;    // all features, and nothing else
+    bool are_finite;      // no cell may be infinite or NaN
+} wanted;
+
+// ---- Finding columns
+
+static bool find_name(const mr_matrix *matrix, const char *name, size_t *out) {
+    for (size_t j = 0; j < matrix->n_cols; j++)
+        if (strcmp(matrix->names[j], name) == 0) {
+            *out = j;
+            return true;
+        }
+    return false;
+}
+
+// Finds the wanted columns by their names. If only some are there, the file is another one.
+static mr_status match_names(const char *path, const mr_matrix *file, const mr_layout *layout,
+                             const wanted *w, size_t *columns, bool *is_matched) {
+    size_t n_found = 0;
+    const char *missing = NULL;
+    for (size_t j = 0; j < w->n; j++) {
+        const char *name = layout->names[w->column[j]];
+        if (find_name(file, name, &columns[j]))
+            n_found++;
+        else if (missing == NULL)
+            missing = name;
+    }
+    *is_matched = n_found == w->n;
+    if (n_found > 0 && n_found < w->n)
+        return mr_fail(MR_ERR_INPUT, "%s: has no column '%s', which the model needs", path,
+                       missing);
+    if (n_found == 0)
+        fprintf(stderr,
+                "note: %s: its columns have other names than those that the model was fitted to; "
+                "they are taken by their places\n",
+                path);
+    return MR_OK;
+}
+
+static mr_status fail_width(const char *path, const mr_matrix *file, const mr_layout *layout,
+                            const wanted *w) {
+    if (layout->n_columns > w->n)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: row 1 has %zu columns, the model needs %zu, or %zu to pick them from; "
+                       "was it fitted to other data?",
+                       path, file->n_cols, w->n, layout->n_columns);
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: row 1 has %zu columns, the model needs %zu; was it fitted to other data?",
+                   path, file->n_cols, w->n);
+}
+
+// Where a column of the layout is in a table of samples: only features and constants are there.
+static size_t place_in_samples(const mr_layout *layout, size_t dim, size_t column) {
+    size_t place = 0;
+    for (size_t j = 0; j < dim; j++)
+        place += layout->columns[j] < column;
+    for (size_t k = 0; k < layout->n_constants; k++)
+        place += layout->constants[k].column < column;
+    return place;
+}
+
+// Finds the wanted columns by their places: in a table like that which was fitted, in one of these
+// columns alone, or in a table of samples.
+static mr_status match_places(const char *path, const mr_matrix *file, const mr_layout *layout,
+                              const wanted *w, size_t *columns) {
+    const size_t width = file->n_cols;
+    const bool is_whole = w->column != NULL && width == layout->n_columns;
+    const bool is_sample = w->column != NULL && w->are_features && layout->n_constants > 0 &&
+                           width == w->n + layout->n_constants;
+    if (width != w->n && !is_whole && !is_sample)
+        return fail_width(path, file, layout, w);
+    for (size_t j = 0; j < w->n; j++)
+        columns[j] = is_whole    ? w->column[j]
+                     : is_sample ? place_in_samples(layout, w->n, w->column[j])
+                                 : j;
+    return MR_OK;
+}
+
+// What was the same in all rows of the fitted data may not be here; the density knows nothing of
+// it.
+static void note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
+    for (size_t k = 0; k < layout->n_constants && file->n_cols == layout->n_columns; k++) {
+        const mr_constant *c = &layout->constants[k];
+        size_t n_others = 0;
+        for (size_t i = 0; i < file->n_rows; i++)
+            n_others += file->values[i * file->n_cols + c->column] != c->value;
+        if (n_others > 0)
+            fprintf(stderr,
+                    "note: %s: column %s is not %g in %zu rows, as it was in all that the model "
+                    "was fitted to; it was left out of the model\n",
+                    path, mr_matrix_column_name(file, c->column).text, c->value, n_others);
+    }
+}
+
+static mr_status check_cells(const char *path, const mr_matrix *file, const wanted *w,
+                             const size_t *columns) {
+    bool *is_read = calloc(file->n_cols, sizeof *is_read);
+    if (is_read == NULL)
+        return mr_fail_memory("the columns");
+    for (size_t j = 0; j < w->n; j++)
+        is_read[columns[j]] = true;
+    const mr_status status = mr_matrix_check(path, file, is_read, !w->are_finite);
+    free(is_read);
+    return status;
+}
+
+static mr_status read_wanted(const char *path, mr_header header, const mr_layout *layout,
+                             const wanted *w, mr_matrix *out) {
+    mr_status status;
+    const mr_matrix_options options = {.header = header,
+                                       .names = (const char *const *)layout->names,
+                                       .n_names = layout->n_columns};
+    bool is_matched = false;
+    size_t *columns = calloc(w->n, sizeof *columns);
+    mr_matrix file = {0};
+    if (columns == NULL)
+        return mr_fail_memory("the columns");
+    MR_TRY(mr_matrix_read_cells(path, &options, &file));
+    mr_table_note_unsure(path, &file);
+    if (file.names != NULL && layout->names != NULL)
+        MR_TRY(match_names(path, &file, layout, w, columns, &is_matched));
+    if (!is_matched)
+        MR_TRY(match_places(path, &file, layout, w, columns));
+    MR_TRY(check_cells(path, &file, w, columns));
+    note_constants(path, &file, layout);
+    MR_TRY(mr_matrix_keep_columns(&file, w->n, columns));
+    *out = file;
+    file = (mr_matrix){0};
+done:
+    mr_matrix_free(&file);
+    free(columns);
+    return status;
+}
+
+mr_status mr_score_table_read(const char *path, mr_header header, const mr_density *density,
+                              mr_matrix *out) {
+    const mr_layout *layout = mr_density_layout(density);
+    const size_t dim = mr_density_dim(density), n_given = layout->n_given;
+    size_t *columns = calloc(dim + n_given, sizeof *columns);
+    if (columns == NULL)
+        return mr_fail_memory("the columns");
+    for (size_t j = 0; j < dim + n_given && layout->columns != NULL; j++)
+        columns[j] = j < dim ? layout->columns[j] : layout->given[j - dim];
+    const wanted w = {.n = mr_density_width(density),
+                      .column = layout->columns != NULL ? columns : NULL,
+                      .are_features = n_given == 0};
+    const mr_status status = read_wanted(path, header, layout, &w, out);
+    free(columns);
+    return status;
+}
+
+mr_status mr_given_table_read(const char *path, mr_header header, const mr_density *density,
+                              mr_matrix *out) {
+    const mr_layout *layout = mr_density_layout(density);
+    const wanted w = {
+        .n = mr_density_given_dim(density), .column = layout->given, .are_finite = true};
+    if (w.n == 0)
+        return mr_fail(MR_ERR_USAGE, "--given is for models that were fitted with --given");
+    return read_wanted(path, header, layout, &w, out);
+}
+
+// ---- Samples
+
+mr_status mr_samples_with_constants(const mr_density *density, size_t n, const double *x,
+                                    double **out, size_t *n_cols) {
+    const mr_layout *layout = mr_density_layout(density);
+    const size_t dim = mr_density_dim(density), width = dim + layout->n_constants;
+    double *table = calloc(n, width * sizeof *table);
+    if (table == NULL)
+        return mr_fail_memory("the samples");
+    for (size_t j = 0; j < dim; j++) {
+        const size_t place =
+            layout->n_constants > 0 ? place_in_samples(layout, dim, layout->columns[j]) : j;
+        for (size_t i = 0; i < n; i++)
+            table[i * width + place] = x[i * dim + j];
+    }
+    for (size_t k = 0; k < layout->n_constants; k++) {
+        const size_t place = place_in_samples(layout, dim, layout->constants[k].column);
+        for (size_t i = 0; i < n; i++)
+            table[i * width + place] = layout->constants[k].value;
+    }
+    *out = table;
+    *n_cols = width;
+    return MR_OK;
+}

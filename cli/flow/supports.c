@@ -1,0 +1,124 @@
+// --bounded and --circular: the values that columns may have.
+
+#include "cli/flow/table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+
+enum { ITEM_SIZE = 256 };
+
+static const double pi = 3.14159265358979323846;
+
+/// An option that says what values columns may have.
+typedef struct {
+    const char *name, *form;
+    mr_support_type type;
+    bool needs_bounds;
+} option;
+
+static const option bounded = {"--bounded", "COLUMN:LOW:HIGH", MR_SUPPORT_BOUNDED, true};
+static const option circular = {"--circular", "COLUMN or COLUMN:LOW:HIGH", MR_SUPPORT_CIRCLE,
+                                false};
+
+static mr_status fail_item(const option *o, const char *item) {
+    return mr_fail(MR_ERR_USAGE, "%s: '%s' is not %s with LOW below HIGH, as in %s", o->name, item,
+                   o->form,
+                   o->needs_bounds ? "1:0:1, or 2:0:inf for a column above 0" : "3:-180:180");
+}
+
+// "0", "-inf".
+static bool read_bound(const char *text, double *out) {
+    char *end;
+    *out = mr_number_read(text, &end);
+    return end != text && *end == '\0' && !isnan(*out);
+}
+
+// Cuts ":LOW:HIGH" off the end of an item. False if there is none, and `item` is as before.
+static bool cut_bounds(char *item, double *low, double *high) {
+    char *last = strrchr(item, ':');
+    if (last == NULL || !read_bound(last + 1, high))
+        return false;
+    *last = '\0';
+    char *first = strrchr(item, ':');
+    if (first != NULL && read_bound(first + 1, low)) {
+        *first = '\0';
+        return true;
+    }
+    *last = ':';
+    return false;
+}
+
+// The period of an angle whose bounds are not given: [0, 2 pi] for data that lies there, else
+// [-pi, pi].
+static void find_period(const mr_matrix *file, size_t column, mr_support *support) {
+    bool is_positive = true;
+    for (size_t i = 0; i < file->n_rows; i++)
+        is_positive = is_positive && file->values[i * file->n_cols + column] >= 0;
+    support->low = is_positive ? 0 : -pi;
+    support->high = is_positive ? 2 * pi : pi;
+}
+
+static mr_status set_support(const option *o, const char *item, size_t column, double low,
+                             double high, mr_fit_table *table) {
+    for (size_t j = 0; j < table->n_features + table->layout.n_given; j++) {
+        if (mr_fit_table_column(table, j) != column)
+            continue;
+        if (table->support[j].type != MR_SUPPORT_LINE)
+            return mr_fail(MR_ERR_USAGE, "%s: '%s': the column has bounds already", o->name, item);
+        table->support[j] = (mr_support){o->type, low, high};
+        if (isnan(low))
+            find_period(&table->data, column, &table->support[j]);
+        return MR_OK;
+    }
+    return mr_fail(MR_ERR_USAGE, "%s: '%s': the column is neither fitted nor given", o->name, item);
+}
+
+static mr_status read_item(const option *o, const char *item, mr_fit_table *table) {
+    char column[ITEM_SIZE];
+    double low = NAN, high = NAN;
+    mr_status status;
+    if (strlen(item) >= sizeof column)
+        return fail_item(o, item);
+    strcpy(column, item);
+    const bool has_bounds = cut_bounds(column, &low, &high);
+    if (has_bounds && !(low < high))
+        return fail_item(o, item);
+    if (!has_bounds && (o->needs_bounds || strchr(item, ':') != NULL))
+        return fail_item(o, item);
+    if (has_bounds && !isfinite(high - low) &&
+        (o->type == MR_SUPPORT_CIRCLE || low + high != low + high))
+        return fail_item(o, item);
+    bool *chosen = calloc(table->data.n_cols, sizeof *chosen);
+    if (chosen == NULL)
+        return mr_fail_memory("the columns");
+    status = mr_matrix_choose_columns(&table->data, column, o->name, chosen);
+    for (size_t j = 0; j < table->data.n_cols && status == MR_OK; j++)
+        if (chosen[j])
+            status = set_support(o, item, j, low, high, table);
+    free(chosen);
+    return status;
+}
+
+static mr_status read_items(const option *o, const char *list, mr_fit_table *table) {
+    mr_status status = MR_OK;
+    char *copy = strdup(list), *rest = copy;
+    if (copy == NULL)
+        return mr_fail_memory("the columns");
+    while (rest != NULL && list[0] != '\0' && status == MR_OK)
+        status = read_item(o, strsep(&rest, ","), table);
+    free(copy);
+    return status;
+}
+
+mr_status mr_fit_supports_read(const mr_fit_choice *chosen, mr_fit_table *table) {
+    if (chosen->bounded[0] == '\0' && chosen->circular[0] == '\0')
+        return MR_OK;
+    table->support = calloc(table->n_features + table->layout.n_given, sizeof *table->support);
+    if (table->support == NULL)
+        return mr_fail_memory("the columns");
+    const mr_status status = read_items(&bounded, chosen->bounded, table);
+    return status == MR_OK ? read_items(&circular, chosen->circular, table) : status;
+}

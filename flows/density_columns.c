@@ -1,0 +1,336 @@
+// The columns of a density: bounds, standardising, and the layout of its tables.
+
+#include "flows/density.h"
+
+#include "flows/density_internal.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double pi = 3.14159265358979323846;
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+// ---- Bounded columns: a fixed map to the line stands in front of the flow
+//
+//     low < x < high:  v = log(t / (1 - t)),  t = (x - low) / (high - low),
+//                      dv/dx = 1 / (t (1 - t) (high - low))
+//     low < x:         v = log(x - low),      dv/dx = 1 / (x - low)
+//     x < high:        v = -log(high - x),    dv/dx = 1 / (high - x)
+//
+// Over a base on a box v = x, and the flow maps the box onto itself.
+
+// Whether column j has its map; else v = x.
+static bool is_mapped(const mr_density *density, size_t j) {
+    return density->support[j].type == MR_SUPPORT_BOUNDED &&
+           !(density->bound > 0 && j < density->dim);
+}
+
+static bool is_within(const mr_density *density, size_t j, double x) {
+    const mr_support *s = &density->support[j];
+    if (s->type != MR_SUPPORT_BOUNDED)
+        return true;
+    return is_mapped(density, j) ? x > s->low && x < s->high : x >= s->low && x <= s->high;
+}
+
+// NaN outside the bounds.
+static double map(const mr_density *density, size_t j, double x) {
+    const mr_support *s = &density->support[j];
+    if (!is_within(density, j, x))
+        return NAN;
+    if (!is_mapped(density, j))
+        return x;
+    return isinf(s->high)  ? log(x - s->low)
+           : isinf(s->low) ? -log(s->high - x)
+                           : log(x - s->low) - log(s->high - x);
+}
+
+static double unmap(const mr_density *density, size_t j, double v) {
+    const mr_support *s = &density->support[j];
+    if (!is_mapped(density, j))
+        return v;
+    if (isinf(s->high))
+        return s->low + exp(v);
+    if (isinf(s->low))
+        return s->high - exp(-v);
+    return v < 0 ? s->low + (s->high - s->low) * (exp(v) / (1 + exp(v)))
+                 : s->high - (s->high - s->low) * (exp(-v) / (1 + exp(-v)));
+}
+
+static double log_slope(const mr_density *density, size_t j, double x) {
+    const mr_support *s = &density->support[j];
+    if (!is_mapped(density, j))
+        return 0;
+    return isinf(s->high)  ? -log(x - s->low)
+           : isinf(s->low) ? -log(s->high - x)
+                           : log(s->high - s->low) - log(x - s->low) - log(s->high - x);
+}
+
+double mr_density_log_slope(const mr_density *density, const double *x) {
+    double sum = 0;
+    for (size_t j = 0; j < density->dim && density->is_bounded; j++)
+        sum += log_slope(density, j, x[j]);
+    return sum;
+}
+
+mr_status mr_density_check_bounds(const mr_density *density, size_t n, const double *x) {
+    const size_t width = mr_density_width(density);
+    for (size_t i = 0; i < n && density->is_bounded; i++)
+        for (size_t j = 0; j < width; j++)
+            if (!is_within(density, j, x[i * width + j]))
+                return mr_fail(MR_ERR_INPUT,
+                               "row %zu, column %zu of the fitted columns is %g, which is not "
+                               "%s its bounds %g and %g; give wider bounds or leave the row out",
+                               i + 1, j + 1, x[i * width + j],
+                               is_mapped(density, j) ? "between" : "within",
+                               density->support[j].low, density->support[j].high);
+    return MR_OK;
+}
+
+// ---- Standardising
+
+mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale) {
+    const size_t width = mr_density_width(density);
+    for (size_t j = 0; j < width; j++)
+        if (!isfinite(shift[j]) || !isfinite(scale[j]) || scale[j] <= 0)
+            return mr_fail(MR_ERR_INPUT,
+                           "column %zu cannot be standardised by shift %g and scale %g; both must "
+                           "be finite and the scale above 0",
+                           j + 1, shift[j], scale[j]);
+    memcpy(density->shift, shift, width * sizeof *shift);
+    memcpy(density->scale, scale, width * sizeof *scale);
+    return MR_OK;
+}
+
+// The bound of u that the bounds of column j stand for; 0: it is standardised by data.
+static double bound_of(const mr_density *density, size_t j) {
+    if (density->support[j].type == MR_SUPPORT_CIRCLE)
+        return pi;
+    return density->support[j].type == MR_SUPPORT_BOUNDED && j < density->dim ? density->bound : 0;
+}
+
+void mr_density_init_scale(mr_density *density) {
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        const mr_support *s = &density->support[j];
+        const double bound = bound_of(density, j);
+        density->shift[j] = bound > 0 ? s->low / 2 + s->high / 2 : 0;
+        density->scale[j] = bound > 0 ? (s->high - s->low) / (2 * bound) : 1;
+    }
+}
+
+static double weight_of(const double *weights, size_t i) {
+    return weights ? weights[i] : 1;
+}
+
+// Mean and standard deviation of a column's v, through its largest distance from the mean, so that
+// no square overflows or vanishes.
+static void measure_column(const mr_density *density, size_t n, size_t j, const double *x,
+                           const double *weights, double *mean, double *deviation) {
+    const size_t width = mr_density_width(density);
+    double total = 0, centre = 0, farthest = 0, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        total += weight_of(weights, i);
+    for (size_t i = 0; i < n; i++)
+        centre += map(density, j, x[i * width + j]) * weight_of(weights, i) / total;
+    for (size_t i = 0; i < n; i++)
+        farthest = fmax(farthest, fabs(map(density, j, x[i * width + j]) - centre));
+    for (size_t i = 0; i < n && farthest > 0; i++) {
+        const double part = (map(density, j, x[i * width + j]) - centre) / farthest;
+        sum += weight_of(weights, i) * part * part;
+    }
+    *mean = centre;
+    *deviation = farthest * sqrt(sum / total);
+}
+
+static bool is_constant(size_t n, size_t width, const double *column) {
+    for (size_t i = 1; i < n; i++)
+        if (column[i * width] != column[0])
+            return false;
+    return true;
+}
+
+static mr_status take_scale(mr_density *density, size_t n, const double *x, const double *weights) {
+    const size_t width = mr_density_width(density);
+    for (size_t j = 0; j < width; j++) {
+        double mean, deviation;
+        if (bound_of(density, j) > 0)
+            continue;
+        measure_column(density, n, j, x, weights, &mean, &deviation);
+        if (is_constant(n, width, x + j)) {
+            mean = map(density, j, x[j]);
+            deviation = 1;
+        }
+        if (!isfinite(mean) || !isfinite(deviation) || deviation < DBL_MIN)
+            return mr_fail(MR_ERR_INPUT,
+                           "column %zu has a standard deviation of %g; rescale it to ordinary size",
+                           j + 1, deviation);
+        density->shift[j] = mean;
+        density->scale[j] = deviation;
+    }
+    return MR_OK;
+}
+
+mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights) {
+    mr_status status;
+    const size_t n_rows = smaller(n, MR_DENSITY_BATCH);
+    mr_real *u = malloc(n_rows * mr_density_width(density) * sizeof *u);
+    if (!u)
+        return mr_fail_memory("a density's start");
+    MR_TRY(mr_density_check_bounds(density, n, x));
+    MR_TRY(take_scale(density, n, x, weights));
+    mr_density_standardise(density, n_rows, x, u);
+    MR_TRY(mr_density_start_flow(density, n_rows, u));
+done:
+    free(u);
+    return status;
+}
+
+// The features of rows u [n x width], and what the nets see of the given columns: [n x context].
+static mr_status split_rows(const mr_density *density, size_t n, const mr_real *u, mr_real *x,
+                            mr_real *context) {
+    mr_status status;
+    const size_t dim = density->dim, n_given = density->given_dim, width = dim + n_given;
+    mr_graph *graph = NULL;
+    MR_TRY(mr_graph_new(n, 1, &graph));
+    mr_node *given = mr_input(graph, n_given, false);
+    mr_node *seen = mr_keep(mr_density_build_context(density, given));
+    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(x + i * dim, u + i * width, dim * sizeof *x);
+        memcpy(mr_node_value(given) + i * n_given, u + i * width + dim, n_given * sizeof *u);
+    }
+    mr_graph_run(graph, n);
+    memcpy(context, mr_node_value(seen), n * mr_node_cols(seen) * sizeof *context);
+done:
+    mr_graph_free(graph);
+    return status;
+}
+
+mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u) {
+    mr_status status;
+    const size_t n_rows = smaller(n, MR_DENSITY_BATCH);
+    const size_t context_dim = mr_features_n_seen(&density->of_context);
+    if (density->given_dim == 0)
+        return mr_flow_start(density->flow, density->params, n_rows, u, NULL);
+    mr_real *x = malloc(n_rows * density->dim * sizeof *x);
+    mr_real *context = malloc(n_rows * context_dim * sizeof *context);
+    if (!x || !context) {
+        status = mr_fail_memory("a density's start");
+        goto done;
+    }
+    MR_TRY(split_rows(density, n_rows, u, x, context));
+    status = mr_flow_start(density->flow, density->params, n_rows, x, context);
+done:
+    free(x);
+    free(context);
+    return status;
+}
+
+double mr_density_standardise_one(const mr_density *density, size_t j, double x) {
+    const double u = (map(density, j, x) - density->shift[j]) / density->scale[j];
+    return density->support[j].type == MR_SUPPORT_CIRCLE ? remainder(u, 2 * pi) : u;
+}
+
+void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
+    const size_t width = mr_density_width(density);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < width; j++)
+            u[i * width + j] = (mr_real)mr_density_standardise_one(density, j, x[i * width + j]);
+}
+
+double mr_density_unstandardise(const mr_density *density, size_t j, double u) {
+    const mr_support *s = &density->support[j];
+    const double x = unmap(density, j, density->shift[j] + density->scale[j] * u);
+    // float32 may round u out of its bounds.
+    return s->type == MR_SUPPORT_LINE || isnan(x) ? x : fmin(fmax(x, s->low), s->high);
+}
+
+double mr_density_log_scale(const mr_density *density) {
+    double sum = 0;
+    for (size_t j = 0; j < density->dim; j++)
+        sum += log(density->scale[j]);
+    return sum;
+}
+
+// ---- The layout
+
+void mr_layout_release(mr_layout *layout) {
+    for (size_t j = 0; layout->names && j < layout->n_columns; j++)
+        free(layout->names[j]);
+    free(layout->names);
+    free(layout->columns);
+    free(layout->constants);
+    free(layout->given);
+    *layout = (mr_layout){0};
+}
+
+// NULL where there is nothing to copy.
+static void *copy_array(const void *from, size_t n_bytes, bool *is_whole) {
+    void *copy = from ? malloc(n_bytes + 1) : NULL;
+    if (copy)
+        memcpy(copy, from, n_bytes);
+    *is_whole = *is_whole && (copy || !from);
+    return copy;
+}
+
+static mr_status copy_names(const mr_layout *from, mr_layout *out) {
+    if (!from->names)
+        return MR_OK;
+    out->names = calloc(from->n_columns + 1, sizeof *out->names);
+    for (size_t j = 0; out->names && j < from->n_columns; j++) {
+        out->names[j] = strdup(from->names[j]);
+        if (!out->names[j])
+            return mr_fail_memory("a density");
+    }
+    return out->names ? MR_OK : mr_fail_memory("a density");
+}
+
+mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout) {
+    mr_status status;
+    mr_layout copy = {.n_columns = layout->n_columns,
+                      .n_constants = layout->n_constants,
+                      .n_given = layout->n_given};
+    bool is_whole = true;
+    copy.columns = copy_array(layout->columns, density->dim * sizeof *copy.columns, &is_whole);
+    copy.constants =
+        copy_array(layout->constants, layout->n_constants * sizeof *copy.constants, &is_whole);
+    copy.given = copy_array(layout->given, layout->n_given * sizeof *copy.given, &is_whole);
+    if (!is_whole)
+        MR_TRY(mr_fail_memory("a density"));
+    MR_TRY(copy_names(layout, &copy));
+    mr_layout_release(&density->layout);
+    density->layout = copy;
+    copy = (mr_layout){0};
+done:
+    mr_layout_release(&copy);
+    return status;
+}
+
+const mr_layout *mr_density_layout(const mr_density *density) {
+    return &density->layout;
+}
+
+mr_status mr_density_set_columns(mr_density *density, size_t n_columns, const size_t *columns) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(columns);
+    for (size_t j = 0; j < density->dim; j++)
+        if (columns[j] >= n_columns || (j > 0 && columns[j] <= columns[j - 1]))
+            return mr_fail(MR_ERR_USAGE,
+                           "columns of a density: number %zu of them is %zu; they must ascend and "
+                           "be below %zu, the columns of the table",
+                           j, columns[j], n_columns);
+    return mr_density_set_layout(
+        density, &(mr_layout){.n_columns = n_columns, .columns = (size_t *)columns});
+}
+
+const size_t *mr_density_columns(const mr_density *density, size_t *n_columns) {
+    if (density == NULL || n_columns == NULL)
+        return NULL;
+    *n_columns = density->layout.n_columns;
+    return density->layout.columns;
+}

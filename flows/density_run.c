@@ -1,0 +1,225 @@
+// Scoring rows and drawing samples, by batches.
+
+#include "flows/density.h"
+
+#include "flows/density_internal.h"
+#include "base/threads.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = MR_DENSITY_BATCH };
+
+static const double pi = 3.14159265358979323846;
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+// ---- Scoring
+
+// Says which cell of a row keeps its log-density from being a number: the one farthest out.
+static mr_status fail_row(const mr_density *density, size_t row, const double *x, double log_prob) {
+    size_t worst = 0;
+    double distance = -1;
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        const double d = fabs(mr_density_standardise_one(density, j, x[j]));
+        if (!(d <= distance)) {
+            distance = d;
+            worst = j;
+        }
+        if (isnan(d))
+            break;
+    }
+    if (isnan(distance) && isfinite(x[worst]))
+        return mr_fail(MR_ERR_NUMERIC,
+                       "row %zu has no log-density: column %zu is %g, outside its bounds %g and "
+                       "%g; leave the row out",
+                       row + 1, worst + 1, x[worst], density->support[worst].low,
+                       density->support[worst].high);
+    return mr_fail(MR_ERR_NUMERIC,
+                   "the log-density of row %zu is %g: column %zu is %g, %.3g standard deviations "
+                   "from the mean of the data that the model was fitted to; leave the row out",
+                   row + 1, log_prob, worst + 1, x[worst], distance);
+}
+
+// Where `n_impossible` is NULL, a row without a log-density is a failure.
+static mr_status score(const mr_density *density, int n_threads, size_t n, const double *x,
+                       double *log_prob, size_t *n_impossible) {
+    mr_status status;
+    const size_t width = mr_density_width(density);
+    const double log_scale = mr_density_log_scale(density);
+    mr_graph *graph = NULL;
+    MR_TRY(mr_threads_check(n_threads));
+    if (n == 0)
+        return MR_OK;
+    MR_TRY(mr_graph_new(smaller(n, BATCH), n_threads, &graph));
+    mr_node *u = mr_input(graph, width, false);
+    mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
+    MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
+    for (size_t first = 0; first < n; first += BATCH) {
+        const size_t n_rows = smaller(n - first, BATCH);
+        mr_density_standardise(density, n_rows, x + first * width, mr_node_value(u));
+        mr_graph_run(graph, n_rows);
+        for (size_t i = first; i < first + n_rows; i++) {
+            log_prob[i] = (double)mr_node_value(result)[i - first] - log_scale +
+                          mr_density_log_slope(density, x + i * width);
+            if (isfinite(log_prob[i]))
+                continue;
+            if (!n_impossible) {
+                status = fail_row(density, i, x + i * width, log_prob[i]);
+                goto done;
+            }
+            log_prob[i] = -INFINITY;
+            ++*n_impossible;
+        }
+    }
+done:
+    mr_graph_free(graph);
+    return status;
+}
+
+mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n, const double *x,
+                              double *log_prob) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_REQUIRE(log_prob);
+    return score(density, n_threads, n, x, log_prob, NULL);
+}
+
+mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
+                           double *log_prob, size_t *n_impossible) {
+    size_t n_found = 0;
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    MR_REQUIRE(log_prob);
+    MR_REQUIRE(n_impossible);
+    const mr_status status = score(density, n_threads, n, x, log_prob, &n_found);
+    if (status == MR_OK)
+        *n_impossible = n_found;
+    return status;
+}
+
+// ---- Sampling
+
+static mr_status take_samples(const mr_density *density, size_t n_rows, const mr_real *u,
+                              const mr_real *log_prob_u, size_t first, double *x,
+                              double *log_prob) {
+    const size_t dim = density->dim;
+    const double log_scale = mr_density_log_scale(density);
+    for (size_t i = 0; i < n_rows; i++) {
+        double *row = x + (first + i) * dim;
+        for (size_t j = 0; j < dim; j++) {
+            row[j] = mr_density_unstandardise(density, j, (double)u[i * dim + j]);
+            if (!isfinite(row[j]))
+                return mr_fail(MR_ERR_NUMERIC,
+                               "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
+                               first + i + 1, row[j]);
+        }
+        if (log_prob)
+            log_prob[first + i] =
+                (double)log_prob_u[i] - log_scale + mr_density_log_slope(density, row);
+    }
+    return MR_OK;
+}
+
+/// The graph of samples.
+typedef struct {
+    mr_graph *graph;
+    mr_node *noise, *given, *u, *log_prob; // given: NULL if there are none
+    mr_real *of_lines;                     // [BATCH x features on lines] noise of the base
+} sampler;
+
+static mr_status sampler_init(const mr_density *density, int n_threads, sampler *s) {
+    const mr_status status = mr_graph_new(BATCH, n_threads, &s->graph);
+    if (status != MR_OK)
+        return status;
+    s->of_lines = malloc((BATCH * density->of_base.n_lines + 1) * sizeof *s->of_lines);
+    if (!s->of_lines)
+        return mr_fail_memory("the samples");
+    s->noise = mr_input(s->graph, density->dim, false);
+    if (density->given_dim > 0)
+        s->given = mr_input(s->graph, density->given_dim, false);
+    s->u = mr_keep(mr_density_build_sample_given(density, s->noise, s->given, &s->log_prob));
+    mr_keep(s->log_prob);
+    return mr_graph_plan(s->graph, NULL, 0, NULL);
+}
+
+// Noise for a whole batch, so that fewer samples are the first of more, to the last bit.
+static void draw(const mr_density *density, sampler *s, mr_random *random) {
+    const size_t n_lines = density->of_base.n_lines, dim = density->dim;
+    mr_real *noise = mr_node_value(s->noise);
+    if (n_lines == dim) {
+        density->base.ops->draw(&density->base, density->params, random, BATCH, noise);
+        return;
+    }
+    if (n_lines > 0)
+        density->base.ops->draw(&density->base, density->params, random, BATCH, s->of_lines);
+    for (size_t i = 0; i < BATCH; i++) {
+        memcpy(noise + i * dim, s->of_lines + i * n_lines, n_lines * sizeof *noise);
+        mr_random_fill_uniform(random, dim - n_lines, -pi, pi, noise + i * dim + n_lines);
+    }
+}
+
+// Standardises given rows; those past the last are copies of the first, so that a batch is whole.
+static mr_status fill_given(const mr_density *density, sampler *s, size_t first, size_t n_rows,
+                            const double *given) {
+    const size_t n = density->given_dim;
+    for (size_t i = 0; i < BATCH && n > 0; i++)
+        for (size_t k = 0; k < n; k++) {
+            const size_t row = i < n_rows ? first + i : 0;
+            const double value = given[row * n + k];
+            const double u = mr_density_standardise_one(density, density->dim + k, value);
+            if (!isfinite(u))
+                return mr_fail(MR_ERR_INPUT,
+                               "given row %zu, column %zu is %g, which is not finite or not within "
+                               "its bounds; leave the row out",
+                               row + 1, k + 1, value);
+            mr_node_value(s->given)[i * n + k] = (mr_real)u;
+        }
+    return MR_OK;
+}
+
+static mr_status draw_samples(const mr_density *density, int n_threads, uint64_t seed, size_t n,
+                              const double *given, double *x, double *log_prob) {
+    mr_status status;
+    sampler s = {0};
+    MR_TRY(mr_threads_check(n_threads));
+    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
+    MR_TRY(sampler_init(density, n_threads, &s));
+    for (size_t first = 0; first < n; first += BATCH) {
+        const size_t n_rows = smaller(n - first, BATCH);
+        draw(density, &s, &random);
+        MR_TRY(fill_given(density, &s, first, n_rows, given));
+        mr_graph_run(s.graph, BATCH);
+        MR_TRY(take_samples(density, n_rows, mr_node_value(s.u), mr_node_value(s.log_prob), first,
+                            x, log_prob));
+    }
+done:
+    mr_graph_free(s.graph);
+    free(s.of_lines);
+    return status;
+}
+
+mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
+                            double *x, double *log_prob) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(x);
+    if (density->given_dim > 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "the model is conditional: its samples need %zu given columns (--given)",
+                       density->given_dim);
+    return draw_samples(density, n_threads, seed, n, NULL, x, log_prob);
+}
+
+mr_status mr_density_sample_given(const mr_density *density, int n_threads, uint64_t seed, size_t n,
+                                  const double *given, double *x, double *log_prob) {
+    MR_REQUIRE(density);
+    MR_REQUIRE(given);
+    MR_REQUIRE(x);
+    if (density->given_dim == 0)
+        return mr_fail(MR_ERR_USAGE, "the model is not conditional: its samples take no given "
+                                     "columns (--given)");
+    return draw_samples(density, n_threads, seed, n, given, x, log_prob);
+}
