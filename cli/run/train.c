@@ -153,7 +153,7 @@ static void print_result(const mr_settings *settings, const mr_auto *until_retur
 static mr_status run_train(const mr_command_line *line, int *exit_code) {
     mr_status status;
     mr_settings settings;
-    mr_train_options own = {.until_return.automatic = true};
+    mr_train_command own = {.until_return.automatic = true};
     mr_trainer_result result;
     session s = {.settings = &settings, .name_lock = -1};
     const mr_train_watcher watcher = {.self = &s,

@@ -16,7 +16,7 @@
 #include "base/path.h"
 #include "cli/conflicts.h"
 
-// Files and pairs may be given more than once: they are not stored in mr_train_options.
+// Files and pairs may be given more than once: they are not stored in mr_train_command.
 const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS] = {
     {.name = "config",
      .type = MR_SETTING_TEXT,
@@ -28,14 +28,14 @@ const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS] = {
      .help = "the same as --KEY VALUE, KEY as in config files"},
     {.name = "until_return",
      .type = MR_SETTING_AUTO,
-     .offset = offsetof(mr_train_options, until_return),
+     .offset = offsetof(mr_train_command, until_return),
      .min = -1e12,
      .max = 1e12,
      .metavar = "X",
      .help = "stop as soon as an evaluation has a mean return of at least X"},
     {.name = "resume",
      .type = MR_SETTING_TEXT,
-     .offset = offsetof(mr_train_options, resume),
+     .offset = offsetof(mr_train_command, resume),
      .metavar = "RUN_DIR",
      .help = "continue a run from its last checkpoint; a larger --steps extends it"},
 };
@@ -118,7 +118,7 @@ done:
 
 // A resumed run has its own settings as defaults.
 static mr_status read_run(const mr_command_line *line, mr_settings *settings,
-                          mr_train_options *own) {
+                          mr_train_command *own) {
     mr_status status = MR_OK;
     char path[MR_MAX_TEXT + sizeof "/config.yaml"];
     for (size_t i = 0; i < line->n_given; i++)
@@ -137,7 +137,7 @@ done:
     return status;
 }
 
-static mr_status place_run(mr_settings *settings, const mr_train_options *own) {
+static mr_status place_run(mr_settings *settings, const mr_train_command *own) {
     if (own->resume[0] == '\0')
         return MR_OK;
     if (settings->out[0] != '\0' && !mr_path_is_same(settings->out, own->resume))
@@ -151,7 +151,7 @@ static mr_status place_run(mr_settings *settings, const mr_train_options *own) {
 }
 
 mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *settings,
-                                 mr_train_options *own) {
+                                 mr_train_command *own) {
     mr_status status;
     MR_TRY(check_given_once(line));
     mr_settings_init(settings);

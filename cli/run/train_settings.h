@@ -8,7 +8,7 @@
 typedef struct {
     mr_auto until_return;     // automatic: not given
     char resume[MR_MAX_TEXT]; // the directory of the run to resume; "": a new run
-} mr_train_options;
+} mr_train_command;
 
 enum { MR_N_TRAIN_OPTIONS = 4 };
 extern const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS];
@@ -17,7 +17,7 @@ extern const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS];
 /// command line in its order. Fails with MR_ERR_USAGE if the same setting is given twice with
 /// different values, and if settings are invalid or contradict each other.
 mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *settings,
-                                 mr_train_options *own);
+                                 mr_train_command *own);
 
 /// Chooses settings->out for a run without a name: runs/ENV-POLICY-sSEED-DATE, with -2, -3, ...
 /// after it if that exists. `*lock` keeps other processes from choosing the same until the
