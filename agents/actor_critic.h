@@ -1,11 +1,11 @@
-/// What agents with a policy and critics have in common: the inputs of a batch in a graph, and the
-/// critics of the task and of an intrinsic reward that is valued apart.
+/// What agents with a policy and critics have in common: the inputs of a batch in a graph, the
+/// critics of the task, and separate critics of the intrinsic reward.
 #pragma once
 
 #include "agents/agent.h"
 #include "agents/critic.h"
 
-/// A batch in a graph.
+/// The input nodes of a batch.
 typedef struct {
     mr_node *obs, *act, *reward, *discount, *next_obs;
     mr_node *intrinsic; // NULL: not valued apart
@@ -15,7 +15,7 @@ typedef struct {
 mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
                                     bool has_intrinsic);
 
-/// Copies a batch into them.
+/// Copies a batch into the inputs.
 void mr_batch_inputs_fill(const mr_batch_inputs *inputs, const mr_batch *batch);
 
 /// Fills an input [rows x 1] with the batch's beta; NULL is fine.

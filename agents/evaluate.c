@@ -1,4 +1,4 @@
-// Playing whole episodes.
+// Evaluations: whole episodes, several at a time.
 
 #include "agents/evaluate.h"
 
@@ -34,7 +34,7 @@ void mr_evaluation_free(mr_evaluation *evaluation) {
     free(evaluation);
 }
 
-/// Episodes being played side by side.
+/// The episodes that are played at present, one in each copy of the environment.
 typedef struct {
     const mr_policy *policy;
     mr_vec_env *envs;
@@ -105,7 +105,7 @@ static bool is_stopped(const table *t) {
     return t->options->stop != NULL && *t->options->stop != 0;
 }
 
-// Begins the episode of copy i, maybe not for the first time.
+// Begins the episode of copy i, again if it was lost.
 static mr_status begin(table *t, size_t i) {
     const size_t episode = t->episode[i];
     const uint64_t seed = t->options->seed + episode;
@@ -118,7 +118,7 @@ static mr_status begin(table *t, size_t i) {
     return status == MR_OK ? show(t, i) : status;
 }
 
-// Gives copy i the next episode that nobody plays yet, if there is one.
+// Begins the next episode in copy i, if any is left.
 static mr_status begin_next(table *t, size_t i) {
     t->active[i] = t->n_begun < t->evaluation->n;
     if (!t->active[i])
@@ -127,8 +127,8 @@ static mr_status begin_next(table *t, size_t i) {
     return begin(t, i);
 }
 
-// One by one: the rows of a batch round otherwise where there are more of them, and simulations
-// make much of the last bit.
+// One observation at a time: the last bit of a batch's row depends on the number of rows, and a
+// simulation amplifies it to another episode.
 static mr_status act(table *t) {
     mr_status status = MR_OK;
     const bool deterministic = t->options->deterministic;
@@ -145,7 +145,7 @@ done:
     return status;
 }
 
-// Takes in what the step of copy i gave.
+// Adds the step of copy i to its episode.
 static mr_status take(table *t, size_t i) {
     mr_status status;
     const mr_step *step = &t->step[i];
@@ -187,8 +187,8 @@ done:
     return status;
 }
 
-// The episodes that ended come first.
-static void close_ranks(const table *t) {
+// Moves the episodes that ended to the front.
+static void move_ended_to_front(const table *t) {
     mr_evaluation *e = t->evaluation;
     for (size_t i = 0, k = 0; i < e->n; i++)
         if (t->has_ended[i]) {
@@ -231,7 +231,7 @@ mr_status mr_evaluate(const mr_policy *policy, mr_vec_env *envs, const mr_eval_o
     if (status == MR_ERR_IO && is_stopped(&t)) // a server was waited for until then
         status = MR_STOPPED;
     if (status == MR_OK || status == MR_STOPPED) {
-        close_ranks(&t);
+        move_ended_to_front(&t);
         summarise(evaluation);
     }
 done:

@@ -31,7 +31,7 @@ static uint32_t checksum(uint8_t *bytes, size_t n_bytes) {
     return htole32((crc >> 15 | crc << 17) + 0xa282ead8u);
 }
 
-// Lays out the record around its payload, which stands behind the head already.
+// Adds head and checksum to a record whose payload is in its place already.
 static void frame(uint8_t *record, size_t n_payload) {
     const uint64_t length = htole64(n_payload);
     uint8_t *payload = record + sizeof length + CHECKSUM_SIZE;
@@ -153,7 +153,7 @@ const char *mr_events_path(const mr_events *events) {
 
 // ---- Scalars
 
-// The tags are borrowed: protobuf-c packs what it is given and changes nothing.
+// The tags are borrowed: protobuf-c only reads them.
 static void fill_values(size_t n, const mr_scalar *scalars, Mr__Tensorboard__Value *values,
                         Mr__Tensorboard__Value **pointers) {
     for (size_t i = 0; i < n; i++) {

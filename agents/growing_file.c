@@ -1,4 +1,4 @@
-// Files that only grow.
+// Files that are appended to in whole pieces.
 
 #include "agents/growing_file.h"
 
@@ -80,7 +80,7 @@ bool mr_growing_file_lock(const mr_growing_file *f) {
     return flock(f->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-// What a full disk cuts off is taken back.
+// A piece that a full disk has cut off is taken back.
 mr_status mr_growing_file_append(mr_growing_file *f, const void *piece, size_t n_bytes) {
     if (mr_file_write_all(f->file, piece, n_bytes)) {
         f->size += (off_t)n_bytes;

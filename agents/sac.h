@@ -2,11 +2,11 @@
 /// itself is mr_agent_sac (agent.h).
 ///
 /// An ensemble of critics with slow targets, a reparameterised policy, a temperature that is
-/// learned or fixed. An intrinsic reward that is valued apart has critics of its own, whose value
+/// learned or fixed. Intrinsic rewards may have critics of their own, whose value
 /// the policy maximises along with the task's (Burda et al. 2018, arXiv:1810.12894).
 ///
 /// Its learners are "policy", "critic", "temperature" (log alpha, alone) and, if intrinsic rewards
-/// are valued apart, "bonus_critic".
+/// have critics, "bonus_critic".
 #pragma once
 
 #include "agents/settings.h"

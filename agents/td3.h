@@ -2,7 +2,7 @@
 /// its options and metrics. The agent itself is mr_agent_td3 (agent.h).
 ///
 /// A deterministic policy with a slow target, two critics with slow targets, noise on the target's
-/// action. Its learners are "policy", "critic" and, if intrinsic rewards are valued apart,
+/// action. Its learners are "policy", "critic" and, if intrinsic rewards have critics,
 /// "bonus_critic".
 #pragma once
 
