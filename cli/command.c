@@ -106,8 +106,9 @@ char mr_command_option_letter(const mr_command *command, size_t i) {
     if (option == &mr_help_option)
         return 'h';
     const size_t n_settings = count_settings(command);
-    const bool is_own = i >= n_settings && i - n_settings < command->n_options;
-    const char letter = command->letters != NULL && is_own ? command->letters[i - n_settings] : ' ';
+    const bool has_letter =
+        command->letters != NULL && i >= n_settings && i - n_settings < strlen(command->letters);
+    const char letter = has_letter ? command->letters[i - n_settings] : ' ';
     return letter != ' ' ? letter : '\0';
 }
 

@@ -33,7 +33,7 @@ struct mr_command {
     bool takes_settings;       // the settings of a run are options, too
     const mr_setting *options; // [n_options] its own
     size_t n_options;
-    const char *letters; // [n_options] short names of its own options, ' ' for none; NULL: none
+    const char *letters;      // short names of its first own options, ' ' for none; NULL: none
     const mr_setting *shared; // [n_shared] options that it shares with other commands
     size_t n_shared;
     /// Does the work and prints results to stdout; the caller prints the message of a failure.

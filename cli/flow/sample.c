@@ -130,6 +130,6 @@ const mr_command mr_command_flow_sample = {
     .max_arguments = 1,
     .options = options,
     .n_options = MR_COUNT(options),
-    .letters = "n    ",
+    .letters = "n",
     .run = run_sample,
 };

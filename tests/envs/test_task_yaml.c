@@ -261,7 +261,7 @@ Test(task_yaml, tells_the_line_the_column_and_the_choices_of_its_faults) {
         {OBSERVE "reward: [{term: alive}\n", "task.yaml:3:1: "},
         {"observation: [{field: qps}]\n" REWARD, "1:23: unknown field \"qps\"; did you mean"},
         {"observation: [{field: qpos, first: 40}]\n" REWARD, "qpos has 19 components here"},
-        {"observation: [{field: qpos, first: 4, count: 30}]\n" REWARD, "there are no 30 from 4"},
+        {"observation: [{field: qpos, first: 4, count: 30}]\n" REWARD, "qpos has 19 components here, and not 30 from 4 on"},
         {"observation: [{field: qpos, body: thorax}]\n" REWARD, "qpos"},
         {"observation: [{field: ten_length}]\n" REWARD, "the model has none of these"},
         {"observation: [{field: qvel, clip: [1, 0]}]\n" REWARD, "must be the smaller one"},
