@@ -188,6 +188,8 @@ static world world_open(size_t n, int n_threads) {
 
 static mr_status world_step(world *w, mr_policy *policy) {
     mr_status status;
+    MR_TRY(mr_policy_act(policy, w->obs, w->noise, w->action));
+    MR_TRY(mr_policy_sample(policy, w->n, w->obs, w->noise, w->action, NULL));
     MR_TRY(mr_policy_sample_units(policy, w->n, w->obs, w->noise, w->act, NULL));
     MR_TRY(mr_policy_act_units(policy, w->obs, w->noise, w->act));
     mr_policy_scale(policy, w->n, w->act, w->action);
