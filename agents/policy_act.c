@@ -28,7 +28,8 @@ typedef struct {
 
 struct mr_policy_actors {
     pthread_mutex_t mutex;
-    int n; // in the pools and in use
+    int n_busy;  // workspaces in use
+    int n_ready; // that OpenBLAS has memory for, in use at once
     pool one, batch;
 };
 
@@ -49,20 +50,19 @@ static void free_actor(actor *a) {
     free(a);
 }
 
-static void empty(mr_policy_actors *actors, pool *from) {
+static void empty(pool *from) {
     while (from->first != NULL) {
         actor *a = from->first;
         from->first = a->next;
         free_actor(a);
-        actors->n--;
     }
 }
 
 void mr_policy_actors_free(mr_policy_actors *actors) {
     if (actors == NULL)
         return;
-    empty(actors, &actors->one);
-    empty(actors, &actors->batch);
+    empty(&actors->one);
+    empty(&actors->batch);
     pthread_mutex_destroy(&actors->mutex);
     free(actors);
 }
@@ -81,13 +81,11 @@ static mr_status build(const mr_policy *policy, const pool *kind, actor *a) {
     return mr_graph_plan(a->graph, NULL, 0, NULL);
 }
 
-// Each may be computing at the same time as all others, and OpenBLAS needs a buffer for each.
-static mr_status make(const mr_policy *policy, const pool *kind, int n_actors, actor **out) {
+static mr_status make(const mr_policy *policy, const pool *kind, actor **out) {
     mr_status status;
     actor *a = calloc(1, sizeof *a);
     if (a == NULL)
         return mr_fail_memory("acting with a policy");
-    MR_TRY(mr_openblas_reserve(n_actors));
     MR_TRY(build(policy, kind, a));
     *out = a;
     return MR_OK;
@@ -96,18 +94,27 @@ done:
     return status;
 }
 
-static mr_status take(const mr_policy *policy, pool *from, actor **out) {
+// With the mutex. Those in use may all be computing at once, and OpenBLAS needs memory for each.
+static mr_status take_locked(const mr_policy *policy, pool *from, actor **out) {
     mr_status status = MR_OK;
     mr_policy_actors *actors = policy->actors;
-    pthread_mutex_lock(&actors->mutex);
-    if (from->first != NULL) {
-        *out = from->first;
-        from->first = from->first->next;
-    } else {
-        status = make(policy, from, actors->n + 1, out);
-        actors->n += status == MR_OK;
+    if (actors->n_busy == actors->n_ready) {
+        MR_TRY(mr_openblas_reserve(actors->n_ready + 1));
+        actors->n_ready++;
     }
-    pthread_mutex_unlock(&actors->mutex);
+    if (from->first == NULL)
+        MR_TRY(make(policy, from, &from->first));
+    *out = from->first;
+    from->first = from->first->next;
+    actors->n_busy++;
+done:
+    return status;
+}
+
+static mr_status take(const mr_policy *policy, pool *from, actor **out) {
+    pthread_mutex_lock(&policy->actors->mutex);
+    const mr_status status = take_locked(policy, from, out);
+    pthread_mutex_unlock(&policy->actors->mutex);
     return status;
 }
 
@@ -115,6 +122,7 @@ static void put_back(mr_policy_actors *actors, pool *into, actor *a) {
     pthread_mutex_lock(&actors->mutex);
     a->next = into->first;
     into->first = a;
+    actors->n_busy--;
     pthread_mutex_unlock(&actors->mutex);
 }
 
@@ -134,7 +142,7 @@ mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
     if (max_rows == 0)
         return mr_fail(MR_ERR_USAGE, "policy: prepared for 0 observations at a time; prepare it "
                                      "for at least 1");
-    empty(actors, &actors->batch);
+    empty(&actors->batch);
     actors->batch.max_rows = max_rows;
     status = fill(policy, &actors->batch);
     if (status != MR_OK)
