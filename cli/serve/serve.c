@@ -84,9 +84,8 @@ const mr_command mr_command_serve = {
     .name = "serve",
     .usage = "ENV [options]",
     .summary = "serve a task to trainers in other processes or on other machines",
-    .details =
-        "Serves a task over ZeroMQ to one trainer at a time: `millrace train zmq:ENDPOINT`,\n"
-        "or any program that speaks the protocol of docs/bridge.md.",
+    .details = "Serves a task over ZeroMQ to one trainer at a time: `millrace train\n"
+               "zmq:ENDPOINT`, or any program that speaks the protocol of docs/bridge.md.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

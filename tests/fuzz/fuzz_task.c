@@ -1,5 +1,6 @@
 // Any text as a description of a task, for two robots. What is taken is opened, and makes a step.
 
+#include "envs/mujoco/open.h"
 #include "envs/mujoco/simulation.h"
 #include "envs/mujoco/task_file.h"
 #include "tests/fuzz/fuzz.h"
