@@ -2,7 +2,7 @@
 // Stephens 2009 (Technometrics 51, 316-325): a posterior mean of theta = -k/sigma over a grid, k
 // profiled out.
 
-#include "flows/pareto.h"
+#include "flows/vi.h"
 
 #include <math.h>
 #include <stdlib.h>

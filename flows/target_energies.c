@@ -11,7 +11,7 @@
 // length outside. Its area is that of the box, and so log Z is that on the box: 1.8775, 2.0821,
 // 2.6417 and 2.6846, the last less 0.0005.
 
-#include "flows/target_kind.h"
+#include "flows/targets.h"
 
 static const double pi = 3.14159265358979323846;
 static const double box = 4, edge = 0.05; // of the window

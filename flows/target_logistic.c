@@ -8,7 +8,7 @@
 //
 //     log p~(w) = log N(w; 0, I) - sum_i softplus(-s_i w . (x_i, 1)),   s_i = 2 y_i - 1
 
-#include "flows/target_kind.h"
+#include "flows/targets.h"
 
 #include "base/matrix_file.h"
 

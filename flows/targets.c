@@ -1,6 +1,6 @@
 // The kinds of target, and the reading of their texts.
 
-#include "flows/target_kind.h"
+#include "flows/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
 #include "flows/vi.h"
 
 #include "flows/density_internal.h"
-#include "flows/pareto.h"
 #include "nn/optim.h"
 
 #include <assert.h>

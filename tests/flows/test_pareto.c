@@ -1,6 +1,6 @@
 // The shape of a tail, of samples whose shape is known.
 
-#include "flows/pareto.h"
+#include "flows/vi.h"
 
 #include <math.h>
 #include <stdlib.h>
