@@ -4,11 +4,20 @@
 
 #include <stdio.h>
 
-// ---- A multi-layer perceptron
+// ---- Multi-layer perceptrons
 
 static mr_status mlp_declare(void *state, mr_params *params, const char *prefix, size_t n_in,
                              const mr_widths *hidden, size_t n_out) {
     *(mr_mlp *)state = mr_mlp_declare(params, prefix, n_in, hidden, n_out, MR_INIT_ZERO);
+    return MR_OK;
+}
+
+static mr_status residual_declare(void *state, mr_params *params, const char *prefix, size_t n_in,
+                                  const mr_widths *hidden, size_t n_out) {
+    mr_mlp_spec spec = mr_mlp_plain(hidden);
+    spec.residual = true;
+    spec.norm = MR_NORM_LAYER;
+    *(mr_mlp *)state = mr_mlp_declare_spec(params, prefix, n_in, &spec, n_out, MR_INIT_ZERO);
     return MR_OK;
 }
 
@@ -24,9 +33,16 @@ static const mr_conditioner_ops mlp = {
     .build = mlp_build,
 };
 
-extern const mr_conditioner_ops mr_conditioner_residual;
+static const mr_conditioner_ops residual = {
+    .name = "residual",
+    .summary = "a ReLU layer of the first width, then a residual block for each further one, with "
+               "layer norm",
+    .state_size = sizeof(mr_mlp),
+    .declare = residual_declare,
+    .build = mlp_build,
+};
 
-const mr_conditioner_ops *const mr_conditioner_table[] = {&mlp, &mr_conditioner_residual};
+const mr_conditioner_ops *const mr_conditioner_table[] = {&mlp, &residual};
 const char mr_conditioner_names[] = "mlp|residual";
 
 // ---- Parameters without a net

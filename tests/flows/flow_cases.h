@@ -6,10 +6,10 @@
 #pragma once
 
 #include "flows/flow.h"
+#include "tests/flows/no_gradient.h"
 #include "tests/sanitized.h"
 
 #include <criterion/criterion.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,26 +32,6 @@ typedef struct {
     bool sees_context;
     double noise; // of perturbed parameters
 } flow_fact;
-
-/// Whether a composition has a part of that name.
-static inline bool has_part(const char *composition, const char *name) {
-    const size_t n = strlen(name);
-    for (const char *at = strstr(composition, name); at; at = strstr(at + 1, name))
-        if ((at == composition || strchr("[( ", at[-1])) && !(at[n] && isalnum(at[n])) &&
-            at[n] != '_')
-            return true;
-    return false;
-}
-
-static inline bool has_one_of(const char *composition, const char *const *names) {
-    for (; *names; names++)
-        if (has_part(composition, *names))
-            return true;
-    return false;
-}
-
-#define HAS_ONE_OF(composition, ...)                                                               \
-    has_one_of(composition, (const char *const[]){__VA_ARGS__, NULL})
 
 /// At a deviation of 0.06 three times a net of two layers of 64 hidden units has slopes of order 1;
 /// steeper nets, one after the other, would amplify rounding without limit.

@@ -2,10 +2,32 @@
 /// get one: what is drawn and saved and never moves goes unnoticed in training.
 #pragma once
 
+#include "flows/flow.h"
 #include "nn/params.h"
 #include "tests/scratch.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
+
+/// Whether a composition has a part of that name.
+static inline bool has_part(const char *composition, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *at = strstr(composition, name); at; at = strstr(at + 1, name))
+        if ((at == composition || strchr("[( ", at[-1])) && !(at[n] && isalnum(at[n])) &&
+            at[n] != '_')
+            return true;
+    return false;
+}
+
+static inline bool has_one_of(const char *composition, const char *const *names) {
+    for (; *names; names++)
+        if (has_part(composition, *names))
+            return true;
+    return false;
+}
+
+#define HAS_ONE_OF(composition, ...)                                                               \
+    has_one_of(composition, (const char *const[]){__VA_ARGS__, NULL})
 
 /// One number of a parameter, in a file's words.
 typedef struct {
@@ -52,22 +74,18 @@ static inline bool is_masked(const param_number *at) {
 }
 
 static const struct {
-    const char *kind, *name; // of a flow; of a parameter, as a pattern
+    const char *part, *name; // of a flow; of a parameter, as a pattern
     bool (*has_none)(const param_number *at);
     const char *why;
 } no_gradient_rules[] = {
-    {"glow", "*.actnorm.started", is_any, "says whether actnorm has had its start"},
-    {"glow", "*.linear.lu", is_on_diagonal, "the diagonal of U is made from log_s"},
-    {"maf", "*.net.*.weight", is_masked, "is masked"},
-    {"iaf", "*.net.*.weight", is_masked, "is masked"},
-    {"nsf_ar", "*.net.*.weight", is_masked, "is masked"},
+    {"actnorm", "*.started", is_any, "says whether actnorm has had its start"},
+    {"lu", "*.lu", is_on_diagonal, "the diagonal of U is made from log_s"},
+    {"autoregressive", "*.net.*.weight", is_masked, "is masked"},
 };
 
-static inline const char *no_gradient_rule(const char *flow, const param_number *at) {
-    const size_t n = strcspn(flow, ":");
+static inline const char *no_gradient_rule(const char *composition, const param_number *at) {
     for (size_t k = 0; k < MR_COUNT(no_gradient_rules); k++)
-        if (strlen(no_gradient_rules[k].kind) == n &&
-            strncmp(no_gradient_rules[k].kind, flow, n) == 0 &&
+        if (has_part(composition, no_gradient_rules[k].part) &&
             fnmatch(no_gradient_rules[k].name, at->name, 0) == 0 &&
             no_gradient_rules[k].has_none(at))
             return no_gradient_rules[k].why;
@@ -118,6 +136,8 @@ static inline bool is_of_hidden_layer(const mr_tensors *file, const char *name) 
 /// [mr_params_size] of a set that holds the parameters of `flow`, to be freed.
 static inline number_facts *number_facts_of(const mr_params *params, const char *flow, size_t dim,
                                             size_t context_dim) {
+    char composition[MR_FLOW_MAX_TEXT];
+    cr_assert_eq(mr_flow_describe(flow, MR_FLOW_TO_SAMPLE, NULL, composition), MR_OK);
     mr_tensors *file = write_indices(params);
     number_facts *facts = calloc(mr_params_size(params) + 1, sizeof *facts);
     cr_assert_not_null(facts);
@@ -137,7 +157,7 @@ static inline number_facts *number_facts_of(const mr_params *params, const char 
             at.row = i / at.n_cols;
             at.col = i % at.n_cols;
             snprintf(f->name, sizeof f->name, "%s[%zu]", tensor.name, i);
-            f->no_gradient = no_gradient_rule(flow, &at);
+            f->no_gradient = no_gradient_rule(composition, &at);
             f->param = k;
             f->is_hidden = at.is_hidden;
         }
