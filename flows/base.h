@@ -33,7 +33,7 @@ typedef struct {
     mr_node *log_std; // [rows x dim] lo + (hi - lo) (tanh(raw) + 1) / 2
 } mr_gaussian;
 
-/// Adds mean and log-deviation to a graph; `context` [rows x context_dim], or NULL where there is
+/// Adds mean and log-deviation to a graph; `context` [rows x context_dim], or NULL if there is
 /// none.
 mr_gaussian mr_base_build(const mr_base *base, mr_params *params, mr_graph *graph,
                           mr_node *context);

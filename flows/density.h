@@ -18,7 +18,7 @@ mr_params *mr_density_params(const mr_density *density);
 const double *mr_density_shift(const mr_density *density); // [width]
 const double *mr_density_scale(const mr_density *density); // [width]
 
-/// Sets shift and scale [width each]. Fails with MR_ERR_INPUT where one is not finite or a scale is
+/// Sets shift and scale [width each]. Fails with MR_ERR_INPUT if one is not finite or a scale is
 /// not above 0.
 mr_status mr_density_set_scale(mr_density *density, const double *shift, const double *scale);
 
@@ -39,7 +39,7 @@ typedef struct {
     double value;
 } mr_constant;
 
-/// Which columns of which table the features are. Arrays are NULL where there is nothing to say.
+/// Which columns of which table the features are. Arrays may be NULL.
 typedef struct {
     size_t n_columns;       // of the table; 0: it has the features and nothing else
     size_t *columns;        // [dim] the features', ascending

@@ -269,7 +269,7 @@ void mr_layout_release(mr_layout *layout) {
     *layout = (mr_layout){0};
 }
 
-// NULL where there is nothing to copy.
+// A copy; NULL of NULL.
 static void *copy_array(const void *from, size_t n_bytes, bool *is_whole) {
     void *copy = from ? malloc(n_bytes + 1) : NULL;
     if (copy)

@@ -171,7 +171,7 @@ static mr_status get_use(const mr_tensors *file, mr_flow_use *out) {
     return mr_model_fail(file, "use", text);
 }
 
-// An entry as a JSON array, to be released; NULL where there is no such entry.
+// An entry as a JSON array, to be released; NULL if there is no such entry.
 static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
     const char *text = mr_tensors_note(file, key);
     mr_json_watch();
@@ -262,7 +262,7 @@ done:
     return status;
 }
 
-// Reads "0,1,4" into `columns` [dim]. False where it is not so many numbers, ascending and below
+// Reads "0,1,4" into `columns` [dim]. False unless these are `dim` ascending numbers below
 // n_columns.
 static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t *columns) {
     for (size_t j = 0; j < dim; j++) {

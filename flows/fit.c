@@ -22,11 +22,11 @@ enum {
 
 static const double checkpoint_interval = 2; // s
 
-// The parameters that are judged and kept are an average over the latest steps, to which each step
-// adds by this share (at first by more: see average_rate). It halves the noise of the last steps;
-// what matters most is that it tames the far tails, where a single fresh row can cost more than all
-// others together. Measured by tests/oracle/flow_gaps.py: see there.
-static const double average_share = 0.005;
+// What is validated and kept is an exponential moving average of the parameters (Polyak's), whose
+// decay is 1 - ema_rate; early on the rate is higher (ema_rate_at). The average has half the noise
+// of the last steps. Above all it tames the far tails, in which a single fresh row can cost more
+// than all others together: measured by tests/oracle/flow_gaps.py.
+static const double ema_rate = 0.005;
 
 // Whenever a third of the patience has passed without a better held-out likelihood, the learning
 // rate falls to 0.3 of itself.
@@ -52,11 +52,11 @@ typedef struct {
     double log_scale; // what a mean log-density in x is smaller by than that in u
 } rows;
 
-/// A graph that gives the log-density of its input's rows, times their weights where there are.
+/// A graph that computes the log-density of its input's rows, times their weights if there are any.
 typedef struct {
     mr_graph *graph;
     mr_node *u, *weight, *log_prob;
-} scorer;
+} likelihood;
 
 typedef struct {
     const mr_fit_options *options;
@@ -65,7 +65,7 @@ typedef struct {
     size_t width;      // of a row
     rows trained, held_out;
     size_t *order; // [trained.n] of this epoch
-    scorer trainer, judge;
+    likelihood training, validation;
     // The state of the parameters at the end of the last whole epoch.
     mr_real *kept[N_KEPT];
     uint64_t kept_steps;
@@ -204,7 +204,7 @@ done:
 
 // ---- Building
 
-static mr_status build_scorer(const fit *f, size_t max_rows, bool trains, scorer *s) {
+static mr_status build_likelihood(const fit *f, size_t max_rows, bool trains, likelihood *s) {
     mr_params *trained = f->params;
     const mr_status status = mr_graph_new(max_rows, f->options->n_threads, &s->graph);
     if (status != MR_OK)
@@ -234,15 +234,15 @@ static mr_status build(fit *f) {
     memcpy(f->state.best, mr_params_read(f->params), n_params * sizeof *f->state.best);
     MR_TRY(mr_params_copy(f->params, &f->state.average));
     const size_t batch_size = smaller(f->options->batch_size, f->trained.n);
-    MR_TRY(build_scorer(f, batch_size, true, &f->trainer));
-    MR_TRY(build_scorer(f, smaller(SCORE_BATCH, f->held_out.n), false, &f->judge));
+    MR_TRY(build_likelihood(f, batch_size, true, &f->training));
+    MR_TRY(build_likelihood(f, smaller(SCORE_BATCH, f->held_out.n), false, &f->validation));
 done:
     return status;
 }
 
 static void release(fit *f) {
-    mr_graph_free(f->trainer.graph);
-    mr_graph_free(f->judge.graph);
+    mr_graph_free(f->training.graph);
+    mr_graph_free(f->validation.graph);
     free(f->trained.u);
     free(f->trained.weight);
     free(f->held_out.u);
@@ -285,8 +285,8 @@ static mr_status save(fit *f) {
     return mr_fit_state_save(&f->state, f->options, f->trained.n + f->held_out.n, path);
 }
 
-// Saves where there is nothing to go on from, so that a place that cannot be written to is known
-// before the work.
+// Goes on from a checkpoint if there is one. Else saves one, so that a path that cannot be written
+// to is known before the work.
 static mr_status resume_or_save(fit *f) {
     const char *path = f->options->checkpoint;
     if (!path || access(path, F_OK) != 0)
@@ -303,7 +303,7 @@ static bool is_save_due(const fit *f) {
 
 // The (weighted) sum of the log-densities that a run left. Over all of `rows` it is that with
 // respect to the data as given.
-static double sum_of(const rows *of, const scorer *s, size_t n) {
+static double sum_of(const rows *of, const likelihood *s, size_t n) {
     double weight = 1;
     if (s->weight)
         weight = mr_node_mean(s->weight, n);
@@ -314,13 +314,13 @@ static double score_held_out(const fit *f) {
     double sum = 0;
     for (size_t first = 0; first < f->held_out.n; first += SCORE_BATCH) {
         const size_t n = smaller(f->held_out.n - first, SCORE_BATCH);
-        memcpy(mr_node_value(f->judge.u), f->held_out.u + first * f->width,
+        memcpy(mr_node_value(f->validation.u), f->held_out.u + first * f->width,
                n * f->width * sizeof *f->held_out.u);
-        if (f->judge.weight)
-            memcpy(mr_node_value(f->judge.weight), f->held_out.weight + first,
+        if (f->validation.weight)
+            memcpy(mr_node_value(f->validation.weight), f->held_out.weight + first,
                    n * sizeof *f->held_out.weight);
-        mr_graph_run(f->judge.graph, n);
-        sum += sum_of(&f->held_out, &f->judge, n);
+        mr_graph_run(f->validation.graph, n);
+        sum += sum_of(&f->held_out, &f->validation, n);
     }
     return sum / (double)f->held_out.n;
 }
@@ -333,26 +333,26 @@ static mr_status fail_infinite(size_t epoch) {
         epoch);
 }
 
-// Early on the average reaches back over a tenth of the steps: the start is soon forgotten.
-static double average_rate(uint64_t n_steps) {
-    return fmax(average_share, 10 / (10 + (double)n_steps));
+// Early on the average is over the last tenth of the steps, so that it soon forgets the start.
+static double ema_rate_at(uint64_t n_steps) {
+    return fmax(ema_rate, 10 / (10 + (double)n_steps));
 }
 
 // One step on the rows order[first .. first+n-1]; adds their log-densities before it to `sum`.
 static mr_status step(fit *f, size_t first, size_t n, double *sum) {
-    mr_real *u = mr_node_value(f->trainer.u);
+    mr_real *u = mr_node_value(f->training.u);
     for (size_t i = 0; i < n; i++)
         memcpy(u + i * f->width, f->trained.u + f->order[first + i] * f->width,
                f->width * sizeof *u);
-    for (size_t i = 0; i < n && f->trainer.weight; i++)
-        mr_node_value(f->trainer.weight)[i] = f->trained.weight[f->order[first + i]];
-    mr_graph_run(f->trainer.graph, n);
-    *sum += sum_of(&f->trained, &f->trainer, n);
+    for (size_t i = 0; i < n && f->training.weight; i++)
+        mr_node_value(f->training.weight)[i] = f->trained.weight[f->order[first + i]];
+    mr_graph_run(f->training.graph, n);
+    *sum += sum_of(&f->trained, &f->training, n);
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
     if (!isfinite(*sum) || !isfinite(norm))
         return fail_infinite(f->state.progress.epoch + 1);
     mr_adam_step(&f->state.adam, f->params, f->options->n_threads);
-    mr_polyak(f->state.average, f->params, average_rate(f->state.adam.n_steps),
+    mr_polyak(f->state.average, f->params, ema_rate_at(f->state.adam.n_steps),
               f->options->n_threads);
     return MR_OK;
 }
@@ -375,9 +375,9 @@ static mr_status train(fit *f, const volatile sig_atomic_t *stop) {
     return MR_OK;
 }
 
-// Judges the average, which takes the place of the parameters for so long. Gives the held-out rows'
-// mean log-density; where it is the best so far, the average is kept.
-static double judge(fit *f) {
+// Validates the average, which takes the place of the parameters meanwhile: returns the held-out
+// rows' mean log-density. If that is the best so far, the average is kept.
+static double validate(fit *f) {
     mr_fit_progress *now = &f->state.progress;
     mr_real *value = mr_params_value(f->params);
     const size_t n_bytes = mr_params_size(f->params) * sizeof *value;
@@ -392,17 +392,17 @@ static double judge(fit *f) {
     return log_prob;
 }
 
-// Where the held-out rows gain nothing for some time, the learning rate falls.
+// The learning rate falls if the held-out likelihood has not risen for a third of the patience.
 static mr_status finish_epoch(fit *f) {
     mr_fit_progress *now = &f->state.progress;
     keep_state(f);
     now->epoch++;
-    now->held_out_log_prob = judge(f);
+    now->held_out_log_prob = validate(f);
     if (!isfinite(now->held_out_log_prob))
         return fail_infinite(now->epoch);
     const size_t n_waited = now->epoch - now->best_epoch;
-    const size_t n_bearable = (f->options->patience + falls_in_patience - 1) / falls_in_patience;
-    if (n_waited > 0 && n_waited % n_bearable == 0)
+    const size_t n_before_fall = (f->options->patience + falls_in_patience - 1) / falls_in_patience;
+    if (n_waited > 0 && n_waited % n_before_fall == 0)
         f->state.adam.lr *= lr_fall;
     return MR_OK;
 }

@@ -8,7 +8,7 @@
 /// All that a fit needs to go on from the end of an epoch.
 typedef struct {
     mr_density *density; // borrowed: its parameters and their moments are the newest
-    mr_params *average;  // of the parameters over the latest steps: what is judged, and kept
+    mr_params *average;  // the moving average of the parameters, which is validated and kept
     mr_real *best;       // [size of the parameters] the average after the best epoch
     mr_adam adam;
     mr_fit_progress progress;

@@ -340,7 +340,7 @@ done:
     return status;
 }
 
-// How many parts, from the data on, reach as far as the last one that wants a start.
+// The number of parts from the data to the last one that has a start.
 static size_t count_to_start(const mr_flow *flow) {
     size_t n = 0;
     for (size_t i = 0; i < flow->n_parts && flow->use == MR_FLOW_TO_SCORE; i++)

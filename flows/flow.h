@@ -40,7 +40,7 @@ enum { MR_FLOW_MAX_TEXT = 1024 }; // bytes of a flow's text, with the final zero
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out);
 
-/// The same where some features are angles in [-pi, pi].
+/// The same for a flow some of whose features are angles in [-pi, pi].
 ///
 ///   circular  [dim] which ones; NULL: none
 ///

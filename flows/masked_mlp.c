@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// Hidden units have the degrees that some output may still see: 1 to D - 1, and 0 where there is a
-// context (or nothing else: D = 1), so that it reaches the first feature, too. They take turns; a
+// Hidden units have the degrees that some output may still see: 1 to D - 1, and 0 if there is a
+// context (or nothing else: D = 1), so that it acts on the first feature, too. They take turns; a
 // layer too narrow for all degrees spreads over their range.
 static size_t hidden_degree(const mr_part *part, size_t width, size_t j) {
     const size_t least = part->context_dim > 0 || part->dim == 1 ? 0 : 1;

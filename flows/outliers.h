@@ -21,6 +21,6 @@ typedef struct {
 mr_outliers mr_find_outliers(size_t n, size_t dim, const double *x, const double *middle,
                              const double *deviation, double max);
 
-/// Moves each of them to where it is `max` deviations out; how many they were.
+/// Clips these cells to `max` deviations from the middle. Returns how many there were.
 size_t mr_clip_outliers(size_t n, size_t dim, double *x, const double *middle,
                         const double *deviation, double max);

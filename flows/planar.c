@@ -35,9 +35,9 @@ static mr_node *row_dot(mr_node *a, mr_node *b) {
 }
 
 static plane find_plane(const mr_part *part, mr_params *params, mr_node *x, mr_node *context) {
-    mr_node *emitted = mr_linear_conditioner_build(part->state, params, x, context);
-    mr_node *u = mr_slice(emitted, part->dim, part->dim);
-    plane p = {.w = mr_slice(emitted, 0, part->dim), .b = mr_slice(emitted, 2 * part->dim, 1)};
+    mr_node *raw = mr_linear_conditioner_build(part->state, params, x, context);
+    mr_node *u = mr_slice(raw, part->dim, part->dim);
+    plane p = {.w = mr_slice(raw, 0, part->dim), .b = mr_slice(raw, 2 * part->dim, 1)};
     mr_node *t = row_dot(p.w, u), *norm = mr_row_sum(mr_square(p.w)); // |w|^2
     mr_node *q = mr_affine(mr_softplus(mr_affine(t, 1, log_e_minus_1)), 1 - q_min, q_min);
     mr_node *missing = mr_affine(mr_sub(q, t), 1, -1); // m(t) - t

@@ -30,10 +30,10 @@ typedef struct {
 } ball;
 
 static ball find_ball(const mr_part *part, mr_params *params, mr_node *x, mr_node *context) {
-    mr_node *emitted = mr_linear_conditioner_build(part->state, params, x, context);
-    mr_node *alpha_hat = mr_slice(emitted, part->dim, 1);
-    mr_node *beta_hat = mr_slice(emitted, part->dim + 1, 1);
-    ball b = {.centre = mr_slice(emitted, 0, part->dim)};
+    mr_node *raw = mr_linear_conditioner_build(part->state, params, x, context);
+    mr_node *alpha_hat = mr_slice(raw, part->dim, 1);
+    mr_node *beta_hat = mr_slice(raw, part->dim + 1, 1);
+    ball b = {.centre = mr_slice(raw, 0, part->dim)};
     b.alpha = mr_affine(mr_softplus(alpha_hat), 1, alpha_min);
     b.gamma = mr_softplus(mr_add(beta_hat, mr_softplus_inverse(b.alpha)));
     return b;

@@ -9,7 +9,7 @@
 
 /// Makes the target that a text describes, `header` being that of its table. The caller frees it.
 /// Fails with MR_ERR_USAGE on a text that is not understood (the message lists the choices), and as
-/// reading does where a target's data cannot be read.
+/// reading does if a target's data cannot be read.
 mr_status mr_target_new(const char *text, mr_header header, mr_target **out);
 void mr_target_free(mr_target *target);
 

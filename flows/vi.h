@@ -9,7 +9,7 @@ typedef struct mr_target mr_target;
 struct mr_target {
     const char *name;
     size_t dim;
-    double log_z;   // log of its integral, NAN where not known
+    double log_z;   // log of its integral; NAN: not known
     bool has_data;  // it is made from a table...
     bool has_names; // ...whose first row is names
     double view;    // a picture shows +-view in each direction; 0: as the samples lie
