@@ -28,9 +28,13 @@ static inline void layer_case_load(layer_case *c) {
     c->dim = layer_case_size(c, "dim");
     c->context_dim = layer_case_size(c, "context_dim");
     cr_assert_eq(mr_params_new(&c->params), MR_OK);
-    cr_assert_eq(mr_flow_new(mr_tensors_note(c->file, "flow"),
-                             samples ? MR_FLOW_TO_SAMPLE : MR_FLOW_TO_SCORE, c->dim, c->context_dim,
-                             c->params, "flow", &c->flow),
+    bool circular[16] = {false};
+    cr_assert_leq(c->dim, MR_COUNT(circular));
+    for (size_t j = 0; j < c->dim; j++)
+        circular[j] = mr_tensors_note(c->file, "circular") != NULL;
+    cr_assert_eq(mr_flow_new_circular(mr_tensors_note(c->file, "flow"),
+                                      samples ? MR_FLOW_TO_SAMPLE : MR_FLOW_TO_SCORE, c->dim,
+                                      circular, c->context_dim, c->params, "flow", &c->flow),
                  MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_params_alloc(c->params, &random), MR_OK);
     mr_tensors *rounded = recorded_round(c->file);
@@ -90,8 +94,8 @@ static inline void layer_case_check(const char *name, double tolerance) {
 }
 
 /// The flows whose parts zuko or normflows has, as recorded.
-static const char *const recorded_flows[] = {"planar", "radial", "real_nvp", "glow",
-                                             "maf",    "iaf",    "nsf",      "nsf_ar"};
+static const char *const recorded_flows[] = {"planar", "radial", "real_nvp", "glow",    "maf",
+                                             "iaf",    "nsf",    "nsf_ar",   "circular"};
 
 /// All of them, with and without a context.
 static inline void layer_case_check_all(double tolerance) {

@@ -31,6 +31,7 @@ from torch.nn.functional import linear, relu, softplus
 from zuko.nn import MaskedLinear
 from zuko.transforms import (
     AutoregressiveTransform,
+    CircularShiftTransform,
     CouplingTransform,
     DependentTransform,
     LULinearTransform,
@@ -148,8 +149,9 @@ class Spline(zuko.transforms.Transform):
     domain = codomain = torch.distributions.constraints.real_vector
     bijective = True
 
-    def __init__(self, raw):
+    def __init__(self, raw, bound=BOUND):
         super().__init__()
+        self.bound = bound
         d = raw.shape[1] // (3 * BINS - 1)
         raw = raw.unflatten(1, (3 * BINS - 1, d)).transpose(1, 2)
         factor = HIDDEN[-1] ** -0.5
@@ -158,7 +160,7 @@ class Spline(zuko.transforms.Transform):
 
     def move(self, x, inverse):
         y, log_det = unconstrained_rational_quadratic_spline(
-            x, self.widths, self.heights, self.slopes, inverse=inverse, tails="linear", tail_bound=BOUND,
+            x, self.widths, self.heights, self.slopes, inverse=inverse, tails="linear", tail_bound=self.bound,
             min_bin_width=1e-3, min_bin_height=1e-3, min_derivative=SLOPE_MIN)  # fmt: skip
         return y, log_det.sum(1)
 
@@ -263,10 +265,29 @@ def nsf_ar(layer, x, context):
     return autoregressive(layer, Spline, 3 * BINS - 1, context).call_and_ladj(x)
 
 
+def circular_nsf(layer, x, context):
+    """Couplings of angles: a spline on [-pi, pi], then a turn. Nets see cosines and sines."""
+    mask = torch.tensor([(j < layer.dim // 2) != (layer.index % 2 == 1) for j in range(layer.dim)])
+    n_a = int(mask.sum())
+    n_b = layer.dim - n_a
+    net = layer.net(2 * n_a + layer.context_dim, 3 * BINS * n_b)
+
+    def meta(x_a):
+        seen = [torch.cos(x_a), torch.sin(x_a)] + ([] if context is None else [context])
+        raw = net(torch.cat(seen, 1))
+        turn = AffineTransform(raw[:, -n_b:] + math.pi, torch.ones(1))  # CircularShift takes pi off
+        moves = [Spline(raw[:, :-n_b], math.pi), turn, CircularShiftTransform(math.pi)]
+        return zuko.transforms.ComposedTransform(
+            moves[0], *(DependentTransform(move, 1) for move in moves[1:]))
+
+    return CouplingTransform(meta, mask).call_and_ladj(x)
+
+
 NETS = "hidden=" + "x".join(map(str, HIDDEN))
 SPLINES = f"{NETS},bins={BINS},bound={BOUND:g}"
 
-# kind -> its function, its number of layers, its other options, and the use that it is built for
+# name -> its function, its number of layers, its other options (of a preset) or its text, and the use that it is
+# built for
 KINDS = {
     "planar": (planar, 3, "", "score"),
     "radial": (radial, 3, "", "score"),
@@ -276,13 +297,17 @@ KINDS = {
     "iaf": (iaf, 2, NETS, "sample"),
     "nsf": (nsf, 4, SPLINES, "score"),
     "nsf_ar": (nsf_ar, 2, SPLINES, "score"),
+    "circular": (circular_nsf, 2, f"[coupling(spline(bins={BINS}), {NETS})]*2", "score"),
 }
 
 
 def make_case(seed, kind, dim, context_dim):
     move, n_layers, _, _ = KINDS[kind]
     generator = torch.Generator().manual_seed(seed)
-    x = (1.5 * torch.randn(N_ROWS, dim, generator=generator)).requires_grad_()
+    x = 1.5 * torch.randn(N_ROWS, dim, generator=generator)
+    if kind == "circular":
+        x = torch.remainder(x + math.pi, 2 * math.pi) - math.pi
+    x.requires_grad_()
     context = torch.randn(N_ROWS, context_dim, generator=generator).requires_grad_() if context_dim else None
     share = torch.randn(N_ROWS, generator=generator)
     weights, z, log_prob = {}, x, torch.zeros(N_ROWS)
@@ -303,8 +328,9 @@ def record(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (kind, (_, n_layers, rest, use)) in enumerate(KINDS.items(), start=1):
         for ending, (dim, context_dim) in SIZES.items():
-            text = f"{kind}:layers={n_layers}" + (f",{rest}" if rest else "")
+            text = rest if rest.startswith("[") else f"{kind}:layers={n_layers}" + (f",{rest}" if rest else "")
             notes = {"flow": text, "use": use, "rows": str(N_ROWS)}
+            notes |= {"circular": "all"} if kind == "circular" else {}
             notes |= {"dim": str(dim), "context_dim": str(context_dim)}
             notes |= {"torch": torch.__version__, "zuko": zuko.__version__, "normflows": normflows.__version__}
             path = folder / f"{kind}{ending}.safetensors"
