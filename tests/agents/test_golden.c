@@ -52,10 +52,10 @@ static void expect_policy(const char *model, const char *expected, double tolera
     mr_policy_free(policy);
 }
 
-static void expect_scores(const char *model, const char *expected) {
-    enum { N_ROWS = 200 };
+static void expect_scores_of(const char *model, const char *data, const char *expected) {
+    enum { N_ROWS = 200 }; // the first ones
     double recorded[N_ROWS], found[N_ROWS];
-    outcome scored = RUN("flow", "score", model, GOLDEN "/flows/data.csv", "--out", "s.csv");
+    outcome scored = RUN("flow", "score", model, data, "--out", "s.csv");
     expect_success(&scored);
     outcome_free(&scored);
     read_numbers(expected, N_ROWS, recorded);
@@ -63,6 +63,10 @@ static void expect_scores(const char *model, const char *expected) {
     for (size_t i = 0; i < N_ROWS; i++)
         cr_expect_float_eq(found[i], recorded[i], 1e-4 * fmax(1, fabs(recorded[i])), "%s: row %zu",
                            model, i);
+}
+
+static void expect_scores(const char *model, const char *expected) {
+    expect_scores_of(model, GOLDEN "/flows/data.csv", expected);
 }
 
 Test(golden, policies_act_as_they_did) {
@@ -84,6 +88,16 @@ Test(golden, flow_models_score_as_they_did) {
         snprintf(model, sizeof model, GOLDEN "/flows/%s.safetensors", kinds[i]);
         snprintf(expected, sizeof expected, GOLDEN "/flows/%s.csv", kinds[i]);
         expect_scores(model, expected);
+    }
+}
+
+Test(golden, densities_of_format_version_2_score_as_they_did) {
+    static const char *const names[] = {"mixed", "autoregressive", "conditional", "wind", "box"};
+    char model[512], expected[512];
+    for (size_t i = 0; i < MR_COUNT(names); i++) {
+        snprintf(model, sizeof model, GOLDEN_3 "/compositions/%s.safetensors", names[i]);
+        snprintf(expected, sizeof expected, GOLDEN_3 "/compositions/%s.csv", names[i]);
+        expect_scores_of(model, GOLDEN_3 "/compositions/data.csv", expected);
     }
 }
 
