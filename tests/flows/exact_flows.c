@@ -107,9 +107,10 @@ Test(flows, a_fresh_flow_can_learn) {
 // All numbers that have a gradient; inputs that reach every bin of a spline.
 static void redraw(subject *s, const number_facts *facts) {
     mr_real *value = mr_params_value(s->params), *in = mr_node_value(s->in);
+    const double noise = 2 * noise_of(s->c);
     for (size_t i = 0; i < mr_params_size(s->params); i++)
         if (facts[i].no_gradient == NULL)
-            value[i] = (mr_real)(2 * noise_of(s->c) * mr_random_normal(&s->random));
+            value[i] = (mr_real)(noise * mr_random_normal(&s->random));
     for (size_t i = 0; i < s->n_rows * s->c->dim; i++)
         in[i] = 2 * mr_random_normal(&s->random);
 }
