@@ -217,8 +217,8 @@ mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u)
     const size_t context_dim = mr_features_n_seen(&density->of_context);
     if (density->given_dim == 0)
         return mr_flow_start(density->flow, density->params, n_rows, u, NULL);
-    mr_real *x = malloc(n_rows * density->dim * sizeof *x);
-    mr_real *context = malloc(n_rows * context_dim * sizeof *context);
+    mr_real *x = malloc((n_rows * density->dim + 1) * sizeof *x);
+    mr_real *context = malloc((n_rows * context_dim + 1) * sizeof *context);
     if (!x || !context) {
         status = mr_fail_memory("a density's start");
         goto done;

@@ -5,6 +5,7 @@
 #include "flows/grammar.h"
 #include "flows/presets.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ done:
 mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_MAX_TEXT],
                            char composition[MR_FLOW_MAX_TEXT]) {
     char texts[2][MR_FLOW_MAX_TEXT];
-    mr_term *term;
+    mr_term *term = NULL;
     mr_arena *arena = mr_arena_new();
     if (!arena)
         return mr_fail_memory("a flow");
@@ -216,7 +217,7 @@ mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, co
                                size_t context_dim, mr_params *params, const char *prefix,
                                mr_flow **out) {
     mr_status status;
-    mr_term *term;
+    mr_term *term = NULL;
     mr_flow *flow = calloc(1, sizeof *flow);
     if (flow)
         flow->arena = mr_arena_new();
@@ -229,6 +230,7 @@ mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, co
     flow->context_dim = context_dim;
     flow->is_preset = mr_preset_of(text) != NULL;
     MR_TRY(read_text(text, use, flow->arena, &term, flow->text, flow->composition));
+    assert(term);
     MR_TRY(copy_circular(flow, circular));
     flow->n_parts = mr_term_count(term);
     flow->part = mr_arena_alloc(flow->arena, flow->n_parts * sizeof *flow->part);

@@ -40,8 +40,10 @@ static mr_status student_t_declare(mr_distribution *d, mr_params *params, const 
 // asymptotic series, whose next term is below 1e-10 (Abramowitz and Stegun 6.3.18).
 static double digamma(double x) {
     double sum = 0;
-    for (; x < 6; x++)
+    while (x < 6) {
         sum -= 1 / x;
+        x++;
+    }
     const double r = 1 / (x * x);
     return sum + log(x) - 0.5 / x - r * (1.0 / 12 - r * (1.0 / 120 - r * (1.0 / 252 - r / 240)));
 }

@@ -82,7 +82,7 @@ static mr_status read_item(const option *o, const char *item, mr_fit_table *tabl
     mr_status status;
     if (strlen(item) >= sizeof column)
         return fail_item(o, item);
-    strcpy(column, item);
+    memcpy(column, item, strlen(item) + 1);
     const bool has_bounds = cut_bounds(column, &low, &high);
     if (has_bounds && !(low < high))
         return fail_item(o, item);

@@ -202,10 +202,7 @@ Test(grammar, a_mistake_in_a_composition_gets_its_column_and_the_choices) {
 }
 
 Test(grammar, deep_nesting_is_refused) {
-    char text[128] = "";
-    for (int i = 0; i < 40; i++)
-        strcat(text, "[");
-    REFUSED(text, "nested");
+    REFUSED("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[lu]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "nested");
 }
 
 Test(grammar, a_long_text_is_refused) {
@@ -214,8 +211,9 @@ Test(grammar, a_long_text_is_refused) {
     text[sizeof text - 1] = '\0';
     REFUSED(text, "shorten");
     // Short enough as it is given, but not with all options.
+    size_t used = 1;
     for (int i = 0; i < 20; i++)
-        strcat(parts, i == 0 ? "coupling(affine)" : ",coupling(affine)");
-    strcat(parts, "]");
+        used += (size_t)snprintf(parts + used, sizeof parts - used, "coupling(affine)%c",
+                                 i < 19 ? ',' : ']');
     REFUSED(parts, "shorten", "*4");
 }
