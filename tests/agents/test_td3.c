@@ -10,6 +10,8 @@ enum { OBS_DIM = 3, ACT_DIM = 2, N_STEPS = 100, N_ROWS = 64 };
 // As for SAC (test_sac.c): fewer layers, and the same reckoning.
 static const double float_tolerance = 1e-5;
 
+TestSuite(td3, .init = scratch_enter, .fini = scratch_leave);
+
 Test(td3, has_pytorchs_losses_and_gradients_to_float32) {
     case_check("td3", float_tolerance);
 }
