@@ -1,14 +1,11 @@
-// The policy: its nets.
+// The policy: its spec, its nets, and those who act with them.
 
 #include "agents/policy_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// Bounds of the base's log-deviation: CleanRL's, reached smoothly.
-static const double log_std_low = -5, log_std_high = 2;
-
-static const char deterministic[] = "deterministic"; // in place of a flow's text
+#include "base/random.h"
 
 static void *copy_bytes(mr_arena *arena, const void *bytes, size_t n) {
     void *copy = mr_arena_alloc(arena, n);
@@ -32,30 +29,6 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     return whole ? MR_OK : mr_fail_memory("a policy");
 }
 
-static mr_status declare(mr_policy *policy, const char *flow, uint64_t seed) {
-    const mr_policy_spec *spec = &policy->spec;
-    const size_t embedding_dim = spec->hidden.width[spec->hidden.n - 1];
-    mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
-    policy->trunk =
-        mr_mlp_declare(policy->params, "trunk", spec->obs_dim, &spec->hidden, 0, MR_INIT_FAN_IN);
-    if (strcmp(flow, deterministic) == 0) {
-        policy->weight = mr_params_add(policy->params, "output.weight", spec->act_dim,
-                                       embedding_dim, MR_INIT_FAN_IN, embedding_dim, NULL);
-        policy->bias = mr_params_add(policy->params, "output.bias", 1, spec->act_dim,
-                                     MR_INIT_FAN_IN, embedding_dim, NULL);
-        policy->spec.flow = deterministic;
-        return mr_params_alloc(policy->params, &random);
-    }
-    policy->base = mr_base_declare(policy->params, "base", spec->act_dim, embedding_dim,
-                                   log_std_low, log_std_high);
-    const mr_status status = mr_flow_new(flow, MR_FLOW_TO_SAMPLE, spec->act_dim, embedding_dim,
-                                         policy->params, "flow", &policy->flow);
-    if (status != MR_OK)
-        return status;
-    policy->spec.flow = mr_flow_text(policy->flow);
-    return mr_params_alloc(policy->params, &random);
-}
-
 mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **out) {
     return mr_policy_new_within(spec, seed, SIZE_MAX, out);
 }
@@ -71,10 +44,9 @@ mr_status mr_policy_new_within(const mr_policy_spec *spec, uint64_t seed, size_t
         goto done;
     }
     MR_TRY(copy_spec(policy, spec));
-    MR_TRY(mr_params_new(&policy->params));
-    mr_params_limit(policy->params, max_params);
-    MR_TRY(declare(policy, spec->flow, seed));
-    MR_TRY(mr_policy_actors_new(&policy->actors));
+    MR_TRY(mr_policy_net_declare(&policy->net, &policy->spec, seed, max_params));
+    policy->spec.flow = mr_policy_net_text(&policy->net);
+    MR_TRY(mr_policy_actors_new(&policy->net, &policy->actors));
     *out = policy;
     policy = NULL;
 done:
@@ -86,8 +58,7 @@ void mr_policy_free(mr_policy *policy) {
     if (!policy)
         return;
     mr_policy_actors_free(policy->actors);
-    mr_flow_free(policy->flow);
-    mr_params_free(policy->params);
+    mr_policy_net_release(&policy->net);
     mr_arena_free(policy->arena);
     free(policy);
 }
@@ -97,7 +68,7 @@ const mr_policy_spec *mr_policy_get_spec(const mr_policy *policy) {
 }
 
 mr_params *mr_policy_params(const mr_policy *policy) {
-    return policy->params;
+    return policy->net.params;
 }
 
 mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
@@ -122,22 +93,61 @@ mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
 }
 
 bool mr_policy_is_stochastic(const mr_policy *policy) {
-    return policy != NULL && policy->flow != NULL;
+    return policy != NULL && policy->net.flow != NULL;
 }
 
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
                                 mr_node *obs, mr_node *noise) {
-    mr_policy_nodes nodes;
-    mr_node *embedding = mr_mlp_build(&policy->trunk, params, obs);
-    if (!policy->flow)
-        return (mr_policy_nodes){
-            .act = mr_linear(embedding, params, policy->weight, policy->bias, MR_TANH)};
-    const mr_gaussian base = mr_base_build(&policy->base, params, graph, embedding);
-    mr_node *log_det = NULL;
-    mr_node *z = mr_gaussian_sample(base, noise, &nodes.log_prob);
-    mr_node *x = mr_flow_forward(policy->flow, params, z, embedding, &log_det);
-    if (log_det)
-        nodes.log_prob = mr_sub(nodes.log_prob, log_det);
-    nodes.act = mr_squash(x, &nodes.log_prob);
-    return nodes;
+    return mr_policy_net_build(&policy->net, params, graph, obs, noise);
 }
+
+void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *units, double *action) {
+    mr_policy_net_scale(&policy->net, n, units, action);
+}
+
+// ---- Acting
+
+mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
+    MR_REQUIRE(policy);
+    return mr_policy_actors_prepare(policy->actors, max_rows);
+}
+
+mr_status mr_policy_sample_units(const mr_policy *policy, size_t n, const double *obs,
+                                 const mr_real *noise, mr_real *act_out, mr_real *log_prob) {
+    return mr_policy_actors_sample(policy->actors, n, obs, noise,
+                                   &(mr_policy_results){.act = act_out, .log_prob = log_prob});
+}
+
+mr_status mr_policy_act_units(const mr_policy *policy, const double *obs, const mr_real *noise,
+                              mr_real *act_out) {
+    return mr_policy_actors_act(policy->actors, obs, noise, &(mr_policy_results){.act = act_out});
+}
+
+#ifndef MR_REAL_DOUBLE // the tests' library in double precision has no callers that speak float
+
+mr_status mr_policy_act(const mr_policy *policy, const double *obs, const float *noise,
+                        double *action) {
+    MR_REQUIRE(policy);
+    MR_REQUIRE(obs);
+    MR_REQUIRE(action);
+    return mr_policy_actors_act(policy->actors, obs, noise, &(mr_policy_results){.action = action});
+}
+
+mr_status mr_policy_sample(const mr_policy *policy, size_t n, const double *obs, const float *noise,
+                           double *action, float *log_prob) {
+    MR_REQUIRE(policy);
+    MR_REQUIRE(obs);
+    MR_REQUIRE(action);
+    return mr_policy_actors_sample(policy->actors, n, obs, noise,
+                                   &(mr_policy_results){.action = action, .log_prob = log_prob});
+}
+
+mr_status mr_policy_noise(const mr_policy *policy, uint64_t seed, uint64_t index, float *noise) {
+    MR_REQUIRE(policy);
+    MR_REQUIRE(noise);
+    mr_random random = mr_random_stream(seed, MR_STREAM_ACTION, index);
+    mr_random_fill_normal(&random, policy->spec.act_dim, noise);
+    return MR_OK;
+}
+
+#endif

@@ -1,14 +1,13 @@
-// Acting with a policy, by any number of threads at once: each takes a workspace (a graph) out of
-// the policy's pool, or makes one if none is left, and puts it back.
+// Acting with a policy's nets: pools of workspaces.
 
-#include "agents/policy_internal.h"
+#include "agents/policy_actors.h"
 
-#include "base/random.h"
-#include "nn/openblas.h"
-
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "nn/openblas.h"
 
 /// A graph for acting on up to `max_rows` observations.
 typedef struct actor actor;
@@ -27,6 +26,7 @@ typedef struct {
 } pool;
 
 struct mr_policy_actors {
+    const mr_policy_net *net; // borrowed
     pthread_mutex_t mutex;
     int n_busy;  // workspaces in use
     int n_ready; // that OpenBLAS has memory for, in use at once
@@ -35,10 +35,11 @@ struct mr_policy_actors {
 
 // ---- Workspaces
 
-mr_status mr_policy_actors_new(mr_policy_actors **out) {
+mr_status mr_policy_actors_new(const mr_policy_net *net, mr_policy_actors **out) {
     mr_policy_actors *actors = calloc(1, sizeof *actors);
     if (actors == NULL)
         return mr_fail_memory("a policy");
+    actors->net = net;
     pthread_mutex_init(&actors->mutex, NULL);
     actors->one = (pool){.is_for_one = true, .max_rows = 1};
     *out = actors;
@@ -67,26 +68,26 @@ void mr_policy_actors_free(mr_policy_actors *actors) {
     free(actors);
 }
 
-static mr_status build(const mr_policy *policy, const pool *kind, actor *a) {
+static mr_status build(const mr_policy_net *net, const pool *kind, actor *a) {
     mr_status status = kind->is_for_one ? mr_graph_new_for_one(&a->graph)
                                         : mr_graph_new(kind->max_rows, 1, &a->graph);
     if (status != MR_OK)
         return status;
-    a->obs = mr_input(a->graph, policy->spec.obs_dim, false);
-    a->noise = mr_input(a->graph, policy->spec.act_dim, false);
-    a->nodes = mr_policy_build(policy, policy->params, a->graph, a->obs, a->noise);
+    a->obs = mr_input(a->graph, net->obs_dim, false);
+    a->noise = mr_input(a->graph, net->act_dim, false);
+    a->nodes = mr_policy_net_build(net, net->params, a->graph, a->obs, a->noise);
     mr_keep(a->nodes.act);
     if (a->nodes.log_prob)
         mr_keep(a->nodes.log_prob);
     return mr_graph_plan(a->graph, NULL, 0, NULL);
 }
 
-static mr_status make(const mr_policy *policy, const pool *kind, actor **out) {
+static mr_status make(const mr_policy_net *net, const pool *kind, actor **out) {
     mr_status status;
     actor *a = calloc(1, sizeof *a);
     if (a == NULL)
         return mr_fail_memory("acting with a policy");
-    MR_TRY(build(policy, kind, a));
+    MR_TRY(build(net, kind, a));
     *out = a;
     return MR_OK;
 done:
@@ -95,15 +96,14 @@ done:
 }
 
 // With the mutex. Those in use may all be computing at once, and OpenBLAS needs memory for each.
-static mr_status take_locked(const mr_policy *policy, pool *from, actor **out) {
+static mr_status take_locked(mr_policy_actors *actors, pool *from, actor **out) {
     mr_status status = MR_OK;
-    mr_policy_actors *actors = policy->actors;
     if (actors->n_busy == actors->n_ready) {
         MR_TRY(mr_openblas_reserve(actors->n_ready + 1));
         actors->n_ready++;
     }
     if (from->first == NULL)
-        MR_TRY(make(policy, from, &from->first));
+        MR_TRY(make(actors->net, from, &from->first));
     *out = from->first;
     from->first = from->first->next;
     actors->n_busy++;
@@ -111,10 +111,10 @@ done:
     return status;
 }
 
-static mr_status take(const mr_policy *policy, pool *from, actor **out) {
-    pthread_mutex_lock(&policy->actors->mutex);
-    const mr_status status = take_locked(policy, from, out);
-    pthread_mutex_unlock(&policy->actors->mutex);
+static mr_status take(mr_policy_actors *actors, pool *from, actor **out) {
+    pthread_mutex_lock(&actors->mutex);
+    const mr_status status = take_locked(actors, from, out);
+    pthread_mutex_unlock(&actors->mutex);
     return status;
 }
 
@@ -127,28 +127,26 @@ static void put_back(mr_policy_actors *actors, pool *into, actor *a) {
 }
 
 // Makes the first workspace of a pool, so that acting allocates nothing.
-static mr_status fill(const mr_policy *policy, pool *into) {
+static mr_status fill(mr_policy_actors *actors, pool *into) {
     actor *a;
-    const mr_status status = take(policy, into, &a);
+    const mr_status status = take(actors, into, &a);
     if (status == MR_OK)
-        put_back(policy->actors, into, a);
+        put_back(actors, into, a);
     return status;
 }
 
-mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows) {
+mr_status mr_policy_actors_prepare(mr_policy_actors *actors, size_t max_rows) {
     mr_status status;
-    MR_REQUIRE(policy);
-    mr_policy_actors *actors = policy->actors;
     if (max_rows == 0)
         return mr_fail(MR_ERR_USAGE, "policy: prepared for 0 observations at a time; prepare it "
                                      "for at least 1");
     empty(&actors->batch);
     actors->batch.max_rows = max_rows;
-    status = fill(policy, &actors->batch);
+    status = fill(actors, &actors->batch);
     if (status != MR_OK)
         actors->batch.max_rows = 0;
     else
-        status = fill(policy, &actors->one);
+        status = fill(actors, &actors->one);
     return status;
 }
 
@@ -167,20 +165,20 @@ static mr_status check_finite(const char *what, size_t n_rows, size_t n_cols,
 }
 
 // Runs what has been filled in.
-static mr_status run(const mr_policy *policy, actor *a, size_t n, bool wants_log_prob) {
+static mr_status run(const mr_policy_net *net, actor *a, size_t n, bool wants_log_prob) {
     mr_status status;
-    MR_TRY(check_finite("component", n, policy->spec.obs_dim, mr_node_value(a->obs)));
+    MR_TRY(check_finite("component", n, net->obs_dim, mr_node_value(a->obs)));
     mr_graph_run(a->graph, n);
-    MR_TRY(check_finite("action", n, policy->spec.act_dim, mr_node_value(a->nodes.act)));
+    MR_TRY(check_finite("action", n, net->act_dim, mr_node_value(a->nodes.act)));
     if (wants_log_prob && a->nodes.log_prob)
         MR_TRY(check_finite("log-density", n, 1, mr_node_value(a->nodes.log_prob)));
 done:
     return status;
 }
 
-static void fill_inputs(const mr_policy *policy, actor *a, size_t n, const double *obs,
+static void fill_inputs(const mr_policy_net *net, actor *a, size_t n, const double *obs,
                         const mr_real *noise) {
-    const size_t n_obs = n * policy->spec.obs_dim, n_act = n * policy->spec.act_dim;
+    const size_t n_obs = n * net->obs_dim, n_act = n * net->act_dim;
     mr_real *obs_in = mr_node_value(a->obs), *noise_in = mr_node_value(a->noise);
     for (size_t i = 0; i < n_obs; i++)
         obs_in[i] = (mr_real)obs[i];
@@ -199,88 +197,42 @@ static mr_status check_rows(const pool *from, size_t n) {
                    n, from->max_rows);
 }
 
-/// Where the results go; what is not wanted is NULL.
-typedef struct {
-    mr_real *act;      // [n x act_dim] in (-1, 1)
-    double *action;    // [n x act_dim] the task's own units
-    mr_real *log_prob; // [n]
-} results;
-
-static void read_results(const mr_policy *policy, const actor *a, size_t n, const results *out) {
+static void read_results(const mr_policy_net *net, const actor *a, size_t n,
+                         const mr_policy_results *out) {
     const mr_real *act = mr_node_value(a->nodes.act);
     if (out->act)
-        memcpy(out->act, act, n * policy->spec.act_dim * sizeof *act);
+        memcpy(out->act, act, n * net->act_dim * sizeof *act);
     if (out->action)
-        mr_policy_scale(policy, n, act, out->action);
+        mr_policy_net_scale(net, n, act, out->action);
     if (out->log_prob && a->nodes.log_prob)
         memcpy(out->log_prob, mr_node_value(a->nodes.log_prob), n * sizeof *out->log_prob);
     else if (out->log_prob)
         memset(out->log_prob, 0, n * sizeof *out->log_prob);
 }
 
-static mr_status act(const mr_policy *policy, pool *from, size_t n, const double *obs,
-                     const mr_real *noise, const results *out) {
+static mr_status act(mr_policy_actors *actors, pool *from, size_t n, const double *obs,
+                     const mr_real *noise, const mr_policy_results *out) {
     mr_status status;
     actor *a = NULL;
     MR_TRY(check_rows(from, n));
     if (n == 0)
         return MR_OK;
-    MR_TRY(take(policy, from, &a));
-    fill_inputs(policy, a, n, obs, noise);
-    MR_TRY(run(policy, a, n, out->log_prob != NULL));
-    read_results(policy, a, n, out);
+    MR_TRY(take(actors, from, &a));
+    fill_inputs(actors->net, a, n, obs, noise);
+    MR_TRY(run(actors->net, a, n, out->log_prob != NULL));
+    read_results(actors->net, a, n, out);
 done:
     if (a != NULL)
-        put_back(policy->actors, from, a);
+        put_back(actors, from, a);
     return status;
 }
 
-mr_status mr_policy_sample_units(const mr_policy *policy, size_t n, const double *obs,
-                                 const mr_real *noise, mr_real *act_out, mr_real *log_prob) {
-    return act(policy, &policy->actors->batch, n, obs, noise,
-               &(results){.act = act_out, .log_prob = log_prob});
+mr_status mr_policy_actors_act(mr_policy_actors *actors, const double *obs, const mr_real *noise,
+                               const mr_policy_results *out) {
+    return act(actors, &actors->one, 1, obs, noise, out);
 }
 
-mr_status mr_policy_act_units(const mr_policy *policy, const double *obs, const mr_real *noise,
-                              mr_real *act_out) {
-    return act(policy, &policy->actors->one, 1, obs, noise, &(results){.act = act_out});
+mr_status mr_policy_actors_sample(mr_policy_actors *actors, size_t n, const double *obs,
+                                  const mr_real *noise, const mr_policy_results *out) {
+    return act(actors, &actors->batch, n, obs, noise, out);
 }
-
-void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *units, double *action) {
-    const mr_policy_spec *spec = &policy->spec;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < spec->act_dim; j++) {
-            const double low = spec->act_low[j], high = spec->act_high[j];
-            const double unit = (double)units[i * spec->act_dim + j];
-            action[i * spec->act_dim + j] = (float)(low + (unit + 1) / 2 * (high - low));
-        }
-}
-
-#ifndef MR_REAL_DOUBLE // the tests' library in double precision has no callers that speak float
-
-mr_status mr_policy_act(const mr_policy *policy, const double *obs, const float *noise,
-                        double *action) {
-    MR_REQUIRE(policy);
-    MR_REQUIRE(obs);
-    MR_REQUIRE(action);
-    return act(policy, &policy->actors->one, 1, obs, noise, &(results){.action = action});
-}
-
-mr_status mr_policy_sample(const mr_policy *policy, size_t n, const double *obs, const float *noise,
-                           double *action, float *log_prob) {
-    MR_REQUIRE(policy);
-    MR_REQUIRE(obs);
-    MR_REQUIRE(action);
-    return act(policy, &policy->actors->batch, n, obs, noise,
-               &(results){.action = action, .log_prob = log_prob});
-}
-
-mr_status mr_policy_noise(const mr_policy *policy, uint64_t seed, uint64_t index, float *noise) {
-    MR_REQUIRE(policy);
-    MR_REQUIRE(noise);
-    mr_random random = mr_random_stream(seed, MR_STREAM_ACTION, index);
-    mr_random_fill_normal(&random, policy->spec.act_dim, noise);
-    return MR_OK;
-}
-
-#endif

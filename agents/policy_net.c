@@ -1,0 +1,82 @@
+// The nets of a policy, and the formulas of its action and log-density.
+
+#include "agents/policy_net.h"
+
+#include <string.h>
+
+#include "base/random.h"
+
+// Bounds of the base's log-deviation: CleanRL's, reached smoothly.
+static const double log_std_low = -5, log_std_high = 2;
+
+static const char deterministic[] = "deterministic"; // in place of a flow's text
+
+static void declare_output(mr_policy_net *net, size_t embedding_dim) {
+    net->weight = mr_params_add(net->params, "output.weight", net->act_dim, embedding_dim,
+                                MR_INIT_FAN_IN, embedding_dim, NULL);
+    net->bias = mr_params_add(net->params, "output.bias", 1, net->act_dim, MR_INIT_FAN_IN,
+                              embedding_dim, NULL);
+}
+
+static mr_status declare_flow(mr_policy_net *net, size_t embedding_dim, const char *text) {
+    net->base = mr_base_declare(net->params, "base", net->act_dim, embedding_dim, log_std_low,
+                                log_std_high);
+    return mr_flow_new(text, MR_FLOW_TO_SAMPLE, net->act_dim, embedding_dim, net->params, "flow",
+                       &net->flow);
+}
+
+mr_status mr_policy_net_declare(mr_policy_net *net, const mr_policy_spec *spec, uint64_t seed,
+                                size_t max_params) {
+    mr_status status;
+    const mr_widths *hidden = &spec->hidden;
+    mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
+    *net = (mr_policy_net){.obs_dim = spec->obs_dim,
+                           .act_dim = spec->act_dim,
+                           .act_low = spec->act_low,
+                           .act_high = spec->act_high};
+    MR_TRY(mr_params_new(&net->params));
+    mr_params_limit(net->params, max_params);
+    net->trunk = mr_mlp_declare(net->params, "trunk", net->obs_dim, hidden, 0, MR_INIT_FAN_IN);
+    if (strcmp(spec->flow, deterministic) == 0)
+        declare_output(net, hidden->width[hidden->n - 1]);
+    else
+        MR_TRY(declare_flow(net, hidden->width[hidden->n - 1], spec->flow));
+    MR_TRY(mr_params_alloc(net->params, &random));
+done:
+    return status;
+}
+
+void mr_policy_net_release(mr_policy_net *net) {
+    mr_flow_free(net->flow);
+    mr_params_free(net->params);
+}
+
+const char *mr_policy_net_text(const mr_policy_net *net) {
+    return net->flow ? mr_flow_text(net->flow) : deterministic;
+}
+
+mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params, mr_graph *graph,
+                                    mr_node *obs, mr_node *noise) {
+    mr_policy_nodes nodes;
+    mr_node *embedding = mr_mlp_build(&net->trunk, params, obs);
+    if (!net->flow)
+        return (mr_policy_nodes){.act =
+                                     mr_linear(embedding, params, net->weight, net->bias, MR_TANH)};
+    const mr_gaussian base = mr_base_build(&net->base, params, graph, embedding);
+    mr_node *log_det = NULL;
+    mr_node *z = mr_gaussian_sample(base, noise, &nodes.log_prob);
+    mr_node *x = mr_flow_forward(net->flow, params, z, embedding, &log_det);
+    if (log_det)
+        nodes.log_prob = mr_sub(nodes.log_prob, log_det);
+    nodes.act = mr_squash(x, &nodes.log_prob);
+    return nodes;
+}
+
+void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *units, double *action) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < net->act_dim; j++) {
+            const double low = net->act_low[j], high = net->act_high[j];
+            const double unit = (double)units[i * net->act_dim + j];
+            action[i * net->act_dim + j] = (float)(low + (unit + 1) / 2 * (high - low));
+        }
+}
