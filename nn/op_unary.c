@@ -173,11 +173,16 @@ static void relu(const void *options, size_t n, const mr_real *x, mr_real *y) {
         y[i] = x[i] < 0 ? 0 : x[i];
 }
 
-static void relu_derivative(const void *options, size_t n, const mr_real *x, const mr_real *y,
-                            mr_real *d) {
-    (void)options, (void)x;
-    for (size_t i = 0; i < n; i++)
-        d[i] = y[i] > 0 ? 1 : 0;
+// One pass, where the general way takes three: it comes after every normalised layer.
+static void relu_backward(const mr_node *node, mr_rows rows) {
+    const size_t start = rows.first * node->cols, end = start + rows.n * node->cols;
+    const mr_real *restrict y = node->value, *restrict dy = node->grad;
+    mr_real *restrict dx = node->input[0]->grad;
+    const bool adds = node->adds[0];
+    for (size_t i = start; i < end; i++) {
+        const mr_real d = y[i] > 0 ? dy[i] : 0;
+        dx[i] = adds ? dx[i] + d : d;
+    }
 }
 
 static void silu(const void *options, size_t n, const mr_real *x, mr_real *y) {
@@ -308,7 +313,12 @@ static const unary_op op_tanh = UNARY(tangent, MR_READS_OUTPUT);
 static const unary_op op_sigmoid = UNARY(sigmoid, MR_READS_OUTPUT);
 static const unary_op op_softplus = UNARY(softplus, MR_READS_INPUTS);
 static const unary_op op_softplus_inverse = UNARY(softplus_inverse, MR_READS_INPUTS);
-static const unary_op op_relu = UNARY(relu, MR_READS_OUTPUT);
+static const unary_op op_relu = {.op = {.name = "relu",
+                                        .keeps_shape = true,
+                                        .reads = MR_READS_OUTPUT,
+                                        .forward = unary_forward,
+                                        .backward = relu_backward},
+                                 .function = relu};
 static const unary_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
 static const unary_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
 static const unary_op op_square = UNARY(square, MR_READS_INPUTS);
