@@ -1,6 +1,6 @@
 // --bounded and --circular: the values that columns may have.
 
-#include "cli/flow/table.h"
+#include "cli/flow/supports.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -62,21 +62,22 @@ static void find_period(const mr_matrix *file, size_t column, mr_support *suppor
 }
 
 static mr_status set_support(const option *o, const char *item, size_t column, double low,
-                             double high, mr_fit_table *table) {
-    for (size_t j = 0; j < table->n_features + table->layout.n_given; j++) {
-        if (mr_fit_table_column(table, j) != column)
+                             double high, const mr_used_columns *columns, mr_support *support) {
+    for (size_t j = 0; j < columns->n; j++) {
+        if (columns->column[j] != column)
             continue;
-        if (table->support[j].type != MR_SUPPORT_LINE)
+        if (support[j].type != MR_SUPPORT_LINE)
             return mr_fail(MR_ERR_USAGE, "%s: '%s': the column has bounds already", o->name, item);
-        table->support[j] = (mr_support){o->type, low, high};
+        support[j] = (mr_support){o->type, low, high};
         if (isnan(low))
-            find_period(&table->data, column, &table->support[j]);
+            find_period(columns->file, column, &support[j]);
         return MR_OK;
     }
     return mr_fail(MR_ERR_USAGE, "%s: '%s': the column is neither fitted nor given", o->name, item);
 }
 
-static mr_status read_item(const option *o, const char *item, mr_fit_table *table) {
+static mr_status read_item(const option *o, const char *item, const mr_used_columns *columns,
+                           mr_support *support) {
     char column[ITEM_SIZE];
     double low = NAN, high = NAN;
     mr_status status;
@@ -91,34 +92,32 @@ static mr_status read_item(const option *o, const char *item, mr_fit_table *tabl
     if (has_bounds && !isfinite(high - low) &&
         (o->type == MR_SUPPORT_CIRCLE || low + high != low + high))
         return fail_item(o, item);
-    bool *chosen = calloc(table->data.n_cols, sizeof *chosen);
+    const mr_matrix *file = columns->file;
+    bool *chosen = calloc(file->n_cols, sizeof *chosen);
     if (chosen == NULL)
         return mr_fail_memory("the columns");
-    status = mr_matrix_choose_columns(&table->data, column, o->name, chosen);
-    for (size_t j = 0; j < table->data.n_cols && status == MR_OK; j++)
+    status = mr_matrix_choose_columns(file, column, o->name, chosen);
+    for (size_t j = 0; j < file->n_cols && status == MR_OK; j++)
         if (chosen[j])
-            status = set_support(o, item, j, low, high, table);
+            status = set_support(o, item, j, low, high, columns, support);
     free(chosen);
     return status;
 }
 
-static mr_status read_items(const option *o, const char *list, mr_fit_table *table) {
+static mr_status read_items(const option *o, const char *list, const mr_used_columns *columns,
+                            mr_support *support) {
     mr_status status = MR_OK;
     char *copy = strdup(list), *rest = copy;
     if (copy == NULL)
         return mr_fail_memory("the columns");
     while (rest != NULL && list[0] != '\0' && status == MR_OK)
-        status = read_item(o, strsep(&rest, ","), table);
+        status = read_item(o, strsep(&rest, ","), columns, support);
     free(copy);
     return status;
 }
 
-mr_status mr_fit_supports_read(const mr_fit_choice *chosen, mr_fit_table *table) {
-    if (chosen->bounded[0] == '\0' && chosen->circular[0] == '\0')
-        return MR_OK;
-    table->support = calloc(table->n_features + table->layout.n_given, sizeof *table->support);
-    if (table->support == NULL)
-        return mr_fail_memory("the columns");
-    const mr_status status = read_items(&bounded, chosen->bounded, table);
-    return status == MR_OK ? read_items(&circular, chosen->circular, table) : status;
+mr_status mr_supports_read(const char *bounded_text, const char *circular_text,
+                           const mr_used_columns *columns, mr_support *support) {
+    const mr_status status = read_items(&bounded, bounded_text, columns, support);
+    return status == MR_OK ? read_items(&circular, circular_text, columns, support) : status;
 }

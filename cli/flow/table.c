@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/flow/supports.h"
 #include "flows/outliers.h"
 
 enum { MAX_LIST = 600, MIN_INDEX = 3 };
@@ -232,33 +233,46 @@ static mr_status make_layout(const char *path, const mr_matrix *file, const choi
     return split_constants(path, file, c, drops, table);
 }
 
-// Leaves the features, then the given columns.
-static mr_status keep_columns(mr_fit_table *table) {
-    const mr_layout *layout = &table->layout;
-    const size_t n = table->n_features + layout->n_given;
+// The file's column that column j of the table is.
+static size_t file_column(const mr_fit_table *table, size_t j) {
+    return j < table->n_features ? table->layout.columns[j]
+                                 : table->layout.given[j - table->n_features];
+}
+
+static mr_status read_supports(const mr_fit_choice *chosen, const mr_used_columns *used,
+                               mr_fit_table *table) {
+    if (chosen->bounded[0] == '\0' && chosen->circular[0] == '\0')
+        return MR_OK;
+    table->support = calloc(used->n, sizeof *table->support);
+    if (table->support == NULL)
+        return mr_fail_memory("the columns");
+    return mr_supports_read(chosen->bounded, chosen->circular, used, table->support);
+}
+
+// Keeps the features, then the given columns; reads what values they may have.
+static mr_status keep_columns(const mr_fit_choice *chosen, mr_fit_table *table) {
+    const size_t n = table->n_features + table->layout.n_given;
     size_t *columns = calloc(n, sizeof *columns);
+    const mr_used_columns used = {&table->data, n, columns};
     if (columns == NULL)
         return mr_fail_memory("the columns");
     for (size_t j = 0; j < n; j++)
-        columns[j] = mr_fit_table_column(table, j);
+        columns[j] = file_column(table, j);
     table->from_zero = table->data.from_zero;
-    const mr_status status = mr_matrix_keep_columns(&table->data, n, columns);
+    mr_status status = read_supports(chosen, &used, table);
+    if (status == MR_OK)
+        status = mr_matrix_keep_columns(&table->data, n, columns);
     free(columns);
     return status;
 }
 
 // ---- What a user should know
 
-size_t mr_fit_table_column(const mr_fit_table *table, size_t j) {
-    return j < table->n_features ? table->layout.columns[j]
-                                 : table->layout.given[j - table->n_features];
-}
-
 static mr_column_name name_of(const mr_fit_table *table, size_t j) {
     const mr_matrix file = {.n_cols = table->layout.n_columns,
                             .names = table->layout.names,
                             .from_zero = table->from_zero};
-    return mr_matrix_column_name(&file, mr_fit_table_column(table, j));
+    return mr_matrix_column_name(&file, file_column(table, j));
 }
 
 static void note_index(const char *path, const mr_fit_table *table) {
@@ -323,8 +337,7 @@ mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fi
     MR_TRY(choose(path, &table->data, chosen, &c));
     MR_TRY(take_weights(&table->data, chosen, &c, &table->weights));
     MR_TRY(make_layout(path, &table->data, &c, chosen->drop_constant, table));
-    MR_TRY(mr_fit_supports_read(chosen, table));
-    MR_TRY(keep_columns(table));
+    MR_TRY(keep_columns(chosen, table));
     note_index(path, table);
     status = look_for_outliers(path, chosen->clip, table);
 done:

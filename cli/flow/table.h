@@ -40,13 +40,6 @@ typedef struct {
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table);
 void mr_fit_table_free(mr_fit_table *table);
 
-/// The file's column that column j of `data` is.
-size_t mr_fit_table_column(const mr_fit_table *table, size_t j);
-
-/// Reads the texts of --bounded and --circular into `table`, whose layout is made and whose data is
-/// still the file's. Fails with MR_ERR_USAGE; the message names the option.
-mr_status mr_fit_supports_read(const mr_fit_choice *chosen, mr_fit_table *table);
-
 /// Prints a note on stderr that the first row of a table was taken for data, but may be names.
 void mr_table_note_unsure(const char *path, const mr_matrix *matrix);
 

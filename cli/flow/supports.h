@@ -1,0 +1,17 @@
+/// --bounded and --circular: the values that columns may have.
+#pragma once
+
+#include "flows/density.h"
+#include "base/matrix.h"
+
+/// The columns of a file that are fitted or given.
+typedef struct {
+    const mr_matrix *file; // borrowed
+    size_t n;
+    const size_t *column; // [n] of the file, borrowed
+} mr_used_columns;
+
+/// Reads the texts of --bounded and --circular ("": none) into `support` [columns->n], which is
+/// zeroed: no column is bounded. Fails with MR_ERR_USAGE; the message names the option.
+mr_status mr_supports_read(const char *bounded, const char *circular,
+                           const mr_used_columns *columns, mr_support *support);
