@@ -279,8 +279,9 @@ static void sac_compute(void *self, const mr_batch *batch, const mr_real *next_n
 #define AT(field) offsetof(mr_sac_options, field)
 
 static const mr_setting options[] = {
-    {"policy", MR_SETTING_TEXT, AT(policy), "real_nvp", 0, 0, "NAME",
-     "what actions are drawn from: gaussian, or a flow, with options as in real_nvp:layers=2",
+    {"policy", MR_SETTING_TEXT, AT(policy), "real_nvp", 0, 0, "FLOW",
+     "what actions are drawn from: gaussian, or a flow, as in real_nvp:layers=2 or "
+     "[lu, coupling(spline)]*3 (`millrace flow list`)",
      false},
     {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
      "fraction of the critics that moves into their targets at each update", false},
