@@ -10,6 +10,7 @@
 
 enum { MAX_DIM = 1 << 20 }; // as a model file's sizes
 
+static const double pi = 3.14159265358979323846;
 static const double log_two_pi = 1.8378770664093454836;
 
 // ---- Building
@@ -42,6 +43,23 @@ static mr_status sort_columns(mr_density *density, bool *circular) {
                            : status;
 }
 
+double mr_density_bound_of(const mr_density *density, size_t j) {
+    if (density->support[j].type == MR_SUPPORT_CIRCLE)
+        return pi;
+    return density->support[j].type == MR_SUPPORT_BOUNDED && j < density->dim ? density->bound : 0;
+}
+
+// Angles, and bounded columns over a base on a box, are standardised by their bounds; all others
+// are not yet.
+static void init_scale(mr_density *density) {
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        const mr_support *s = &density->support[j];
+        const double bound = mr_density_bound_of(density, j);
+        density->shift[j] = bound > 0 ? s->low / 2 + s->high / 2 : 0;
+        density->scale[j] = bound > 0 ? (s->high - s->low) / (2 * bound) : 1;
+    }
+}
+
 static mr_status declare(mr_density *density, const mr_density_spec *spec, uint64_t seed,
                          size_t max_params) {
     mr_status status;
@@ -64,7 +82,7 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
     MR_TRY(mr_flow_new_circular(spec->flow, spec->use, density->dim, circular, context_dim,
                                 density->params, "flow", &density->flow));
     MR_TRY(check_base(density));
-    mr_density_init_scale(density);
+    init_scale(density);
     status = mr_params_alloc(density->params, &random);
 done:
     return status;

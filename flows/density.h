@@ -2,6 +2,7 @@
 #pragma once
 
 #include "millrace/density.h"
+#include "flows/layout.h"
 #include "flows/flow.h"
 #include "base/tensors.h"
 
@@ -32,26 +33,6 @@ mr_status mr_density_start(mr_density *density, size_t n, const double *x, const
 /// The second half of mr_density_start alone, for standardised rows u [n x width]: shift and scale
 /// stay as they are. Fails with MR_ERR_MEMORY alone.
 mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u);
-
-/// A column of a table that was the same number in every row: no feature, but remembered.
-typedef struct {
-    size_t column;
-    double value;
-} mr_constant;
-
-/// Which columns of which table the features are. Arrays may be NULL.
-typedef struct {
-    size_t n_columns;       // of the table; 0: it has the features and nothing else
-    size_t *columns;        // [dim] the features', ascending
-    char **names;           // [n_columns]
-    size_t n_constants;     // ascending, none of them a feature
-    mr_constant *constants; // [n_constants]
-    size_t n_given;         // given_dim
-    size_t *given;          // [n_given] the given columns, ascending
-} mr_layout;
-
-/// Releases its arrays, and empties it.
-void mr_layout_release(mr_layout *layout);
 
 /// Takes a copy of a layout. A new density has none: its tables are as wide as it has features.
 /// Fails with MR_ERR_MEMORY alone.

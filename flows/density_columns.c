@@ -107,22 +107,6 @@ mr_status mr_density_set_scale(mr_density *density, const double *shift, const d
     return MR_OK;
 }
 
-// The bound of u that the bounds of column j stand for; 0: it is standardised by data.
-static double bound_of(const mr_density *density, size_t j) {
-    if (density->support[j].type == MR_SUPPORT_CIRCLE)
-        return pi;
-    return density->support[j].type == MR_SUPPORT_BOUNDED && j < density->dim ? density->bound : 0;
-}
-
-void mr_density_init_scale(mr_density *density) {
-    for (size_t j = 0; j < mr_density_width(density); j++) {
-        const mr_support *s = &density->support[j];
-        const double bound = bound_of(density, j);
-        density->shift[j] = bound > 0 ? s->low / 2 + s->high / 2 : 0;
-        density->scale[j] = bound > 0 ? (s->high - s->low) / (2 * bound) : 1;
-    }
-}
-
 static double weight_of(const double *weights, size_t i) {
     return weights ? weights[i] : 1;
 }
@@ -158,7 +142,7 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x, cons
     const size_t width = mr_density_width(density);
     for (size_t j = 0; j < width; j++) {
         double mean, deviation;
-        if (bound_of(density, j) > 0)
+        if (mr_density_bound_of(density, j) > 0)
             continue;
         measure_column(density, n, j, x, weights, &mean, &deviation);
         if (is_constant(n, width, x + j)) {
@@ -259,55 +243,13 @@ double mr_density_log_scale(const mr_density *density) {
 
 // ---- The layout
 
-void mr_layout_release(mr_layout *layout) {
-    for (size_t j = 0; layout->names && j < layout->n_columns; j++)
-        free(layout->names[j]);
-    free(layout->names);
-    free(layout->columns);
-    free(layout->constants);
-    free(layout->given);
-    *layout = (mr_layout){0};
-}
-
-// A copy; NULL of NULL.
-static void *copy_array(const void *from, size_t n_bytes, bool *is_whole) {
-    void *copy = from ? malloc(n_bytes + 1) : NULL;
-    if (copy)
-        memcpy(copy, from, n_bytes);
-    *is_whole = *is_whole && (copy || !from);
-    return copy;
-}
-
-static mr_status copy_names(const mr_layout *from, mr_layout *out) {
-    if (!from->names)
-        return MR_OK;
-    out->names = calloc(from->n_columns + 1, sizeof *out->names);
-    for (size_t j = 0; out->names && j < from->n_columns; j++) {
-        out->names[j] = strdup(from->names[j]);
-        if (!out->names[j])
-            return mr_fail_memory("a density");
-    }
-    return out->names ? MR_OK : mr_fail_memory("a density");
-}
-
 mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout) {
-    mr_status status;
-    mr_layout copy = {.n_columns = layout->n_columns,
-                      .n_constants = layout->n_constants,
-                      .n_given = layout->n_given};
-    bool is_whole = true;
-    copy.columns = copy_array(layout->columns, density->dim * sizeof *copy.columns, &is_whole);
-    copy.constants =
-        copy_array(layout->constants, layout->n_constants * sizeof *copy.constants, &is_whole);
-    copy.given = copy_array(layout->given, layout->n_given * sizeof *copy.given, &is_whole);
-    if (!is_whole)
-        MR_TRY(mr_fail_memory("a density"));
-    MR_TRY(copy_names(layout, &copy));
-    mr_layout_release(&density->layout);
-    density->layout = copy;
-    copy = (mr_layout){0};
-done:
-    mr_layout_release(&copy);
+    mr_layout copy;
+    const mr_status status = mr_layout_copy(layout, density->dim, &copy);
+    if (status == MR_OK) {
+        mr_layout_release(&density->layout);
+        density->layout = copy;
+    }
     return status;
 }
 

@@ -35,9 +35,8 @@ bool mr_density_is_plain(const mr_density *density);
 /// Fails with MR_ERR_INPUT, naming the first cell of x [n x width] that is not within its bounds.
 mr_status mr_density_check_bounds(const mr_density *density, size_t n, const double *x);
 
-/// Sets the shift and scale of angles, and of bounded columns over a base on a box, by their
-/// bounds; of all others 0 and 1.
-void mr_density_init_scale(mr_density *density);
+/// The bound of u that the bounds of column j stand for; 0: it is standardised by data.
+double mr_density_bound_of(const mr_density *density, size_t j);
 
 /// u = (v - shift) / scale of a value x of column j, NaN outside its bounds; and the opposite.
 double mr_density_standardise_one(const mr_density *density, size_t j, double x);
