@@ -260,7 +260,8 @@ Test(resume_command, takes_the_runs_own_directory_by_any_of_its_names) {
     expect_success(&o);
     outcome_free(&o);
     o = RUN("train", "--resume", "a", "--out", "b");
-    expect_refusal(&o, 2, "out is b, but a run is resumed in its own directory, a; leave --out out");
+    expect_refusal(&o, 2,
+                   "out is b, but a run is resumed in its own directory, a; leave --out out");
     o = RUN("train", "Hopper-v5", "--resume", "a", "--steps", "300");
     expect_refusal(&o, 2,
                    "env is Hopper-v5, but the run goes on only with the InvertedPendulum-v5");
