@@ -44,6 +44,5 @@ mr_status mr_policy_act_units(const mr_policy *policy, const double *obs, const 
 /// Scales actions from (-1, 1) to the task's bounds.
 ///
 ///   act     [n x act_dim]  in
-///   action  [n x act_dim]  out, the task's own units, rounded to float32 as Gymnasium's actions
-///   are
+///   action  [n x act_dim]  out, the task's own units, rounded to float32 as in Gymnasium
 void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *act, double *action);

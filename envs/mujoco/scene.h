@@ -8,9 +8,8 @@ typedef struct mr_scene mr_scene;
 /// The scene of a running task, whose data it reads when it is drawn; nothing of the task is
 /// changed.
 ///
-///   camera  "free" (the whole scene), "track" (follows the robot), or a camera of the model, which
-///   is
-///           used even if it has one of these names; NULL: "track"
+///   camera  "free" (the whole scene), "track" (follows the robot), or a camera of the model,
+///           even if it has one of these names; NULL: "track"
 ///   width, height  largest picture that will be drawn, in pixels
 ///
 /// Needs a current OpenGL context, also in all later calls. Fails with MR_ERR_USAGE on an

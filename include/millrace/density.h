@@ -37,8 +37,7 @@ typedef enum {
 /// it. Fails with MR_ERR_USAGE on a flow's text that is not understood, and on 0 features or more
 /// than 2^20.
 ///
-///   use  MR_FLOW_TO_SCORE for densities fitted to data, MR_FLOW_TO_SAMPLE for variational
-///   posteriors
+///   use  MR_FLOW_TO_SCORE for fits to data, MR_FLOW_TO_SAMPLE for variational posteriors
 MR_API mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t seed,
                                 mr_density **out);
 

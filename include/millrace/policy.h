@@ -67,8 +67,8 @@ MR_API mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec 
 /// The action for one observation.
 ///
 ///   obs     [obs_dim] in, the task's own units, not normalised
-///   noise   [act_dim] in, standard normals (mr_policy_noise); NULL: zeros, the deterministic
-///   action action  [act_dim] out, the task's own units, within its bounds
+///   noise   [act_dim] in, standard normals (mr_policy_noise); NULL: zeros, not random
+///   action  [act_dim] out, the task's own units, within its bounds
 ///
 /// The action depends on these and the parameters alone, to the last bit, whatever other threads
 /// do. Each of the threads that act at the same time uses a workspace of its own, which the policy
@@ -91,9 +91,8 @@ MR_API mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 ///   obs       [n x obs_dim]  in, the task's own units, not normalised
 ///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic actions
 ///   action    [n x act_dim]  out, the task's own units, within its bounds
-///   log_prob  [n]            out, nats, of the action in (-1, 1) before it is scaled to the
-///   bounds;
-///                            may be NULL; a deterministic policy has none and writes 0
+///   log_prob  [n]            out, nats, of the action in (-1, 1), before it is scaled to the
+///                            task's bounds; may be NULL. 0 for a deterministic policy
 ///
 /// Faster than mr_policy_act for each observation; the last bits of a row depend on how many rows
 /// there are. Threads and memory as for mr_policy_act. Fails with MR_ERR_USAGE when there are more
