@@ -92,11 +92,11 @@ static void name_infos(mr_mujoco *mujoco) {
 static mr_status check_info_names(const mr_mujoco *mujoco) {
     for (size_t i = 0; i < mujoco->n_info_values; i++)
         for (size_t k = 0; k < i; k++)
-            if (strcmp(mujoco->info_names[k], mujoco->info_names[i]) == 0)
+            if (strcmp(mujoco->info_texts[k], mujoco->info_texts[i]) == 0)
                 return mr_fail(MR_ERR_INPUT,
                                "%s: two numbers of the info are called \"%s\"; give each a name of "
                                "its own",
-                               mujoco->name, mujoco->info_names[i]);
+                               mujoco->name, mujoco->info_texts[i]);
     return MR_OK;
 }
 

@@ -122,12 +122,16 @@ class _Trainer:
                 run = self.waiting.get_nowait()
             except queue.Empty:
                 return
-            self.train(run, core)
+            try:
+                self.train(run, core)
+            except OSError as error:
+                self.failed.append(run.name)
+                print(f"{run.name}: {error}", flush=True)
 
 
-def train_missing(plan, root, runs_folder, results, n_jobs):
+def train_missing(plan, millrace, runs_folder, results, n_jobs):
     """Trains every run without kept results. Returns the exit code: 1 if a run failed, 130 if it was stopped."""
-    trainer = _Trainer(root / "build" / "release" / "bin" / "millrace", runs_folder, results)
+    trainer = _Trainer(millrace, runs_folder, results)
     runs_folder.mkdir(parents=True, exist_ok=True)
     missing = [run for run in plan.runs if not is_finished(run, results / run.name)]
     print(f"{len(plan.runs) - len(missing)} of {len(plan.runs)} runs are finished", flush=True)

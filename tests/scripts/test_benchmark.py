@@ -99,6 +99,18 @@ def test_a_wrong_table_is_one_line(table, change, message):
     assert message in refused.stderr and refused.stderr.count("\n") == 1
 
 
+def test_a_command_that_is_not_there_is_one_line(table):
+    refused = run(benchmark(table, "--millrace", "nowhere/millrace"))
+    assert refused.returncode == 2
+    assert "nowhere/millrace is not there; build it" in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_a_run_that_cannot_be_kept_is_a_failure(table):
+    (table.parent / "results").write_text("a file in the place of the folder")
+    done = run(benchmark(table, "--jobs", "1"))
+    assert done.returncode == 1 and "Not a directory" in done.stdout
+
+
 def test_more_jobs_than_cores_are_refused(table):
     refused = run(benchmark(table, "--jobs", str(len(os.sched_getaffinity(0)) + 1)))
     assert refused.returncode == 2 and "share a core" in refused.stderr
