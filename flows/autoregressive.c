@@ -87,12 +87,12 @@ static mr_node *autoregressive_inverse(const mr_part *part, mr_params *params, m
 
 static const mr_flow_option rows[] = {
     {.name = "hidden",
-     .type = MR_OPTION_WIDTHS,
+     .type = MR_FLOW_OPTION_WIDTHS,
      .offset = offsetof(autoregressive_options, hidden),
      .initial = "64x64",
      .help = "widths of the masked MLP's hidden layers"},
     {.name = "order",
-     .type = MR_OPTION_CHOICE,
+     .type = MR_FLOW_OPTION_CHOICE,
      .offset = offsetof(autoregressive_options, order),
      .initial = "alternate",
      .choices = "alternate|forward|backward",

@@ -3,6 +3,7 @@
 
 #include "flows/distribution.h"
 
+#include "base/nearest.h"
 #include "flows/base.h"
 
 #include <math.h>
@@ -82,7 +83,7 @@ static mr_node *uniform_sample(const mr_distribution *d, mr_params *params, mr_n
 }
 
 static const mr_flow_option uniform_rows[] = {
-    {"bound", MR_OPTION_REAL, offsetof(uniform_options, bound), "6", 0.001, 1e6, NULL,
+    {"bound", MR_FLOW_OPTION_REAL, offsetof(uniform_options, bound), "6", 0.001, 1e6, NULL,
      "of the box [-bound, bound] that bounded columns are mapped to"},
 };
 
@@ -111,12 +112,13 @@ const mr_distribution_ops *const mr_distribution_table[] = {
 
 const size_t mr_distribution_table_size = MR_COUNT(mr_distribution_table);
 
+static const char *name_at(const void *table, size_t i) {
+    return ((const mr_distribution_ops *const *)table)[i]->name;
+}
+
 static mr_status fail_name(const char *text) {
-    char names[128] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < mr_distribution_table_size && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
-                                 mr_distribution_table[i]->name);
+    char names[128];
+    mr_list_names(mr_distribution_table_size, name_at, mr_distribution_table, sizeof names, names);
     return mr_fail(MR_ERR_USAGE,
                    "base '%.100s': there is no such base distribution; choose from %s", text,
                    names);

@@ -2,6 +2,7 @@
 
 #include "flows/flow.h"
 
+#include "base/nearest.h"
 #include "flows/grammar.h"
 #include "flows/presets.h"
 
@@ -39,12 +40,13 @@ static bool looks_like_preset(const char *text) {
     return text[n] == '\0' || text[n] == ':';
 }
 
+static const char *preset_name_at(const void *table, size_t i) {
+    return ((const mr_preset *)table)[i].name;
+}
+
 static mr_status fail_preset(const char *text) {
-    char names[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < mr_preset_table_size && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
-                                 mr_preset_table[i].name);
+    char names[256];
+    mr_list_names(mr_preset_table_size, preset_name_at, mr_preset_table, sizeof names, names);
     return mr_fail(MR_ERR_USAGE,
                    "flow '%.200s': there is no such preset; choose from %s, or compose parts, as "
                    "in [lu, coupling(affine)]*4 (`millrace flow list` has them all)",

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 enum { MAX_DEPTH = 16, MAX_CHOICES = 512 };
 
 static const char inverse[] = "inverse";
@@ -45,18 +47,20 @@ static bool is_choice(const mr_part_ops *ops, bool is_transform) {
     return !is_transform || ops->transform;
 }
 
+// "" for a part that is no choice: names without letters are not listed.
+static const char *choice_at(const void *is_transform, size_t i) {
+    const mr_part_ops *ops = mr_part_table[i];
+    return is_choice(ops, *(const bool *)is_transform) ? ops->name : "";
+}
+
 static mr_status fail_name(const reader *r, word name, bool is_transform) {
-    char choices[MAX_CHOICES] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < mr_part_table_size && used < sizeof choices; i++)
-        if (is_choice(mr_part_table[i], is_transform))
-            used += (size_t)snprintf(choices + used, sizeof choices - used, "%s, ",
-                                     mr_part_table[i]->name);
+    char choices[MAX_CHOICES];
+    mr_list_names(mr_part_table_size, choice_at, &is_transform, sizeof choices, choices);
     const char *what = is_transform ? "element-wise transform" : "part";
     if (name.n == 0)
-        return fail_at(r, name.at, "expected %s %s; choose from %s%s(...)",
+        return fail_at(r, name.at, "expected %s %s; choose from %s, %s(...)",
                        is_transform ? "an" : "a", what, choices, inverse);
-    return fail_at(r, name.at, "there is no %s '%.*s'; choose from %s%s(...)", what, (int)name.n,
+    return fail_at(r, name.at, "there is no %s '%.*s'; choose from %s, %s(...)", what, (int)name.n,
                    name.at, choices, inverse);
 }
 

@@ -106,7 +106,7 @@ static mr_node *mixture_sample(const mr_distribution *d, mr_params *params, mr_n
 }
 
 static const mr_flow_option rows[] = {
-    {"components", MR_OPTION_COUNT, offsetof(mixture_options, components), "8", 1, 256, NULL,
+    {"components", MR_FLOW_OPTION_COUNT, offsetof(mixture_options, components), "8", 1, 256, NULL,
      "Gaussians"},
 };
 

@@ -2,6 +2,7 @@
 
 #include "flows/options.h"
 
+#include "base/nearest.h"
 #include "base/number.h"
 
 #include <stdio.h>
@@ -102,10 +103,10 @@ static void choice_explain(const mr_flow_option *option, char *text, size_t size
 }
 
 static const option_type types[] = {
-    [MR_OPTION_COUNT] = {count_read, count_write, count_explain},
-    [MR_OPTION_REAL] = {real_read, real_write, real_explain},
-    [MR_OPTION_WIDTHS] = {widths_read, widths_write, widths_explain},
-    [MR_OPTION_CHOICE] = {choice_read, choice_write, choice_explain},
+    [MR_FLOW_OPTION_COUNT] = {count_read, count_write, count_explain},
+    [MR_FLOW_OPTION_REAL] = {real_read, real_write, real_explain},
+    [MR_FLOW_OPTION_WIDTHS] = {widths_read, widths_write, widths_explain},
+    [MR_FLOW_OPTION_CHOICE] = {choice_read, choice_write, choice_explain},
 };
 
 // ---- Tables of options
@@ -119,12 +120,13 @@ const mr_flow_option *mr_flow_option_find(const mr_flow_options *options, const 
     return NULL;
 }
 
+static const char *name_at(const void *rows, size_t i) {
+    return ((const mr_flow_option *)rows)[i].name;
+}
+
 void mr_flow_option_names(const mr_flow_options *options, char *text, size_t size) {
-    size_t used = 0;
-    snprintf(text, size, "none");
-    for (size_t i = 0; i < options->n && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
-                                 options->rows[i].name);
+    if (mr_list_names(options->n, name_at, options->rows, size, text) == 0)
+        snprintf(text, size, "none");
 }
 
 void mr_flow_options_init(const mr_flow_options *options, void *values) {

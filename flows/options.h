@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 typedef enum {
-    MR_OPTION_COUNT,  // size_t
-    MR_OPTION_REAL,   // double
-    MR_OPTION_WIDTHS, // mr_widths
-    MR_OPTION_CHOICE, // size_t: the number of the chosen word, from 0
+    MR_FLOW_OPTION_COUNT,  // size_t
+    MR_FLOW_OPTION_REAL,   // double
+    MR_FLOW_OPTION_WIDTHS, // mr_widths
+    MR_FLOW_OPTION_CHOICE, // size_t: the number of the chosen word, from 0
 } mr_flow_option_type;
 
 /// One option: a row of a table. Values are kept in a struct of the table's owner.

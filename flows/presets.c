@@ -13,17 +13,17 @@ typedef struct {
 } values;
 
 #define LAYERS(initial, help)                                                                      \
-    { "layers", MR_OPTION_COUNT, offsetof(values, layers), initial, 1, 64, NULL, help }
+    { "layers", MR_FLOW_OPTION_COUNT, offsetof(values, layers), initial, 1, 64, NULL, help }
 #define HIDDEN(help)                                                                               \
-    { "hidden", MR_OPTION_WIDTHS, offsetof(values, hidden), "64x64", 0, 0, NULL, help }
+    { "hidden", MR_FLOW_OPTION_WIDTHS, offsetof(values, hidden), "64x64", 0, 0, NULL, help }
 #define BINS                                                                                       \
     {                                                                                              \
-        "bins", MR_OPTION_COUNT, offsetof(values, bins), "8", 1, MR_MAX_BINS, NULL,                \
+        "bins", MR_FLOW_OPTION_COUNT, offsetof(values, bins), "8", 1, MR_MAX_BINS, NULL,           \
             "pieces of each spline"                                                                \
     }
 #define BOUND                                                                                      \
     {                                                                                              \
-        "bound", MR_OPTION_REAL, offsetof(values, bound), "6", 1, 1000, NULL,                      \
+        "bound", MR_FLOW_OPTION_REAL, offsetof(values, bound), "6", 1, 1000, NULL,                 \
             "splines work on [-bound, bound] and are the identity outside"                         \
     }
 

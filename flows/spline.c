@@ -99,8 +99,9 @@ static const mr_transform_ops transform = {
 };
 
 static const mr_flow_option rows[] = {
-    {"bins", MR_OPTION_COUNT, offsetof(spline_options, bins), "8", 1, MR_MAX_BINS, NULL, "pieces"},
-    {"bound", MR_OPTION_REAL, offsetof(spline_options, bound), "6", 0.001, 1e6, NULL,
+    {"bins", MR_FLOW_OPTION_COUNT, offsetof(spline_options, bins), "8", 1, MR_MAX_BINS, NULL,
+     "pieces"},
+    {"bound", MR_FLOW_OPTION_REAL, offsetof(spline_options, bound), "6", 0.001, 1e6, NULL,
      "works on [-bound, bound] and is the identity outside"},
 };
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 extern const mr_target_kind mr_target_u1;
 extern const mr_target_kind mr_target_u2;
 extern const mr_target_kind mr_target_u3;
@@ -39,11 +41,13 @@ static const mr_target_kind *find_kind(const char *text) {
     return NULL;
 }
 
+static const char *usage_at(const void *table, size_t i) {
+    return ((const mr_target_kind *const *)table)[i]->usage;
+}
+
 static mr_status fail_kind(const char *text) {
-    char choices[256] = "";
-    for (size_t i = 0, used = 0; i < MR_COUNT(kinds) && used < sizeof choices; i++)
-        used += (size_t)snprintf(choices + used, sizeof choices - used, "%s%s", i > 0 ? ", " : "",
-                                 kinds[i]->usage);
+    char choices[256];
+    mr_list_names(MR_COUNT(kinds), usage_at, kinds, sizeof choices, choices);
     return mr_fail(MR_ERR_USAGE, "target '%.100s': there is no such target; choose from %s", text,
                    choices);
 }

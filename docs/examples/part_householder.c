@@ -38,7 +38,7 @@ static mr_node *householder_reflect(const mr_part *part, mr_params *params, mr_n
 
 static const mr_flow_option rows[] = {
     {.name = "scale",
-     .type = MR_OPTION_REAL,
+     .type = MR_FLOW_OPTION_REAL,
      .offset = offsetof(householder_options, scale),
      .initial = "1",
      .min = 0.001,
