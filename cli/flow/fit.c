@@ -33,7 +33,7 @@ typedef struct {
 
 #define AT(field) offsetof(fit_options, field)
 
-// The numbers are those of mr_fit_defaults.
+// The defaults are those of mr_fit_defaults.
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "nsf", 0, 0, "FLOW",
      "the flow: a preset, as in nsf or maf:layers=3, or parts, as in [lu, coupling(spline)]*4 "
@@ -87,7 +87,7 @@ static const mr_setting options[] = {
      false},
 };
 
-/// What became of a fit.
+/// The result of a fit.
 typedef struct {
     mr_fit_progress end;
     double seconds;
@@ -191,7 +191,7 @@ static mr_status print_json(const fit_options *chosen, const mr_fit_table *table
     return mr_print_json(object);
 }
 
-// A fit that was stopped leaves its model so far, and the checkpoint to go on from.
+// A fit that is stopped saves its best model so far, and a checkpoint to resume from.
 static mr_status finish(const fit_options *chosen, const mr_fit_table *table,
                         const mr_density *density, const outcome *o) {
     const bool is_stopped = mr_stop_exit_code() != 0;
@@ -225,7 +225,7 @@ static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_
                              table);
 }
 
-// A table that is its features and has no names needs no layout.
+// A table without names, whose columns are all features, needs no layout.
 static mr_status new_density(const fit_options *chosen, const mr_fit_table *table,
                              mr_density **out) {
     const size_t dim = table->n_features, n_given = table->layout.n_given;

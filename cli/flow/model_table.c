@@ -25,7 +25,7 @@ static bool find_name(const mr_matrix *matrix, const char *name, size_t *out) {
     return false;
 }
 
-// Finds the wanted columns by their names. If only some are there, the file is another one.
+// Finds the wanted columns by their names. Fails if the file has only some of them.
 static mr_status match_names(const char *path, const mr_matrix *file, const mr_layout *layout,
                              const wanted *w, size_t *columns, bool *is_matched) {
     size_t n_found = 0;
@@ -61,7 +61,7 @@ static mr_status fail_width(const char *path, const mr_matrix *file, const mr_la
                    path, file->n_cols, w->n);
 }
 
-// Where a column of the layout is in a table of samples: only features and constants are there.
+// The position of a layout's column in a table of samples, which has features and constants only.
 static size_t place_in_samples(const mr_layout *layout, size_t dim, size_t column) {
     size_t place = 0;
     for (size_t j = 0; j < dim; j++)
@@ -71,8 +71,8 @@ static size_t place_in_samples(const mr_layout *layout, size_t dim, size_t colum
     return place;
 }
 
-// Finds the wanted columns by their places: in a table like that which was fitted, in one of these
-// columns alone, or in a table of samples.
+// Finds the wanted columns by position: in a table with the fitted one's columns, in a table of the
+// wanted columns only, or in a table of samples.
 static mr_status match_places(const char *path, const mr_matrix *file, const mr_layout *layout,
                               const wanted *w, size_t *columns) {
     const size_t width = file->n_cols;
@@ -88,8 +88,8 @@ static mr_status match_places(const char *path, const mr_matrix *file, const mr_
     return MR_OK;
 }
 
-// What was the same in all rows of the fitted data may not be here; the density knows nothing of
-// it.
+// Notes columns that were constant in the fitted data and have another value here: the density does
+// not include them.
 static void note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
     for (size_t k = 0; k < layout->n_constants && file->n_cols == layout->n_columns; k++) {
         const mr_constant *c = &layout->constants[k];

@@ -27,7 +27,7 @@ enum {
 
 static const char *const names[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
 
-/// What a picture's script is written from.
+/// The contents of a picture.
 typedef struct {
     const mr_flow_picture *picture;
     mr_pixels size;
@@ -40,7 +40,7 @@ typedef struct {
 
 // ---- Ranges
 
-// Nearly all samples, and some room beside them; `room` [n] is written to.
+// A range that holds nearly all samples, with a margin; `room` [n] is a buffer for sorting.
 static mr_range range_of(const mr_flow_picture *p, size_t feature, double *room) {
     static const double tail = 0.004, margin = 0.08;
     const size_t dim = mr_density_dim(p->density);
@@ -69,7 +69,7 @@ static void place_points(const scene *s, double *x) {
     }
 }
 
-// A target whose integral is not known is drawn so that its peak is as high as the density's.
+// A target that is known only up to a constant is scaled so that its peak equals the density's.
 static void scale_target(const scene *s) {
     const double log_z = s->picture->target->log_z;
     double of_target = 0, of_density = 0;
@@ -111,7 +111,8 @@ done:
     return status;
 }
 
-// Few samples lie where the density is higher than this; a sharp peak does not make all else pale.
+// The upper end of the colour scale: a quantile over samples, so that a sharp peak leaves the rest
+// visible.
 static void choose_darkest(scene *s, double *room) {
     static const double share = 0.95;
     memcpy(room, s->picture->log_prob, s->picture->n * sizeof *room);
@@ -134,8 +135,8 @@ static void write_title(FILE *script, const scene *s) {
             1 - 28.0 / (double)s->size.height);
 }
 
-// The names of a panel's axes, "" for none, at the picture's edge: long numbers never push them
-// out.
+// Labels of a panel's axes ("": none), at the edge of the picture, so that long numbers can't push
+// them out.
 static void write_names(FILE *script, const scene *s, const char *x, const char *y) {
     static const double edge = 18; // pixels
     fprintf(script, "set label 2 '%s' at graph 0.5, screen %.6f center\n", x,
@@ -200,7 +201,7 @@ static void write_line(FILE *script, const scene *s) {
 
 // ---- Two dimensions
 
-// Panels show the same range, whose numbers stand at the first.
+// All panels have the same range; only the first one has numbers at its axes.
 static void write_panel(FILE *script, const scene *s, size_t i, const char *what) {
     mr_panel_place(script, s->size, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
     write_names(script, s, names[0], i == 0 ? names[1] : "");
@@ -255,7 +256,7 @@ static void write_marginal(FILE *script, const scene *s, size_t feature) {
     fputs("unset ytics\nset yrange [0:*]\nplot $bins with boxes fillcolor rgb '#6baed6'\n", script);
 }
 
-// Numbers and names stand at the left and lower side of the corner only.
+// Only the panels at the left and lower edge have numbers and labels.
 static void write_labels(FILE *script, const scene *s, size_t column, size_t row) {
     const bool is_bottom = row + 1 == s->n_axes, is_left = column == 0 && row > 0;
     write_names(script, s, is_bottom ? names[column] : "", is_left ? names[row] : "");
@@ -283,7 +284,7 @@ static void write_corner(FILE *script, const scene *s) {
     fputs("unset multiplot\n", script);
 }
 
-// ---- The three
+// ---- The picture
 
 static void write_scene(FILE *script, const void *self) {
     const scene *s = self;

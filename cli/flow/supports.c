@@ -12,7 +12,7 @@ enum { ITEM_SIZE = 256 };
 
 static const double pi = 3.14159265358979323846;
 
-/// An option that says what values columns may have.
+/// An option that gives columns a support.
 typedef struct {
     const char *name, *form;
     mr_support_type type;

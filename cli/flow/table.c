@@ -249,7 +249,7 @@ static mr_status read_supports(const mr_fit_choice *chosen, const mr_used_column
     return mr_supports_read(chosen->bounded, chosen->circular, used, table->support);
 }
 
-// Keeps the features, then the given columns; reads what values they may have.
+// Keeps the features, then the given columns, and reads their supports.
 static mr_status keep_columns(const mr_fit_choice *chosen, mr_fit_table *table) {
     const size_t n = table->n_features + table->layout.n_given;
     size_t *columns = calloc(n, sizeof *columns);
@@ -266,7 +266,7 @@ static mr_status keep_columns(const mr_fit_choice *chosen, mr_fit_table *table) 
     return status;
 }
 
-// ---- What a user should know
+// ---- Notes on the data
 
 static mr_column_name name_of(const mr_fit_table *table, size_t j) {
     const mr_matrix file = {.n_cols = table->layout.n_columns,

@@ -125,7 +125,7 @@ static mr_status draw(const vi_options *chosen, const mr_density *density, const
                                 path);
 }
 
-// Without gnuplot there is no picture; the rest is worth having all the same.
+// If gnuplot is missing, a note says that there is no picture; the other results are still written.
 static mr_status write_files(const vi_options *chosen, const mr_density *density,
                              const mr_target *target, const mr_vi_result *result, const files *f) {
     mr_status status;

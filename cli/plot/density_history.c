@@ -1,4 +1,4 @@
-// Draws how the state density of a run went.
+// Draws a run's state density at several of its evaluations.
 
 #include "cli/plot/density_history.h"
 
@@ -50,7 +50,7 @@ typedef struct {
     mr_pixels size;
 } scene;
 
-// ---- What there is
+// ---- The saved densities
 
 static double step_of(const char *path) {
     return mr_number_read(strrchr(path, '/') + 1, NULL);
@@ -77,7 +77,7 @@ static mr_status find_files(const char *dir, glob_t *found) {
     return MR_OK;
 }
 
-// The first, the last and some evenly between.
+// Selects the first, the last, and evenly spaced ones between them.
 static void choose_files(scene *s, const glob_t *found) {
     const size_t n = found->gl_pathc;
     s->n = n < MAX_MAPS ? n : MAX_MAPS;
@@ -123,7 +123,7 @@ static mr_status check_density(const mr_density *density, const char *path,
     return MR_OK;
 }
 
-// The arena's box; else nearly all samples of the last density.
+// The range of the maps: the task's workspace, or else nearly all samples of the last density.
 static mr_status choose_plane(const mr_density *density, const char *path, const mr_env_spec *env,
                               scene *s) {
     size_t n_columns;
@@ -143,7 +143,7 @@ static mr_status choose_plane(const mr_density *density, const char *path, const
     return MR_OK;
 }
 
-// Where a column of the observation is among the density's features.
+// The index of an observation's column among the density's features.
 static size_t feature_of(const mr_density *density, size_t column) {
     size_t n_columns, j = 0;
     const size_t *columns = mr_density_columns(density, &n_columns);
@@ -207,7 +207,7 @@ static void count_samples(const mr_density *density, const double *samples, cons
     }
 }
 
-// A sharp peak does not make all else pale.
+// The upper end of the colour scale is a quantile, so that a sharp peak leaves the rest visible.
 static mr_status find_darkest(const scene *s, map *m) {
     static const double share = 0.05;
     const size_t n = m->n_cells * m->n_cells;
@@ -245,7 +245,7 @@ done:
     return status;
 }
 
-// The last density comes first: the plane is its.
+// Reads the last density first, because it determines the range of all maps.
 static mr_status compute(scene *s, const mr_env_spec *env) {
     mr_status status = MR_OK;
     s->values = calloc(s->n * MOST_CELLS, sizeof *s->values);
@@ -279,7 +279,8 @@ static double darkest(const scene *s) {
     return most > 0 ? most : 1;
 }
 
-// Colours go by the root; what stands beside them is the density itself.
+// Colours are proportional to the square root of the density; the labels of the colour box are
+// densities.
 static void write_colours(FILE *script, const scene *s) {
     const double most = darkest(s);
     fprintf(script,
@@ -293,7 +294,8 @@ static void write_colours(FILE *script, const scene *s) {
             14 / (double)s->size.width, SIDE / (double)s->size.height);
 }
 
-// The names of a map's axes, "" for none, at fixed distances: long numbers never push them out.
+// Labels of a map's axes ("": none), at fixed distances, so that long numbers can't push them out
+// of the picture.
 static void write_names(FILE *script, const char *x, const char *y) {
     static const double below = 46, beside = 58; // pixels
     fputs("set label 2 ", script);

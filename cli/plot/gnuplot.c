@@ -1,4 +1,4 @@
-// Runs gnuplot.
+// Writes pictures by running gnuplot.
 
 #include "cli/plot/gnuplot.h"
 
@@ -32,7 +32,7 @@ mr_status mr_picture_check_name(const char *path) {
     return MR_OK;
 }
 
-// Single quotes: nothing in them has a meaning but the quote, which is doubled.
+// In single quotes only the quote itself is special; it is doubled.
 void mr_picture_quote(FILE *script, const char *text) {
     fputc('\'', script);
     for (; *text != '\0'; text++) {
@@ -43,10 +43,10 @@ void mr_picture_quote(FILE *script, const char *text) {
     fputc('\'', script);
 }
 
-// Runs gnuplot from one file into another. Its messages go to a third.
+// Runs gnuplot with the script of one file and the picture in another; its messages go to a third.
 static mr_status spawn_gnuplot(FILE *script, FILE *picture, FILE *messages) {
-    // -d: without the user's own settings. A file that it is told to open is read in blocks, its
-    // standard input byte by byte: a grid of densities took it 0.8 s of the 1.1 s for a picture.
+    // -d: ignores the user's own settings. The script is a file because gnuplot reads standard
+    // input byte by byte, which took 0.8 s of 1.1 s for a picture with a grid of densities.
     char *const arguments[] = {"gnuplot", "-d", "/dev/stdin", NULL};
     posix_spawn_file_actions_t actions;
     pid_t child;

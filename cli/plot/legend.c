@@ -1,11 +1,11 @@
-// Words of a picture that must fit into it.
+// Fits names and titles into a picture.
 
 #include "cli/plot/legend.h"
 
 #include <stdio.h>
 #include <string.h>
 
-// Of the font of gnuplot.c: DejaVu Sans of 13 points, measured on names of settings.
+// Sizes of the font of gnuplot.c, DejaVu Sans 13, measured on names of settings.
 static const double letter_width = 9.5, line_height = 20; // pixels
 
 static const double beside_names = 210; // pixels, that margins and the colours' samples take
@@ -14,7 +14,7 @@ static const double most_inside = 0.45, most_below = 0.5; // of the picture's wi
 
 static const char dots[] = "...";
 
-// The bytes after the first of a letter are 10xxxxxx.
+// Whether a byte continues a UTF-8 character (10xxxxxx).
 static bool is_within_letter(char c) {
     return ((unsigned char)c & 0xC0) == 0x80;
 }
@@ -26,7 +26,7 @@ size_t mr_count_letters(const char *text) {
     return n;
 }
 
-// The bytes of the first `n` letters.
+// The number of bytes of the first `n` characters.
 static size_t letters_size(const char *text, size_t n) {
     size_t i = 0;
     for (; text[i] != '\0'; i++)
@@ -49,8 +49,8 @@ mr_legend mr_legend_choose(size_t n, size_t longest, size_t width, size_t height
                        .n_lines = n_lines < MR_LEGEND_LINES ? n_lines : MR_LEGEND_LINES};
 }
 
-// Bytes of the next line: up to a comma, a space or a slash in its second half, or as many as there
-// are.
+// The number of bytes of the next line. It breaks after a comma, a space or a slash in its second
+// half, or else where it is full.
 static size_t next_break(const char *text, size_t n_columns) {
     const size_t size = letters_size(text, n_columns);
     if (text[size] == '\0')

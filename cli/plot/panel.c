@@ -1,4 +1,4 @@
-// Parts of pictures of densities.
+// Panels of pictures of densities.
 
 #include "cli/plot/panel.h"
 
@@ -54,7 +54,7 @@ void mr_panel_matrix(FILE *script, const char *name, size_t n_rows, size_t n_col
     fputs("END\n", script);
 }
 
-// `using` that turns a matrix's column and row into values of the axes.
+// Writes the `using` that maps a matrix's column and row to the axes.
 void mr_panel_plot_matrix(FILE *script, const char *name, mr_range x, mr_range y, size_t n) {
     const double dx = (x.high - x.low) / (double)n, dy = (y.high - y.low) / (double)n;
     fprintf(

@@ -1,7 +1,7 @@
 // `millrace plot`: learning curves as a picture, drawn by gnuplot.
 //
-// Runs that differ in no more than their seeds are one curve: their mean, in a band from the lowest
-// to the highest.
+// Runs that differ only in their seeds are one curve: their mean, with a band from the lowest to
+// the highest.
 
 #include <math.h>
 #include <stdio.h>
@@ -68,8 +68,8 @@ static bool parse_row(const char *row, point *p) {
     return end > row && *end == ',' && isfinite(p->mean);
 }
 
-// evaluations.csv begins with the step and the mean return. A last row without its line end is
-// one that is being written.
+// The first two columns of evaluations.csv are the step and the mean return. A last row without a
+// newline is still being written and is left out.
 static mr_status parse_points(const char *path, char *text, run *r) {
     size_t n_lines = 0;
     for (const char *c = strchr(text, '\n'); c != NULL; c = strchr(c + 1, '\n'))
@@ -122,7 +122,7 @@ static mr_status read_run(const char *dir, run *r) {
     return status == MR_OK ? read_points(dir, r) : status;
 }
 
-// A run's mean return at a step from its first evaluation to its last.
+// A run's mean return at a step between its first and its last evaluation, interpolated.
 static double value_at(const run *r, double step) {
     const point *p = r->points;
     while (p->step < step)
@@ -136,8 +136,8 @@ static double last_step(const run *r) {
     return r->points[r->n_points - 1].step;
 }
 
-// The steps that all runs of a curve have: a mean over fewer of them would jump where one begins or
-// ends.
+// The range of steps that all runs of a curve cover: a mean over only some of them would jump at
+// the step where a run begins or ends.
 typedef struct {
     double first, last;
     double longest; // the last step of any of them
@@ -157,8 +157,8 @@ static extent extent_of(const run *first, const run *end) {
     return e;
 }
 
-// Writes a row: step in the picture's unit, mean, lowest and highest of the runs that are one curve
-// with `first`.
+// Writes a row of the curve of `first`: step in the picture's unit; mean, lowest and highest
+// return.
 static void write_row(FILE *script, const run *first, const run *end, double step, double unit) {
     double sum = 0, low = INFINITY, high = -INFINITY;
     size_t n = 0;
@@ -174,7 +174,8 @@ static void write_row(FILE *script, const run *first, const run *end, double ste
     fprintf(script, "%.10g %.10g %.10g %.10g\n", step / unit, sum / (double)n, low, high);
 }
 
-// Rows at every step at which one of the curve's runs was evaluated, as far as all go, ascending.
+// Writes rows, ascending, at every step at which a run of the curve was evaluated, within the range
+// that all of its runs cover.
 static void write_rows(FILE *script, const run *first, const run *end, double unit) {
     const extent e = extent_of(first, end);
     double step = e.first;
@@ -189,7 +190,7 @@ static void write_rows(FILE *script, const run *first, const run *end, double un
     }
 }
 
-// The first run of each curve stands for it.
+// Lists the first run of each curve.
 static bool begins_curve(const run *r) {
     return r->curve == &r->settings;
 }
@@ -210,7 +211,7 @@ static bool is_one_task(const run *runs, const run *end) {
     return true;
 }
 
-// What the legend calls the curve of `first`: "gaussian (3 runs)".
+// The legend's name of the curve of `first`: "gaussian (3 runs)".
 static void name_curve(const run *first, const run *end, size_t n_all,
                        const mr_settings *const *all, char name[NAME_SIZE]) {
     const extent e = extent_of(first, end);
@@ -223,7 +224,8 @@ static void name_curve(const run *first, const run *end, size_t n_all,
         snprintf(name + length, NAME_SIZE - length, " (%zu runs)", e.n_runs);
 }
 
-// Lines after the first are names of curves that aren't seen.
+// The further lines of a long name are entries of invisible curves, because gnuplot's legend has no
+// line breaks.
 static void write_name(FILE *script, const mr_legend_name *name) {
     mr_picture_quote(script, name->line[0]);
     for (size_t k = 1; k < name->n; k++) {
@@ -243,7 +245,7 @@ static void write_curve(FILE *script, size_t i, const mr_legend_name *name) {
     write_name(script, name);
 }
 
-// The unit of the steps in a picture that ends at the step `last`.
+// The unit of the x axis of a picture whose last step is `last`.
 typedef struct {
     double last;
     double steps;
@@ -266,7 +268,7 @@ static step_unit unit_for(const run *runs, const run *end) {
     return (step_unit){last, units[i].steps, units[i].label};
 }
 
-/// What a picture is made of.
+/// The contents of a picture.
 typedef struct {
     const plot_options *chosen;
     const run *runs, *end;
@@ -352,7 +354,7 @@ static mr_status draw_density(const mr_command_line *line, const plot_options *c
                               .out = chosen->out});
 }
 
-// Runs that are one curve must have steps in common.
+// Fails if runs of one curve have no range of steps in common.
 static mr_status check_extents(const mr_command_line *line, const run *runs) {
     const run *end = runs + line->n_arguments;
     for (const run *r = runs; r < end; r++) {
@@ -366,7 +368,7 @@ static mr_status check_extents(const mr_command_line *line, const run *runs) {
     return MR_OK;
 }
 
-// A run that is named twice would count as two.
+// Fails if a run is named twice: it would count as two.
 static mr_status check_distinct(const mr_command_line *line) {
     for (size_t i = 0; i < line->n_arguments; i++)
         for (size_t j = 0; j < i; j++)

@@ -21,7 +21,7 @@ static const char *const ignored[] = {
     "out",
 };
 
-// Labelled by their values alone.
+// Settings whose value alone is a label, without the setting's name.
 static const char *const plain[] = {"env", "agent", "policy"};
 
 static bool is_among(const char *name, size_t n, const char *const *names) {

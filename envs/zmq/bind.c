@@ -1,4 +1,4 @@
-// Binding, with care for what is there already.
+// Binds a socket of the server. A file or another server's socket at the endpoint is never removed.
 
 #include "envs/zmq/bind.h"
 
@@ -23,8 +23,7 @@
 
 enum {
     HOST_SIZE = 256,
-    // How long another that starts at the same place is waited for: it is done in less than a
-    // millisecond.
+    // How long to wait for a server that binds in the same folder: it needs less than 1 ms.
     LOCK_TRIES = 100,
     LOCK_PAUSE_MS = 10,
 };
@@ -37,7 +36,7 @@ static bool begins(const char *text, const char *with) {
 
 // ---- Names of hosts
 
-// Whether ZeroMQ knows it: any address, a number, an interface.
+// Whether ZeroMQ accepts it as a host: "*", an IP address, or the name of a network interface.
 static bool is_bindable(const char *host) {
     struct in_addr v4;
     return strcmp(host, "*") == 0 || strchr(host, ':') != NULL ||
@@ -94,10 +93,11 @@ mr_status mr_bind_resolve(const char *endpoint, char out[MR_BIND_SIZE]) {
     return known;
 }
 
-// ---- What lies in a folder
+// ---- Files at the path of an ipc endpoint
 
-// The folder of the path is locked while one looks what is there and binds, so that of two servers
-// that start at once the second sees the first. Without a lock that can be had, there is none.
+// Locks the folder of the path. The lock is held from the check of the path to the end of binding,
+// so that of two servers that start at the same time the second one sees the first one's socket. If
+// the folder can't be locked, the server binds without a lock.
 static int lock_folder(const char *path) {
     char folder[MR_BIND_SIZE];
     const char *slash = strrchr(path, '/');
@@ -109,7 +109,7 @@ static int lock_folder(const char *path) {
     return file;
 }
 
-// The system's reason why nobody can be reached at a socket; 0: somebody is there.
+// Connects to a socket file. Returns 0 if a server accepts there, else the error number.
 static int try_to_reach(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -117,12 +117,13 @@ static int try_to_reach(const char *path) {
         return errno;
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     const bool reached = connect(file, (const void *)&address, sizeof address) == 0;
-    const int cause = reached || errno == EAGAIN ? 0 : errno; // EAGAIN: it has many guests already
+    const int cause = reached || errno == EAGAIN ? 0 : errno; // EAGAIN: its queue is full
     close(file);
     return cause;
 }
 
-// ZeroMQ would remove whatever is there.
+// Removes a socket file that no server listens on; fails if anything else is at the path. ZeroMQ
+// itself would remove any file.
 static mr_status clear_place(const char *endpoint, const char *path) {
     struct stat info;
     if (lstat(path, &info) != 0)
@@ -190,7 +191,7 @@ static mr_status bind_socket(void *socket, const char *endpoint, char out[MR_BIN
 
 mr_status mr_bind(void *socket, const char *endpoint, char out[MR_BIND_SIZE]) {
     const char *path = endpoint + strlen(ipc_prefix);
-    // "@NAME" is a name without a file, "*" one that ZeroMQ makes up.
+    // "@NAME" is an abstract address, which has no file; for "*" ZeroMQ chooses a new path.
     if (!begins(endpoint, ipc_prefix) || path[0] == '@' || strcmp(path, "*") == 0)
         return bind_socket(socket, endpoint, out);
     const int lock = lock_folder(path);

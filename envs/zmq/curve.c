@@ -1,4 +1,4 @@
-// Key files, and the door of a server that has keys.
+// CURVE keys: key files, and authentication of clients by the server (ZAP).
 
 #include "envs/zmq/curve.h"
 
@@ -29,7 +29,8 @@ static bool take_key(const char *text, char key[MR_KEY_SIZE]) {
     uint8_t bytes[KEY_BYTES];
     char candidate[MR_KEY_SIZE];
     snprintf(candidate, sizeof candidate, "%s", text);
-    // zmq_z85_decode reads what is not of Z85 out of its table, before it is refused.
+    // zmq_z85_decode reads outside of its table at characters that are not of Z85: check them
+    // first.
     if (strlen(candidate) != KEY_LENGTH ||
         strspn(candidate, "0123456789abcdefghijklmnopqrstuvwxyz"
                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -41,7 +42,7 @@ static bool take_key(const char *text, char key[MR_KEY_SIZE]) {
     return true;
 }
 
-// A line `secret-key = "..."`, or one that is nothing but a key.
+// Reads the key of a line `secret-key = "..."`, or of a line that has only a key.
 static bool key_of_line(char *line, mr_key_kind kind, char key[MR_KEY_SIZE]) {
     char name[16];
     snprintf(name, sizeof name, "%s-key", kind_names[kind]);
@@ -131,9 +132,9 @@ done:
     return status;
 }
 
-// ---- Who may come in
+// ---- Keys of allowed clients
 
-// Counts the public keys in a folder; `key` NULL: all, else those that are it.
+// Counts the files in a folder that hold the public key `key`; NULL: any public key.
 static size_t count_keys(const char *folder, const char *key) {
     DIR *dir = opendir(folder);
     size_t n = 0;
@@ -194,7 +195,7 @@ done:
     return status;
 }
 
-// ---- The door
+// ---- Authentication
 
 typedef struct {
     size_t n;

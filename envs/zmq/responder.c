@@ -1,4 +1,4 @@
-// The server's side of the protocol.
+// The server's side of the protocol: from a request to its reply.
 
 #include "envs/zmq/responder.h"
 
@@ -14,7 +14,7 @@
 enum {
     // Sessions remembered after their end, to say "bye" again and to refuse late duplicates.
     N_ENDED = 64,
-    LONGEST_PLACE = 80, // of a process, in a message
+    LONGEST_PLACE = 80, // of "HOST:PID" in a message
 };
 
 typedef struct {
@@ -158,7 +158,7 @@ size_t mr_responder_max_bytes(const mr_responder *r) {
 
 // ---- Executing a request
 //
-// Each makes a reply of `in`, or returns the fault, with the message of mr_fail.
+// Each function fills in the reply to `in`, or returns a fault, whose text is set by mr_fail.
 
 static mr_fault check_envs(mr_responder *r, const mr_message *in) {
     memset(r->active, 0, r->n_envs * sizeof *r->active);
@@ -187,7 +187,8 @@ static mr_fault check_episodes(const mr_responder *r, const mr_message *in) {
     return MR_FAULT_NONE;
 }
 
-// A bound that was rounded to float32 on its way is that bound; anything beyond is clipped.
+// Clips an action to its bounds. A client may have rounded a bound to float32: such an action is
+// left as it is.
 static double clip(double action, double low, double high) {
     if ((float)action == (float)low || (float)action == (float)high)
         return action;
@@ -290,7 +291,7 @@ static mr_fault step(mr_responder *r, const mr_message *in, mr_message *out) {
     if (fault != MR_FAULT_NONE)
         return fault;
     if (mr_vec_env_step(r->envs, r->active, r->actions, r->obs, r->steps) != MR_OK) {
-        // Some have moved and nobody will know where to.
+        // Some environments have stepped and others have not: all of their episodes are invalid.
         for (size_t k = 0; k < in->n; k++)
             r->in_episode[in->envs[k]] = false;
         return MR_FAULT_ENV_FAILED;
@@ -341,7 +342,7 @@ static mr_bytes bytes_of(const mr_message_buffer *buffer) {
     return (mr_bytes){buffer->data, buffer->n_bytes};
 }
 
-// A refusal changes nothing, what is remembered included.
+// A refused request changes nothing, not even the reply that is kept for a repeated request.
 static mr_bytes answer_error(mr_responder *r, const mr_message *in, mr_fault fault) {
     mr_message_write_error(in, fault, &r->passing);
     return bytes_of(&r->passing);
@@ -358,7 +359,7 @@ static ended_session *find_ended(mr_responder *r, const mr_message *in) {
     return NULL;
 }
 
-// Nothing of what was under way belongs to anybody. The buffer stays, for the next holder.
+// Ends the holder's session and all episodes. The buffer of its reply is reused by the next one.
 static void end_session(mr_responder *r, bool said_bye) {
     ended_session *place = &r->ended[r->n_ended++ % N_ENDED];
     *place = (ended_session){.exists = true, .said_bye = said_bye, .seq = r->holder.seq};
@@ -391,9 +392,10 @@ static bool is_of_holders_process(const mr_responder *r, const mr_message *in) {
     return in->process[0] != '\0' && strcmp(in->process, r->holder.process) == 0;
 }
 
-// The environments go to a new session where the holder's process has begun it or has died, or the
-// holder was silent for its lease. `lost` is one that they were taken from: it never takes them
-// back from a newer session of its own process, or the two would take turns.
+// Whether a new session may take the environments: if nobody holds them, if the holder's own
+// process begins it, if that process has ended, or if the holder has sent nothing for the time of
+// its lease. A session that the environments were taken from (`lost`) can't take them back from a
+// newer session of its own process: the two would take turns for ever.
 static bool may_begin(const mr_responder *r, const mr_message *in, const ended_session *lost,
                       double now_s) {
     if (!r->holder.exists || r->holder.heard_s + r->lease_s <= now_s)
@@ -403,7 +405,7 @@ static bool may_begin(const mr_responder *r, const mr_message *in, const ended_s
     return mr_process_has_ended(r->holder.process);
 }
 
-// "HOST:PID" of a process, for people; of a client that does not say, nothing.
+// The length of "HOST:PID" in a client's name of its process, for messages; 0 if it sent no name.
 static int place_length(const char *process) {
     const char *pid = strchr(process, ':');
     const size_t length = pid != NULL ? (size_t)(pid - process) + 1 + strcspn(pid + 1, ":") : 0;
@@ -448,7 +450,7 @@ static mr_bytes begin_session(mr_responder *r, const mr_message *in, ended_sessi
     return bytes_of(&r->holder.reply);
 }
 
-// `fault` says what was wrong with its fields; the message is then set.
+// `fault`: what is wrong with the request's fields, with a text that is already set; or none.
 static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
                     mr_message_buffer *reply) {
     mr_message out = mr_message_address(in);
@@ -463,8 +465,9 @@ static void execute(mr_responder *r, const mr_message *in, mr_fault fault,
         mr_message_write_error(in, MR_FAULT_ENV_FAILED, reply);
 }
 
-// Who leaves need not know whether the request before arrived, which got no reply: its number is
-// passed over, and should it come late, it is out of sequence.
+// Whether a request has the next sequence number. A "bye" may skip numbers: its client may not know
+// whether an earlier request without a reply arrived. If that request comes later, it is out of
+// sequence.
 static bool is_next(const session *s, const mr_message *in, mr_fault fault) {
     const bool leaves = fault == MR_FAULT_NONE && in->type == MR_MESSAGE_BYE;
     return in->seq - 1 == s->seq || (leaves && in->seq > s->seq);
