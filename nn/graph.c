@@ -88,6 +88,7 @@ static mr_node *node_new(mr_graph *graph, const mr_op *op, size_t cols, const vo
                       .options = memory + options_at,
                       .shape = {cols, 1, 1},
                       .cols = cols,
+                      .n_parts = n_inputs > 0 ? input[0]->n_parts : 1,
                       .n_inputs = n_inputs,
                       .input = (void *)(memory + inputs_at),
                       .adds = (void *)(memory + flags_at),
@@ -112,7 +113,7 @@ mr_node *mr_node_of(const mr_op *op, size_t cols, const void *options, size_t n,
     for (size_t k = 0; k < n; k++) {
         if (!input[k])
             return NULL;
-        assert(input[k]->graph == input[0]->graph);
+        assert(input[k]->graph == input[0]->graph && input[k]->n_parts == input[0]->n_parts);
     }
     return node_new(input[0]->graph, op, cols, options, n, input);
 }
@@ -133,6 +134,7 @@ mr_real *mr_node_param_grad(const mr_node *node, size_t k, int thread) {
 }
 
 mr_node *mr_keep(mr_node *node) {
+    assert(!node || node->n_parts == 1);
     if (node)
         node->keep = true;
     return node;

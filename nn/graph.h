@@ -50,8 +50,9 @@ mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
 /// the trained sets with those of its mean over these rows.
 void mr_graph_run(mr_graph *graph, size_t n_rows);
 
-/// Moves the buffers that training moves, the running statistics of batch norms, by the latest run.
-/// Call it when the run is accepted: after the loss has been checked, beside the optimizer's step.
+/// Moves the buffers that training moves, the running statistics of batch norms, by the latest run:
+/// those of the sets that the graph trains. Call it when the run is accepted: after the loss has
+/// been checked, beside the optimizer's step.
 void mr_graph_update_buffers(mr_graph *graph);
 
 /// The values of a node [rows x cols]: of an input, to be filled before a run; of a kept node, to
@@ -287,6 +288,16 @@ mr_node *mr_columns(mr_node *x, const size_t *index, size_t n);
 
 /// The same values, through which no gradient goes.
 mr_node *mr_stop_gradient(mr_node *x);
+
+// ---- Rows. What is between a split and its join sees n rows in place of each row of the batch:
+// batch norms take their statistics over all of them.
+
+/// [rows x cols] -> [n rows x cols / n]: the n parts of a row, side by side, become rows that
+/// follow one another.
+mr_node *mr_split_rows(mr_node *x, size_t n);
+
+/// [n rows x cols] -> [rows x n cols]: the inverse.
+mr_node *mr_join_rows(mr_node *x, size_t n);
 
 // ---- Images. Element-wise ops, dropout and normalisation keep the shape; linear layers take an
 // image as a vector.

@@ -61,10 +61,12 @@ struct mr_node {
     mr_node *next, *previous; // in order of building
     size_t index;             // its position in that order
     mr_shape shape;
-    size_t cols; // all features of a row: channels height width
+    size_t cols;    // all features of a row: channels height width
+    size_t n_parts; // rows that it has for each row of the batch: 1, or as many as mr_split_rows
+                    // made of one. An op's mr_rows count rows of its node
     size_t n_inputs;
     mr_node **input;     // [n_inputs]
-    mr_real *value;      // [rows x cols], set by the plan
+    mr_real *value;      // [rows n_parts x cols], set by the plan
     mr_real *grad;       // likewise; NULL: no gradient is wanted
     mr_real *whole;      // [max_rows x cols] for the caller, if the batch runs in tiles
     mr_real *whole_grad; // likewise
@@ -86,7 +88,8 @@ struct mr_node {
 ///   options  op->options_size bytes, copied
 mr_node *mr_leaf_new(mr_graph *graph, const mr_op *op, size_t cols, const void *options);
 
-/// A new node with the inputs input[n], n > 0, all of the same graph. NULL if one of them is.
+/// A new node with the inputs input[n], n > 0, all of the same graph and with as many parts as the
+/// new node has. NULL if one of them is.
 mr_node *mr_node_of(const mr_op *op, size_t cols, const void *options, size_t n,
                     mr_node *const *input);
 

@@ -36,7 +36,7 @@ static const mr_op op_callback = {
 mr_node *mr_callback(mr_node *x, mr_row_function function, void *self) {
     if (!x)
         return NULL;
-    const size_t n_bytes = x->graph->max_rows * x->cols * sizeof(mr_real);
+    const size_t n_bytes = x->graph->max_rows * x->n_parts * x->cols * sizeof(mr_real);
     const callback_options options = {
         .function = function, .self = self, .gradient = mr_graph_alloc(x->graph, n_bytes)};
     return mr_node_of(&op_callback, 1, &options, 1, &x);

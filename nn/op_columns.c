@@ -135,11 +135,12 @@ mr_node *mr_slice(mr_node *x, size_t first, size_t n) {
     return mr_node_of(&op_slice, n, &(slice_options){first}, 1, &x);
 }
 
-// ---- The same values. Without a backward the plan lets no gradient through.
+// ---- The same values, in the same order in memory. Without a backward the plan lets no gradient
+// through.
 
 static void copy_forward(const mr_node *node, mr_rows rows) {
-    const mr_node *x = node->input[0];
-    memcpy(mr_row(node->value, node, rows.first), mr_row(x->value, x, rows.first),
+    const size_t first = rows.first * node->cols;
+    memcpy(node->value + first, node->input[0]->value + first,
            rows.n * node->cols * sizeof *node->value);
 }
 
@@ -151,9 +152,8 @@ mr_node *mr_stop_gradient(mr_node *x) {
 }
 
 static void copy_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *x = node->input[0];
-    mr_put(node->adds[0], rows.n * node->cols, mr_row(node->grad, node, rows.first),
-           mr_row(x->grad, x, rows.first));
+    const size_t first = rows.first * node->cols;
+    mr_put(node->adds[0], rows.n * node->cols, node->grad + first, node->input[0]->grad + first);
 }
 
 static const mr_op op_reshape = {
@@ -167,4 +167,25 @@ mr_node *mr_reshape(mr_node *x, mr_shape shape) {
     if (node)
         node->shape = shape;
     return node;
+}
+
+static mr_node *part(mr_node *x, size_t cols, size_t n_parts) {
+    mr_node *node = mr_node_of(&op_reshape, cols, NULL, 1, &x);
+    if (node)
+        node->n_parts = n_parts;
+    return node;
+}
+
+mr_node *mr_split_rows(mr_node *x, size_t n) {
+    if (!x)
+        return NULL;
+    assert(n > 0 && x->cols % n == 0);
+    return part(x, x->cols / n, n * x->n_parts);
+}
+
+mr_node *mr_join_rows(mr_node *x, size_t n) {
+    if (!x)
+        return NULL;
+    assert(n > 0 && x->n_parts % n == 0);
+    return part(x, n * x->cols, x->n_parts / n);
 }

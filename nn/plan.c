@@ -23,7 +23,7 @@ enum {
 typedef struct {
     size_t first, last; // times, both included
     size_t index;       // in the order of the nodes: 2i is the value of node i, 2i + 1 its gradient
-    size_t cols;        // 0: it does not exist
+    size_t cols;        // numbers for each row of the batch; 0: it does not exist
     mr_real **address;  // where the plan writes its address
     size_t slot;
 } live_range;
@@ -121,10 +121,11 @@ static void find_ranges(mr_graph *graph, live_range *ranges) {
     for (mr_node *node = graph->first; node; node = node->next) {
         live_range *value = &ranges[2 * node->index], *grad = value + 1;
         const size_t now = node->index, back = backward_time(graph, node);
+        const size_t cols = node->n_parts * node->cols;
         *value = (live_range){.first = node->keep ? 0 : now,
                               .last = node->keep ? end : now,
                               .index = 2 * now,
-                              .cols = node->cols,
+                              .cols = cols,
                               .address = &node->value};
         if (node->wants_grad) {
             // The loss's is set before the way back; another's is first written by the last node
@@ -133,7 +134,7 @@ static void find_ranges(mr_graph *graph, live_range *ranges) {
             *grad = (live_range){.first = node == graph->loss ? graph->n_nodes : back,
                                  .last = lasts ? end : back,
                                  .index = 2 * now + 1,
-                                 .cols = node->cols,
+                                 .cols = cols,
                                  .address = &node->grad};
             if (node->op->reads & MR_READS_OUTPUT)
                 extend(value, back);

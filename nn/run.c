@@ -31,13 +31,22 @@ static void meet(mr_rows rows) {
 #pragma omp barrier
 }
 
+// The rows that a node has for these rows of the batch.
+static mr_rows rows_of_node(const mr_node *node, mr_rows rows) {
+    rows.first *= node->n_parts;
+    rows.n *= node->n_parts;
+    rows.n_batch *= node->n_parts;
+    return rows;
+}
+
 static void forward(const mr_graph *graph, mr_rows rows) {
     for (const mr_node *node = graph->first; node; node = node->next) {
+        const mr_rows own = rows_of_node(node, rows);
         if (node->op->reduce_forward) {
-            node->op->reduce_forward(node, rows);
+            node->op->reduce_forward(node, own);
             meet(rows);
         }
-        node->op->forward(node, rows);
+        node->op->forward(node, own);
     }
 }
 
@@ -49,11 +58,12 @@ static void backward(const mr_graph *graph, mr_rows rows) {
     for (const mr_node *node = graph->loss; node; node = node->previous) {
         if (!node->grad)
             continue;
+        const mr_rows own = rows_of_node(node, rows);
         if (node->op->reduce_backward) {
-            node->op->reduce_backward(node, rows);
+            node->op->reduce_backward(node, own);
             meet(rows);
         }
-        node->op->backward(node, rows);
+        node->op->backward(node, own);
     }
 }
 
@@ -139,6 +149,6 @@ void mr_graph_run(mr_graph *graph, size_t n_rows) {
 
 void mr_graph_update_buffers(mr_graph *graph) {
     for (const mr_node *node = graph->first; node; node = node->next)
-        if (node->op->update_buffers)
+        if (node->op->update_buffers && node->set >= 0)
             node->op->update_buffers(node);
 }

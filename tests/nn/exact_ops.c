@@ -229,6 +229,12 @@ static mr_node *op_batch_norms(leaves *x) {
     mr_node *image = mr_sin(mr_reshape(k, (mr_shape){2, 2, 1}));
     return mr_add(mr_mul(h, k), mr_batch_norm_train(image, x->params, &x->image_norm, &plain));
 }
+// Two points in a row: layers and statistics are those of all points.
+static mr_node *op_split_rows(leaves *x) {
+    mr_node *points = mr_split_rows(mr_concat(x->a, x->b), 2);
+    mr_node *h = mr_tanh(mr_batch_norm_train(points, x->params, &x->norm, &plain));
+    return mr_join_rows(mr_linear(h, x->params, x->weight, x->bias, MR_IDENTITY), 2);
+}
 static mr_node *op_conv2d(leaves *x) {
     mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
     return mr_conv2d(image, x->params, x->weight, x->bias,
@@ -353,6 +359,7 @@ static const op_case cases[] = {
     {"batch_norm with renorm's corrections", op_batch_renorm},
     {"batch_norm by running statistics", op_batch_norm_running},
     {"batch norms one after another", op_batch_norms},
+    {"split_rows and join_rows", op_split_rows},
     {"conv2d", op_conv2d},
     {"conv2d, strided", op_conv2d_strided},
     {"conv2d, 1 x 1", op_conv2d_pointwise},

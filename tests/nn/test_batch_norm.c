@@ -138,6 +138,48 @@ Test(batch_norm, a_large_batch_is_normalised_as_a_whole) {
     model_free(&m);
 }
 
+// As a critic sees the transitions of a batch: (s, a) and (s', a') in a row.
+Test(batch_norm, the_points_of_split_rows_share_their_statistics) {
+    enum { N = 20 };
+    model m = model_new(&(build){.n_threads = 1, .options = plain, .depth = 1});
+    mr_node *x[2], *y[2];
+    mr_random random = mr_random_stream(5, MR_STREAM_TEST, 2);
+    mr_real points[2 * N * COLS];
+    mr_random_fill_normal(&random, 2 * N * COLS, points);
+    for (size_t k = 0; k < 2; k++) { // N rows of two points, 2 N rows of one
+        const size_t n_rows = k == 0 ? N : 2 * N, n_points = 2 * N / n_rows;
+        mr_graph *graph;
+        cr_assert_eq(mr_graph_new(n_rows, 1, &graph), MR_OK);
+        x[k] = mr_input(graph, n_points * COLS, false);
+        y[k] = mr_batch_norm_train(mr_split_rows(x[k], n_points), m.params, &m.norm, &plain);
+        y[k] = mr_keep(mr_join_rows(y[k], n_points));
+        cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
+        mr_input_fill(x[k], n_rows, points);
+        mr_graph_run(graph, n_rows);
+    }
+    cr_expect_arr_eq(mr_node_value(y[0]), mr_node_value(y[1]), sizeof points);
+    mr_graph_free(mr_node_graph(x[0]));
+    mr_graph_free(mr_node_graph(x[1]));
+    model_free(&m);
+}
+
+// A target's statistics are copies, which its own runs leave as they are.
+Test(batch_norm, running_statistics_of_parameters_that_are_not_trained_stay) {
+    model m = model_new(&(build){.n_threads = 1, .options = plain, .depth = 1});
+    mr_graph *graph;
+    cr_assert_eq(mr_graph_new(ROWS, 1, &graph), MR_OK);
+    mr_node *x = mr_input(graph, COLS, false);
+    mr_batch_norm_train(x, m.params, &m.norm, &plain);
+    cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
+    mr_input_fill(x, ROWS, mr_node_value(m.x));
+    mr_graph_run(graph, ROWS);
+    mr_graph_update_buffers(graph);
+    cr_expect_eq(*mr_params_buffer(m.params, m.norm.n_batches), 0);
+    cr_expect_eq(mr_params_buffer(m.params, m.norm.mean)[1], 0);
+    mr_graph_free(graph);
+    model_free(&m);
+}
+
 // ---- Running statistics
 
 typedef struct {

@@ -189,6 +189,47 @@ Test(graph, a_batch_in_tiles_equals_its_parts_one_by_one) {
         cr_assert_float_eq(gradient[k], sum[k], 1e-5);
 }
 
+/// A net on `n_points` points a row, over `n_rows` rows.
+static void run_points(size_t n_rows, size_t n_points, const large_run *r) {
+    const mr_widths hidden = {.n = 1, .width = {8}};
+    mr_random random = mr_random_stream(3, MR_STREAM_TEST, 5);
+    mr_params *params;
+    mr_graph *graph;
+    cr_assert_eq(mr_params_new(&params), MR_OK);
+    const mr_mlp net = mr_mlp_declare(params, "net", IN, &hidden, OUT, MR_INIT_FAN_IN);
+    cr_assert_eq(mr_params_alloc(params, &random), MR_OK);
+    cr_assert_eq(mr_graph_new(n_rows, 1, &graph), MR_OK);
+    mr_node *x = mr_input(graph, n_points * IN, true);
+    mr_node *of_points = mr_mlp_build(&net, params, mr_split_rows(x, n_points));
+    mr_node *y = mr_keep(mr_join_rows(of_points, n_points));
+    cr_assert_eq(mr_graph_plan(graph, mr_row_sum(mr_square(y)), 1, &params), MR_OK);
+    mr_input_fill(x, n_rows, r->x);
+    mr_graph_run(graph, n_rows);
+    memcpy(r->y, mr_node_value(y), n_rows * n_points * OUT * sizeof(float));
+    memcpy(r->dx, mr_node_grad(x), n_rows * n_points * IN * sizeof(float));
+    memcpy(r->gradient, mr_params_grad(params), mr_params_size(params) * sizeof(float));
+    mr_graph_free(graph);
+    mr_params_free(params);
+}
+
+// 1,200 rows of two points and 2,400 rows of one, both in tiles. The loss is a mean over rows.
+Test(graph, points_of_a_split_row_are_computed_as_rows_of_their_own) {
+    enum { N = 1200 };
+    static float x[2 * N * IN], y[2][2 * N * OUT], dx[2][2 * N * IN];
+    float gradient[2][1024] = {0};
+    mr_random random = mr_random_stream(3, MR_STREAM_TEST, 6);
+    mr_random_fill_normal(&random, 2 * N * IN, x);
+    run_points(N, 2, &(large_run){.x = x, .y = y[0], .dx = dx[0], .gradient = gradient[0]});
+    run_points(2 * N, 1, &(large_run){.x = x, .y = y[1], .dx = dx[1], .gradient = gradient[1]});
+    // As above.
+    for (size_t i = 0; i < 2 * N * OUT; i++)
+        cr_assert_float_eq(y[0][i], y[1][i], 1e-5);
+    for (size_t i = 0; i < 2 * N * IN; i++)
+        cr_assert_float_eq(dx[0][i] * N, dx[1][i] * 2 * N, 1e-4);
+    for (size_t k = 0; k < 1024; k++)
+        cr_assert_float_eq(gradient[0][k], 2 * gradient[1][k], 2e-5);
+}
+
 static mr_node *let_go(mr_node *node) {
     return node;
 }
