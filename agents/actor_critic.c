@@ -32,13 +32,21 @@ void mr_beta_fill(mr_node *beta, const mr_batch *batch) {
         mr_node_value(beta)[i] = (mr_real)batch->beta;
 }
 
+mr_adam mr_agent_adam(const mr_agent_setup *setup, double lr) {
+    mr_adam adam = mr_adam_new(lr);
+    adam.beta1 = setup->adam_beta1;
+    adam.weight_decay = setup->weight_decay;
+    return adam;
+}
+
 mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec, double lr,
                          mr_critic **task, mr_critic **intrinsic) {
     mr_critic_options options = {.n = N_CRITICS,
                                  .obs_dim = spec->obs_dim,
                                  .act_dim = spec->act_dim,
                                  .net = setup->critic,
-                                 .lr = lr,
+                                 .weight_norm = setup->weight_norm,
+                                 .adam = mr_agent_adam(setup, lr),
                                  .seed = setup->seed,
                                  .stream = TASK_STREAM,
                                  .n_threads = setup->n_threads};

@@ -21,6 +21,9 @@ void mr_batch_inputs_fill(const mr_batch_inputs *inputs, const mr_batch *batch);
 /// Fills an input [rows x 1] with the batch's beta; NULL is fine.
 void mr_beta_fill(mr_node *beta, const mr_batch *batch);
 
+/// The optimizer of the policy or of critics.
+mr_adam mr_agent_adam(const mr_agent_setup *setup, double lr);
+
 /// Two critics of the task and, if the setup has intrinsic rewards, two of those (else NULL). They
 /// are drawn from streams (seed, init, 1) and (seed, init, 3). The caller frees both, also after a
 /// failure.

@@ -43,6 +43,8 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     *agent = (mr_agent){.ops = ops, .seed = setup->seed};
     own.flow = ops->policy(options);
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
+    if (setup->weight_norm)
+        MR_TRY(mr_policy_keep_unit_rows(agent->policy));
     MR_TRY(ops->create(agent->policy, setup, options, &agent->self));
     *out = agent;
     agent = NULL;

@@ -16,6 +16,9 @@ typedef struct {
     mr_mlp_spec critic;         // the net of each critic
     bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
     mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
+    bool weight_norm;           // rows of weights of policy and critics are kept at norm 1
+    double weight_decay;        // of policy and critics (mr_adam)
+    double adam_beta1;          // likewise
     uint64_t seed;
     int n_threads;
 } mr_agent_setup;

@@ -29,8 +29,10 @@ mr_status mr_critic_new(const mr_critic_options *o, mr_critic **out) {
                                              1, MR_INIT_FAN_IN);
     }
     MR_TRY(mr_params_alloc(critic->params, &random));
-    MR_TRY(
-        mr_learner_init(&critic->learner, critic->params, o->lr, MR_LEARNER_TARGET, o->n_threads));
+    for (size_t i = 0; i < o->n && o->weight_norm; i++)
+        MR_TRY(mr_mlp_keep_unit_rows(&critic->net[i], critic->params));
+    MR_TRY(mr_learner_init(&critic->learner, critic->params, o->adam, MR_LEARNER_TARGET,
+                           o->n_threads));
     *out = critic;
     critic = NULL;
 done:

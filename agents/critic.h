@@ -18,7 +18,8 @@ typedef struct {
     size_t n; // nets
     size_t obs_dim, act_dim;
     mr_mlp_spec net;
-    double lr;
+    bool weight_norm; // rows of weights are kept at norm 1
+    mr_adam adam;
     uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
     int n_threads;
 } mr_critic_options;

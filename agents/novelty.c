@@ -70,8 +70,8 @@ mr_status mr_novelty_new(const mr_novelty_ops *ops, const mr_novelty_setup *setu
         (mr_novelty){.ops = ops, .options = *options, .dim = setup->dim, .state = {.typical = NAN}};
     MR_TRY(ops->make(setup, &v->self));
     MR_TRY(mr_learner_init(&v->learner, ops->params(v->self),
-                           options->lr > 0 ? options->lr : ops->lr, MR_LEARNER_SNAPSHOT,
-                           options->n_threads));
+                           mr_adam_new(options->lr > 0 ? options->lr : ops->lr),
+                           MR_LEARNER_SNAPSHOT, options->n_threads));
     v->noise = calloc(options->batch_size * v->dim, sizeof *v->noise);
     if (!v->noise)
         MR_TRY(mr_fail_memory("the intrinsic reward"));

@@ -21,11 +21,12 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     own->engine = mr_arena_text(policy->arena, spec->engine ? spec->engine : "");
     own->engine_version =
         mr_arena_text(policy->arena, spec->engine_version ? spec->engine_version : "");
+    own->norm = mr_arena_text(policy->arena, spec->norm ? spec->norm : "none");
     own->act_low = copy_bytes(policy->arena, spec->act_low, spec->act_dim * sizeof *spec->act_low);
     own->act_high =
         copy_bytes(policy->arena, spec->act_high, spec->act_dim * sizeof *spec->act_high);
     const bool whole = own->env && own->env_set && own->task && own->engine &&
-                       own->engine_version && own->act_low && own->act_high;
+                       own->engine_version && own->norm && own->act_low && own->act_high;
     return whole ? MR_OK : mr_fail_memory("a policy");
 }
 
@@ -97,8 +98,12 @@ bool mr_policy_is_stochastic(const mr_policy *policy) {
 }
 
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
-                                mr_node *obs, mr_node *noise) {
-    return mr_policy_net_build(&policy->net, params, graph, obs, noise);
+                                mr_node *obs, mr_node *noise, mr_mode mode) {
+    return mr_policy_net_build(&policy->net, params, graph, obs, noise, mode);
+}
+
+mr_status mr_policy_keep_unit_rows(mr_policy *policy) {
+    return mr_policy_net_keep_unit_rows(&policy->net);
 }
 
 void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *units, double *action) {

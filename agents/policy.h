@@ -12,6 +12,10 @@ mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **o
 /// Its parameters, owned by it.
 mr_params *mr_policy_params(const mr_policy *policy);
 
+/// Keeps the rows of the embedding's weights and of those of mean, deviation or output at norm 1
+/// (mr_mlp_keep_unit_rows). A flow's own nets start as the identity and stay free.
+mr_status mr_policy_keep_unit_rows(mr_policy *policy);
+
 /// The outputs of a policy in a graph.
 typedef struct {
     mr_node *act;      // [n x act_dim] in (-1, 1)
@@ -23,8 +27,9 @@ typedef struct {
 ///   params  mr_policy_params of this policy, or a copy of that set (a target)
 ///   obs     [n x obs_dim]
 ///   noise   [n x act_dim] standard normals; a deterministic policy leaves it alone
+///   mode    MR_TRAINING: batch norms take the statistics of the batch
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
-                                mr_node *obs, mr_node *noise);
+                                mr_node *obs, mr_node *noise, mr_mode mode);
 
 /// mr_policy_sample in the nets' own numbers, before actions are scaled to the task's bounds.
 ///

@@ -75,7 +75,7 @@ static mr_status build(const mr_policy_net *net, const pool *kind, actor *a) {
         return status;
     a->obs = mr_input(a->graph, net->obs_dim, false);
     a->noise = mr_input(a->graph, net->act_dim, false);
-    a->nodes = mr_policy_net_build(net, net->params, a->graph, a->obs, a->noise);
+    a->nodes = mr_policy_net_build(net, net->params, a->graph, a->obs, a->noise, MR_ACTING);
     mr_keep(a->nodes.act);
     if (a->nodes.log_prob)
         mr_keep(a->nodes.log_prob);

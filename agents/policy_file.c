@@ -10,10 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const mr_model_format format = {.name = "millrace.policy",
-                                       .version = "1",
-                                       .what = "policy",
-                                       .give = "a policy.safetensors of a run"};
+// Version 2 is that of policies with normalisation, which earlier versions would act without.
+static const mr_model_format formats[] = {{.name = "millrace.policy",
+                                           .version = "1",
+                                           .what = "policy",
+                                           .give = "a policy.safetensors of a run"},
+                                          {.name = "millrace.policy",
+                                           .version = "2",
+                                           .what = "policy",
+                                           .give = "a policy.safetensors of a run"}};
+
+static const char *const positions[] = {"before", "after"}; // the activation, by norm_last
 
 enum { NUMBER_SIZE = 32 };
 
@@ -36,11 +43,22 @@ static mr_status note_numbers(mr_tensors_writer *writer, const char *key, size_t
     return status;
 }
 
+static bool has_norm(const mr_policy_spec *spec) {
+    return strcmp(spec->norm, mr_norm_name(MR_NORM_NONE)) != 0;
+}
+
+static mr_status note_norm(mr_tensors_writer *writer, const mr_policy_spec *spec) {
+    const mr_status status = mr_tensors_writer_note(writer, "norm", spec->norm);
+    return status == MR_OK
+               ? mr_tensors_writer_note(writer, "norm_position", positions[spec->norm_last])
+               : status;
+}
+
 static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
     mr_status status;
     char hidden[MR_MAX_HIDDEN * NUMBER_SIZE];
     mr_widths_format(&spec->hidden, 'x', hidden, sizeof hidden);
-    MR_TRY(mr_model_note(&format, writer));
+    MR_TRY(mr_model_note(&formats[has_norm(spec)], writer));
     MR_TRY(mr_tensors_writer_note(writer, "env", spec->env));
     if (spec->env_set[0] != '\0')
         MR_TRY(mr_tensors_writer_note(writer, "env_set", spec->env_set));
@@ -52,6 +70,8 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
         MR_TRY(mr_tensors_writer_note(writer, "engine_version", spec->engine_version));
     MR_TRY(mr_tensors_writer_note(writer, "policy", spec->flow));
     MR_TRY(mr_tensors_writer_note(writer, "hidden", hidden));
+    if (has_norm(spec))
+        MR_TRY(note_norm(writer, spec));
     MR_TRY(mr_model_note_size(writer, "obs_dim", spec->obs_dim));
     MR_TRY(mr_model_note_size(writer, "act_dim", spec->act_dim));
     MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
@@ -138,10 +158,34 @@ static mr_status check_bounds(const mr_tensors *file, const mr_policy_spec *spec
     return MR_OK;
 }
 
+static const mr_model_format *format_of(const mr_tensors *file) {
+    const char *version = mr_tensors_note(file, "format_version");
+    const bool is_first = version && strcmp(version, formats[0].version) == 0;
+    return &formats[is_first ? 0 : 1];
+}
+
+// The metadata of a policy without normalisation has nothing about it.
+static mr_status read_norm(const mr_tensors *file, mr_policy_spec *spec) {
+    mr_norm_kind kind;
+    const char *position;
+    spec->norm = mr_tensors_note(file, "norm");
+    if (!spec->norm)
+        return MR_OK;
+    if (!mr_norm_find(spec->norm, &kind))
+        return mr_model_fail(file, "norm", spec->norm);
+    const mr_status status = mr_model_text(file, "norm_position", &position);
+    if (status != MR_OK)
+        return status;
+    spec->norm_last = strcmp(position, positions[true]) == 0;
+    return spec->norm_last || strcmp(position, positions[false]) == 0
+               ? MR_OK
+               : mr_model_fail(file, "norm_position", position);
+}
+
 static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     mr_status status;
     const char *hidden;
-    MR_TRY(mr_model_check(&format, file));
+    MR_TRY(mr_model_check(format_of(file), file));
     MR_TRY(mr_model_text(file, "env", &f->spec.env));
     f->spec.env_set = mr_tensors_note(file, "env_set"); // NULL where the task is as by default
     f->spec.task = mr_tensors_note(file, "task");
@@ -153,6 +197,7 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
         status = mr_model_fail(file, "hidden", hidden);
         goto done;
     }
+    MR_TRY(read_norm(file, &f->spec));
     MR_TRY(mr_model_size(file, "obs_dim", &f->spec.obs_dim));
     MR_TRY(mr_model_size(file, "act_dim", &f->spec.act_dim));
     MR_TRY(get_numbers(file, "act_low", f->spec.act_dim, &f->act_low));

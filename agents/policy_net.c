@@ -25,6 +25,14 @@ static mr_status declare_flow(mr_policy_net *net, size_t embedding_dim, const ch
                        &net->flow);
 }
 
+static mr_status make_trunk(const mr_policy_spec *spec, mr_mlp_spec *out) {
+    *out = mr_mlp_plain(&spec->hidden);
+    out->norm_last = spec->norm_last;
+    if (!spec->norm || mr_norm_find(spec->norm, &out->norm))
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE, "there is no normalisation %.40s", spec->norm);
+}
+
 mr_status mr_policy_net_declare(mr_policy_net *net, const mr_policy_spec *spec, uint64_t seed,
                                 size_t max_params) {
     mr_status status;
@@ -34,9 +42,11 @@ mr_status mr_policy_net_declare(mr_policy_net *net, const mr_policy_spec *spec, 
                            .act_dim = spec->act_dim,
                            .act_low = spec->act_low,
                            .act_high = spec->act_high};
+    mr_mlp_spec trunk;
+    MR_TRY(make_trunk(spec, &trunk));
     MR_TRY(mr_params_new(&net->params));
     mr_params_limit(net->params, max_params);
-    net->trunk = mr_mlp_declare(net->params, "trunk", net->obs_dim, hidden, 0, MR_INIT_FAN_IN);
+    net->trunk = mr_mlp_declare_spec(net->params, "trunk", net->obs_dim, &trunk, 0, MR_INIT_FAN_IN);
     if (strcmp(spec->flow, deterministic) == 0)
         declare_output(net, hidden->width[hidden->n - 1]);
     else
@@ -56,9 +66,9 @@ const char *mr_policy_net_text(const mr_policy_net *net) {
 }
 
 mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params, mr_graph *graph,
-                                    mr_node *obs, mr_node *noise) {
+                                    mr_node *obs, mr_node *noise, mr_mode mode) {
     mr_policy_nodes nodes;
-    mr_node *embedding = mr_mlp_build(&net->trunk, params, obs);
+    mr_node *embedding = mr_mlp_build_mode(&net->trunk, params, obs, mode);
     if (!net->flow)
         return (mr_policy_nodes){.act =
                                      mr_linear(embedding, params, net->weight, net->bias, MR_TANH)};
@@ -70,6 +80,13 @@ mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params,
         nodes.log_prob = mr_sub(nodes.log_prob, log_det);
     nodes.act = mr_squash(x, &nodes.log_prob);
     return nodes;
+}
+
+mr_status mr_policy_net_keep_unit_rows(const mr_policy_net *net) {
+    const mr_status status = mr_mlp_keep_unit_rows(&net->trunk, net->params);
+    if (status != MR_OK)
+        return status;
+    return mr_params_keep_unit_rows(net->params, net->flow ? net->base.weight : net->weight, NULL);
 }
 
 void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *units, double *action) {

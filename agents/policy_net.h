@@ -35,7 +35,10 @@ const char *mr_policy_net_text(const mr_policy_net *net);
 
 /// Adds the nets to a graph, as mr_policy_build does.
 mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params, mr_graph *graph,
-                                    mr_node *obs, mr_node *noise);
+                                    mr_node *obs, mr_node *noise, mr_mode mode);
+
+/// mr_policy_keep_unit_rows.
+mr_status mr_policy_net_keep_unit_rows(const mr_policy_net *net);
 
 /// mr_policy_scale.
 void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *units, double *action);

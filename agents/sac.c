@@ -87,8 +87,9 @@ static mr_status build_critic_graph(sac_agent *sac) {
         return status;
     g->batch = mr_batch_inputs_add(g->graph, spec, sac->setup.has_intrinsic);
     g->next_noise = mr_input(g->graph, spec->act_dim, false);
-    const mr_policy_nodes next = mr_policy_build(sac->policy, mr_policy_params(sac->policy),
-                                                 g->graph, g->batch.next_obs, g->next_noise);
+    const mr_policy_nodes next =
+        mr_policy_build(sac->policy, mr_policy_params(sac->policy), g->graph, g->batch.next_obs,
+                        g->next_noise, MR_ACTING);
     g->loss = build_task_loss(sac, g, &next);
     if (sac->intrinsic_critic) {
         trained[1] = mr_critic_params(sac->intrinsic_critic);
@@ -124,8 +125,8 @@ static mr_status build_actor_graph(sac_agent *sac) {
         return status;
     g->obs = mr_input(g->graph, spec->obs_dim, false);
     g->noise = mr_input(g->graph, spec->act_dim, false);
-    const mr_policy_nodes now =
-        mr_policy_build(sac->policy, mr_policy_params(sac->policy), g->graph, g->obs, g->noise);
+    const mr_policy_nodes now = mr_policy_build(sac->policy, mr_policy_params(sac->policy),
+                                                g->graph, g->obs, g->noise, MR_TRAINING);
     mr_node *value = build_value(sac, g, now.act);
     mr_node *alpha = mr_stop_gradient(build_alpha(sac, g->graph));
     g->log_prob = mr_keep(now.log_prob);
@@ -149,7 +150,8 @@ static mr_status make_temperature(sac_agent *sac) {
     MR_TRY(mr_params_alloc(sac->temperature, &unused));
     if (!sac->options.alpha.automatic)
         mr_params_value(sac->temperature)[0] = (mr_real)log(sac->options.alpha.value);
-    MR_TRY(mr_learner_init(&sac->alpha, sac->temperature, sac->options.actor_lr, 0, 1));
+    MR_TRY(
+        mr_learner_init(&sac->alpha, sac->temperature, mr_adam_new(sac->options.actor_lr), 0, 1));
 done:
     return status;
 }
@@ -183,8 +185,8 @@ static mr_status sac_create(mr_policy *policy, const mr_agent_setup *setup, cons
     sac->noise = calloc(n_noise, sizeof *sac->noise);
     if (!sac->noise)
         MR_TRY(mr_fail_memory("the agent"));
-    MR_TRY(mr_learner_init(&sac->actor, mr_policy_params(policy), sac->options.actor_lr, 0,
-                           setup->n_threads));
+    MR_TRY(mr_learner_init(&sac->actor, mr_policy_params(policy),
+                           mr_agent_adam(setup, sac->options.actor_lr), 0, setup->n_threads));
     MR_TRY(mr_critics_new(setup, mr_policy_get_spec(policy), sac->options.critic_lr, &sac->critic,
                           &sac->intrinsic_critic));
     MR_TRY(make_temperature(sac));
@@ -256,6 +258,7 @@ static mr_status sac_update(void *self, const mr_batch *batch, uint64_t index, m
         compute_actor(sac, batch);
         MR_TRY(mr_learner_check(&sac->actor, "actor", sac->metrics.actor_loss));
         mr_learner_step(&sac->actor);
+        mr_graph_update_buffers(sac->actor_graph.graph);
         if (sac->options.alpha.automatic)
             mr_learner_step(&sac->alpha);
     }

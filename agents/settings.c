@@ -16,6 +16,7 @@
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
 #define AT(field) offsetof(mr_settings, field)
+#define NORMS "none|layer|rms|batch|batch_renorm"
 
 // Settings of every run. Their defaults are those of SAC on MuJoCo tasks (Haarnoja et al. 2018,
 // arXiv:1812.05905, table 1), with CleanRL's learning rates and learning_starts.
@@ -47,15 +48,28 @@ static const mr_setting common[] = {
      "environment steps with uniformly random actions before the first update", false},
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
      "widths of the hidden layers of the actor and of the critics", false},
-    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, "none|layer|rms",
-     "normalisation of the critics' hidden layers, before the activation: layer norm or RMS norm",
+    {"actor_norm", MR_SETTING_CHOICE, AT(actor_norm), "none", 0, 0, NORMS,
+     "normalisation of the actor's hidden layers; batch norms normalise its input too, and act by "
+     "running statistics",
      false},
+    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, "none|layer|rms",
+     "normalisation of the critics' hidden layers: layer norm or RMS norm", false},
+    {"norm_position", MR_SETTING_CHOICE, AT(norm_position), "before", 0, 0, "before|after",
+     "normalisation comes before the activation, or after it, in actor and critics", false},
     {"critic_activation", MR_SETTING_CHOICE, AT(critic_activation), "relu", 0, 0,
      "relu|silu|gelu|tanh", "activation of the critics' hidden layers", false},
     {"critic_residual", MR_SETTING_SWITCH, AT(critic_residual), "false", 0, 0, NULL,
      "critics are residual: a layer of the first width, then a block for each further one, which "
      "is the width inside",
      false},
+    {"weight_norm", MR_SETTING_SWITCH, AT(weight_norm), "false", 0, 0, NULL,
+     "scale the weights of each unit of actor and critics to norm 1 after each update; for nets "
+     "whose hidden layers are normalised",
+     false},
+    {"weight_decay", MR_SETTING_REAL, AT(weight_decay), "0", 0, 1e3, "X",
+     "decoupled weight decay of actor and critics (AdamW)", false},
+    {"adam_beta1", MR_SETTING_REAL, AT(adam_beta1), "0.9", 0, 0.9999, "X",
+     "decay of Adam's first moment, of actor and critics", false},
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
@@ -242,12 +256,18 @@ static bool decays_until_the_end(const mr_settings *settings) {
 }
 
 mr_mlp_spec mr_settings_critic(const mr_settings *settings) {
-    mr_mlp_spec spec = {.hidden = settings->hidden, .residual = settings->critic_residual};
+    mr_mlp_spec spec = {.hidden = settings->hidden,
+                        .norm_last = mr_settings_norm_last(settings),
+                        .residual = settings->critic_residual};
     const bool is_known = mr_norm_find(settings->critic_norm, &spec.norm) &&
                           mr_activation_find(settings->critic_activation, &spec.activation);
     assert(is_known); // a choice has no other words
     (void)is_known;
     return spec;
+}
+
+bool mr_settings_norm_last(const mr_settings *settings) {
+    return strcmp(settings->norm_position, "after") == 0;
 }
 
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
@@ -330,12 +350,27 @@ static mr_status check_agent_options(const mr_settings *settings) {
     return MR_OK;
 }
 
+static mr_status check_norm(const mr_settings *settings, const char *name, const char *norm) {
+    mr_norm_kind kind = MR_NORM_NONE;
+    mr_norm_find(norm, &kind);
+    if (settings->batch_size > 1 || !mr_norm_is_of_batch(kind))
+        return MR_OK;
+    return mr_fail(
+        MR_ERR_USAGE,
+        "%s is %s, which takes mean and variance over a batch, and batch_size is 1; raise "
+        "batch_size, or choose layer or rms",
+        name, norm);
+}
+
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
     const mr_status status = check_agent_options(settings);
     if (status != MR_OK)
         return status;
+    if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||
+        check_norm(settings, "critic_norm", settings->critic_norm) != MR_OK)
+        return MR_ERR_USAGE;
     if (settings->buffer_size < settings->batch_size)
         return mr_fail(MR_ERR_USAGE,
                        "buffer_size is %zu, less than the batch_size of %zu; raise the one or "

@@ -44,11 +44,16 @@ typedef struct {
     size_t num_envs;
     size_t batch_size;
     size_t buffer_size;
-    size_t learning_starts;          // environment steps of uniform actions before the first update
-    mr_widths hidden;                // of the actor and of each critic
+    size_t learning_starts; // environment steps of uniform actions before the first update
+    mr_widths hidden;       // of the actor and of each critic
+    char actor_norm[MR_MAX_CHOICE];
     char critic_norm[MR_MAX_CHOICE]; // and what follows: mr_mlp_spec
+    char norm_position[MR_MAX_CHOICE];
     char critic_activation[MR_MAX_CHOICE];
     bool critic_residual;
+    bool weight_norm; // and what follows: mr_agent_setup
+    double weight_decay;
+    double adam_beta1;
     double gamma;
     size_t updates_per_step;
     size_t n_step; // of returns; this and the next two: batch.h
@@ -144,6 +149,9 @@ const char *mr_settings_policy(const mr_settings *settings);
 
 /// The net of each critic.
 mr_mlp_spec mr_settings_critic(const mr_settings *settings);
+
+/// Whether normalisation comes after activations, in actor and critics.
+bool mr_settings_norm_last(const mr_settings *settings);
 
 /// Whether a resumed run with these settings may have another value of it than before: the run
 /// would have come to the same state with the new value.

@@ -55,8 +55,8 @@ static mr_status build_critic_graph(td3_agent *td3) {
         return status;
     g->batch = mr_batch_inputs_add(g->graph, spec, td3->setup.has_intrinsic);
     g->noise = mr_input(g->graph, spec->act_dim, false);
-    const mr_policy_nodes next =
-        mr_policy_build(td3->policy, td3->actor.target, g->graph, g->batch.next_obs, NULL);
+    const mr_policy_nodes next = mr_policy_build(td3->policy, td3->actor.target, g->graph,
+                                                 g->batch.next_obs, NULL, MR_ACTING);
     mr_node *next_act = mr_clamp(mr_add(next.act, g->noise), -1, 1);
     g->loss = build_loss(td3->critic[0], g, g->batch.reward, next_act, &g->q);
     mr_keep(g->q);
@@ -79,7 +79,7 @@ static mr_status build_actor_graph(td3_agent *td3) {
     if (status != MR_OK)
         return status;
     g->obs = mr_input(g->graph, mr_policy_get_spec(td3->policy)->obs_dim, false);
-    mr_node *act = mr_policy_build(td3->policy, policy, g->graph, g->obs, NULL).act;
+    mr_node *act = mr_policy_build(td3->policy, policy, g->graph, g->obs, NULL, MR_TRAINING).act;
     mr_node *value = build_first_value(td3->critic[0], g->obs, act);
     if (td3->critic[1]) {
         g->beta = mr_input(g->graph, 1, false);
@@ -114,8 +114,9 @@ static mr_status td3_create(mr_policy *policy, const mr_agent_setup *setup, cons
     td3->noise = calloc(setup->n_envs * mr_policy_get_spec(policy)->act_dim, sizeof *td3->noise);
     if (!td3->noise)
         MR_TRY(mr_fail_memory("the agent"));
-    MR_TRY(mr_learner_init(&td3->actor, mr_policy_params(policy), td3->options.actor_lr,
-                           MR_LEARNER_TARGET, setup->n_threads));
+    MR_TRY(mr_learner_init(&td3->actor, mr_policy_params(policy),
+                           mr_agent_adam(setup, td3->options.actor_lr), MR_LEARNER_TARGET,
+                           setup->n_threads));
     MR_TRY(mr_critics_new(setup, mr_policy_get_spec(policy), td3->options.critic_lr,
                           &td3->critic[0], &td3->critic[1]));
     MR_TRY(build_critic_graph(td3));
@@ -196,6 +197,7 @@ static mr_status td3_update(void *self, const mr_batch *batch, uint64_t index, m
     compute_actor(td3, batch);
     MR_TRY(mr_learner_check(&td3->actor, "actor", td3->metrics.actor_loss));
     mr_learner_step(&td3->actor);
+    mr_graph_update_buffers(td3->actor_graph.graph);
     for (size_t i = 0; i < n_learners; i++)
         mr_learner_move_target(learners[i], td3->options.tau);
 done:

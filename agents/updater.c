@@ -61,12 +61,17 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                  .act_dim = env->act_dim,
                                  .act_low = env->act_low,
                                  .act_high = env->act_high,
-                                 .hidden = s->hidden};
+                                 .hidden = s->hidden,
+                                 .norm = s->actor_norm,
+                                 .norm_last = mr_settings_norm_last(s)};
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = n_envs,
                                   .critic = mr_settings_critic(s),
                                   .has_intrinsic = has_intrinsic_critic(u),
                                   .intrinsic_hidden = s->bonus_critic_hidden,
+                                  .weight_norm = s->weight_norm,
+                                  .weight_decay = s->weight_decay,
+                                  .adam_beta1 = s->adam_beta1,
                                   .seed = s->seed,
                                   .n_threads = mr_settings_threads(s->threads)};
     const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,

@@ -22,9 +22,10 @@ done:
     return status;
 }
 
-mr_status mr_learner_init(mr_learner *l, mr_params *params, double lr, int parts, int n_threads) {
+mr_status mr_learner_init(mr_learner *l, mr_params *params, mr_adam adam, int parts,
+                          int n_threads) {
     mr_status status = MR_OK;
-    *l = (mr_learner){.params = params, .adam = mr_adam_new(lr), .n_threads = n_threads};
+    *l = (mr_learner){.params = params, .adam = adam, .n_threads = n_threads};
     if (parts & MR_LEARNER_TARGET)
         MR_TRY(mr_params_copy(params, &l->target));
     if (parts & MR_LEARNER_SNAPSHOT) {
@@ -61,6 +62,7 @@ mr_status mr_learner_check(const mr_learner *l, const char *name, double loss) {
 
 void mr_learner_step(mr_learner *l) {
     mr_adam_step(&l->adam, l->params, l->n_threads);
+    mr_params_scale_rows(l->params);
 }
 
 void mr_learner_move_target(mr_learner *l, double tau) {

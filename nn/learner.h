@@ -23,8 +23,9 @@ enum { MR_LEARNER_TARGET = 1, MR_LEARNER_SNAPSHOT = 2 };
 /// A learner of `params`, which it borrows; the target and the snapshot start equal to them.
 /// mr_learner_release releases what it owns, also after a failure.
 ///
+///   adam   settings of the optimizer, before its first step
 ///   parts  MR_LEARNER_TARGET, MR_LEARNER_SNAPSHOT, both (|) or 0
-mr_status mr_learner_init(mr_learner *learner, mr_params *params, double lr, int parts,
+mr_status mr_learner_init(mr_learner *learner, mr_params *params, mr_adam adam, int parts,
                           int n_threads);
 void mr_learner_release(mr_learner *learner);
 
@@ -34,7 +35,8 @@ void mr_learner_release(mr_learner *learner);
 ///   name  of the loss in the message: "critic"
 mr_status mr_learner_check(const mr_learner *learner, const char *name, double loss);
 
-/// One step of the optimizer on the gradient that the parameters hold.
+/// One step of the optimizer on the gradient that the parameters hold; then rows that are kept at
+/// norm 1 are scaled (mr_params_keep_unit_rows).
 void mr_learner_step(mr_learner *learner);
 
 /// target += tau (parameters - target), Polyak averaging.

@@ -44,6 +44,11 @@ mr_mlp_spec mr_mlp_plain(const mr_widths *hidden) {
 
 // ---- Parameters
 
+// A batch norm would subtract the bias again.
+static bool has_bias(const mr_mlp *mlp, mr_norm_kind norm) {
+    return mlp->spec.norm_last || !mr_norm_is_of_batch(norm);
+}
+
 static void declare_layer(mr_mlp *mlp, mr_params *params, const char *prefix, size_t in, size_t out,
                           mr_initializer init, mr_norm_kind norm) {
     char name[MAX_NAME];
@@ -51,7 +56,7 @@ static void declare_layer(mr_mlp *mlp, mr_params *params, const char *prefix, si
     mr_layer *layer = &mlp->layer[i];
     snprintf(name, sizeof name, "%s.%zu.weight", prefix, i);
     layer->weight = mr_params_add(params, name, out, in, init, in, NULL);
-    if (!mr_norm_is_of_batch(norm)) {
+    if (has_bias(mlp, norm)) {
         snprintf(name, sizeof name, "%s.%zu.bias", prefix, i);
         layer->bias = mr_params_add(params, name, 1, out, init, in, NULL);
     }
@@ -85,16 +90,29 @@ mr_mlp mr_mlp_declare(mr_params *params, const char *prefix, size_t in, const mr
     return mr_mlp_declare_spec(params, prefix, in, &plain, out, last);
 }
 
+mr_status mr_mlp_keep_unit_rows(const mr_mlp *mlp, mr_params *params) {
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < mlp->n_layers; i++) {
+        const mr_layer *layer = &mlp->layer[i];
+        const bool is_output = mlp->has_output && i + 1 == mlp->n_layers;
+        const bool takes_bias = !is_output && has_bias(mlp, layer->norm.kind);
+        MR_TRY(mr_params_keep_unit_rows(params, layer->weight, takes_bias ? &layer->bias : NULL));
+    }
+done:
+    return status;
+}
+
 // ---- Graphs
 
-static mr_node *build_layer(const mr_layer *layer, mr_params *params, mr_node *x,
+static mr_node *build_layer(const mr_mlp *mlp, const mr_layer *layer, mr_params *params, mr_node *x,
                             mr_activation activation, mr_mode mode) {
-    if (layer->norm.kind == MR_NORM_NONE)
-        return mr_linear(x, params, layer->weight, layer->bias, activation);
-    x = mr_norm_is_of_batch(layer->norm.kind)
-            ? mr_linear_without_bias(x, params, layer->weight)
-            : mr_linear(x, params, layer->weight, layer->bias, MR_IDENTITY);
-    return mr_activate(mr_norm_build(&layer->norm, params, x, mode), activation);
+    const bool norm_first = layer->norm.kind != MR_NORM_NONE && !mlp->spec.norm_last;
+    const mr_activation of_linear = norm_first ? MR_IDENTITY : activation;
+    x = has_bias(mlp, layer->norm.kind)
+            ? mr_linear(x, params, layer->weight, layer->bias, of_linear)
+            : mr_linear_without_bias(x, params, layer->weight);
+    x = mr_norm_build(&layer->norm, params, x, mode);
+    return norm_first ? mr_activate(x, activation) : x;
 }
 
 mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_mode mode) {
@@ -102,12 +120,12 @@ mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_
     const mr_layer *layer = mlp->layer;
     x = mr_norm_build(&mlp->input_norm, params, x, mode);
     for (size_t i = 0; i < mlp->spec.hidden.n; i++) {
-        mr_node *h = build_layer(layer++, params, x, activation, mode);
+        mr_node *h = build_layer(mlp, layer++, params, x, activation, mode);
         x = mlp->spec.residual && i > 0
-                ? mr_add(x, build_layer(layer++, params, h, MR_IDENTITY, mode))
+                ? mr_add(x, build_layer(mlp, layer++, params, h, MR_IDENTITY, mode))
                 : h;
     }
-    return mlp->has_output ? build_layer(layer, params, x, MR_IDENTITY, mode) : x;
+    return mlp->has_output ? build_layer(mlp, layer, params, x, MR_IDENTITY, mode) : x;
 }
 
 mr_node *mr_mlp_build(const mr_mlp *mlp, mr_params *params, mr_node *x) {

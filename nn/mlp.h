@@ -13,7 +13,8 @@ bool mr_widths_parse(const char *text, mr_widths *out);
 /// Writes the widths with `separator` between them, at most `size` bytes with the final zero.
 void mr_widths_format(const mr_widths *widths, char separator, char *text, size_t size);
 
-/// What a net's hidden layers are: linear, normalisation, activation, for each width.
+/// What a net's hidden layers are: linear, normalisation, activation, for each width; or, with
+/// `norm_last`, linear, activation, normalisation, as CrossQ's (Bhatt et al. 2024).
 ///
 /// With `residual`, only the first width is such a layer, and each further width is that of the
 /// inside of a block that is added to its input:
@@ -26,13 +27,14 @@ typedef struct {
     mr_widths hidden;
     mr_activation activation;
     mr_norm_kind norm;
+    bool norm_last; // after the activation
     bool residual;
 } mr_mlp_spec;
 
 /// The plain net: ReLU after each hidden layer and nothing else.
 mr_mlp_spec mr_mlp_plain(const mr_widths *hidden);
 
-/// A linear layer and its normalisation. Before a batch norm it has no bias.
+/// A linear layer and its normalisation. Directly before a batch norm it has no bias.
 typedef struct {
     mr_param weight, bias;
     mr_norm norm;
@@ -67,3 +69,9 @@ mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_
 
 /// The same in the mode MR_ACTING.
 mr_node *mr_mlp_build(const mr_mlp *mlp, mr_params *params, mr_node *x);
+
+/// Keeps the rows of all weights of a net at norm 1 (mr_params_keep_unit_rows): of a hidden layer
+/// together with its bias, of the last layer without. Before or after the activation, a batch norm
+/// makes a hidden layer's scale irrelevant to what the net computes, and a growing one shrinks the
+/// effective learning rate (Palenicek et al. 2025, arXiv:2502.07523).
+mr_status mr_mlp_keep_unit_rows(const mr_mlp *mlp, mr_params *params);

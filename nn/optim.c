@@ -27,6 +27,7 @@ typedef struct {
     mr_real beta1, beta2, epsilon;
     mr_real step;  // lr / (1 - beta1^t)
     mr_real scale; // 1 / sqrt(1 - beta2^t)
+    mr_real keep;  // 1 - lr weight_decay
 } adam_constants;
 
 // theta -= lr mhat / (sqrt(vhat) + epsilon), mhat = m / (1 - beta1^t), vhat = v / (1 - beta2^t).
@@ -39,11 +40,19 @@ static void adam_slice(adam_constants c, slice s, const mr_real *restrict g, mr_
     }
 }
 
+static void decay_slice(adam_constants c, slice s, mr_real *restrict theta) {
+    for (size_t i = s.first; i < s.end; i++)
+        theta[i] *= c.keep;
+}
+
 // The calling thread's share.
 static void adam_share(adam_constants c, mr_params *params) {
     const mr_denormals kept = mr_denormals_flush();
-    adam_slice(c, slice_of(mr_params_trained_size(params)), mr_params_grad(params),
-               mr_params_moment(params, 1), mr_params_moment(params, 2), mr_params_value(params));
+    const slice s = slice_of(mr_params_trained_size(params));
+    if (c.keep < 1)
+        decay_slice(c, s, mr_params_value(params));
+    adam_slice(c, s, mr_params_grad(params), mr_params_moment(params, 1),
+               mr_params_moment(params, 2), mr_params_value(params));
     mr_denormals_restore(kept);
 }
 
@@ -54,7 +63,8 @@ void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
                               .beta2 = (mr_real)adam->beta2,
                               .epsilon = (mr_real)adam->epsilon,
                               .step = (mr_real)(adam->lr / (1 - pow(adam->beta1, t))),
-                              .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t)))};
+                              .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t))),
+                              .keep = (mr_real)(1 - adam->lr * adam->weight_decay)};
     if (n_threads == 1) {
         adam_share(c, params);
         return;

@@ -10,10 +10,12 @@
 typedef struct {
     double lr;
     double beta1, beta2, epsilon;
-    uint64_t n_steps; // done so far, for the bias correction
+    double weight_decay; // decoupled, as AdamW's: each step first takes lr weight_decay theta away
+                         // from theta (Loshchilov and Hutter 2019, arXiv:1711.05101)
+    uint64_t n_steps;    // done so far, for the bias correction
 } mr_adam;
 
-/// PyTorch's and Stable-Baselines3's defaults: 0.9, 0.999, 1e-8.
+/// PyTorch's and Stable-Baselines3's defaults: 0.9, 0.999, 1e-8, no weight decay.
 mr_adam mr_adam_new(double lr);
 
 /// One step on the gradient that the set holds.

@@ -30,9 +30,17 @@ typedef struct entry {
     double constant;      // of a buffer without `start`
 } entry;
 
+/// A weight whose rows are kept at norm 1.
+typedef struct unit_rows {
+    struct unit_rows *next;
+    mr_param weight, bias;
+    bool has_bias;
+} unit_rows;
+
 struct mr_params {
-    mr_arena *arena; // the entries
+    mr_arena *arena; // the entries and unit_rows
     entry *first, *last;
+    unit_rows *unit_rows;
     bool failed;              // an allocation of mr_params_add failed
     size_t trained_size;      // numbers of parameters, gaps for alignment included
     size_t buffer_size;       // likewise of buffers, which come after them
@@ -236,6 +244,49 @@ mr_status mr_params_copy(const mr_params *params, mr_params **out) {
 done:
     mr_params_free(copy);
     return status;
+}
+
+// ---- Rows of norm 1
+
+static double sum_of_squares(size_t n, const mr_real *x) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+static void scale_rows(const mr_params *params, const unit_rows *of) {
+    mr_real *weight = params->array[VALUE] + of->weight.offset;
+    mr_real *bias = params->array[VALUE] + of->bias.offset;
+    const size_t cols = of->weight.cols;
+    for (size_t i = 0; i < of->weight.rows; i++) {
+        const double of_bias = of->has_bias ? (double)bias[i] : 0;
+        const double squares = sum_of_squares(cols, weight + i * cols) + of_bias * of_bias;
+        const double factor = squares > 0 ? 1 / sqrt(squares) : 1;
+        for (size_t j = i * cols; j < (i + 1) * cols; j++)
+            weight[j] = (mr_real)(factor * (double)weight[j]);
+        if (of->has_bias)
+            bias[i] = (mr_real)(factor * of_bias);
+    }
+}
+
+mr_status mr_params_keep_unit_rows(mr_params *params, mr_param weight, const mr_param *bias) {
+    assert(params->array[VALUE] && (!bias || bias->cols == weight.rows));
+    unit_rows *added = mr_arena_alloc(params->arena, sizeof *added);
+    if (!added)
+        return mr_fail_memory("parameters");
+    *added = (unit_rows){.next = params->unit_rows, .weight = weight, .has_bias = bias != NULL};
+    if (bias)
+        added->bias = *bias;
+    params->unit_rows = added;
+    scale_rows(params, added);
+    return MR_OK;
+}
+
+void mr_params_scale_rows(mr_params *params) {
+    for (const unit_rows *of = params->unit_rows; of; of = of->next)
+        scale_rows(params, of);
 }
 
 void mr_params_swap(mr_params *a, mr_params *b) {

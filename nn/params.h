@@ -78,6 +78,16 @@ mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_
 /// Fails with MR_ERR_MEMORY, or with MR_ERR_INPUT if more was declared than mr_params_limit allows.
 mr_status mr_params_alloc(mr_params *params, mr_random *random);
 
+/// Keeps each row of a weight [rows x cols] at Euclidean norm 1: scales it now, and whenever
+/// mr_params_scale_rows is called. Rows of zeros stay. Called after mr_params_alloc; a copy of the
+/// set has no such rows. Fails with MR_ERR_MEMORY alone.
+///
+///   bias  [1 x rows], each number of which is taken as one more of its row; NULL: none
+mr_status mr_params_keep_unit_rows(mr_params *params, mr_param weight, const mr_param *bias);
+
+/// Scales all rows of mr_params_keep_unit_rows to norm 1.
+void mr_params_scale_rows(mr_params *params);
+
 /// A second set with the same layout, values and buffers (moments zero).
 mr_status mr_params_copy(const mr_params *params, mr_params **out);
 

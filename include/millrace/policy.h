@@ -31,6 +31,9 @@ typedef struct {
     const double *act_low;  // [act_dim]
     const double *act_high; // [act_dim]
     mr_widths hidden;
+    const char *norm; // normalisation of the embedding's layers: "layer", "rms", "batch",
+                      // "batch_renorm"; NULL or "none": none
+    bool norm_last;   // after the activation; else before it
 } mr_policy_spec;
 
 /// Reads a policy file (policy.safetensors of a run). Fails with one clear line on anything that is

@@ -1,6 +1,6 @@
-/// A case recorded by tests/oracle/sac_torch.py or td3_torch.py: an agent with PyTorch's weights,
-/// and what PyTorch makes of one batch. For either precision: the recorded numbers are float64, the
-/// float32 library gets them rounded.
+/// A case recorded by tests/oracle/sac_torch.py, td3_torch.py or crossq_torch.py: an agent with
+/// PyTorch's weights, and what PyTorch makes of one batch. For either precision: the recorded
+/// numbers are float64, the float32 library gets them rounded.
 #pragma once
 
 #include "agents/agent.h"
@@ -47,7 +47,12 @@ static inline mr_settings case_settings(const mr_tensors *file) {
                    {"policy", "flow"},
                    {"target_entropy", "target_entropy"},
                    {"target_noise", "target_noise"},
-                   {"target_noise_clip", "target_noise_clip"}};
+                   {"target_noise_clip", "target_noise_clip"},
+                   {"hidden", "hidden"},
+                   {"actor_norm", "actor_norm"},
+                   {"critic_norm", "critic_norm"},
+                   {"norm_position", "norm_position"},
+                   {"critic_targets", "critic_targets"}};
     mr_settings settings;
     mr_settings_init(&settings);
     for (size_t i = 0; i < MR_COUNT(options); i++) {
@@ -67,15 +72,18 @@ static inline agent_case case_open(const char *name, int n_threads) {
     snprintf(path, sizeof path, "agents/%s", name);
     c.file = recorded_open(path);
     const mr_settings settings = case_settings(c.file);
-    mr_policy_spec spec = {.env = "torch",
-                           .obs_dim = CASE_OBS_DIM,
-                           .act_dim = CASE_ACT_DIM,
-                           .act_low = low,
-                           .act_high = high};
-    cr_assert(mr_widths_parse(mr_tensors_note(c.file, "hidden"), &spec.hidden));
+    const mr_policy_spec spec = {.env = "torch",
+                                 .obs_dim = CASE_OBS_DIM,
+                                 .act_dim = CASE_ACT_DIM,
+                                 .act_low = low,
+                                 .act_high = high,
+                                 .hidden = settings.hidden,
+                                 .norm = settings.actor_norm,
+                                 .norm_last = mr_settings_norm_last(&settings)};
     const mr_agent_setup setup = {.batch_size = CASE_ROWS,
                                   .n_envs = 1,
-                                  .critic = mr_mlp_plain(&spec.hidden),
+                                  .critic = mr_settings_critic(&settings),
+                                  .adam_beta1 = settings.adam_beta1,
                                   .n_threads = n_threads};
     cr_assert_eq(mr_agent_new(mr_agent_find(settings.agent), &spec, &setup,
                               mr_settings_agent_options(&settings), &c.agent),

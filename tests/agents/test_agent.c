@@ -9,7 +9,8 @@ TestSuite(agent, .init = scratch_enter, .fini = scratch_leave);
 
 enum { OBS_DIM = 3, ACT_DIM = 2, N_STEPS = 100, N_UPDATES = 4 };
 
-/// An agent with its default options, and what it learns from.
+/// An agent with its default options, whose actor has its critics' normalisation, and what it
+/// learns from.
 typedef struct {
     mr_agent *agent;
     mr_batch_maker *batches;
@@ -19,8 +20,10 @@ typedef struct {
 static student student_with(const mr_agent_ops *ops, const mr_agent_setup *setup) {
     student s;
     mr_settings settings;
-    const mr_policy_spec spec = small_spec(NULL, OBS_DIM, ACT_DIM);
+    mr_policy_spec spec = small_spec(NULL, OBS_DIM, ACT_DIM);
     const mr_batch_options batch_options = small_batch_options(NULL);
+    spec.norm = mr_norm_name(setup->critic.norm);
+    spec.norm_last = setup->critic.norm_last;
     mr_settings_init(&settings);
     snprintf(settings.agent, sizeof settings.agent, "%s", ops->name);
     cr_assert_eq(mr_agent_new(ops, &spec, setup, mr_settings_agent_options(&settings), &s.agent),
@@ -116,27 +119,34 @@ Test(agent, goes_on_from_a_file_with_the_same_bits) {
         check_going_on(mr_agent_at(i), &setup);
 }
 
-Test(agent, critics_of_every_kind_go_on_with_the_same_bits) {
+Test(agent, nets_of_every_kind_go_on_with_the_same_bits) {
     for (size_t i = 0; i < mr_agent_count(); i++)
         for (mr_norm_kind norm = MR_NORM_LAYER; norm <= MR_NORM_BATCH_RENORM; norm++) {
             mr_agent_setup setup = small_defaults(2).setup;
             setup.critic.norm = norm;
             setup.critic.activation = MR_SILU;
             setup.critic.residual = norm % 2 == 1;
+            setup.critic.norm_last = norm % 3 == 1;
+            setup.weight_norm = norm != MR_NORM_LAYER;
+            setup.weight_decay = 0.1;
             check_going_on(mr_agent_at(i), &setup);
         }
 }
 
 // The first of the running means after some updates, and its copy in the target.
-Test(agent, running_statistics_of_critics_move_with_updates) {
+Test(agent, running_statistics_move_with_updates) {
     for (size_t i = 0; i < mr_agent_count(); i++) {
         mr_agent_setup setup = small_defaults(1).setup;
         setup.critic.norm = MR_NORM_BATCH;
         student s = student_with(mr_agent_at(i), &setup);
         const mr_learner *critic = mr_agent_learner_of(s.agent, "critic");
         const size_t first = mr_params_trained_size(critic->params);
+        const mr_params *policy = mr_policy_params(mr_agent_policy(s.agent));
+        const size_t first_of_policy = mr_params_trained_size(policy);
         cr_expect_eq(mr_params_read(critic->params)[first], 0);
+        cr_expect_eq(mr_params_read(policy)[first_of_policy], 0);
         learn(&s);
+        cr_expect_neq(mr_params_read(policy)[first_of_policy], 0);
         cr_expect_neq(mr_params_read(critic->params)[first], 0);
         cr_expect_neq(mr_params_read(critic->target)[first], 0);
         student_free(&s);

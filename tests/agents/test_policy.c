@@ -294,6 +294,65 @@ Test(policy, comes_back_from_its_file_bit_for_bit_for_every_flow) {
     check_comes_back("[inverse(planar), autoregressive(affine, hidden=8), permutation]*2");
 }
 
+// With running statistics that are not the initial ones.
+static mr_policy *normalised_policy(mr_norm_kind norm, bool norm_last) {
+    mr_policy_spec spec = small_spec("gaussian", OBS_DIM, ACT_DIM);
+    mr_policy *policy = NULL;
+    mr_random random = mr_random_stream(33, MR_STREAM_TEST, 0);
+    spec.norm = mr_norm_name(norm);
+    spec.norm_last = norm_last;
+    cr_assert_eq(mr_policy_new(&spec, 1, &policy), MR_OK, "%s", mr_error_message());
+    const mr_params *params = mr_policy_params(policy);
+    const size_t n_trained = mr_params_trained_size(params);
+    mr_random_fill_uniform(&random, mr_params_size(params) - n_trained, 0.5, 2,
+                           mr_params_value(params) + n_trained);
+    return policy;
+}
+
+// And a row of its own is computed as among others: by the running statistics.
+static void check_normalised(mr_norm_kind norm, bool norm_last) {
+    static sample before, after;
+    mr_real act[ACT_DIM];
+    mr_policy *saved = normalised_policy(norm, norm_last);
+    cr_assert_eq(mr_policy_save(saved, path, 0, NULL), MR_OK, "%s", mr_error_message());
+    mr_policy *loaded = load(path);
+    cr_expect_str_eq(mr_policy_get_spec(loaded)->norm, mr_norm_name(norm));
+    cr_expect_eq(mr_policy_get_spec(loaded)->norm_last, norm_last);
+    sample_fill(&before);
+    sample_fill(&after);
+    cr_assert_eq(sample_draw(saved, false, &before), MR_OK);
+    cr_assert_eq(sample_draw(loaded, false, &after), MR_OK);
+    cr_expect_arr_eq(&before, &after, sizeof before, "%s", mr_norm_name(norm));
+    cr_assert_eq(mr_policy_act_units(loaded, before.obs, before.noise, act), MR_OK);
+    for (size_t j = 0; j < ACT_DIM; j++)
+        cr_expect_float_eq(act[j], before.act[j], 1e-5, "%s", mr_norm_name(norm));
+    mr_policy_free(saved);
+    mr_policy_free(loaded);
+}
+
+Test(policy, comes_back_from_its_file_with_its_normalisation) {
+    for (mr_norm_kind norm = MR_NORM_LAYER; norm <= MR_NORM_BATCH_RENORM; norm++) {
+        check_normalised(norm, false);
+        check_normalised(norm, true);
+    }
+}
+
+// A version that knows nothing of normalisation must refuse it, and read all other policies.
+Test(policy, normalisation_makes_a_file_one_of_format_2) {
+    static const mr_norm_kind norms[] = {MR_NORM_NONE, MR_NORM_BATCH};
+    static const char *const versions[] = {"1", "2"};
+    for (size_t k = 0; k < MR_COUNT(norms); k++) {
+        mr_policy *policy = normalised_policy(norms[k], false);
+        mr_tensors *file = NULL;
+        cr_assert_eq(mr_policy_save(policy, path, 0, NULL), MR_OK);
+        cr_assert_eq(mr_tensors_open(path, &file), MR_OK);
+        cr_expect_str_eq(mr_tensors_note(file, "format_version"), versions[k]);
+        cr_expect_eq(mr_tensors_note(file, "norm") != NULL, k == 1);
+        mr_tensors_close(file);
+        mr_policy_free(policy);
+    }
+}
+
 // 0.1 and 1/3 have no short decimal form.
 Test(policy, bounds_come_back_bit_for_bit) {
     mr_policy_spec spec = small_spec("gaussian", OBS_DIM, ACT_DIM);
@@ -379,8 +438,9 @@ typedef struct {
 } change;
 
 static void write_changed(const mr_tensors *file, const change *c) {
-    static const char *const keys[] = {"format",  "format_version", "env",     "policy",  "hidden",
-                                       "obs_dim", "act_dim",        "act_low", "act_high"};
+    static const char *const keys[] = {"format",  "format_version", "env",     "policy",
+                                       "hidden",  "norm",           "obs_dim", "act_dim",
+                                       "act_low", "act_high"};
     static double room[64];
     mr_tensors_writer *writer;
     cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
@@ -415,7 +475,7 @@ Test(policy, a_file_with_one_thing_wrong_is_refused_and_the_thing_named) {
         {{.key = "format"}, MR_ERR_INPUT, "not a policy saved by millrace"},
         {{.key = "format", .value = "other"}, MR_ERR_INPUT, "not a policy saved by millrace"},
         {{.key = "format_version"}, MR_ERR_INPUT, "policy format unknown"},
-        {{.key = "format_version", .value = "2"}, MR_ERR_INPUT, "policy format 2, this millrace"},
+        {{.key = "format_version", .value = "3"}, MR_ERR_INPUT, "policy format 3, this millrace"},
         {{.key = "env"}, MR_ERR_INPUT, "no 'env'"},
         {{.key = "policy"}, MR_ERR_INPUT, "no 'policy'"},
         {{.key = "policy", .value = "no_such_flow"}, MR_ERR_INPUT, "no_such_flow"},
@@ -433,6 +493,8 @@ Test(policy, a_file_with_one_thing_wrong_is_refused_and_the_thing_named) {
         {{.key = "hidden", .value = "7;5"}, MR_ERR_INPUT, "'hidden' is '7;5'"},
         {{.key = "hidden", .value = "8x5"}, MR_ERR_INPUT, "'trunk.0.weight' is F32 [7, 3]"},
         {{.key = "hidden", .value = "7x5x5"}, MR_ERR_INPUT, "no array 'trunk.2.weight'"},
+        {{.key = "norm", .value = "other"}, MR_ERR_INPUT, "'norm' is 'other'"},
+        {{.key = "norm", .value = "batch"}, MR_ERR_INPUT, "no 'norm_position'"},
         {{.key = "obs_dim"}, MR_ERR_INPUT, "no 'obs_dim'"},
         {{.key = "obs_dim", .value = "0"}, MR_ERR_INPUT, "'obs_dim' is '0'"},
         {{.key = "obs_dim", .value = "-3"}, MR_ERR_INPUT, "'obs_dim' is '-3'"},

@@ -283,6 +283,17 @@ Test(settings, check_finds_what_does_not_go_together) {
         {"buffer_size", "255", "buffer_size is 255, less than the batch_size of 256"},
         {"num_envs", "300", "less than the 300 copies"},
     };
+    static const char *const norms[][2] = {{"actor_norm", "batch"}, {"actor_norm", "batch_renorm"}};
+    for (size_t i = 0; i < MR_COUNT(norms); i++) {
+        mr_settings s = defaults();
+        snprintf(s.env, sizeof s.env, "Some-v0");
+        cr_assert_eq(mr_settings_set(&s, norms[i][0], norms[i][1], "x"), MR_OK);
+        cr_assert_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+        s.batch_size = 1;
+        cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+        scratch_expect_message("which takes mean and variance over a batch, and batch_size is 1");
+        scratch_expect_message(norms[i][0]);
+    }
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_settings s = defaults();
         snprintf(s.env, sizeof s.env, "Some-v0");
@@ -302,7 +313,9 @@ Test(settings, a_file_gives_back_what_was_written) {
         {"hidden", "400,300,200"},      {"gamma", "0.123456789012345678"},
         {"actor_lr", "1e-9"},           {"alpha", "0.2"},
         {"target_entropy", "-1e-3"},    {"critic_norm", "rms"},
-        {"critic_residual", "true"},
+        {"critic_residual", "true"},    {"actor_norm", "batch_renorm"},
+        {"norm_position", "after"},     {"weight_norm", "true"},
+        {"weight_decay", "1e-4"},       {"adam_beta1", "0.5"},
     };
     for (size_t i = 0; i < MR_COUNT(changes); i++)
         cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);

@@ -56,8 +56,12 @@ static mr_agent *new_agent(const bench_options *o) {
         fprintf(stderr, "bench_sac_update: no normalisation %s\n", o->critic_norm);
         exit(2);
     }
-    const mr_agent_setup setup = {
-        .batch_size = 256, .n_envs = 1, .critic = critic, .seed = 1, .n_threads = o->threads};
+    const mr_agent_setup setup = {.batch_size = 256,
+                                  .n_envs = 1,
+                                  .critic = critic,
+                                  .adam_beta1 = 0.9,
+                                  .seed = 1,
+                                  .n_threads = o->threads};
     mr_sac_options options = {.tau = 0.005,
                               .actor_lr = 3e-4,
                               .critic_lr = 1e-3,

@@ -84,7 +84,8 @@ Test(params, copies_swaps_and_rollbacks_include_buffers) {
     mr_params_swap(s.params, copy);
     expect_mean(s.params, s.mean, 2);
     expect_mean(copy, s.mean, 3);
-    cr_assert_eq(mr_learner_init(&learner, s.params, 0.1, MR_LEARNER_SNAPSHOT, 1), MR_OK);
+    cr_assert_eq(mr_learner_init(&learner, s.params, mr_adam_new(0.1), MR_LEARNER_SNAPSHOT, 1),
+                 MR_OK);
     set_buffers(&s, 9);
     mr_learner_rollback(&learner);
     expect_mean(s.params, s.mean, 2);
