@@ -45,6 +45,7 @@ mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec
                                  .obs_dim = spec->obs_dim,
                                  .act_dim = spec->act_dim,
                                  .net = setup->critic,
+                                 .head = &mr_value_head_scalar,
                                  .weight_norm = setup->weight_norm,
                                  .adam = mr_agent_adam(setup, lr),
                                  .seed = setup->seed,

@@ -1,4 +1,6 @@
-/// An ensemble of critics: N nets Q(observation, action), and slow copies of all of them.
+/// An ensemble of critics: N nets of (observation, action), and slow copies of all of them. What
+/// their outputs mean is their value head's to say (value_head.h): with the scalar head, a critic
+/// is Q.
 ///
 /// A policy is trained on the minimum of their values, and targets are made of it, against the
 /// overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
@@ -9,15 +11,19 @@
 /// apart; CrossQ (Bhatt et al. 2024, arXiv:1902.05605) joins them, and needs no targets.
 #pragma once
 
+#include "agents/value_head.h"
 #include "nn/learner.h"
 #include "nn/mlp.h"
 
 typedef struct mr_critic mr_critic;
 
+enum { MR_MAX_CRITICS = 16 };
+
 typedef struct {
-    size_t n; // nets
+    size_t n; // nets, at most MR_MAX_CRITICS
     size_t obs_dim, act_dim;
     mr_mlp_spec net;
+    const mr_value_head *head;
     bool weight_norm; // rows of weights are kept at norm 1
     mr_adam adam;
     uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
@@ -33,22 +39,36 @@ mr_learner *mr_critic_learner(mr_critic *critic);
 mr_params *mr_critic_params(const mr_critic *critic);
 mr_params *mr_critic_target(const mr_critic *critic);
 
-/// Adds the values of critic `i` [rows x 1] to a graph.
-///
-///   params  mr_critic_params or mr_critic_target of this critic
-///   x       [rows x (obs_dim + act_dim)] observations and actions in (-1, 1), side by side
-mr_node *mr_critic_build(const mr_critic *critic, size_t i, mr_params *params, mr_node *x,
-                         mr_mode mode);
+/// The outputs of the first `n` critics in one pass, each [rows x head's n_outputs].
+typedef struct {
+    size_t n;
+    mr_node *of[MR_MAX_CRITICS];
+} mr_critic_outputs;
 
-/// Adds min_i Q_i(obs, act) [rows x 1] to a graph.
-///
-///   obs  [rows x obs_dim]
-///   act  [rows x act_dim] in (-1, 1)
-mr_node *mr_critic_min(const mr_critic *critic, mr_params *params, mr_node *obs, mr_node *act);
+/// The number of critics.
+size_t mr_critic_count(const mr_critic *critic);
 
-/// Adds the critics' loss on y, 1/2 sum_i (Q_i(obs, act) - y)^2 [rows x 1], to a graph.
+/// Adds a pass of the first `n` critics to a graph.
 ///
-///   y  [rows x 1]
-///   q  out, the first critic's values [rows x 1]
-mr_node *mr_critic_loss(const mr_critic *critic, mr_node *obs, mr_node *act, mr_node *y,
-                        mr_node **q);
+///   params  mr_critic_params or mr_critic_target of these critics
+///   obs     [rows x obs_dim]
+///   act     [rows x act_dim] in (-1, 1)
+mr_critic_outputs mr_critic_build(const mr_critic *critic, size_t n, mr_params *params,
+                                  mr_node *obs, mr_node *act, mr_mode mode);
+
+/// Adds the expected return by critic `i` of a pass, and the least of all in it [rows x 1].
+mr_node *mr_critic_value(const mr_critic *critic, const mr_critic_outputs *outputs, size_t i);
+mr_node *mr_critic_min(const mr_critic *critic, const mr_critic_outputs *outputs);
+
+/// The nodes that the critics' loss is made of.
+typedef struct {
+    mr_node *obs, *act;           // [rows x obs_dim], [rows x act_dim] in (-1, 1)
+    mr_node *next_obs, *next_act; // likewise
+    mr_backup backup;
+} mr_critic_step;
+
+/// Adds the critics' loss [rows x 1] to a graph: the sum of their head's losses at (obs, act), on
+/// the target that it makes of the slow copies at (next_obs, next_act).
+///
+///   q  out, the first critic's expected return at (obs, act) [rows x 1]
+mr_node *mr_critic_loss(const mr_critic *critic, const mr_critic_step *step, mr_node **q);

@@ -50,9 +50,15 @@ static mr_node *build_alpha(const sac_agent *sac, mr_graph *graph) {
     return mr_exp(mr_param_rows(graph, sac->temperature, sac->log_alpha));
 }
 
-// y = reward + discount value(next_obs)
-static mr_node *build_return(const critic_graph *g, mr_node *reward, mr_node *next_value) {
-    return mr_add(reward, mr_mul(g->batch.discount, next_value));
+static mr_node *build_loss(const critic_graph *g, const mr_critic *critic, mr_node *reward,
+                           mr_node *next_act, mr_node *entropy_cost, mr_node **q) {
+    const mr_batch_inputs *in = &g->batch;
+    const mr_critic_step step = {.obs = in->obs,
+                                 .act = in->act,
+                                 .next_obs = in->next_obs,
+                                 .next_act = next_act,
+                                 .backup = {reward, in->discount, entropy_cost}};
+    return mr_critic_loss(critic, &step, q);
 }
 
 // Beside critics of the intrinsic reward, the task's critics value the task alone. The entropy's
@@ -61,21 +67,15 @@ static mr_node *build_return(const critic_graph *g, mr_node *reward, mr_node *ne
 // al. 2023 (arXiv:2302.02948) leave it out for sparse rewards too; novelty explores in its place.
 static mr_node *build_task_loss(const sac_agent *sac, critic_graph *g,
                                 const mr_policy_nodes *next) {
-    mr_node *value =
-        mr_critic_min(sac->critic, mr_critic_target(sac->critic), g->batch.next_obs, next->act);
-    if (!sac->intrinsic_critic)
-        value = mr_sub(value, mr_mul(build_alpha(sac, g->graph), next->log_prob));
-    return mr_critic_loss(sac->critic, g->batch.obs, g->batch.act,
-                          build_return(g, g->batch.reward, value), &g->q);
+    mr_node *entropy_cost =
+        sac->intrinsic_critic ? NULL : mr_mul(build_alpha(sac, g->graph), next->log_prob);
+    return build_loss(g, sac->critic, g->batch.reward, next->act, entropy_cost, &g->q);
 }
 
 static mr_node *build_intrinsic_loss(const sac_agent *sac, const critic_graph *g,
                                      const mr_policy_nodes *next) {
     mr_node *q;
-    const mr_critic *critic = sac->intrinsic_critic;
-    mr_node *value = mr_critic_min(critic, mr_critic_target(critic), g->batch.next_obs, next->act);
-    return mr_critic_loss(critic, g->batch.obs, g->batch.act,
-                          build_return(g, g->batch.intrinsic, value), &q);
+    return build_loss(g, sac->intrinsic_critic, g->batch.intrinsic, next->act, NULL, &q);
 }
 
 static mr_status build_critic_graph(sac_agent *sac) {
@@ -99,16 +99,20 @@ static mr_status build_critic_graph(sac_agent *sac) {
     return mr_graph_plan(g->graph, g->loss, sac->intrinsic_critic ? 2 : 1, trained);
 }
 
+static mr_node *build_min(const mr_critic *critic, mr_node *obs, mr_node *act) {
+    const mr_critic_outputs outputs = mr_critic_build(
+        critic, mr_critic_count(critic), mr_critic_params(critic), obs, act, MR_ACTING);
+    return mr_critic_min(critic, &outputs);
+}
+
 // The intrinsic critics value b itself: a beta that falls counts at once, and they have nothing to
 // unlearn.
 static mr_node *build_value(const sac_agent *sac, actor_graph *g, mr_node *act) {
-    mr_node *value = mr_critic_min(sac->critic, mr_critic_params(sac->critic), g->obs, act);
-    const mr_critic *intrinsic = sac->intrinsic_critic;
-    if (!intrinsic)
+    mr_node *value = build_min(sac->critic, g->obs, act);
+    if (!sac->intrinsic_critic)
         return value;
     g->beta = mr_input(g->graph, 1, false);
-    mr_node *novelty = mr_critic_min(intrinsic, mr_critic_params(intrinsic), g->obs, act);
-    return mr_add(value, mr_mul(g->beta, novelty));
+    return mr_add(value, mr_mul(g->beta, build_min(sac->intrinsic_critic, g->obs, act)));
 }
 
 static double target_entropy(const sac_agent *sac) {

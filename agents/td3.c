@@ -41,9 +41,13 @@ typedef struct {
 
 static mr_node *build_loss(const mr_critic *critic, const critic_graph *g, mr_node *reward,
                            mr_node *next_act, mr_node **q) {
-    mr_node *next = mr_critic_min(critic, mr_critic_target(critic), g->batch.next_obs, next_act);
-    mr_node *y = mr_add(reward, mr_mul(g->batch.discount, next));
-    return mr_critic_loss(critic, g->batch.obs, g->batch.act, y, q);
+    const mr_batch_inputs *in = &g->batch;
+    const mr_critic_step step = {.obs = in->obs,
+                                 .act = in->act,
+                                 .next_obs = in->next_obs,
+                                 .next_act = next_act,
+                                 .backup = {reward, in->discount, NULL}};
+    return mr_critic_loss(critic, &step, q);
 }
 
 static mr_status build_critic_graph(td3_agent *td3) {
@@ -69,7 +73,9 @@ static mr_status build_critic_graph(td3_agent *td3) {
 }
 
 static mr_node *build_first_value(const mr_critic *critic, mr_node *obs, mr_node *act) {
-    return mr_critic_build(critic, 0, mr_critic_params(critic), mr_concat(obs, act), MR_ACTING);
+    const mr_critic_outputs outputs =
+        mr_critic_build(critic, 1, mr_critic_params(critic), obs, act, MR_ACTING);
+    return mr_critic_value(critic, &outputs, 0);
 }
 
 static mr_status build_actor_graph(td3_agent *td3) {

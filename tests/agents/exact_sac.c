@@ -237,6 +237,7 @@ static mr_critic *like(const case_of *c, const char *learner) {
         .obs_dim = OBS_DIM,
         .act_dim = mr_policy_get_spec(c->policy)->act_dim,
         .net = mr_mlp_plain(is_task ? &setup.critic.hidden : &setup.intrinsic_hidden),
+        .head = &mr_value_head_scalar,
         .n_threads = 1};
     mr_critic *critic;
     cr_assert_eq(mr_critic_new(&options, &critic), MR_OK);
@@ -251,9 +252,9 @@ static void evaluate(const case_of *c, const char *learner, mr_params *params, c
     cr_assert_eq(mr_graph_new(SMALL_ROWS, 1, &graph), MR_OK);
     mr_node *obs_in = mr_input(graph, OBS_DIM, false);
     mr_node *act_in = mr_input(graph, mr_policy_get_spec(c->policy)->act_dim, false);
-    mr_node *x = mr_concat(obs_in, act_in);
-    mr_node *const nodes[] = {mr_keep(mr_critic_build(critic, 0, params, x, MR_ACTING)),
-                              mr_keep(mr_critic_build(critic, 1, params, x, MR_ACTING))};
+    const mr_critic_outputs outputs = mr_critic_build(critic, 2, params, obs_in, act_in, MR_ACTING);
+    mr_node *const nodes[] = {mr_keep(mr_critic_value(critic, &outputs, 0)),
+                              mr_keep(mr_critic_value(critic, &outputs, 1))};
     cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
     mr_input_fill(obs_in, SMALL_ROWS, obs);
     mr_input_fill(act_in, SMALL_ROWS, act);
