@@ -1,249 +1,15 @@
 // Monotone rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), all features of a row
-// at once.
-//
-// Many splines are computed side by side, one in each lane, so that every step is a loop over lanes
-// that the compiler turns into vector code: the logits are copied into lanes, a softmax turns them
-// into fractions of the box, and a pass over the bins finds the one that each point is in. All
-// later steps need that bin alone. The paper's symbols: in bin k, with width w, height h, slopes d0
-// and d1 at its ends,
+// at once. With the bin that a point is in (nn/spline_bins.h),
 //
 //     xi = (x - x_k) / w,   s = h / w,   y = y_k + h r(xi),
 //     r = [s xi^2 + d0 xi (1 - xi)] / [s + (d0 + d1 - 2 s) xi (1 - xi)].
 
-#include "nn/op.h"
+#include "nn/spline_bins.h"
 
 #include "base/vmath.h"
 
 #include <math.h>
 #include <string.h>
-
-enum {
-    LANES = 64, // splines at a time: with 8 bins all that is touched stays in the first cache
-};
-
-// The least width and height of a bin, as a fraction of the box, and the least slope (the paper's).
-static const double min_share = 1e-3;
-static const double min_slope = 1e-3;
-
-// log(exp(1 - min_slope) - 1), so that a slope's logit of 0 is the slope 1.
-static const double slope_shift = 0.5397424172369522;
-
-enum { X, Y };        // the axes
-enum { LEFT, RIGHT }; // the ends of a bin
-
-/// Up to LANES splines, and the bin of each that its point is in.
-typedef struct {
-    size_t n; // lanes in use
-    size_t n_bins;
-    mr_real bound;
-    mr_real min_size, range;               // a bin's size is min_size + range share
-    mr_real point[LANES];                  // the input, moved into [-bound, bound]
-    mr_real share[2][MR_MAX_BINS * LANES]; // softmax of the logits: bin k of lane i at [k n + i]
-
-    mr_real bin[LANES];       // its number, as a real so that it fits into vectors
-    mr_real before[2][LANES]; // shares of the bins before it, summed
-    mr_real of_bin[2][LANES]; // its own share
-    mr_real corner[2][LANES]; // (x_k, y_k)
-    mr_real size[2][LANES];   // (w, h)
-    mr_real slope[2][LANES];  // (d0, d1)
-    mr_real logit[2][LANES];  // of the slopes; a slope's derivative by it is the logistic function
-    mr_real xi[LANES];
-} block;
-
-/// A run of splines: whole rows, or part of a row that has more than LANES.
-typedef struct {
-    size_t row, n_rows;
-    size_t col, n_cols;
-} piece;
-
-static const mr_spline *options_of(const mr_node *node) {
-    return node->options;
-}
-
-static size_t dim_of(const mr_node *node) {
-    return node->input[0]->cols;
-}
-
-/// The next piece of the rows; false at the end. Starts from a piece of no columns at the first
-/// row.
-static bool next_piece(const mr_node *node, mr_rows rows, piece *at) {
-    const size_t dim = dim_of(node), end = rows.first + rows.n;
-    at->col += at->n_cols;
-    if (at->col == dim || at->n_cols == 0) {
-        at->row += at->n_rows;
-        at->col = 0;
-    }
-    const size_t n_cols = dim - at->col < LANES ? dim - at->col : LANES;
-    const size_t n_rows = dim < LANES ? LANES / dim : 1;
-    at->n_cols = n_cols;
-    at->n_rows = end - at->row < n_rows ? end - at->row : n_rows;
-    return at->row < end;
-}
-
-// The lanes of a piece lie side by side in x [rows x dim].
-static size_t first_of(const mr_node *node, const piece *at) {
-    return at->row * dim_of(node) + at->col;
-}
-
-// ---- From the parameters to the bin
-
-static void read_points(const mr_node *node, const piece *at, block *b) {
-    const mr_real *x = node->input[0]->value + first_of(node, at);
-    for (size_t i = 0; i < b->n; i++) // NaN stays NaN
-        b->point[i] = x[i] < -b->bound ? -b->bound : x[i] > b->bound ? b->bound : x[i];
-}
-
-// Parameter p of feature j of a row lies at column p dim + j.
-static void read_logits(const mr_node *node, const piece *at, block *b) {
-    const mr_node *raw = node->input[1];
-    const size_t dim = dim_of(node);
-    const mr_real factor = (mr_real)options_of(node)->logit_factor;
-    for (size_t r = 0; r < at->n_rows; r++) {
-        const mr_real *row = mr_row(raw->value, raw, at->row + r) + at->col;
-        for (size_t p = 0; p < 2 * b->n_bins; p++) {
-            mr_real *to =
-                p < b->n_bins ? &b->share[X][p * b->n] : &b->share[Y][(p - b->n_bins) * b->n];
-            for (size_t j = 0; j < at->n_cols; j++)
-                to[r * at->n_cols + j] = factor * row[p * dim + j];
-        }
-    }
-}
-
-static void softmax(const block *b, mr_real *restrict share) {
-    const size_t n = b->n;
-    mr_real of_lane[LANES]; // the greatest logit, then the sum's inverse
-    memcpy(of_lane, share, n * sizeof *share);
-    for (size_t k = 1; k < b->n_bins; k++)
-        for (size_t i = 0; i < n; i++)
-            of_lane[i] = share[k * n + i] > of_lane[i] ? share[k * n + i] : of_lane[i];
-    for (size_t k = 0; k < b->n_bins; k++)
-        for (size_t i = 0; i < n; i++)
-            share[k * n + i] -= of_lane[i];
-    mr_vexp(b->n_bins * n, share, share);
-    memcpy(of_lane, share, n * sizeof *share);
-    for (size_t k = 1; k < b->n_bins; k++)
-        for (size_t i = 0; i < n; i++)
-            of_lane[i] += share[k * n + i];
-    for (size_t i = 0; i < n; i++)
-        of_lane[i] = 1 / of_lane[i];
-    for (size_t k = 0; k < b->n_bins; k++)
-        for (size_t i = 0; i < n; i++)
-            share[k * n + i] *= of_lane[i];
-}
-
-// Walks over the knots of the axis that the point is on; a point at a knot belongs to the bin above
-// it.
-static void find_bin(block *b, int axis) {
-    const size_t n = b->n;
-    const int other = axis == X ? Y : X;
-    mr_real sum[2][LANES] = {0};
-    memset(b->bin, 0, n * sizeof *b->bin);
-    for (int a = X; a <= Y; a++) {
-        memset(b->before[a], 0, n * sizeof **b->before);
-        memcpy(b->of_bin[a], b->share[a], n * sizeof **b->of_bin);
-    }
-    for (size_t k = 1; k < b->n_bins; k++) {
-        const mr_real *along = &b->share[axis][k * n], *across = &b->share[other][k * n];
-        const mr_real *along_before = &b->share[axis][(k - 1) * n];
-        const mr_real *across_before = &b->share[other][(k - 1) * n];
-        const mr_real number = (mr_real)k, low = number * b->min_size - b->bound;
-#pragma omp simd
-        for (size_t i = 0; i < n; i++) {
-            sum[axis][i] += along_before[i];
-            sum[other][i] += across_before[i];
-            const bool above = b->point[i] >= low + b->range * sum[axis][i];
-            b->bin[i] = above ? number : b->bin[i];
-            b->before[axis][i] = above ? sum[axis][i] : b->before[axis][i];
-            b->before[other][i] = above ? sum[other][i] : b->before[other][i];
-            b->of_bin[axis][i] = above ? along[i] : b->of_bin[axis][i];
-            b->of_bin[other][i] = above ? across[i] : b->of_bin[other][i];
-        }
-    }
-    for (int a = X; a <= Y; a++)
-        for (size_t i = 0; i < n; i++) {
-            b->corner[a][i] = b->bin[i] * b->min_size - b->bound + b->range * b->before[a][i];
-            b->size[a][i] = b->min_size + b->range * b->of_bin[a][i];
-        }
-}
-
-// The column of the logit of the slope at the left of bin k (from 1), for lane i of the piece.
-static size_t slope_column(const mr_node *node, const piece *at, const block *b, size_t k,
-                           size_t i) {
-    return (2 * b->n_bins + k - 1) * dim_of(node) + at->col + i % at->n_cols;
-}
-
-// At the ends of the box the slope is 1, whatever the parameters.
-static void read_slopes(const mr_node *node, const piece *at, block *b) {
-    const mr_node *raw = node->input[1];
-    const size_t n = b->n;
-    for (size_t i = 0; i < n; i++) {
-        const mr_real *row = mr_row(raw->value, raw, at->row + i / at->n_cols);
-        const size_t k = (size_t)b->bin[i];
-        b->logit[LEFT][i] = k > 0 ? row[slope_column(node, at, b, k, i)] : 0;
-        b->logit[RIGHT][i] = k + 1 < b->n_bins ? row[slope_column(node, at, b, k + 1, i)] : 0;
-    }
-    for (int side = LEFT; side <= RIGHT; side++) {
-        const mr_real end = side == LEFT ? 0 : (mr_real)(b->n_bins - 1);
-        mr_real *logit = b->logit[side], *slope = b->slope[side];
-        for (size_t i = 0; i < n; i++) {
-            logit[i] += (mr_real)slope_shift;
-            slope[i] = logit[i] < 0 ? logit[i] : -logit[i];
-        }
-        mr_vexp(n, slope, slope);
-        mr_vlog1p(n, slope, slope); // log(1 + exp(-|logit|))
-        for (size_t i = 0; i < n; i++) {
-            const mr_real softplus = slope[i] + (logit[i] > 0 ? logit[i] : 0);
-            slope[i] = b->bin[i] == end ? 1 : (mr_real)min_slope + softplus;
-        }
-    }
-}
-
-// Into [0, 1]; NaN, the result of a quotient whose digits all cancel, becomes a bound too.
-static mr_real clamp01(mr_real x) {
-    return x > 0 ? (x < 1 ? x : 1) : 0;
-}
-
-static void find_xi(block *b) {
-#pragma omp simd
-    for (size_t i = 0; i < b->n; i++)
-        b->xi[i] = clamp01((b->point[i] - b->corner[X][i]) / b->size[X][i]);
-}
-
-// The root xi in [0, 1] of a xi^2 + b xi + c = 0, at which y(xi) is the point. Of the two forms of
-// the root the one that does not subtract like numbers; rounding may take the discriminant below 0.
-static void find_xi_inverse(block *at) {
-#pragma omp simd
-    for (size_t i = 0; i < at->n; i++) {
-        const mr_real h = at->size[Y][i], s = h / at->size[X][i];
-        const mr_real d0 = at->slope[LEFT][i], d1 = at->slope[RIGHT][i];
-        const mr_real q = at->point[i] - at->corner[Y][i];
-        const mr_real a = h * (s - d0) + q * (d0 + d1 - 2 * s);
-        const mr_real b = h * d0 - q * (d0 + d1 - 2 * s);
-        const mr_real c = -s * q;
-        const mr_real discriminant = b * b - 4 * a * c;
-        const mr_real root = mr_sqrt(discriminant > 0 ? discriminant : 0);
-        at->xi[i] = clamp01(b > 0 ? 2 * c / (-b - root) : (root - b) / (2 * a));
-    }
-}
-
-static void find_places(const mr_node *node, const piece *at, bool inverse, block *b) {
-    const double box = 2 * options_of(node)->bound;
-    b->n = at->n_rows * at->n_cols;
-    b->n_bins = options_of(node)->n_bins;
-    b->bound = (mr_real)options_of(node)->bound;
-    b->min_size = (mr_real)(box * min_share);
-    b->range = (mr_real)(box * (1 - min_share * (double)b->n_bins));
-    read_points(node, at, b);
-    read_logits(node, at, b);
-    softmax(b, b->share[X]);
-    softmax(b, b->share[Y]);
-    find_bin(b, inverse ? Y : X);
-    read_slopes(node, at, b);
-    if (inverse)
-        find_xi_inverse(b);
-    else
-        find_xi(b);
-}
 
 // ---- Forward
 
@@ -276,7 +42,7 @@ static bool is_inside(mr_real x, mr_real bound) {
 }
 
 // Writes the moved features, and adds their log-derivatives up into the last column.
-static void write_values(const mr_node *node, const piece *at, const mr_real *y,
+static void write_values(const mr_node *node, const mr_spline_piece *at, const mr_real *y,
                          const mr_real *log_derivative) {
     for (size_t r = 0; r < at->n_rows; r++) {
         mr_real *row = mr_row(node->value, node, at->row + r);
@@ -290,12 +56,12 @@ static void write_values(const mr_node *node, const piece *at, const mr_real *y,
 }
 
 static void compute(const mr_node *node, mr_rows rows, bool inverse) {
-    block b;
+    mr_spline_block b;
     mr_real y[LANES], derivative[LANES];
     const mr_real sign = inverse ? -1 : 1;
-    for (piece at = {.row = rows.first}; next_piece(node, rows, &at);) {
-        const mr_real *x = node->input[0]->value + first_of(node, &at);
-        find_places(node, &at, inverse, &b);
+    for (mr_spline_piece at = {.row = rows.first}; mr_spline_next_piece(node, rows, &at);) {
+        const mr_real *x = node->input[0]->value + mr_spline_first(node, &at);
+        mr_spline_find_bins(node, &at, inverse, &b);
 #pragma omp simd
         for (size_t i = 0; i < b.n; i++) {
             const curve c =
@@ -329,9 +95,10 @@ typedef struct {
 /// With y = F(x, theta) and l = log F'(x): dtheta = A dF/dtheta + B dl/dtheta. Going forward A = dy
 /// and B = dl. Going back from y to x the same partial derivatives serve, by the implicit function
 /// theorem: B = -dl, A = -(dx + B dl/dx) / F'.
-static void find_gradients(const mr_node *node, const piece *at, bool inverse, const block *b,
-                           const mr_real *restrict dy, const mr_real *restrict dl, gradients *g) {
-    const mr_real *x = node->input[0]->value + first_of(node, at);
+static void find_gradients(const mr_node *node, const mr_spline_piece *at, bool inverse,
+                           const mr_spline_block *b, const mr_real *restrict dy,
+                           const mr_real *restrict dl, gradients *g) {
+    const mr_real *x = node->input[0]->value + mr_spline_first(node, at);
 #pragma omp simd
     for (size_t i = 0; i < b->n; i++) {
         const mr_real w = b->size[X][i], h = b->size[Y][i], xi = b->xi[i];
@@ -364,7 +131,7 @@ static void find_gradients(const mr_node *node, const piece *at, bool inverse, c
 }
 
 // From the slopes to their logits: the logistic function, as (1 + tanh(v/2)) / 2.
-static void pass_slopes(const block *b, gradients *g) {
+static void pass_slopes(const mr_spline_block *b, gradients *g) {
     mr_real half[LANES];
     for (int side = LEFT; side <= RIGHT; side++) {
         for (size_t i = 0; i < b->n; i++)
@@ -378,7 +145,7 @@ static void pass_slopes(const block *b, gradients *g) {
 // From a bin's corner and size to all logits of its axis. With p the shares and v their gradients
 // (the corner's for the bins before, the size's for the bin itself, 0 for those after), a logit's
 // gradient is p (v - sum(p v)). Overwrites the shares.
-static void pass_shares(const block *b, int axis, mr_real factor, const gradients *g,
+static void pass_shares(const mr_spline_block *b, int axis, mr_real factor, const gradients *g,
                         mr_real *restrict share) {
     const size_t n = b->n;
     const mr_real scale = factor * b->range;
@@ -396,10 +163,10 @@ static void pass_shares(const block *b, int axis, mr_real factor, const gradient
     }
 }
 
-static void write_parameters(const mr_node *node, const piece *at, const block *b,
-                             const gradients *g) {
+static void write_parameters(const mr_node *node, const mr_spline_piece *at,
+                             const mr_spline_block *b, const gradients *g) {
     const mr_node *raw = node->input[1];
-    const size_t dim = dim_of(node), n_bins = b->n_bins;
+    const size_t dim = mr_spline_dim(node), n_bins = b->n_bins;
     for (size_t r = 0; r < at->n_rows; r++) {
         mr_real *row = mr_row(raw->grad, raw, at->row + r) + at->col;
         const size_t lane = r * at->n_cols;
@@ -415,13 +182,14 @@ static void write_parameters(const mr_node *node, const piece *at, const block *
         mr_real *row = mr_row(raw->grad, raw, at->row + i / at->n_cols);
         const size_t k = (size_t)b->bin[i];
         if (k > 0)
-            row[slope_column(node, at, b, k, i)] += g->slope[LEFT][i];
+            row[mr_spline_slope_column(node, at, b, k, i)] += g->slope[LEFT][i];
         if (k + 1 < n_bins)
-            row[slope_column(node, at, b, k + 1, i)] += g->slope[RIGHT][i];
+            row[mr_spline_slope_column(node, at, b, k + 1, i)] += g->slope[RIGHT][i];
     }
 }
 
-static void read_gradients(const mr_node *node, const piece *at, mr_real *dy, mr_real *dl) {
+static void read_gradients(const mr_node *node, const mr_spline_piece *at, mr_real *dy,
+                           mr_real *dl) {
     for (size_t r = 0; r < at->n_rows; r++) {
         const mr_real *row = mr_row(node->grad, node, at->row + r);
         for (size_t j = 0; j < at->n_cols; j++) {
@@ -432,20 +200,20 @@ static void read_gradients(const mr_node *node, const piece *at, mr_real *dy, mr
 }
 
 static void differentiate(const mr_node *node, mr_rows rows, bool inverse) {
-    block b;
+    mr_spline_block b;
     gradients g;
     mr_real dy[LANES], dl[LANES];
-    for (piece at = {.row = rows.first}; next_piece(node, rows, &at);) {
-        find_places(node, &at, inverse, &b);
+    for (mr_spline_piece at = {.row = rows.first}; mr_spline_next_piece(node, rows, &at);) {
+        mr_spline_find_bins(node, &at, inverse, &b);
         read_gradients(node, &at, dy, dl);
         find_gradients(node, &at, inverse, &b, dy, dl, &g);
         if (mr_node_passes(node, 0))
-            mr_put(node->adds[0], b.n, g.point, node->input[0]->grad + first_of(node, &at));
+            mr_put(node->adds[0], b.n, g.point, node->input[0]->grad + mr_spline_first(node, &at));
         if (!mr_node_passes(node, 1))
             continue;
         pass_slopes(&b, &g);
         for (int axis = X; axis <= Y; axis++)
-            pass_shares(&b, axis, (mr_real)options_of(node)->logit_factor, &g, b.share[axis]);
+            pass_shares(&b, axis, (mr_real)mr_spline_of(node)->logit_factor, &g, b.share[axis]);
         write_parameters(node, &at, &b, &g);
     }
 }
