@@ -4,10 +4,9 @@
 //     y = W x,   W = P L (U + diag(sgn exp(log_s))),   log |det dy/dx| = sum log_s
 //
 // W starts as a rotation, which leaves a standard normal what it is; P and sgn stay as they are
-// then. They are drawn from a fixed stream, by the number of features and the part's index, and not
-// from the run's seed: a flow is rebuilt from its text when a model is loaded. L, U and log_s are
-// parameters, so what is loaded does not depend on how the rotation is drawn, as long as its pivots
-// are the same.
+// then. The rotation is drawn from a fixed stream, by the number of features and the part's index.
+// L, U and log_s are parameters, P and sgn buffers: what is loaded does not depend on how the
+// rotation is drawn. Files of version 0.1 have no buffers, so theirs is drawn again.
 
 #include "flows/part.h"
 
@@ -18,11 +17,10 @@
 static const uint64_t rotation_seed = 0x610c; // of the fixed stream
 
 typedef struct {
-    mr_param lu;    // [dim x dim] L below the diagonal, U above
-    mr_param log_s; // [1 x dim]
-    mr_real *sign;  // [dim]
-    size_t *order;  // [dim] column i of P x is column order[i] of x
-    size_t *back;   // [dim] likewise of P^-1 x
+    mr_param lu;     // [dim x dim] L below the diagonal, U above
+    mr_param log_s;  // [1 x dim]
+    mr_buffer sign;  // [1 x dim]
+    mr_buffer order; // [1 x dim] feature i of P x is feature order[i] of x
 } lu;
 
 // ---- The rotation
@@ -87,40 +85,49 @@ static void factorise(factors *f, size_t n) {
     }
 }
 
-/// The start of the parameters.
+/// The start of the parameters, and the buffers.
 typedef struct {
-    mr_real *lu, *log_s;
+    mr_real *lu, *log_s, *sign, *order;
 } map_start;
 
-static void split_factors(const factors *f, size_t n, lu *l, map_start *start) {
+static void split_factors(const factors *f, size_t n, map_start *start) {
     for (size_t i = 0; i < n; i++) {
         const double diagonal = f->a[i * n + i];
         for (size_t j = 0; j < n; j++)
             start->lu[i * n + j] = i == j ? 0 : (mr_real)f->a[i * n + j];
         start->log_s[i] = (mr_real)log(fabs(diagonal));
-        l->sign[i] = diagonal < 0 ? -1 : 1;
-        l->order[f->row[i]] = i;
-        l->back[i] = f->row[i];
+        start->sign[i] = diagonal < 0 ? -1 : 1;
+        start->order[f->row[i]] = (mr_real)i;
     }
 }
 
 // ---- The part
 
-static mr_status lu_declare(mr_part *part, mr_params *params, const char *prefix) {
-    lu *l = part->state;
-    const size_t n = part->dim;
+static void declare_map(lu *l, mr_params *params, const char *prefix, size_t n,
+                        const map_start *start) {
     char name[256];
+    snprintf(name, sizeof name, "%s.lu", prefix);
+    l->lu = mr_params_add_values(params, name, n, n, start->lu);
+    snprintf(name, sizeof name, "%s.log_s", prefix);
+    l->log_s = mr_params_add_values(params, name, 1, n, start->log_s);
+    snprintf(name, sizeof name, "%s.sign", prefix);
+    l->sign = mr_params_add_buffer_values(params, name, 1, n, MR_BUFFER_SIGNS, start->sign);
+    snprintf(name, sizeof name, "%s.order", prefix);
+    l->order = mr_params_add_buffer_values(params, name, 1, n, MR_BUFFER_PERMUTATION, start->order);
+}
+
+static mr_status lu_declare(mr_part *part, mr_params *params, const char *prefix) {
+    const size_t n = part->dim;
     mr_status status = mr_params_check_room(params, n * n);
     if (status != MR_OK)
         return status;
     mr_random random = mr_random_stream(rotation_seed + n, MR_STREAM_INIT, part->index);
     factors f = {.a = calloc(n * n, sizeof *f.a), .row = calloc(n, sizeof *f.row)};
     map_start start = {.lu = calloc(n * n, sizeof *start.lu),
-                       .log_s = calloc(n, sizeof *start.log_s)};
-    l->sign = mr_arena_alloc(part->arena, n * sizeof *l->sign);
-    l->order = mr_arena_alloc(part->arena, n * sizeof *l->order);
-    l->back = mr_arena_alloc(part->arena, n * sizeof *l->back);
-    if (!f.a || !f.row || !start.lu || !start.log_s || !l->sign || !l->order || !l->back) {
+                       .log_s = calloc(n, sizeof *start.log_s),
+                       .sign = calloc(n, sizeof *start.sign),
+                       .order = calloc(n, sizeof *start.order)};
+    if (!f.a || !f.row || !start.lu || !start.log_s || !start.sign || !start.order) {
         status = mr_fail_memory("a linear map");
         goto done;
     }
@@ -128,16 +135,15 @@ static mr_status lu_declare(mr_part *part, mr_params *params, const char *prefix
         f.row[i] = i;
     draw_rotation(&random, n, f.a);
     factorise(&f, n);
-    split_factors(&f, n, l, &start);
-    snprintf(name, sizeof name, "%s.lu", prefix);
-    l->lu = mr_params_add_values(params, name, n, n, start.lu);
-    snprintf(name, sizeof name, "%s.log_s", prefix);
-    l->log_s = mr_params_add_values(params, name, 1, n, start.log_s);
+    split_factors(&f, n, &start);
+    declare_map(part->state, params, prefix, n, &start);
 done:
     free(f.a);
     free(f.row);
     free(start.lu);
     free(start.log_s);
+    free(start.sign);
+    free(start.order);
     return status;
 }
 
@@ -151,7 +157,7 @@ static mr_node *lu_forward(const mr_part *part, mr_params *params, mr_node *x, m
     (void)context;
     *log_det = log_det_of(l, params, x);
     mr_node *y = mr_lower(mr_upper(x, params, l->lu, l->log_s, l->sign), params, l->lu);
-    return mr_columns(y, l->order, part->dim);
+    return mr_permute(y, params, l->order);
 }
 
 static mr_node *lu_inverse(const mr_part *part, mr_params *params, mr_node *y, mr_node *context,
@@ -159,7 +165,7 @@ static mr_node *lu_inverse(const mr_part *part, mr_params *params, mr_node *y, m
     const lu *l = part->state;
     (void)context;
     *log_det = mr_affine(log_det_of(l, params, y), -1, 0);
-    mr_node *x = mr_lower_solve(mr_columns(y, l->back, part->dim), params, l->lu);
+    mr_node *x = mr_lower_solve(mr_unpermute(y, params, l->order), params, l->lu);
     return mr_upper_solve(x, params, l->lu, l->log_s, l->sign);
 }
 

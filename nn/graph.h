@@ -255,13 +255,21 @@ mr_node *mr_lower_solve(mr_node *x, mr_params *params, mr_param matrix);
 ///
 ///   matrix        [cols x cols]
 ///   log_diagonal  [1 x cols]
-///   sign          [cols] of 1 and -1, borrowed for the life of the graph
+///   sign          [1 x cols] of 1 and -1
 mr_node *mr_upper(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
-                  const mr_real *sign);
+                  mr_buffer sign);
 
 /// U^-1 x, by substitution.
 mr_node *mr_upper_solve(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
-                        const mr_real *sign);
+                        mr_buffer sign);
+
+/// The features in another order: feature j of the result is feature order[j] of x.
+///
+///   order  [1 x cols] a permutation of 0 to cols - 1
+mr_node *mr_permute(mr_node *x, const mr_params *params, mr_buffer order);
+
+/// Its inverse: feature order[j] of the result is feature j of x.
+mr_node *mr_unpermute(mr_node *x, const mr_params *params, mr_buffer order);
 
 // ---- Roots, solved in double, with implicit gradients
 

@@ -15,8 +15,8 @@
 enum { MATRIX, LOG_DIAGONAL };
 
 typedef struct {
-    const mr_real *sign; // [cols] of an upper matrix's diagonal, borrowed
-    mr_real *scratch;    // each thread's two matrices: T, and the gradient of all its entries
+    mr_buffer sign;   // [1 x cols] of an upper matrix's diagonal
+    mr_real *scratch; // each thread's two matrices: T, and the gradient of all its entries
 } triangular_options;
 
 static const triangular_options *options_of(const mr_node *node) {
@@ -44,8 +44,9 @@ static mr_real *assemble(const mr_node *node, int thread) {
     }
     if (is_upper(node)) {
         const mr_real *log_diagonal = mr_node_param(node, LOG_DIAGONAL);
+        const mr_real *sign = mr_params_buffer(node->params, options_of(node)->sign);
         for (size_t i = 0; i < n; i++)
-            t[i * n + i] = options_of(node)->sign[i] * (mr_real)exp((double)log_diagonal[i]);
+            t[i * n + i] = sign[i] * (mr_real)exp((double)log_diagonal[i]);
     }
     return t;
 }
@@ -133,7 +134,7 @@ static const mr_op op_solve = {
 // ---- Building
 
 static mr_node *triangular_new(const mr_op *op, mr_node *x, mr_params *params, size_t n_params,
-                               const mr_param *param, const mr_real *sign) {
+                               const mr_param *param, mr_buffer sign) {
     if (!x)
         return NULL;
     const size_t n = x->cols;
@@ -146,11 +147,12 @@ static mr_node *triangular_new(const mr_op *op, mr_node *x, mr_params *params, s
 }
 
 static mr_node *lower_new(const mr_op *op, mr_node *x, mr_params *params, mr_param matrix) {
-    return triangular_new(op, x, params, 1, &matrix, NULL);
+    return triangular_new(op, x, params, 1, &matrix, (mr_buffer){0});
 }
 
 static mr_node *upper_new(const mr_op *op, mr_node *x, mr_params *params, mr_param matrix,
-                          mr_param log_diagonal, const mr_real *sign) {
+                          mr_param log_diagonal, mr_buffer sign) {
+    assert(!x || sign.cols == x->cols);
     const mr_param param[] = {[MATRIX] = matrix, [LOG_DIAGONAL] = log_diagonal};
     return triangular_new(op, x, params, 2, param, sign);
 }
@@ -164,11 +166,11 @@ mr_node *mr_lower_solve(mr_node *x, mr_params *params, mr_param matrix) {
 }
 
 mr_node *mr_upper(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
-                  const mr_real *sign) {
+                  mr_buffer sign) {
     return upper_new(&op_product, x, params, matrix, log_diagonal, sign);
 }
 
 mr_node *mr_upper_solve(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
-                        const mr_real *sign) {
+                        mr_buffer sign) {
     return upper_new(&op_solve, x, params, matrix, log_diagonal, sign);
 }

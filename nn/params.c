@@ -23,6 +23,7 @@ typedef struct entry {
     const char *name;
     mr_param param; // of a buffer: its offset is among the buffers
     bool is_buffer;
+    mr_buffer_kind kind; // of a buffer
     mr_initializer init;
     size_t fan_in;
     const mr_real *mask;
@@ -138,8 +139,8 @@ mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, 
     return param;
 }
 
-mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
-                               double start) {
+static mr_buffer add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
+                            mr_buffer_kind kind, double start) {
     assert(!params->array[VALUE] && rows > 0 && cols > 0 && strlen(name) < MAX_NAME);
     const mr_buffer buffer = {.offset = params->buffer_size, .rows = rows, .cols = cols};
     params->buffer_size += round_up(rows * cols);
@@ -147,13 +148,19 @@ mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows,
     add_entry(params, (entry){.name = name,
                               .param = {buffer.offset, rows, cols},
                               .is_buffer = true,
+                              .kind = kind,
                               .constant = start});
     return buffer;
 }
 
+mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
+                               double start) {
+    return add_buffer(params, name, rows, cols, MR_BUFFER_NUMBERS, start);
+}
+
 mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_t rows, size_t cols,
-                                      const mr_real *start) {
-    const mr_buffer buffer = mr_params_add_buffer(params, name, rows, cols, 0);
+                                      mr_buffer_kind kind, const mr_real *start) {
+    const mr_buffer buffer = add_buffer(params, name, rows, cols, kind, 0);
     copy_start(params, rows * cols, start);
     return buffer;
 }
@@ -232,6 +239,7 @@ mr_status mr_params_copy(const mr_params *params, mr_params **out) {
         add_entry(copy, (entry){.name = e->name,
                                 .param = e->param,
                                 .is_buffer = e->is_buffer,
+                                .kind = e->kind,
                                 .init = e->init,
                                 .fan_in = e->fan_in,
                                 .mask = e->mask});
@@ -373,6 +381,51 @@ mr_status mr_params_write(const mr_params *params, const mr_real *array, const c
     return MR_OK;
 }
 
+// ---- What buffers hold
+
+static mr_status check_permutation(size_t n, const mr_real *value, bool *holds) {
+    bool *seen = calloc(n, sizeof *seen);
+    if (!seen)
+        return mr_fail_memory("a permutation");
+    *holds = true;
+    for (size_t i = 0; i < n && *holds; i++) {
+        const mr_real v = value[i];
+        *holds = v >= 0 && v < (mr_real)n && v == (mr_real)(size_t)v && !seen[(size_t)v];
+        if (*holds)
+            seen[(size_t)v] = true;
+    }
+    free(seen);
+    return MR_OK;
+}
+
+static mr_status check_signs(size_t n, const mr_real *value, bool *holds) {
+    *holds = true;
+    for (size_t i = 0; i < n; i++)
+        *holds = *holds && (value[i] == 1 || value[i] == -1);
+    return MR_OK;
+}
+
+static const struct {
+    const char *what;
+    mr_status (*check)(size_t n, const mr_real *value, bool *holds); // NULL: all numbers will do
+} buffer_kinds[] = {
+    [MR_BUFFER_NUMBERS] = {"numbers", NULL},
+    [MR_BUFFER_PERMUTATION] = {"a permutation of the numbers from 0", check_permutation},
+    [MR_BUFFER_SIGNS] = {"signs, 1 or -1", check_signs},
+};
+
+static mr_status check_buffer(const entry *e, const char *name, const mr_tensors *tensors,
+                              const mr_real *value) {
+    bool holds = true;
+    mr_status status = MR_OK;
+    if (e->is_buffer && buffer_kinds[e->kind].check)
+        status = buffer_kinds[e->kind].check(e->param.rows * e->param.cols, value, &holds);
+    if (status == MR_OK && !holds)
+        status = mr_fail(MR_ERR_INPUT, "%s: '%s' is not %s; is the file damaged?",
+                         mr_tensors_path(tensors), name, buffer_kinds[e->kind].what);
+    return status;
+}
+
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array) {
     for (const entry *e = params->first; e; e = e->next) {
@@ -382,8 +435,10 @@ mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, con
         if (e->is_buffer &&
             (!has_buffers(params, array) || !mr_tensors_find(tensors, form.name, &found)))
             continue;
-        const mr_status status =
+        mr_status status =
             mr_tensors_get(tensors, form.name, mr_real_dtype, form.n_dims, form.shape, &data);
+        if (status == MR_OK)
+            status = check_buffer(e, form.name, tensors, data);
         if (status != MR_OK)
             return status;
         memcpy(numbers_of(params, e, array), data, e->param.rows * e->param.cols * sizeof *array);

@@ -30,6 +30,13 @@ typedef struct {
     size_t cols;
 } mr_buffer;
 
+/// What the numbers of a buffer are. A file whose numbers are something else is refused.
+typedef enum {
+    MR_BUFFER_NUMBERS,     // any
+    MR_BUFFER_PERMUTATION, // 0 to n - 1, each once
+    MR_BUFFER_SIGNS,       // 1 and -1
+} mr_buffer_kind;
+
 /// The initial values of a parameter.
 typedef enum {
     MR_INIT_ZERO,
@@ -67,12 +74,12 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
                               const mr_real *start);
 
-/// Declares a buffer [rows x cols] whose numbers are initially `start`, or those of start[rows x
-/// cols], which are copied. As mr_params_add in all else.
+/// Declares a buffer [rows x cols] of numbers that are initially `start`, or a buffer of `kind` that
+/// is initially a copy of start[rows x cols]. As mr_params_add in all else.
 mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
                                double start);
 mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_t rows, size_t cols,
-                                      const mr_real *start);
+                                      mr_buffer_kind kind, const mr_real *start);
 
 /// Allocates the block, 64-byte aligned and zeroed, and draws the initial values from `random`.
 /// Fails with MR_ERR_MEMORY, or with MR_ERR_INPUT if more was declared than mr_params_limit allows.
@@ -123,7 +130,8 @@ mr_status mr_params_write(const mr_params *params, const mr_real *array, const c
                           mr_tensors_writer *writer);
 
 /// Reads the same back from a file into `array`. A buffer that the file does not have stays as it
-/// is: files of version 0.1 have none. On failure `array` is partly overwritten.
+/// is: files of version 0.1 have none. Fails with MR_ERR_INPUT on a parameter that is missing or has
+/// another shape, and on a buffer that is not of its kind; `array` is then partly overwritten.
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array);
 

@@ -65,7 +65,7 @@ static inline void check_extreme(const flow_case *c) {
 /// Every parameter zero, every input zero: where norms, products and spans vanish together.
 static inline void check_all_zero(const flow_case *c) {
     subject s = subject_new(c, 4, 1);
-    memset(mr_params_value(s.params), 0, mr_params_size(s.params) * sizeof(mr_real));
+    memset(mr_params_value(s.params), 0, mr_params_trained_size(s.params) * sizeof(mr_real));
     memset(mr_node_value(s.in), 0, s.n_rows * c->dim * sizeof(mr_real));
     check_finite(&s);
     subject_free(&s);

@@ -80,6 +80,9 @@ static const struct {
 } no_gradient_rules[] = {
     {"actnorm", "*.started", is_any, "says whether actnorm has had its start"},
     {"lu", "*.lu", is_on_diagonal, "the diagonal of U is made from log_s"},
+    {"lu", "*.sign", is_any, "is a buffer"},
+    {"lu", "*.order", is_any, "is a buffer"},
+    {"permutation", "*.order", is_any, "is a buffer"},
     {"autoregressive", "*.net.*.weight", is_masked, "is masked"},
 };
 

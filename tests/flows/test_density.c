@@ -26,7 +26,7 @@ static mr_density *density_of(const char *flow) {
 static void disturb(mr_density *density) {
     mr_params *params = mr_density_params(density);
     mr_random random = mr_random_stream(4, MR_STREAM_TEST, 0);
-    for (size_t i = 0; i < mr_params_size(params); i++)
+    for (size_t i = 0; i < mr_params_trained_size(params); i++)
         mr_params_value(params)[i] += (mr_real)(0.1 * mr_random_normal(&random));
 }
 
@@ -179,6 +179,34 @@ static void write_altered(const char *key, const char *value) {
     cr_assert_eq(mr_tensors_writer_write(writer, "bad.safetensors"), MR_OK);
     mr_tensors_writer_free(writer);
     mr_tensors_close(file);
+}
+
+// What a model was saved with counts, not how a new one would be drawn: here the order of a shuffle
+// and the signs of a linear map.
+Test(density, a_file_brings_back_permutations_and_signs) {
+    static const mr_real order[DIM] = {2, 0, 1}, other[DIM] = {1, 2, 0}, signs[DIM] = {-1, 1, -1};
+    static double x[N * DIM], expected[N], drawn[N], found[N];
+    mr_density *density = density_of("[permutation, affine, lu, affine]"), *loaded;
+    mr_params *params = mr_density_params(density);
+    draw_data(x);
+    cr_assert_eq(mr_density_start(density, N, x, NULL), MR_OK);
+    disturb(density);
+    cr_assert_eq(mr_density_log_prob(density, 1, N, x, drawn), MR_OK);
+    // Each buffer begins at a multiple of 64 bytes: the shuffle's order, the map's signs, its
+    // order.
+    const size_t unit = 64 / sizeof(mr_real), first = mr_params_trained_size(params);
+    cr_assert_eq(mr_params_size(params), first + 3 * unit);
+    memcpy(mr_params_value(params) + first, order, sizeof order);
+    memcpy(mr_params_value(params) + first + unit, signs, sizeof signs);
+    memcpy(mr_params_value(params) + first + 2 * unit, other, sizeof other);
+    cr_assert_eq(mr_density_log_prob(density, 1, N, x, expected), MR_OK);
+    cr_expect_arr_neq(expected, drawn, sizeof drawn);
+    cr_assert_eq(mr_density_save(density, "model.safetensors"), MR_OK);
+    cr_assert_eq(mr_density_load("model.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_log_prob(loaded, 1, N, x, found), MR_OK);
+    cr_expect_arr_eq(found, expected, sizeof expected);
+    mr_density_free(density);
+    mr_density_free(loaded);
 }
 
 Test(density, refuses_files_that_are_no_whole_model) {

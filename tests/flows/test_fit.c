@@ -185,6 +185,43 @@ Test(fit, one_that_was_stopped_goes_on_to_the_same_bits) {
     }
 }
 
+static mr_real *buffers_of(const mr_density *density, size_t *n) {
+    mr_params *params = mr_density_params(density);
+    *n = mr_params_size(params) - mr_params_trained_size(params);
+    return mr_params_value(params) + mr_params_trained_size(params);
+}
+
+// Another shuffle than the one that the part would draw: the moving average, the best state and the
+// checkpoint must all carry it.
+Test(fit, buffers_go_through_early_stopping_and_checkpoints) {
+    static const char flow[] = "[permutation, coupling(affine, hidden=8), lu]";
+    static const mr_real order[DIM] = {0, 1}, other[DIM] = {1, 0};
+    static double x[N * DIM];
+    size_t n;
+    double exact;
+    mr_fit_options options = mr_fit_defaults();
+    options.max_epochs = 5;
+    draw_data(0, 1, x, &exact);
+    mr_density *whole = density_of(flow), *parts = density_of(flow);
+    const mr_real *set = memcmp(buffers_of(whole, &n), order, sizeof order) == 0 ? other : order;
+    memcpy(buffers_of(whole, &n), set, sizeof order);
+    memcpy(buffers_of(parts, &n), set, sizeof order);
+    fit(whole, x, &options);
+    cr_expect_arr_eq(buffers_of(whole, &n), set, sizeof order);
+    options.checkpoint = "a.checkpoint";
+    watcher w = {.stop_after = 2, .lowest_best = -INFINITY};
+    mr_fit_progress result;
+    cr_assert_eq(mr_fit(parts, N, x, &options, watch, &w, &w.stop, &result), MR_OK);
+    cr_expect_eq(result.epoch, 2);
+    mr_density_free(parts);
+    parts = density_of(flow);
+    cr_expect_arr_neq(buffers_of(parts, &n), set, sizeof order);
+    fit(parts, x, &options);
+    expect_same_params(whole, parts);
+    mr_density_free(whole);
+    mr_density_free(parts);
+}
+
 Test(fit, refuses_the_checkpoint_of_another_fit) {
     static double x[N * DIM];
     double exact;

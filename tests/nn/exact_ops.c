@@ -35,12 +35,13 @@ typedef struct {
     mr_param square;                // [COLS x COLS]
     mr_param pair[2];               // [1 x 2] gain and shift of two channels
     mr_batch_norm norm, image_norm; // of COLS features, of two channels
+    mr_buffer sign, order;          // [1 x COLS]
 } leaves;
 
 static const mr_real mask[WIDE * COLS] = {1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0,
                                           1, 1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1};
 
-static const mr_real sign[COLS] = {1, -1, -1, 1};
+static const mr_real sign[COLS] = {1, -1, -1, 1}, order[COLS] = {2, 0, 3, 1};
 
 // sum_j x_j^exponent, as a user would write it.
 static void sum_of_powers(void *self, size_t n, size_t cols, const mr_real *x, mr_real *y,
@@ -281,13 +282,19 @@ static mr_node *op_lower_solve(leaves *x) {
     return mr_lower_solve(x->a, x->params, x->square);
 }
 static mr_node *op_upper(leaves *x) {
-    return mr_upper(x->a, x->params, x->square, x->gain, sign);
+    return mr_upper(x->a, x->params, x->square, x->gain, x->sign);
 }
 static mr_node *op_upper_solve(leaves *x) {
-    return mr_upper_solve(x->a, x->params, x->square, x->gain, sign);
+    return mr_upper_solve(x->a, x->params, x->square, x->gain, x->sign);
 }
 static mr_node *op_lower_upper(leaves *x) {
-    return mr_lower(mr_upper(x->a, x->params, x->square, x->gain, sign), x->params, x->square);
+    return mr_lower(mr_upper(x->a, x->params, x->square, x->gain, x->sign), x->params, x->square);
+}
+static mr_node *op_permute(leaves *x) {
+    return mr_permute(x->a, x->params, x->order);
+}
+static mr_node *op_unpermute(leaves *x) {
+    return mr_unpermute(x->a, x->params, x->order);
 }
 static mr_node *op_planar_root(leaves *x) {
     return mr_planar_root(x->column, mr_slice(x->positive, 1, 1));
@@ -342,6 +349,8 @@ static const op_case cases[] = {
     {"concat of four, one of them twice", op_concat_all},
     {"slice", op_slice},
     {"columns, one twice", op_columns},
+    {"permute", op_permute},
+    {"unpermute", op_unpermute},
     {"param_rows", op_param_rows},
     {"linear", op_linear},
     {"linear, relu", op_linear_relu},
@@ -398,6 +407,8 @@ static leaves leaves_new(int n_threads) {
         .variance = mr_params_add_buffer(x.params, "variance", 1, COLS, 30),
         .n_batches = mr_params_add_buffer(x.params, "n_batches", 1, 1, 0),
     };
+    x.sign = mr_params_add_buffer_values(x.params, "sign", 1, COLS, MR_BUFFER_SIGNS, sign);
+    x.order = mr_params_add_buffer_values(x.params, "order", 1, COLS, MR_BUFFER_PERMUTATION, order);
     x.image_norm = x.norm;
     x.image_norm.gain = x.pair[0];
     x.image_norm.shift = x.pair[1];
@@ -511,15 +522,35 @@ Test(ops, gradients_equal_central_differences_with_rows_shared_out_over_threads)
 // Products and solves undo each other, which finite differences would not notice.
 Test(ops, triangular_solves_invert_the_products) {
     leaves x = leaves_new(1);
-    mr_node *y = mr_lower(mr_upper(x.a, x.params, x.square, x.gain, sign), x.params, x.square);
+    mr_node *y = mr_lower(mr_upper(x.a, x.params, x.square, x.gain, x.sign), x.params, x.square);
     mr_node *back = mr_keep(
-        mr_upper_solve(mr_lower_solve(y, x.params, x.square), x.params, x.square, x.gain, sign));
+        mr_upper_solve(mr_lower_solve(y, x.params, x.square), x.params, x.square, x.gain, x.sign));
     mr_node *loss = weighted(&x, y);
     cr_assert_eq(mr_graph_plan(x.graph, loss, 0, NULL), MR_OK);
     leaves_fill(&x);
     mr_graph_run(x.graph, ROWS);
     for (size_t i = 0; i < ROWS * COLS; i++)
         cr_expect_float_eq(mr_node_value(back)[i], mr_node_value(x.a)[i], 1e-12);
+    leaves_free(&x);
+}
+
+// An order that is loaded after the graph was built is the one that counts.
+Test(ops, a_permutation_goes_by_the_order_of_the_latest_run) {
+    static const mr_real other[COLS] = {3, 1, 0, 2};
+    leaves x = leaves_new(1);
+    mr_node *y = mr_keep(mr_permute(x.a, x.params, x.order));
+    mr_node *back = mr_keep(mr_unpermute(y, x.params, x.order));
+    cr_assert_eq(mr_graph_plan(x.graph, weighted(&x, back), 0, NULL), MR_OK);
+    leaves_fill(&x);
+    for (int k = 0; k < 2; k++) {
+        const mr_real *now = k == 0 ? order : other;
+        memcpy(mr_params_buffer(x.params, x.order), now, sizeof order);
+        mr_graph_run(x.graph, ROWS);
+        for (size_t i = 0; i < ROWS * COLS; i++)
+            cr_expect_eq(mr_node_value(y)[i],
+                         mr_node_value(x.a)[i - i % COLS + (size_t)now[i % COLS]]);
+        cr_expect_arr_eq(mr_node_value(back), mr_node_value(x.a), ROWS * COLS * sizeof(mr_real));
+    }
     leaves_free(&x);
 }
 

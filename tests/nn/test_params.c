@@ -22,7 +22,7 @@ static set set_new(void) {
     cr_assert_eq(mr_params_new(&s.params), MR_OK);
     s.mean = mr_params_add_buffer(s.params, "running_mean", 1, 5, 0.5);
     s.weight = mr_params_add(s.params, "weight", 2, 5, MR_INIT_FAN_IN, 5, NULL);
-    s.order = mr_params_add_buffer_values(s.params, "order", 1, 3, order);
+    s.order = mr_params_add_buffer_values(s.params, "order", 1, 3, MR_BUFFER_PERMUTATION, order);
     cr_assert_eq(mr_params_alloc(s.params, &random), MR_OK);
     return s;
 }
@@ -138,6 +138,32 @@ Test(params, a_file_without_buffers_leaves_their_initial_values, .init = scratch
     mr_tensors_close(file);
     mr_params_free(old);
     mr_params_free(s.params);
+}
+
+Test(params, a_file_whose_permutation_or_signs_are_none_is_refused, .init = scratch_enter,
+     .fini = scratch_leave) {
+    static const mr_real bad[][3] = {{0, 0, 1}, {0, 1, 3}, {0, -1, 1}, {0.5, 1, 2}, {0, 1, NAN}};
+    static const mr_real good[3] = {1, 2, 0}, signs[3] = {1, -1, 1};
+    for (size_t k = 0; k <= MR_COUNT(bad); k++) {
+        mr_params *params;
+        mr_random random = mr_random_stream(4, MR_STREAM_TEST, 0);
+        cr_assert_eq(mr_params_new(&params), MR_OK);
+        const mr_buffer o =
+            mr_params_add_buffer_values(params, "order", 1, 3, MR_BUFFER_PERMUTATION, good);
+        const mr_buffer s =
+            mr_params_add_buffer_values(params, "sign", 1, 3, MR_BUFFER_SIGNS, signs);
+        cr_assert_eq(mr_params_alloc(params, &random), MR_OK);
+        if (k < MR_COUNT(bad))
+            memcpy(mr_params_buffer(params, o), bad[k], sizeof good);
+        else
+            mr_params_buffer(params, s)[1] = 0;
+        mr_tensors *file = written(params, mr_params_read(params));
+        cr_expect_eq(mr_params_load(params, file, "net.", mr_params_value(params)), MR_ERR_INPUT);
+        cr_expect_not_null(
+            strstr(mr_error_message(), k < MR_COUNT(bad) ? "'net.order'" : "'net.sign'"));
+        mr_tensors_close(file);
+        mr_params_free(params);
+    }
 }
 
 Test(params, more_numbers_than_the_limit_are_refused_in_either_part) {

@@ -1,0 +1,84 @@
+// Permutations of the features that belong to a model: the order is a buffer, read at every run.
+
+#include "nn/op.h"
+
+typedef struct {
+    const mr_params *params; // borrowed
+    mr_buffer order;
+} permute_options;
+
+static const mr_real *order_of(const mr_node *node) {
+    const permute_options *o = node->options;
+    return mr_params_buffer(o->params, o->order);
+}
+
+// to[j] = from[order[j]] in each row.
+static void gather(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from, bool adds,
+                   mr_real *to) {
+    for (size_t i = 0; i < n_rows; i++, from += cols, to += cols)
+        for (size_t j = 0; j < cols; j++)
+            to[j] = from[(size_t)order[j]] + (adds ? to[j] : 0);
+}
+
+// to[order[j]] = from[j] in each row.
+static void scatter(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from,
+                    bool adds, mr_real *to) {
+    for (size_t i = 0; i < n_rows; i++, from += cols, to += cols)
+        for (size_t j = 0; j < cols; j++) {
+            mr_real *into = &to[(size_t)order[j]];
+            *into = from[j] + (adds ? *into : 0);
+        }
+}
+
+static void permute_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    gather(order_of(node), node->cols, rows.n, mr_row(x->value, x, rows.first), false,
+           mr_row(node->value, node, rows.first));
+}
+
+static void permute_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    scatter(order_of(node), node->cols, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
+            mr_row(x->grad, x, rows.first));
+}
+
+static void unpermute_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    scatter(order_of(node), node->cols, rows.n, mr_row(x->value, x, rows.first), false,
+            mr_row(node->value, node, rows.first));
+}
+
+static void unpermute_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    gather(order_of(node), node->cols, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
+           mr_row(x->grad, x, rows.first));
+}
+
+static const mr_op op_permute = {
+    .name = "permute",
+    .options_size = sizeof(permute_options),
+    .forward = permute_forward,
+    .backward = permute_backward,
+};
+
+static const mr_op op_unpermute = {
+    .name = "unpermute",
+    .options_size = sizeof(permute_options),
+    .forward = unpermute_forward,
+    .backward = unpermute_backward,
+};
+
+static mr_node *permute_new(const mr_op *op, mr_node *x, const mr_params *params, mr_buffer order) {
+    if (!x)
+        return NULL;
+    assert(order.rows == 1 && order.cols == x->cols);
+    return mr_node_of(op, x->cols, &(permute_options){params, order}, 1, &x);
+}
+
+mr_node *mr_permute(mr_node *x, const mr_params *params, mr_buffer order) {
+    return permute_new(&op_permute, x, params, order);
+}
+
+mr_node *mr_unpermute(mr_node *x, const mr_params *params, mr_buffer order) {
+    return permute_new(&op_unpermute, x, params, order);
+}
