@@ -167,6 +167,12 @@ const char *mr_new_file_name(const mr_new_file *new_file) {
     return new_file->temporary;
 }
 
+mr_status mr_new_file_write(mr_new_file *new_file, const void *bytes, size_t n_bytes) {
+    if (!mr_file_write_all(new_file->file, bytes, n_bytes))
+        return fail_system("write", new_file->path);
+    return MR_OK;
+}
+
 mr_status mr_new_file_keep(mr_new_file *new_file) {
     if (fsync(new_file->file) != 0 || rename(new_file->temporary, new_file->target) != 0)
         return fail_system("write", new_file->path);
@@ -194,10 +200,7 @@ mr_status mr_file_replace(const char *path, size_t n_parts, const mr_bytes *part
 
     MR_TRY(mr_new_file_begin(path, &new_file));
     for (size_t i = 0; i < n_parts; i++)
-        if (!mr_file_write_all(new_file->file, parts[i].data, parts[i].n_bytes)) {
-            status = fail_system("write", path);
-            goto done;
-        }
+        MR_TRY(mr_new_file_write(new_file, parts[i].data, parts[i].n_bytes));
     MR_TRY(mr_new_file_keep(new_file));
 done:
     mr_new_file_close(new_file);
@@ -254,7 +257,7 @@ mr_status mr_directory_check_writable(const char *path) {
 
 // ---- Reading
 
-static mr_status open_regular(const char *path, int *out, size_t *n_bytes) {
+mr_status mr_file_open(const char *path, int *out, size_t *n_bytes) {
     struct stat info;
     // O_NONBLOCK: does not wait for a pipe without a writer, which is refused.
     const int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -267,6 +270,29 @@ static mr_status open_regular(const char *path, int *out, size_t *n_bytes) {
     }
     *out = file;
     *n_bytes = (size_t)info.st_size;
+    return MR_OK;
+}
+
+mr_status mr_file_open_temporary(const char *purpose, int *out) {
+    const char *folder = getenv("TMPDIR");
+    char *name = NULL;
+    if (folder == NULL || folder[0] == '\0')
+        folder = "/var/tmp"; // /tmp may be in memory
+    if (asprintf(&name, "%s/millrace-XXXXXX", folder) < 0)
+        return mr_fail_memory("a file name");
+    const int file = mkostemp(name, O_CLOEXEC);
+    if (file < 0) {
+        const mr_status status =
+            mr_fail(MR_ERR_IO,
+                    "cannot make a temporary file for %s in %s: %s; set TMPDIR to a folder on a "
+                    "disk with room",
+                    purpose, folder, strerror(errno));
+        free(name);
+        return status;
+    }
+    unlink(name);
+    free(name);
+    *out = file;
     return MR_OK;
 }
 
@@ -290,7 +316,7 @@ mr_status mr_file_read(const char *path, char **out, size_t *n_bytes) {
     size_t n = 0;
     char *bytes = NULL;
 
-    MR_TRY(open_regular(path, &file, &n));
+    MR_TRY(mr_file_open(path, &file, &n));
     bytes = malloc(n + 1);
     if (bytes == NULL) {
         status = mr_fail_memory(path);

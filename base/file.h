@@ -46,11 +46,24 @@ mr_status mr_new_file_begin(const char *path, mr_new_file **out);
 /// The name of the temporary file to write to; it exists, and is empty.
 const char *mr_new_file_name(const mr_new_file *new_file);
 
+/// Writes the next bytes. Fails with MR_ERR_IO, the path and the system's reason.
+mr_status mr_new_file_write(mr_new_file *new_file, const void *bytes, size_t n_bytes);
+
 /// Renames it to `path`. Once; only closing may follow.
 mr_status mr_new_file_keep(mr_new_file *new_file);
 
 /// Closes it, and removes it unless it was renamed; NULL is fine.
 void mr_new_file_close(mr_new_file *new_file);
+
+/// Opens a regular file to be read. Fails as mr_file_read does. The caller closes it.
+///
+///   n_bytes  its size
+mr_status mr_file_open(const char *path, int *out, size_t *n_bytes);
+
+/// Opens a file without a name, which disappears when it is closed, in $TMPDIR or /var/tmp.
+///
+///   purpose  what it holds, for messages
+mr_status mr_file_open_temporary(const char *purpose, int *out);
 
 /// Reads a whole regular file. `*out` holds its `*n_bytes` bytes and a '\0' after them; the caller
 /// frees it. Fails with MR_ERR_IO, the path and the reason; directories, pipes and devices are

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/matrix_internal.h"
 #include "base/nearest.h"
 
 enum { ITEM_SIZE = 256 };
@@ -16,6 +17,7 @@ void mr_matrix_free(mr_matrix *matrix) {
     free(matrix->names);
     free(matrix->bad);
     free(matrix->values);
+    mr_matrix_file_close(matrix->file);
     *matrix = (mr_matrix){0};
 }
 
@@ -34,24 +36,43 @@ mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column) {
     return name;
 }
 
-mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns) {
+static mr_status keep_values(mr_matrix *matrix, size_t n, const size_t *columns) {
     double *values = malloc((matrix->n_rows * n + 1) * sizeof *values);
-    char **names = matrix->names != NULL ? calloc(n + 1, sizeof *names) : NULL;
-    if (values == NULL || (matrix->names != NULL && names == NULL)) {
-        free(values);
-        free(names);
+    if (values == NULL)
         return mr_fail_memory("a table");
-    }
     for (size_t i = 0; i < matrix->n_rows; i++)
         for (size_t j = 0; j < n; j++)
             values[i * n + j] = matrix->values[i * matrix->n_cols + columns[j]];
+    free(matrix->values);
+    matrix->values = values;
+    matrix->n_cols = n;
+    return MR_OK;
+}
+
+mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns) {
+    const size_t n_before = matrix->n_cols;
+    char **names = matrix->names != NULL ? calloc(n + 1, sizeof *names) : NULL;
+    if (matrix->names != NULL && names == NULL)
+        return mr_fail_memory("a table");
+    const mr_status status = matrix->file != NULL ? mr_matrix_file_keep(matrix, n, columns)
+                                                  : keep_values(matrix, n, columns);
+    if (status != MR_OK) {
+        free(names);
+        return status;
+    }
     for (size_t j = 0; j < n && names != NULL; j++) {
         names[j] = matrix->names[columns[j]];
         matrix->names[columns[j]] = NULL;
     }
-    const size_t n_rows = matrix->n_rows;
-    mr_matrix_free(matrix);
-    *matrix = (mr_matrix){.n_rows = n_rows, .n_cols = n, .values = values, .names = names};
+    for (size_t j = 0; j < n_before && matrix->names != NULL; j++)
+        free(matrix->names[j]);
+    free(matrix->names);
+    free(matrix->bad);
+    *matrix = (mr_matrix){.n_rows = matrix->n_rows,
+                          .n_cols = n,
+                          .values = matrix->values,
+                          .file = matrix->file,
+                          .names = names};
     return MR_OK;
 }
 

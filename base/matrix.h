@@ -14,20 +14,24 @@ typedef struct {
     char text[MR_WORD_SIZE]; // "": the cell is empty
 } mr_bad_cell;
 
+typedef struct mr_matrix_file mr_matrix_file; // numbers that stay in a file
+
 /// A table, row-major.
 typedef struct {
     size_t n_rows, n_cols;
-    double *values;   // [n_rows x n_cols]
-    char **names;     // [n_cols] of the columns; NULL: the file has none
-    mr_bad_cell *bad; // [n_cols]; NULL: all cells are numbers
-    bool is_unsure;   // the first row was taken for data, but may be meant as names
-    bool from_zero;   // columns are counted from 0, in choices and messages; else from 1
+    double *values;       // [n_rows x n_cols]; NULL: the numbers are in `file`
+    mr_matrix_file *file; // owned: read by matrix_rows.h
+    char **names;         // [n_cols] of the columns; NULL: the file has none
+    mr_bad_cell *bad;     // [n_cols]; NULL: all cells are numbers
+    bool is_unsure;       // the first row was taken for data, but may be meant as names
+    bool from_zero;       // columns are counted from 0, in choices and messages; else from 1
 } mr_matrix;
 
 /// Frees what a table holds, and empties it.
 void mr_matrix_free(mr_matrix *matrix);
 
-/// Keeps the columns [n] of a table, in that order.
+/// Keeps the columns [n] of a table, in that order. What is left of a table in a file is read into
+/// memory if it is small enough.
 mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
 
 /// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 (or from 0) and ranges

@@ -2,11 +2,13 @@
 
 #include <csv.h>
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/matrix_internal.h"
@@ -14,8 +16,11 @@
 
 enum {
     NUMBER_SIZE = 32,
-    MIN_ROWS_BELOW = 3, // a line of names is told from data by the rows below it
-    MIN_STEPS = 3,      // columns whose equal steps are no accident
+    MIN_ROWS_BELOW = 3,        // a line of names is told from data by the rows below it
+    MIN_STEPS = 3,             // columns whose equal steps are no accident
+    CHUNK = 1 << 20,           // bytes of a large file that are parsed at a time
+    BLOCK_NUMBERS = 1 << 17,   // of a large table, that are kept in memory at a time
+    WRITTEN_NUMBERS = 1 << 13, // that are written at a time
 };
 
 static const char byte_order_mark[] = "\xef\xbb\xbf"; // as some Windows programs write it
@@ -30,6 +35,9 @@ typedef struct {
     size_t n_whole; // among them, written as whole numbers
     char **first;   // [n_first] the texts of the first row; owned
     size_t n_first;
+    double *first_row;    // [n_cols] its numbers; owned
+    bool is_repeated;     // a later row has the first one's steps, or a column its first cell again
+    int spill;            // where numbers of whole rows go from memory; -1: nowhere
     size_t n_rows_read;   // with the line of names
     size_t n_whole_below; // rows below the first that have only whole numbers
     bool is_first_whole;
@@ -149,35 +157,33 @@ static bool has_steps(const double *row, size_t n, double step) {
     return true;
 }
 
-// Whether a later row has the first one's steps, or a column its first cell again.
-static bool is_repeated(const mr_matrix *m) {
-    const double *first = m->values;
-    for (size_t i = 1; i < m->n_rows; i++) {
-        const double *row = m->values + i * m->n_cols;
-        if (has_steps(row, m->n_cols, first[1] - first[0]))
+static bool repeats(const double *first, const double *row, size_t n) {
+    if (has_steps(row, n, first[1] - first[0]))
+        return true;
+    for (size_t j = 0; j < n; j++)
+        if (row[j] == first[j])
             return true;
-        for (size_t j = 0; j < m->n_cols; j++)
-            if (row[j] == first[j])
-                return true;
-    }
     return false;
 }
 
 // Of a first row of numbers, when all rows are there: the rules of mr_matrix_read_cells.
 static bool looks_like_names(const reader *r) {
     const mr_matrix *m = r->matrix;
-    if (!r->is_first_whole || m->n_rows <= MIN_ROWS_BELOW || !is_sequence(m->values, m->n_cols))
+    const double *first = r->first_row;
+    if (!r->is_first_whole || m->n_rows <= MIN_ROWS_BELOW || !is_sequence(first, m->n_cols))
         return false;
     if (r->n_whole_below == 0)
         return true;
-    return m->n_cols >= MIN_STEPS && has_steps(m->values, m->n_cols, m->values[1] - m->values[0]) &&
-           !is_repeated(m);
+    return m->n_cols >= MIN_STEPS && has_steps(first, m->n_cols, first[1] - first[0]) &&
+           !r->is_repeated;
 }
 
 // Equal steps, as names have them, that were taken for data all the same.
-static bool may_be_names(const mr_matrix *m) {
-    return m->n_cols >= MIN_STEPS && m->n_rows > MIN_ROWS_BELOW && m->values[1] != m->values[0] &&
-           has_steps(m->values, m->n_cols, m->values[1] - m->values[0]);
+static bool may_be_names(const reader *r) {
+    const mr_matrix *m = r->matrix;
+    const double *first = r->first_row;
+    return m->n_cols >= MIN_STEPS && m->n_rows > MIN_ROWS_BELOW && first[1] != first[0] &&
+           has_steps(first, m->n_cols, first[1] - first[0]);
 }
 
 static void take_names(reader *r) {
@@ -203,12 +209,27 @@ static mr_status end_first(reader *r) {
     r->matrix->n_cols = r->n_cells;
     r->n_rows_read = 1;
     r->is_first_whole = r->n_whole == r->n_cells;
+    r->first_row = malloc((r->n_cells + 1) * sizeof *r->first_row);
+    if (r->first_row == NULL)
+        return mr_fail_memory(r->path);
+    memcpy(r->first_row, r->matrix->values, r->n_cells * sizeof *r->first_row);
     if (header == MR_HEADER_YES || (header == MR_HEADER_AUTO && (is_words(r) || is_expected(r)))) {
         take_names(r);
         r->n_values = 0;
         return MR_OK;
     }
     return take_first_as_data(r);
+}
+
+// Writes the numbers in memory to the temporary file.
+static mr_status spill(reader *r) {
+    if (!mr_file_write_all(r->spill, r->matrix->values, r->n_values * sizeof *r->matrix->values))
+        return mr_fail(MR_ERR_IO,
+                       "cannot keep the numbers of %s in a temporary file: %s; set TMPDIR to a "
+                       "folder on a disk with room",
+                       r->path, strerror(errno));
+    r->n_values = 0;
+    return MR_OK;
 }
 
 static mr_status end_other(reader *r) {
@@ -219,7 +240,9 @@ static mr_status end_other(reader *r) {
     m->n_rows++;
     r->n_rows_read++;
     r->n_whole_below += r->n_whole == r->n_cells;
-    return MR_OK;
+    if (r->is_first_whole && !r->is_repeated && m->n_cols >= MIN_STEPS)
+        r->is_repeated = repeats(r->first_row, m->values + r->n_values - m->n_cols, m->n_cols);
+    return r->spill >= 0 && r->n_values >= BLOCK_NUMBERS ? spill(r) : MR_OK;
 }
 
 static void end_row(int character, void *self) {
@@ -237,36 +260,35 @@ static void settle_first(reader *r) {
     if (r->options->header != MR_HEADER_AUTO || m->names != NULL || m->n_rows == 0)
         return;
     if (!looks_like_names(r)) {
-        m->is_unsure = r->is_first_whole && may_be_names(m);
+        m->is_unsure = r->is_first_whole && may_be_names(r);
         return;
     }
     take_names(r);
-    m->n_rows--;
-    memmove(m->values, m->values + m->n_cols, m->n_rows * m->n_cols * sizeof *m->values);
+    if (m->file != NULL) {
+        mr_matrix_drop_first_row(m);
+    } else {
+        m->n_rows--;
+        memmove(m->values, m->values + m->n_cols, m->n_rows * m->n_cols * sizeof *m->values);
+    }
     for (size_t j = 0; m->bad != NULL && j < m->n_cols; j++)
         m->bad[j].row -= m->bad[j].row > 0;
 }
 
 // ---- Reading
 
-static mr_status check_encoding(const char *path, const char *bytes, size_t n_bytes) {
-    const bool is_wide =
-        n_bytes >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0);
-    if (is_wide || memchr(bytes, '\0', n_bytes) != NULL)
-        return mr_fail(
-            MR_ERR_INPUT, "%s: byte %zu is not of a text in UTF-8; save it as a .csv in UTF-8",
-            path, is_wide ? 1 : (size_t)((const char *)memchr(bytes, '\0', n_bytes) - bytes) + 1);
+// Of a part of a file that begins at byte `first`.
+static mr_status check_encoding(const char *path, const char *bytes, size_t n_bytes, size_t first) {
+    const char *zero = memchr(bytes, '\0', n_bytes);
+    const bool is_wide = first == 0 && n_bytes >= 2 &&
+                         (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0);
+    if (is_wide || zero != NULL)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: byte %zu is not of a text in UTF-8; save it as a .csv in UTF-8", path,
+                       is_wide ? 1 : first + (size_t)(zero - bytes) + 1);
     return MR_OK;
 }
 
-static mr_status parse(struct csv_parser *parser, const char *bytes, size_t n_bytes, reader *r) {
-    const size_t n_mark = sizeof byte_order_mark - 1;
-    if (n_bytes >= n_mark && memcmp(bytes, byte_order_mark, n_mark) == 0) {
-        bytes += n_mark;
-        n_bytes -= n_mark;
-    }
-    const bool is_parsed = csv_parse(parser, bytes, n_bytes, read_cell, end_row, r) == n_bytes &&
-                           csv_fini(parser, read_cell, end_row, r) == 0;
+static mr_status check_parsed(const reader *r, struct csv_parser *parser, bool is_parsed) {
     if (r->status != MR_OK || is_parsed)
         return r->status;
     if (csv_error(parser) != CSV_EPARSE)
@@ -275,39 +297,131 @@ static mr_status parse(struct csv_parser *parser, const char *bytes, size_t n_by
                    r->path, r->matrix->n_rows + 1);
 }
 
-static mr_status csv_read(const char *path, const char *bytes, size_t n_bytes,
-                          const mr_matrix_options *options, mr_matrix *out) {
-    struct csv_parser parser;
-    reader r = {.path = path, .options = options, .matrix = out};
-    mr_status status = check_encoding(path, bytes, n_bytes);
+static mr_status parse(struct csv_parser *parser, const char *bytes, size_t n_bytes, size_t first,
+                       reader *r) {
+    const mr_status status = check_encoding(r->path, bytes, n_bytes, first);
+    const size_t n_mark = sizeof byte_order_mark - 1;
     if (status != MR_OK)
         return status;
+    if (first == 0 && n_bytes >= n_mark && memcmp(bytes, byte_order_mark, n_mark) == 0) {
+        bytes += n_mark;
+        n_bytes -= n_mark;
+    }
+    return check_parsed(r, parser,
+                        csv_parse(parser, bytes, n_bytes, read_cell, end_row, r) == n_bytes);
+}
+
+static mr_status parse_file(struct csv_parser *parser, int file, reader *r) {
+    mr_status status = MR_OK;
+    size_t first = 0;
+    ssize_t n;
+    char *bytes = malloc(CHUNK);
+    if (bytes == NULL)
+        return mr_fail_memory(r->path);
+    while ((n = read(file, bytes, CHUNK)) > 0) {
+        MR_TRY(parse(parser, bytes, (size_t)n, first, r));
+        first += (size_t)n;
+    }
+    if (n < 0)
+        status = mr_fail(MR_ERR_IO, "cannot read %s: %s; check the disk", r->path, strerror(errno));
+done:
+    free(bytes);
+    return status;
+}
+
+static void release(reader *r, struct csv_parser *parser) {
+    csv_free(parser);
+    for (size_t j = 0; j < r->n_first; j++)
+        free(r->first[j]);
+    free(r->first);
+    free(r->first_row);
+}
+
+static mr_status csv_read(const char *path, const char *bytes, size_t n_bytes,
+                          const mr_matrix_options *options, mr_matrix *out) {
+    mr_status status;
+    struct csv_parser parser;
+    reader r = {.path = path, .options = options, .matrix = out, .spill = -1};
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0)
         return mr_fail_memory(path);
-    status = parse(&parser, bytes, n_bytes, &r);
-    if (status == MR_OK)
-        settle_first(&r);
-    csv_free(&parser);
-    for (size_t j = 0; j < r.n_first; j++)
-        free(r.first[j]);
-    free(r.first);
+    MR_TRY(parse(&parser, bytes, n_bytes, 0, &r));
+    MR_TRY(check_parsed(&r, &parser, csv_fini(&parser, read_cell, end_row, &r) == 0));
+    settle_first(&r);
+done:
+    release(&r, &parser);
+    return status;
+}
+
+// The numbers of whole rows go to the temporary file as they are read.
+static mr_status read_to_file(int file, reader *r) {
+    mr_status status;
+    struct csv_parser parser;
+    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0)
+        return mr_fail_memory(r->path);
+    MR_TRY(parse_file(&parser, file, r));
+    MR_TRY(check_parsed(r, &parser, csv_fini(&parser, read_cell, end_row, r) == 0));
+    MR_TRY(spill(r));
+    const mr_matrix *m = r->matrix;
+    const mr_stored_numbers stored = {
+        .format.type = mr_number_type_find("f8"), .n_rows = m->n_rows, .n_cols = m->n_cols};
+    const int spilled = r->spill;
+    r->spill = -1;
+    MR_TRY(mr_matrix_of_file(r->path, spilled, &stored, r->options->max_numbers, r->matrix));
+    settle_first(r);
+done:
+    release(r, &parser);
+    free(r->matrix->values);
+    r->matrix->values = NULL;
+    return status;
+}
+
+// A number takes two bytes at least, with what divides it from the next.
+static mr_status csv_open(const char *path, const mr_matrix_options *options, mr_matrix *out,
+                          bool *is_made) {
+    mr_status status;
+    int file = -1;
+    size_t n_bytes;
+    reader r = {.path = path, .options = options, .matrix = out, .spill = -1};
+    MR_TRY(mr_file_open(path, &file, &n_bytes));
+    if (n_bytes / 2 <= options->max_numbers)
+        goto done;
+    *is_made = true;
+    MR_TRY(mr_file_open_temporary(path, &r.spill));
+    MR_TRY(read_to_file(file, &r));
+    if (out->n_rows * out->n_cols <= options->max_numbers)
+        status = mr_matrix_file_load(out);
+done:
+    if (file >= 0)
+        close(file);
+    if (r.spill >= 0)
+        close(r.spill);
     return status;
 }
 
 // ---- Writing
 
-static mr_status csv_write_table(const char *path, size_t n_rows, size_t n_cols,
-                                 const double *values) {
+static mr_status csv_begin(mr_new_file *file, size_t n_rows, size_t n_cols) {
+    (void)file;
+    (void)n_rows;
+    (void)n_cols;
+    return MR_OK; // no line of names
+}
+
+static mr_status csv_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values) {
+    mr_status status = MR_OK;
     const size_t n = n_rows * n_cols;
-    size_t n_bytes = 0;
-    char *text = malloc(n * NUMBER_SIZE + 1);
+    char *text = malloc(WRITTEN_NUMBERS * NUMBER_SIZE);
     if (text == NULL)
-        return mr_fail_memory(path);
-    for (size_t i = 0; i < n; i++) {
-        n_bytes += (size_t)mr_number_write(text + n_bytes, NUMBER_SIZE, values[i]);
-        text[n_bytes++] = (i + 1) % n_cols == 0 ? '\n' : ',';
+        return mr_fail_memory("a table");
+    for (size_t i = 0; i < n;) {
+        size_t n_bytes = 0;
+        for (size_t k = 0; k < WRITTEN_NUMBERS && i < n; k++, i++) {
+            n_bytes += (size_t)mr_number_write(text + n_bytes, NUMBER_SIZE, values[i]);
+            text[n_bytes++] = (i + 1) % n_cols == 0 ? '\n' : ',';
+        }
+        MR_TRY(mr_new_file_write(file, text, n_bytes));
     }
-    const mr_status status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
+done:
     free(text);
     return status;
 }
@@ -316,5 +430,7 @@ const mr_matrix_format mr_matrix_csv = {
     .suffix = ".csv",
     .has_header = true,
     .read = csv_read,
-    .write = csv_write_table,
+    .open = csv_open,
+    .begin = csv_begin,
+    .append = csv_append,
 };

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/matrix_internal.h"
+#include "base/matrix_rows.h"
 
 static const mr_matrix_format *const formats[] = {&mr_matrix_npy, &mr_matrix_npz, &mr_matrix_csv};
 
@@ -27,7 +28,7 @@ bool mr_matrix_is_table(const char *path) {
 
 mr_status mr_matrix_check_name(const char *path) {
     const mr_matrix_format *format = find_format(path);
-    if (format != NULL && format->write != NULL)
+    if (format != NULL && format->begin != NULL)
         return MR_OK;
     return mr_fail(MR_ERR_USAGE, "%s: the name of a table must end in .npy or .csv", path);
 }
@@ -41,19 +42,32 @@ static mr_status check_header(const char *path, const mr_matrix_format *format, 
     return MR_OK;
 }
 
+static mr_status read_whole(const char *path, const mr_matrix_format *format,
+                            const mr_matrix_options *options, mr_matrix *out) {
+    char *bytes;
+    size_t n_bytes;
+    mr_status status = mr_file_read(path, &bytes, &n_bytes);
+    if (status != MR_OK)
+        return status;
+    status = format->read(path, bytes, n_bytes, options, out);
+    free(bytes);
+    return status;
+}
+
 mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *options, mr_matrix *out) {
     mr_status status;
     const mr_matrix_format *format = find_format(path);
-    char *bytes = NULL;
-    size_t n_bytes;
     mr_matrix matrix = {0};
+    bool is_made = false;
 
     if (format == NULL)
         return mr_fail(MR_ERR_USAGE, "%s: the name of a table must end in .npy, .npz or .csv",
                        path);
     MR_TRY(check_header(path, format, options->header));
-    MR_TRY(mr_file_read(path, &bytes, &n_bytes));
-    MR_TRY(format->read(path, bytes, n_bytes, options, &matrix));
+    if (options->max_numbers > 0 && format->open != NULL)
+        MR_TRY(format->open(path, options, &matrix, &is_made));
+    if (!is_made)
+        MR_TRY(read_whole(path, format, options, &matrix));
     if (matrix.n_rows == 0 || matrix.n_cols == 0) {
         status = mr_fail(MR_ERR_INPUT, "%s: holds no rows of numbers", path);
         goto done;
@@ -62,7 +76,6 @@ mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *option
     matrix = (mr_matrix){0};
 done:
     mr_matrix_free(&matrix);
-    free(bytes);
     return status;
 }
 
@@ -82,18 +95,34 @@ static mr_status fail_bad(const char *path, const mr_matrix *matrix, size_t colu
                    path, bad->row, name.text, bad->text, remedy);
 }
 
+static mr_status fail_infinite(const char *path, const mr_matrix *matrix, size_t row, size_t column,
+                               double value) {
+    return mr_fail(MR_ERR_INPUT, "%s: row %zu, column %s is %g; every cell must be a finite number",
+                   path, row + 1, mr_matrix_column_name(matrix, column).text, value);
+}
+
 mr_status mr_matrix_check(const char *path, const mr_matrix *matrix, const bool *columns,
                           bool allows_infinite) {
+    mr_status status = MR_OK;
+    mr_row_block b = {0};
     const size_t n = matrix->n_cols;
     for (size_t j = 0; j < n && matrix->bad != NULL; j++)
         if (matrix->bad[j].row > 0 && (columns == NULL || columns[j]))
             return fail_bad(path, matrix, j);
-    for (size_t i = 0; i < matrix->n_rows * n && !allows_infinite; i++)
-        if ((columns == NULL || columns[i % n]) && !isfinite(matrix->values[i]))
-            return mr_fail(MR_ERR_INPUT,
-                           "%s: row %zu, column %s is %g; every cell must be a finite number", path,
-                           i / n + 1, mr_matrix_column_name(matrix, i % n).text, matrix->values[i]);
-    return MR_OK;
+    if (allows_infinite)
+        return MR_OK;
+    do {
+        MR_TRY(mr_matrix_next_rows(matrix, &b));
+        for (size_t i = 0; i < b.n; i++)
+            for (size_t j = 0; j < n; j++)
+                if (!isfinite(b.x[i * n + j]) && (columns == NULL || columns[j])) {
+                    status = fail_infinite(path, matrix, b.first + i, j, b.x[i * n + j]);
+                    goto done;
+                }
+    } while (b.n > 0);
+done:
+    mr_row_block_free(&b);
+    return status;
 }
 
 mr_status mr_matrix_read(const char *path, mr_matrix *out) {
@@ -110,7 +139,52 @@ mr_status mr_matrix_read(const char *path, mr_matrix *out) {
 
 // ---- Writing
 
+struct mr_matrix_writer {
+    const mr_matrix_format *format;
+    mr_new_file *file; // owned
+    size_t n_cols;
+};
+
+mr_status mr_matrix_writer_begin(const char *path, size_t n_rows, size_t n_cols,
+                                 mr_matrix_writer **out) {
+    mr_status status;
+    mr_matrix_writer *writer = calloc(1, sizeof *writer);
+    if (writer == NULL)
+        return mr_fail_memory(path);
+    MR_TRY(mr_matrix_check_name(path));
+    writer->format = find_format(path);
+    writer->n_cols = n_cols;
+    MR_TRY(mr_new_file_begin(path, &writer->file));
+    MR_TRY(writer->format->begin(writer->file, n_rows, n_cols));
+    *out = writer;
+    writer = NULL;
+done:
+    mr_matrix_writer_close(writer);
+    return status;
+}
+
+mr_status mr_matrix_writer_append(mr_matrix_writer *writer, size_t n_rows, const double *values) {
+    return writer->format->append(writer->file, n_rows, writer->n_cols, values);
+}
+
+mr_status mr_matrix_writer_keep(mr_matrix_writer *writer) {
+    return mr_new_file_keep(writer->file);
+}
+
+void mr_matrix_writer_close(mr_matrix_writer *writer) {
+    if (writer == NULL)
+        return;
+    mr_new_file_close(writer->file);
+    free(writer);
+}
+
 mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values) {
-    const mr_status status = mr_matrix_check_name(path);
-    return status == MR_OK ? find_format(path)->write(path, n_rows, n_cols, values) : status;
+    mr_status status;
+    mr_matrix_writer *writer = NULL;
+    MR_TRY(mr_matrix_writer_begin(path, n_rows, n_cols, &writer));
+    MR_TRY(mr_matrix_writer_append(writer, n_rows, values));
+    MR_TRY(mr_matrix_writer_keep(writer));
+done:
+    mr_matrix_writer_close(writer);
+    return status;
 }

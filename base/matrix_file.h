@@ -11,6 +11,7 @@ typedef struct {
     mr_header header;
     const char *const *names; // [n_names] the expected names of the columns; NULL: unknown
     size_t n_names;
+    size_t max_numbers; // a table of more stays in its file (matrix_rows.h); 0: none does
 } mr_matrix_options;
 
 /// Fails with MR_ERR_USAGE unless a table can be written under that name: it ends in .npy or .csv.
@@ -38,6 +39,10 @@ bool mr_matrix_is_table(const char *path);
 /// There must be at least one row, and all must have the same width. Fails with MR_ERR_USAGE on
 /// another name, with MR_ERR_IO, or with MR_ERR_INPUT; the message names the file and the row, from
 /// 1, without the line of names. The caller frees the table with mr_matrix_free.
+///
+/// The numbers of a .csv that stays in a file are written to a temporary one in $TMPDIR, or in
+/// /var/tmp: they are read many times, and rows of text cannot be found by their numbers. A .npz is
+/// always read whole.
 mr_status mr_matrix_read_cells(const char *path, const mr_matrix_options *options, mr_matrix *out);
 
 /// Fails with MR_ERR_INPUT, naming row and column, on the first cell that is not a finite number.
@@ -54,3 +59,19 @@ mr_status mr_matrix_read(const char *path, mr_matrix *out);
 /// column: of one dimension), or a .csv without a line of names whose numbers read back as they
 /// were.
 mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values);
+
+/// A table that is written by blocks of rows, otherwise as mr_matrix_write does it.
+typedef struct mr_matrix_writer mr_matrix_writer;
+
+/// Begins a table of n_rows x n_cols. The caller closes it.
+mr_status mr_matrix_writer_begin(const char *path, size_t n_rows, size_t n_cols,
+                                 mr_matrix_writer **out);
+
+/// Writes the next n_rows of them, [n_rows x n_cols].
+mr_status mr_matrix_writer_append(mr_matrix_writer *writer, size_t n_rows, const double *values);
+
+/// Gives the file its name, after the last row. Only closing may follow.
+mr_status mr_matrix_writer_keep(mr_matrix_writer *writer);
+
+/// Closes it, and removes the file unless it was kept; NULL is fine.
+void mr_matrix_writer_close(mr_matrix_writer *writer);

@@ -1,12 +1,12 @@
 // NumPy's .npy files: a magic word, a version, a header that is a Python dictionary, the numbers.
 // Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/matrix_internal.h"
@@ -23,6 +23,7 @@ enum {
     MAX_DIMS = 2,
     WORD_SIZE = 64,
     HEADER_SIZE = 128,
+    MAX_HEADER = 4096, // bytes of a large file that its header is looked for in
 };
 
 /// What a header says.
@@ -134,7 +135,7 @@ static bool parse_header(const char *text, header *h) {
 
 // Version 1 has a length of two bytes, 2 and 3 of four.
 static mr_status read_header(const char *path, const char *bytes, size_t n_bytes, header *h,
-                             mr_bytes *data) {
+                             size_t *offset) {
     uint32_t length = 0;
     if (n_bytes < N_MAGIC + N_VERSION || memcmp(bytes, magic, N_MAGIC) != 0)
         return fail_file(path, "it does not begin as a .npy file does");
@@ -154,97 +155,28 @@ static mr_status read_header(const char *path, const char *bytes, size_t n_bytes
         return mr_fail_memory(path);
     const bool is_parsed = parse_header(text, h);
     free(text);
-    *data = (mr_bytes){bytes + start + length, n_bytes - start - length};
+    *offset = start + length;
     return is_parsed ? MR_OK
                      : fail_file(path, "its header does not say what an array of plain numbers is");
 }
 
 // ---- Reading the numbers
 
-// IEEE's half precision: a sign, 5 bits of exponent, 10 of fraction.
-static double from_half(uint64_t bits) {
-    const int exponent = (int)(bits >> 10 & 31);
-    const double fraction = (double)(bits & 1023);
-    double size;
-    if (exponent == 31)
-        size = fraction > 0 ? (double)NAN : (double)INFINITY;
-    else
-        size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
-    return bits >> 15 != 0 ? -size : size;
-}
-
-static double from_float32(uint64_t bits) {
-    const uint32_t low = (uint32_t)bits;
-    float number;
-    memcpy(&number, &low, sizeof number);
-    return (double)number;
-}
-
-static double from_float64(uint64_t bits) {
-    double number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
-static double from_unsigned(uint64_t bits) {
-    return (double)bits;
-}
-
-static double from_int8(uint64_t bits) {
-    return (double)(int8_t)bits;
-}
-
-static double from_int16(uint64_t bits) {
-    return (double)(int16_t)bits;
-}
-
-static double from_int32(uint64_t bits) {
-    return (double)(int32_t)bits;
-}
-
-static double from_int64(uint64_t bits) {
-    return (double)(int64_t)bits;
-}
-
-/// A type of number, by NumPy's name of it without the order of its bytes.
-typedef struct {
-    const char *name;
-    size_t size;
-    double (*get)(uint64_t bits);
-} number_type;
-
-static const number_type types[] = {
-    {"b1", 1, from_unsigned}, {"i1", 1, from_int8},     {"i2", 2, from_int16},
-    {"i4", 4, from_int32},    {"i8", 8, from_int64},    {"u1", 1, from_unsigned},
-    {"u2", 2, from_unsigned}, {"u4", 4, from_unsigned}, {"u8", 8, from_unsigned},
-    {"f2", 2, from_half},     {"f4", 4, from_float32},  {"f8", 8, from_float64},
-};
-
-static mr_status find_type(const char *path, const char *descr, const number_type **out) {
-    for (size_t i = 0; i < MR_COUNT(types) && strchr("<>|=", descr[0]) != NULL; i++) {
-        if (strcmp(descr + 1, types[i].name) == 0) {
-            *out = &types[i];
-            return MR_OK;
-        }
-    }
+static mr_status find_type(const char *path, const char *descr, mr_number_format *out) {
+    out->type = strchr("<>|=", descr[0]) != NULL ? mr_number_type_find(descr + 1) : NULL;
+    out->is_big_endian = descr[0] == '>';
+    if (out->type != NULL)
+        return MR_OK;
     return mr_fail(MR_ERR_INPUT,
                    "%s: holds numbers of type '%s'; booleans, integers and floating-point numbers "
                    "up to 64 bits can be read, so save array.astype('<f8')",
                    path, descr);
 }
 
-static uint64_t get_bits(const unsigned char *at, size_t size, bool is_big_endian) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= (uint64_t)at[i] << 8 * (is_big_endian ? size - 1 - i : i);
-    return bits;
-}
-
-static mr_status check_size(const char *path, const header *h, const mr_matrix *matrix, size_t size,
-                            size_t n_bytes) {
+static mr_status check_size(const char *path, const mr_stored_numbers *s, size_t n_bytes) {
     size_t n_expected;
-    if (__builtin_mul_overflow(matrix->n_rows, matrix->n_cols, &n_expected) ||
-        __builtin_mul_overflow(n_expected, size, &n_expected))
+    if (__builtin_mul_overflow(s->n_rows, s->n_cols, &n_expected) ||
+        __builtin_mul_overflow(n_expected, s->format.type->size, &n_expected))
         return fail_file(path, "its header tells of more numbers than a file can hold");
     if (n_expected < n_bytes)
         return mr_fail(MR_ERR_INPUT,
@@ -252,53 +184,85 @@ static mr_status check_size(const char *path, const header *h, const mr_matrix *
                        "NumPy, and whole?",
                        path, n_bytes - n_expected);
     if (n_expected > n_bytes)
-        return mr_fail(
-            MR_ERR_INPUT,
-            "%s: ends before its last number, after %zu of %zu bytes of numbers (in %s "
-            "%zu of %zu); copy or save it again",
-            path, n_bytes, n_expected, h->fortran_order ? "column" : "row",
-            n_bytes / (n_expected / (h->fortran_order ? matrix->n_cols : matrix->n_rows)) + 1,
-            h->fortran_order ? matrix->n_cols : matrix->n_rows);
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: ends before its last number, after %zu of %zu bytes of numbers (in %s "
+                       "%zu of %zu); copy or save it again",
+                       path, n_bytes, n_expected, s->is_by_columns ? "column" : "row",
+                       n_bytes / (n_expected / (s->is_by_columns ? s->n_cols : s->n_rows)) + 1,
+                       s->is_by_columns ? s->n_cols : s->n_rows);
     return MR_OK;
+}
+
+// Finds the numbers of a file of n_bytes, of which the first n_read are at `bytes`.
+static mr_status find_numbers(const char *path, const char *bytes, size_t n_read, size_t n_bytes,
+                              mr_stored_numbers *out) {
+    mr_status status;
+    header h = {0};
+    MR_TRY(read_header(path, bytes, n_read, &h, &out->offset));
+    MR_TRY(find_type(path, h.descr, &out->format));
+    if (h.n_dims != 1 && h.n_dims != 2)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: has %zu dimensions; a table has two, or one for a single column", path,
+                       h.n_dims);
+    out->n_rows = h.shape[0];
+    out->n_cols = h.n_dims == 2 ? h.shape[1] : 1;
+    out->is_by_columns = h.fortran_order;
+    status = check_size(path, out, n_bytes - out->offset);
+done:
+    return status;
 }
 
 static mr_status npy_read(const char *path, const char *bytes, size_t n_bytes,
                           const mr_matrix_options *options, mr_matrix *out) {
     (void)options; // there is no line of names
-    mr_status status;
-    header h = {0};
-    mr_bytes data = {0};
-    const number_type *type = NULL;
-    MR_TRY(read_header(path, bytes, n_bytes, &h, &data));
-    MR_TRY(find_type(path, h.descr, &type));
-    if (h.n_dims != 1 && h.n_dims != 2)
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: has %zu dimensions; a table has two, or one for a single column", path,
-                       h.n_dims);
-    const mr_matrix shape = {.n_rows = h.shape[0], .n_cols = h.n_dims == 2 ? h.shape[1] : 1};
-    MR_TRY(check_size(path, &h, &shape, type->size, data.n_bytes));
-    const size_t n = shape.n_rows * shape.n_cols;
+    mr_stored_numbers s;
+    const mr_status status = find_numbers(path, bytes, n_bytes, n_bytes, &s);
+    const size_t n = status == MR_OK ? s.n_rows * s.n_cols : 0;
     if (n == 0) // (0, 3) and (1000000000000, 0) alike
-        return MR_OK;
-    *out = shape;
+        return status;
+    *out = (mr_matrix){.n_rows = s.n_rows, .n_cols = s.n_cols};
     out->values = malloc(n * sizeof *out->values);
     if (out->values == NULL)
         return mr_fail_memory(path);
-    const size_t row_step = h.fortran_order ? 1 : out->n_cols;
-    const size_t col_step = h.fortran_order ? out->n_rows : 1;
-    const unsigned char *numbers = data.data;
-    for (size_t i = 0; i < out->n_rows; i++)
-        for (size_t j = 0; j < out->n_cols; j++)
-            out->values[i * out->n_cols + j] =
-                type->get(get_bits(numbers + (i * row_step + j * col_step) * type->size, type->size,
-                                   h.descr[0] == '>'));
+    const size_t size = s.format.type->size;
+    const char *numbers = bytes + s.offset;
+    if (!s.is_by_columns)
+        mr_numbers_decode(s.format, numbers, size, n, out->values, 1);
+    for (size_t j = 0; j < s.n_cols && s.is_by_columns; j++)
+        mr_numbers_decode(s.format, numbers + j * s.n_rows * size, size, s.n_rows, out->values + j,
+                          s.n_cols);
+    return MR_OK;
+}
+
+static mr_status npy_open(const char *path, const mr_matrix_options *options, mr_matrix *out,
+                          bool *is_made) {
+    mr_status status;
+    int file;
+    size_t n_bytes;
+    mr_stored_numbers s;
+    char bytes[MAX_HEADER];
+    MR_TRY(mr_file_open(path, &file, &n_bytes));
+    const ssize_t n_read = pread(file, bytes, sizeof bytes, 0);
+    // A small file is read, and what is wrong with it reported, as a whole.
+    if (n_read < (ssize_t)sizeof bytes || n_bytes <= options->max_numbers)
+        goto done;
+    MR_TRY(find_numbers(path, bytes, sizeof bytes, n_bytes, &s));
+    if (s.n_rows * s.n_cols <= options->max_numbers)
+        goto done;
+    *is_made = true;
+    const int kept = file;
+    file = -1;
+    status = mr_matrix_of_file(path, kept, &s, options->max_numbers, out);
 done:
+    if (file >= 0)
+        close(file);
     return status;
 }
 
 // ---- Writing
 
-static mr_status npy_write(const char *path, size_t n_rows, size_t n_cols, const double *values) {
+static mr_status npy_begin(mr_new_file *file, size_t n_rows, size_t n_cols) {
+    mr_status status;
     char shape[WORD_SIZE], text[HEADER_SIZE];
     if (n_cols == 1)
         snprintf(shape, sizeof shape, "(%zu,)", n_rows);
@@ -314,15 +278,25 @@ static mr_status npy_write(const char *path, size_t n_rows, size_t n_cols, const
     const size_t n_padding = length - n_text;
     memset(padding, ' ', n_padding);
     padding[n_padding - 1] = '\n';
-    const mr_bytes parts[] = {
-        {magic, N_MAGIC}, {"\x01", N_VERSION},  {&length, sizeof length},
-        {text, n_text},   {padding, n_padding}, {values, n_rows * n_cols * sizeof *values},
-    };
-    return mr_file_replace(path, MR_COUNT(parts), parts);
+    const mr_bytes parts[] = {{magic, N_MAGIC},
+                              {"\x01", N_VERSION},
+                              {&length, sizeof length},
+                              {text, n_text},
+                              {padding, n_padding}};
+    for (size_t i = 0; i < MR_COUNT(parts); i++)
+        MR_TRY(mr_new_file_write(file, parts[i].data, parts[i].n_bytes));
+done:
+    return status;
+}
+
+static mr_status npy_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values) {
+    return mr_new_file_write(file, values, n_rows * n_cols * sizeof *values);
 }
 
 const mr_matrix_format mr_matrix_npy = {
     .suffix = ".npy",
     .read = npy_read,
-    .write = npy_write,
+    .open = npy_open,
+    .begin = npy_begin,
+    .append = npy_append,
 };

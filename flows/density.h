@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+enum { MR_DENSITY_BATCH = 1024 }; // rows that are scored, sampled or started from at a time
+
 /// The base distributions: names and summaries.
 size_t mr_density_base_count(void);
 mr_flow_entry mr_density_base_at(size_t i);
@@ -50,6 +52,23 @@ double mr_density_log_scale(const mr_density *density);
 /// sum log |dv/dx| over the features of row x [width]: what a log-density in x is larger by than
 /// that in v. 0 without bounded columns.
 double mr_density_log_slope(const mr_density *density, const double *x);
+
+/// Samples that are drawn some at a time: those of mr_density_sample and mr_density_sample_given.
+typedef struct mr_sampler mr_sampler;
+
+/// Fails with MR_ERR_USAGE: the density is conditional, but there are no given columns.
+mr_status mr_density_fail_conditional(const mr_density *density);
+
+/// The caller frees it. The density must outlive it.
+mr_status mr_sampler_new(const mr_density *density, int n_threads, uint64_t seed, mr_sampler **out);
+void mr_sampler_free(mr_sampler *sampler); // NULL is fine
+
+/// The next n samples, x [n x dim]; n is a multiple of MR_DENSITY_BATCH, but for the last ones.
+///
+///   given     [n x given_dim]; NULL if there are none
+///   log_prob  [n] out; may be NULL
+mr_status mr_sampler_draw(mr_sampler *sampler, size_t n, const double *given, double *x,
+                          double *log_prob);
 
 /// Adds the log-density of u [rows x width] to its graph: [rows x 1], nats, with respect to u.
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u);

@@ -39,7 +39,7 @@ static bool is_within(const mr_density *density, size_t j, double x) {
 }
 
 // NaN outside the bounds.
-static double map(const mr_density *density, size_t j, double x) {
+double mr_density_map(const mr_density *density, size_t j, double x) {
     const mr_support *s = &density->support[j];
     if (!is_within(density, j, x))
         return NAN;
@@ -78,7 +78,8 @@ double mr_density_log_slope(const mr_density *density, const double *x) {
     return sum;
 }
 
-mr_status mr_density_check_bounds(const mr_density *density, size_t n, const double *x) {
+mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_t n,
+                                  const double *x) {
     const size_t width = mr_density_width(density);
     for (size_t i = 0; i < n && density->is_bounded; i++)
         for (size_t j = 0; j < width; j++)
@@ -86,7 +87,7 @@ mr_status mr_density_check_bounds(const mr_density *density, size_t n, const dou
                 return mr_fail(MR_ERR_INPUT,
                                "row %zu, column %zu of the fitted columns is %g, which is not "
                                "%s its bounds %g and %g; give wider bounds or leave the row out",
-                               i + 1, j + 1, x[i * width + j],
+                               first + i + 1, j + 1, x[i * width + j],
                                is_mapped(density, j) ? "between" : "within",
                                density->support[j].low, density->support[j].high);
     return MR_OK;
@@ -120,11 +121,11 @@ static void measure_column(const mr_density *density, size_t n, size_t j, const 
     for (size_t i = 0; i < n; i++)
         total += weight_of(weights, i);
     for (size_t i = 0; i < n; i++)
-        centre += map(density, j, x[i * width + j]) * weight_of(weights, i) / total;
+        centre += mr_density_map(density, j, x[i * width + j]) * weight_of(weights, i) / total;
     for (size_t i = 0; i < n; i++)
-        farthest = fmax(farthest, fabs(map(density, j, x[i * width + j]) - centre));
+        farthest = fmax(farthest, fabs(mr_density_map(density, j, x[i * width + j]) - centre));
     for (size_t i = 0; i < n && farthest > 0; i++) {
-        const double part = (map(density, j, x[i * width + j]) - centre) / farthest;
+        const double part = (mr_density_map(density, j, x[i * width + j]) - centre) / farthest;
         sum += weight_of(weights, i) * part * part;
     }
     *mean = centre;
@@ -146,7 +147,7 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x, cons
             continue;
         measure_column(density, n, j, x, weights, &mean, &deviation);
         if (is_constant(n, width, x + j)) {
-            mean = map(density, j, x[j]);
+            mean = mr_density_map(density, j, x[j]);
             deviation = 1;
         }
         if (!isfinite(mean) || !isfinite(deviation) || deviation < DBL_MIN)
@@ -165,7 +166,7 @@ mr_status mr_density_start(mr_density *density, size_t n, const double *x, const
     mr_real *u = malloc(n_rows * mr_density_width(density) * sizeof *u);
     if (!u)
         return mr_fail_memory("a density's start");
-    MR_TRY(mr_density_check_bounds(density, n, x));
+    MR_TRY(mr_density_check_bounds(density, 0, n, x));
     MR_TRY(take_scale(density, n, x, weights));
     mr_density_standardise(density, n_rows, x, u);
     MR_TRY(mr_density_start_flow(density, n_rows, u));
@@ -216,12 +217,26 @@ done:
 }
 
 double mr_density_standardise_one(const mr_density *density, size_t j, double x) {
-    const double u = (map(density, j, x) - density->shift[j]) / density->scale[j];
+    const double u = (mr_density_map(density, j, x) - density->shift[j]) / density->scale[j];
     return density->support[j].type == MR_SUPPORT_CIRCLE ? remainder(u, 2 * pi) : u;
+}
+
+static bool has_bounds(const mr_density *density) {
+    for (size_t j = 0; j < mr_density_width(density); j++)
+        if (density->support[j].type != MR_SUPPORT_LINE)
+            return true;
+    return false;
 }
 
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
     const size_t width = mr_density_width(density);
+    if (!has_bounds(density)) { // the same numbers, a vector at a time
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < width; j++)
+                u[i * width + j] =
+                    (mr_real)((x[i * width + j] - density->shift[j]) / density->scale[j]);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < width; j++)
             u[i * width + j] = (mr_real)mr_density_standardise_one(density, j, x[i * width + j]);

@@ -5,8 +5,6 @@
 #include "flows/distribution.h"
 #include "flows/part.h"
 
-enum { MR_DENSITY_BATCH = 1024 }; // rows that are scored, sampled or started from at a time
-
 struct mr_density {
     mr_arena *arena;
     size_t dim, given_dim;
@@ -33,7 +31,13 @@ mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, s
 bool mr_density_is_plain(const mr_density *density);
 
 /// Fails with MR_ERR_INPUT, naming the first cell of x [n x width] that is not within its bounds.
-mr_status mr_density_check_bounds(const mr_density *density, size_t n, const double *x);
+///
+///   first  number of the first row, from 0, for the message
+mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_t n,
+                                  const double *x);
+
+/// v of a value x of column j: its map to the line, if it is bounded. NaN outside the bounds.
+double mr_density_map(const mr_density *density, size_t j, double x);
 
 /// The bound of u that the bounds of column j stand for; 0: it is standardised by data.
 double mr_density_bound_of(const mr_density *density, size_t j);

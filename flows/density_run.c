@@ -103,35 +103,17 @@ mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, c
 
 // ---- Sampling
 
-static mr_status take_samples(const mr_density *density, size_t n_rows, const mr_real *u,
-                              const mr_real *log_prob_u, size_t first, double *x,
-                              double *log_prob) {
-    const size_t dim = density->dim;
-    const double log_scale = mr_density_log_scale(density);
-    for (size_t i = 0; i < n_rows; i++) {
-        double *row = x + (first + i) * dim;
-        for (size_t j = 0; j < dim; j++) {
-            row[j] = mr_density_unstandardise(density, j, (double)u[i * dim + j]);
-            if (!isfinite(row[j]))
-                return mr_fail(MR_ERR_NUMERIC,
-                               "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
-                               first + i + 1, row[j]);
-        }
-        if (log_prob)
-            log_prob[first + i] =
-                (double)log_prob_u[i] - log_scale + mr_density_log_slope(density, row);
-    }
-    return MR_OK;
-}
-
-/// The graph of samples.
-typedef struct {
+struct mr_sampler {
+    const mr_density *density;
+    mr_random random;
+    size_t n_drawn;
     mr_graph *graph;
     mr_node *noise, *given, *u, *log_prob; // given: NULL if there are none
     mr_real *of_lines;                     // [BATCH x features on lines] noise of the base
-} sampler;
+};
 
-static mr_status sampler_init(const mr_density *density, int n_threads, sampler *s) {
+static mr_status sampler_init(mr_sampler *s, int n_threads) {
+    const mr_density *density = s->density;
     const mr_status status = mr_graph_new(BATCH, n_threads, &s->graph);
     if (status != MR_OK)
         return status;
@@ -147,7 +129,9 @@ static mr_status sampler_init(const mr_density *density, int n_threads, sampler 
 }
 
 // Noise for a whole batch, so that fewer samples are the first of more, to the last bit.
-static void draw(const mr_density *density, sampler *s, mr_random *random) {
+static void draw(mr_sampler *s) {
+    const mr_density *density = s->density;
+    mr_random *random = &s->random;
     const size_t n_lines = density->of_base.n_lines, dim = density->dim;
     mr_real *noise = mr_node_value(s->noise);
     if (n_lines == dim) {
@@ -163,8 +147,8 @@ static void draw(const mr_density *density, sampler *s, mr_random *random) {
 }
 
 // Standardises given rows; those past the last are copies of the first, so that a batch is whole.
-static mr_status fill_given(const mr_density *density, sampler *s, size_t first, size_t n_rows,
-                            const double *given) {
+static mr_status fill_given(mr_sampler *s, size_t first, size_t n_rows, const double *given) {
+    const mr_density *density = s->density;
     const size_t n = density->given_dim;
     for (size_t i = 0; i < BATCH && n > 0; i++)
         for (size_t k = 0; k < n; k++) {
@@ -175,31 +159,90 @@ static mr_status fill_given(const mr_density *density, sampler *s, size_t first,
                 return mr_fail(MR_ERR_INPUT,
                                "given row %zu, column %zu is %g, which is not finite or not within "
                                "its bounds; leave the row out",
-                               row + 1, k + 1, value);
+                               s->n_drawn + row + 1, k + 1, value);
             mr_node_value(s->given)[i * n + k] = (mr_real)u;
         }
     return MR_OK;
 }
 
-static mr_status draw_samples(const mr_density *density, int n_threads, uint64_t seed, size_t n,
-                              const double *given, double *x, double *log_prob) {
+// Takes rows of the graph as samples first, first + 1, ... of x.
+static mr_status take_samples(const mr_sampler *s, size_t n_rows, size_t first, double *x,
+                              double *log_prob) {
+    const mr_density *density = s->density;
+    const mr_real *u = mr_node_value(s->u), *log_prob_u = mr_node_value(s->log_prob);
+    const size_t dim = density->dim;
+    const double log_scale = mr_density_log_scale(density);
+    for (size_t i = 0; i < n_rows; i++) {
+        double *row = x + (first + i) * dim;
+        for (size_t j = 0; j < dim; j++) {
+            row[j] = mr_density_unstandardise(density, j, (double)u[i * dim + j]);
+            if (!isfinite(row[j]))
+                return mr_fail(MR_ERR_NUMERIC,
+                               "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
+                               s->n_drawn + first + i + 1, row[j]);
+        }
+        if (log_prob)
+            log_prob[first + i] =
+                (double)log_prob_u[i] - log_scale + mr_density_log_slope(density, row);
+    }
+    return MR_OK;
+}
+
+mr_status mr_sampler_new(const mr_density *density, int n_threads, uint64_t seed,
+                         mr_sampler **out) {
     mr_status status;
-    sampler s = {0};
+    mr_sampler *s = calloc(1, sizeof *s);
+    if (!s)
+        return mr_fail_memory("the samples");
+    s->density = density;
+    s->random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
     MR_TRY(mr_threads_check(n_threads));
-    mr_random random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
-    MR_TRY(sampler_init(density, n_threads, &s));
+    MR_TRY(sampler_init(s, n_threads));
+    *out = s;
+    s = NULL;
+done:
+    mr_sampler_free(s);
+    return status;
+}
+
+void mr_sampler_free(mr_sampler *s) {
+    if (!s)
+        return;
+    mr_graph_free(s->graph);
+    free(s->of_lines);
+    free(s);
+}
+
+mr_status mr_sampler_draw(mr_sampler *s, size_t n, const double *given, double *x,
+                          double *log_prob) {
+    mr_status status = MR_OK;
     for (size_t first = 0; first < n; first += BATCH) {
         const size_t n_rows = smaller(n - first, BATCH);
-        draw(density, &s, &random);
-        MR_TRY(fill_given(density, &s, first, n_rows, given));
-        mr_graph_run(s.graph, BATCH);
-        MR_TRY(take_samples(density, n_rows, mr_node_value(s.u), mr_node_value(s.log_prob), first,
-                            x, log_prob));
+        draw(s);
+        MR_TRY(fill_given(s, first, n_rows, given));
+        mr_graph_run(s->graph, BATCH);
+        MR_TRY(take_samples(s, n_rows, first, x, log_prob));
     }
+    s->n_drawn += n;
 done:
-    mr_graph_free(s.graph);
-    free(s.of_lines);
     return status;
+}
+
+static mr_status draw_samples(const mr_density *density, int n_threads, uint64_t seed, size_t n,
+                              const double *given, double *x, double *log_prob) {
+    mr_sampler *sampler;
+    mr_status status = mr_sampler_new(density, n_threads, seed, &sampler);
+    if (status != MR_OK)
+        return status;
+    status = mr_sampler_draw(sampler, n, given, x, log_prob);
+    mr_sampler_free(sampler);
+    return status;
+}
+
+mr_status mr_density_fail_conditional(const mr_density *density) {
+    return mr_fail(MR_ERR_USAGE,
+                   "the model is conditional: its samples need %zu given columns (--given)",
+                   density->given_dim);
 }
 
 mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t seed, size_t n,
@@ -207,9 +250,7 @@ mr_status mr_density_sample(const mr_density *density, int n_threads, uint64_t s
     MR_REQUIRE(density);
     MR_REQUIRE(x);
     if (density->given_dim > 0)
-        return mr_fail(MR_ERR_USAGE,
-                       "the model is conditional: its samples need %zu given columns (--given)",
-                       density->given_dim);
+        return mr_density_fail_conditional(density);
     return draw_samples(density, n_threads, seed, n, NULL, x, log_prob);
 }
 

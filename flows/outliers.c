@@ -51,6 +51,7 @@ mr_outliers mr_find_outliers(size_t n, size_t dim, const double *x, const double
             found.n_cells++;
             if (distance > found.distance) {
                 found.distance = distance;
+                found.value = x[i * dim + j];
                 found.row = i;
                 found.column = j;
             }

@@ -15,7 +15,8 @@ mr_status mr_robust_scale(size_t n, size_t dim, const double *x, double *middle,
 typedef struct {
     size_t n_cells;
     size_t row, column; // of the one farthest out, from 0
-    double distance;    // its own, in robust deviations
+    double value;       // its own
+    double distance;    // of it, in robust deviations
 } mr_outliers;
 
 mr_outliers mr_find_outliers(size_t n, size_t dim, const double *x, const double *middle,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "millrace/fit.h"
+#include "flows/fit_rows.h"
 #include "base/clock.h"
 #include "cli/command_line.h"
 #include "cli/flow/table.h"
@@ -102,13 +102,18 @@ static void finished_epoch(void *self, const mr_fit_progress *now) {
                           now->best_log_prob, now->best_epoch);
 }
 
-static mr_status fit(const fit_options *chosen, const mr_matrix *data, mr_density *density,
+static mr_status fit(const fit_options *chosen, mr_fit_table *table, mr_density *density,
                      outcome *o) {
     mr_live_line line;
     const double begun = mr_clock_s();
+    const mr_matrix *data = &table->data;
+    const mr_row_source source = {.n = data->n_rows, .read = mr_fit_table_rows, .self = table};
     mr_live_line_begin(&line);
-    const mr_status status = mr_fit(density, data->n_rows, data->values, &chosen->fit,
-                                    finished_epoch, &line, mr_stop_on_signals(), &o->end);
+    const mr_status status = data->values != NULL
+                                 ? mr_fit(density, data->n_rows, data->values, &chosen->fit,
+                                          finished_epoch, &line, mr_stop_on_signals(), &o->end)
+                                 : mr_fit_to_rows(density, &source, &chosen->fit, finished_epoch,
+                                                  &line, mr_stop_on_signals(), &o->end);
     mr_live_line_clear(&line);
     o->seconds = mr_clock_s() - begun;
     return status;
@@ -265,7 +270,7 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     MR_TRY(read_table(line->arguments[0], &chosen, &table));
     chosen.fit.weights = table.weights;
     MR_TRY(new_density(&chosen, &table, &density));
-    status = fit(&chosen, &table.data, density, &o);
+    status = fit(&chosen, &table, density, &o);
     if (status == MR_ERR_NUMERIC)
         unlink(checkpoint); // going on from it would end the same way
     if (status == MR_OK)

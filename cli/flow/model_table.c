@@ -88,20 +88,36 @@ static mr_status match_places(const char *path, const mr_matrix *file, const mr_
     return MR_OK;
 }
 
+static mr_status count_others(const mr_matrix *file, const mr_constant *c, size_t *n_others) {
+    mr_status status;
+    mr_row_block b = {0};
+    *n_others = 0;
+    do {
+        MR_TRY(mr_matrix_next_rows(file, &b));
+        for (size_t i = 0; i < b.n; i++)
+            *n_others += b.x[i * file->n_cols + c->column] != c->value;
+    } while (b.n > 0);
+done:
+    mr_row_block_free(&b);
+    return status;
+}
+
 // Notes columns that were constant in the fitted data and have another value here: the density does
 // not include them.
-static void note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
+static mr_status note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
     for (size_t k = 0; k < layout->n_constants && file->n_cols == layout->n_columns; k++) {
         const mr_constant *c = &layout->constants[k];
-        size_t n_others = 0;
-        for (size_t i = 0; i < file->n_rows; i++)
-            n_others += file->values[i * file->n_cols + c->column] != c->value;
+        size_t n_others;
+        const mr_status status = count_others(file, c, &n_others);
+        if (status != MR_OK)
+            return status;
         if (n_others > 0)
             fprintf(stderr,
                     "note: %s: column %s is not %g in %zu rows, as it was in all that the model "
                     "was fitted to; it was left out of the model\n",
                     path, mr_matrix_column_name(file, c->column).text, c->value, n_others);
     }
+    return MR_OK;
 }
 
 static mr_status check_cells(const char *path, const mr_matrix *file, const wanted *w,
@@ -119,9 +135,9 @@ static mr_status check_cells(const char *path, const mr_matrix *file, const want
 static mr_status read_wanted(const char *path, mr_header header, const mr_layout *layout,
                              const wanted *w, mr_matrix *out) {
     mr_status status;
-    const mr_matrix_options options = {.header = header,
-                                       .names = (const char *const *)layout->names,
-                                       .n_names = layout->n_columns};
+    mr_matrix_options options = mr_table_options(header);
+    options.names = (const char *const *)layout->names;
+    options.n_names = layout->n_columns;
     bool is_matched = false;
     size_t *columns = calloc(w->n, sizeof *columns);
     mr_matrix file = {0};
@@ -134,7 +150,7 @@ static mr_status read_wanted(const char *path, mr_header header, const mr_layout
     if (!is_matched)
         MR_TRY(match_places(path, &file, layout, w, columns));
     MR_TRY(check_cells(path, &file, w, columns));
-    note_constants(path, &file, layout);
+    MR_TRY(note_constants(path, &file, layout));
     MR_TRY(mr_matrix_keep_columns(&file, w->n, columns));
     *out = file;
     file = (mr_matrix){0};
@@ -173,25 +189,28 @@ mr_status mr_given_table_read(const char *path, mr_header header, const mr_densi
 
 // ---- Samples
 
-mr_status mr_samples_with_constants(const mr_density *density, size_t n, const double *x,
-                                    double **out, size_t *n_cols) {
+size_t mr_rows_at_once(size_t width) {
+    enum { NUMBERS = 1 << 21 };
+    const size_t n = NUMBERS / width / MR_DENSITY_BATCH * MR_DENSITY_BATCH;
+    return n > 0 ? n : MR_DENSITY_BATCH;
+}
+
+size_t mr_samples_width(const mr_density *density) {
+    return mr_density_dim(density) + mr_density_layout(density)->n_constants;
+}
+
+void mr_samples_with_constants(const mr_density *density, size_t n, const double *x, double *out) {
     const mr_layout *layout = mr_density_layout(density);
-    const size_t dim = mr_density_dim(density), width = dim + layout->n_constants;
-    double *table = calloc(n, width * sizeof *table);
-    if (table == NULL)
-        return mr_fail_memory("the samples");
+    const size_t dim = mr_density_dim(density), width = mr_samples_width(density);
     for (size_t j = 0; j < dim; j++) {
         const size_t place =
             layout->n_constants > 0 ? place_in_samples(layout, dim, layout->columns[j]) : j;
         for (size_t i = 0; i < n; i++)
-            table[i * width + place] = x[i * dim + j];
+            out[i * width + place] = x[i * dim + j];
     }
     for (size_t k = 0; k < layout->n_constants; k++) {
         const size_t place = place_in_samples(layout, dim, layout->constants[k].column);
         for (size_t i = 0; i < n; i++)
-            table[i * width + place] = layout->constants[k].value;
+            out[i * width + place] = layout->constants[k].value;
     }
-    *out = table;
-    *n_cols = width;
-    return MR_OK;
 }

@@ -49,45 +49,64 @@ static mr_status print_json(const sample_options *chosen, size_t n, size_t dim) 
     return mr_print_json(object);
 }
 
-/// Samples, and the given rows that they are for.
+/// The samples and the given rows of a part of them.
 typedef struct {
-    size_t n;
-    double *x;     // [n x dim] owned
-    double *given; // [n x given_dim] owned; NULL: none
+    double *x;     // [n_max x dim] owned
+    double *given; // [n_max x given_dim] owned
+    double *rows;  // [n_max x given_dim] owned: the given rows, once each
+    double *table; // [n_max x width] owned: as they are written
 } samples;
 
-// Repeats each of the given rows `num` times.
-static mr_status repeat_rows(const mr_matrix *rows, size_t num, samples *s) {
-    s->n = rows->n_rows * num;
-    s->given = calloc(s->n, rows->n_cols * sizeof *s->given);
-    if (s->given == NULL)
-        return mr_fail_memory("the samples");
-    for (size_t i = 0; i < s->n; i++)
-        memcpy(s->given + i * rows->n_cols, rows->values + i / num * rows->n_cols,
+static mr_status allocate(const mr_density *density, size_t n_max, samples *s) {
+    const size_t n_given = mr_density_given_dim(density);
+    s->x = calloc(n_max, mr_density_dim(density) * sizeof *s->x);
+    s->given = calloc(n_max, (n_given + 1) * sizeof *s->given);
+    s->rows = calloc(n_max, (n_given + 1) * sizeof *s->rows);
+    s->table = calloc(n_max, mr_samples_width(density) * sizeof *s->table);
+    const bool is_whole = s->x && s->given && s->rows && s->table;
+    return is_whole ? MR_OK : mr_fail_memory("the samples");
+}
+
+// The given rows of samples first .. first+n-1; there are `per_row` samples for each.
+static mr_status take_given(const mr_matrix *rows, size_t per_row, size_t first, size_t n,
+                            samples *s) {
+    const size_t first_row = first / per_row, end_row = (first + n - 1) / per_row + 1;
+    const mr_status status = mr_matrix_get_rows(rows, first_row, end_row - first_row, s->rows);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        memcpy(s->given + i * rows->n_cols,
+               s->rows + ((first + i) / per_row - first_row) * rows->n_cols,
                rows->n_cols * sizeof *s->given);
     return MR_OK;
 }
 
-static mr_status draw(const sample_options *chosen, const mr_density *density, samples *s) {
+// Draws and writes n samples, some at a time, so that they may be more than fit in memory.
+//
+//   rows  the given rows; without columns: none
+static mr_status draw(const sample_options *chosen, const mr_density *density,
+                      const mr_matrix *rows, size_t n, mr_matrix_writer *writer) {
     mr_status status;
-    mr_matrix rows = {0};
-    const int n_threads = (int)chosen->threads;
-    s->n = chosen->num;
-    if (chosen->given[0] != '\0') {
-        MR_TRY(mr_given_table_read(chosen->given, mr_header_of(chosen->header), density, &rows));
-        MR_TRY(repeat_rows(&rows, chosen->per_row, s));
+    const size_t n_max = mr_rows_at_once(mr_samples_width(density) + rows->n_cols);
+    const bool has_given = rows->n_cols > 0;
+    samples s = {0};
+    mr_sampler *sampler = NULL;
+    MR_TRY(allocate(density, n_max, &s));
+    MR_TRY(mr_sampler_new(density, (int)chosen->threads, chosen->seed, &sampler));
+    for (size_t first = 0; first < n; first += n_max) {
+        const size_t n_rows = n - first < n_max ? n - first : n_max;
+        if (has_given)
+            MR_TRY(take_given(rows, chosen->per_row, first, n_rows, &s));
+        MR_TRY(mr_sampler_draw(sampler, n_rows, has_given ? s.given : NULL, s.x, NULL));
+        mr_samples_with_constants(density, n_rows, s.x, s.table);
+        MR_TRY(mr_matrix_writer_append(writer, n_rows, s.table));
     }
-    s->x = calloc(s->n, mr_density_dim(density) * sizeof *s->x);
-    if (s->x == NULL) {
-        status = mr_fail_memory("the samples");
-        goto done;
-    }
-    status =
-        s->given != NULL
-            ? mr_density_sample_given(density, n_threads, chosen->seed, s->n, s->given, s->x, NULL)
-            : mr_density_sample(density, n_threads, chosen->seed, s->n, s->x, NULL);
 done:
-    mr_matrix_free(&rows);
+    mr_sampler_free(sampler);
+    free(s.x);
+    free(s.given);
+    free(s.rows);
+    free(s.table);
     return status;
 }
 
@@ -96,24 +115,28 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     mr_status status;
     sample_options chosen;
     mr_density *density = NULL;
-    samples s = {0};
-    double *table = NULL;
-    size_t n_cols = 0;
+    mr_matrix rows = {0};
+    mr_matrix_writer *writer = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
     MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
-    MR_TRY(draw(&chosen, density, &s));
-    MR_TRY(mr_samples_with_constants(density, s.n, s.x, &table, &n_cols));
-    MR_TRY(mr_matrix_write(chosen.out, s.n, n_cols, table));
+    if (chosen.given[0] != '\0')
+        MR_TRY(mr_given_table_read(chosen.given, mr_header_of(chosen.header), density, &rows));
+    else if (mr_density_given_dim(density) > 0)
+        MR_TRY(mr_density_fail_conditional(density));
+    const size_t width = mr_samples_width(density);
+    const size_t n = rows.n_cols > 0 ? rows.n_rows * chosen.per_row : chosen.num;
+    MR_TRY(mr_matrix_writer_begin(chosen.out, n, width, &writer));
+    MR_TRY(draw(&chosen, density, &rows, n, writer));
+    MR_TRY(mr_matrix_writer_keep(writer));
     if (chosen.json)
-        status = print_json(&chosen, s.n, n_cols);
+        status = print_json(&chosen, n, width);
     else
-        printf("%zu samples of %zu are in %s\n", s.n, n_cols, chosen.out);
+        printf("%zu samples of %zu are in %s\n", n, width, chosen.out);
 done:
-    free(table);
-    free(s.x);
-    free(s.given);
+    mr_matrix_writer_close(writer);
+    mr_matrix_free(&rows);
     mr_density_free(density);
     return status;
 }

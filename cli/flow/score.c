@@ -35,32 +35,58 @@ static const mr_setting options[] = {
 
 typedef struct {
     size_t n, n_impossible;
-    double mean;  // of the others; NaN where there is none
-    double error; // standard error of the mean; NaN for a single row
+    size_t first_impossible; // the first row of these, from 0
+    double sum;              // of the others' scores
+    double mean, square;     // of those so far, and their squared distances from it: a sum
     bool is_csv, has_names;
 } summary;
 
-static void summarise(summary *s, const double *scores) {
-    double sum = 0, squares = 0;
-    const size_t n = s->n - s->n_impossible;
-    for (size_t i = 0; i < s->n; i++)
-        sum += isfinite(scores[i]) ? scores[i] : 0;
-    s->mean = sum / (double)n;
-    for (size_t i = 0; i < s->n; i++)
-        squares += isfinite(scores[i]) ? (scores[i] - s->mean) * (scores[i] - s->mean) : 0;
-    s->error = n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : (double)NAN;
+static size_t count_possible(const summary *s) {
+    return s->n - s->n_impossible;
 }
 
-static void note_impossible(const summary *s, const double *scores) {
-    size_t first = 0;
-    if (s->n_impossible == 0)
+// Scores of the next n rows. Block by block, by Chan, Golub and LeVeque 1979, equations 2.1.
+static void add_scores(summary *s, size_t n, const double *scores) {
+    size_t n_impossible = 0;
+    double sum = 0, square = 0;
+    const size_t n_before = count_possible(s);
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(scores[i])) {
+            sum += scores[i];
+            s->sum += scores[i];
+        } else if (s->n_impossible + n_impossible++ == 0) {
+            s->first_impossible = s->n + i;
+        }
+    }
+    s->n += n;
+    s->n_impossible += n_impossible;
+    const size_t n_new = n - n_impossible, n_all = n_before + n_new;
+    if (n_new == 0)
         return;
-    while (isfinite(scores[first]))
-        first++;
-    fprintf(stderr,
-            "note: the model gives no density to %zu of %zu rows (row %zu is the first); their "
-            "log-likelihood is -inf, and the mean is that of the others\n",
-            s->n_impossible, s->n, first + 1);
+    const double mean = sum / (double)n_new, distance = mean - s->mean;
+    for (size_t i = 0; i < n; i++)
+        square += isfinite(scores[i]) ? (scores[i] - mean) * (scores[i] - mean) : 0;
+    s->square += square + distance * distance * (double)n_before * (double)n_new / (double)n_all;
+    s->mean += distance * (double)n_new / (double)n_all;
+}
+
+// NaN if there are no possible rows.
+static double mean_of(const summary *s) {
+    return s->sum / (double)count_possible(s);
+}
+
+// The standard error of the mean; NaN for a single row.
+static double error_of(const summary *s) {
+    const double n = (double)count_possible(s);
+    return n > 1 ? sqrt(s->square / (n - 1) / n) : (double)NAN;
+}
+
+static void note_impossible(const summary *s) {
+    if (s->n_impossible > 0)
+        fprintf(stderr,
+                "note: the model gives no density to %zu of %zu rows (row %zu is the first); their "
+                "log-likelihood is -inf, and the mean is that of the others\n",
+                s->n_impossible, s->n, s->first_impossible + 1);
 }
 
 static void print_text(const summary *s) {
@@ -72,10 +98,10 @@ static void print_text(const summary *s) {
         printf("impossible           %zu\n", s->n_impossible);
     if (s->n_impossible == s->n)
         printf("mean log-likelihood  -inf nats\n");
-    else if (isnan(s->error))
-        printf("mean log-likelihood  %.4f nats\n", s->mean);
+    else if (isnan(error_of(s)))
+        printf("mean log-likelihood  %.4f nats\n", mean_of(s));
     else
-        printf("mean log-likelihood  %.4f ± %.4f nats\n", s->mean, s->error);
+        printf("mean log-likelihood  %.4f ± %.4f nats\n", mean_of(s), error_of(s));
 }
 
 static json_t *number_or_null(double value) {
@@ -86,8 +112,33 @@ static mr_status print_json(const summary *s) {
     json_t *object =
         json_pack("{s:I, s:I, s:b, s:o, s:o}", "n", (json_int_t)s->n, "n_impossible",
                   (json_int_t)s->n_impossible, "header", (int)s->has_names, "mean_log_likelihood",
-                  number_or_null(s->mean), "stderr", number_or_null(s->error));
+                  number_or_null(mean_of(s)), "stderr", number_or_null(error_of(s)));
     return mr_print_json(object);
+}
+
+// Scores the rows block by block, so that a table may be larger than memory.
+static mr_status score(const score_options *chosen, const mr_density *density,
+                       const mr_matrix *data, mr_matrix_writer *writer, summary *s) {
+    mr_status status = MR_OK;
+    const size_t n_max = mr_rows_at_once(data->n_cols);
+    double *x = malloc(n_max * data->n_cols * sizeof *x), *scores = malloc(n_max * sizeof *scores);
+    if (x == NULL || scores == NULL) {
+        status = mr_fail_memory("the scores");
+        goto done;
+    }
+    for (size_t first = 0; first < data->n_rows; first += n_max) {
+        const size_t n = data->n_rows - first < n_max ? data->n_rows - first : n_max;
+        size_t n_impossible;
+        MR_TRY(mr_matrix_get_rows(data, first, n, x));
+        MR_TRY(mr_density_score(density, (int)chosen->threads, n, x, scores, &n_impossible));
+        add_scores(s, n, scores);
+        if (writer != NULL)
+            MR_TRY(mr_matrix_writer_append(writer, n, scores));
+    }
+done:
+    free(x);
+    free(scores);
+    return status;
 }
 
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
@@ -96,32 +147,26 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     score_options chosen;
     mr_density *density = NULL;
     mr_matrix data = {0};
-    double *scores = NULL;
+    mr_matrix_writer *writer = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_score, line, &chosen));
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
-    summary s = {
-        .n = data.n_rows, .is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
-    scores = malloc(data.n_rows * sizeof *scores);
-    if (scores == NULL) {
-        status = mr_fail_memory("the scores");
-        goto done;
-    }
-    MR_TRY(mr_density_score(density, (int)chosen.threads, data.n_rows, data.values, scores,
-                            &s.n_impossible));
+    summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')
-        MR_TRY(mr_matrix_write(chosen.out, data.n_rows, 1, scores));
-    summarise(&s, scores);
-    note_impossible(&s, scores);
+        MR_TRY(mr_matrix_writer_begin(chosen.out, data.n_rows, 1, &writer));
+    MR_TRY(score(&chosen, density, &data, writer, &s));
+    if (writer != NULL)
+        MR_TRY(mr_matrix_writer_keep(writer));
+    note_impossible(&s);
     if (chosen.json)
         status = print_json(&s);
     else
         print_text(&s);
 done:
-    free(scores);
+    mr_matrix_writer_close(writer);
     mr_matrix_free(&data);
     mr_density_free(density);
     return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/matrix_rows.h"
 #include "base/number.h"
 
 enum { ITEM_SIZE = 256 };
@@ -53,12 +54,20 @@ static bool cut_bounds(char *item, double *low, double *high) {
 
 // The period of an angle whose bounds are not given: [0, 2 pi] for data that lies there, else
 // [-pi, pi].
-static void find_period(const mr_matrix *file, size_t column, mr_support *support) {
+static mr_status find_period(const mr_matrix *file, size_t column, mr_support *support) {
+    mr_status status;
+    mr_row_block b = {0};
     bool is_positive = true;
-    for (size_t i = 0; i < file->n_rows; i++)
-        is_positive = is_positive && file->values[i * file->n_cols + column] >= 0;
+    do {
+        MR_TRY(mr_matrix_next_rows(file, &b));
+        for (size_t i = 0; i < b.n; i++)
+            is_positive = is_positive && b.x[i * file->n_cols + column] >= 0;
+    } while (b.n > 0 && is_positive);
     support->low = is_positive ? 0 : -pi;
     support->high = is_positive ? 2 * pi : pi;
+done:
+    mr_row_block_free(&b);
+    return status;
 }
 
 static mr_status set_support(const option *o, const char *item, size_t column, double low,
@@ -69,9 +78,7 @@ static mr_status set_support(const option *o, const char *item, size_t column, d
         if (support[j].type != MR_SUPPORT_LINE)
             return mr_fail(MR_ERR_USAGE, "%s: '%s': the column has bounds already", o->name, item);
         support[j] = (mr_support){o->type, low, high};
-        if (isnan(low))
-            find_period(columns->file, column, &support[j]);
-        return MR_OK;
+        return isnan(low) ? find_period(columns->file, column, &support[j]) : MR_OK;
     }
     return mr_fail(MR_ERR_USAGE, "%s: '%s': the column is neither fitted nor given", o->name, item);
 }

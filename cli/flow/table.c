@@ -2,6 +2,7 @@
 
 #include "cli/flow/table.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,12 @@
 #include "cli/flow/supports.h"
 #include "flows/outliers.h"
 
-enum { MAX_LIST = 600, MIN_INDEX = 3 };
+enum {
+    MAX_LIST = 600,
+    MIN_INDEX = 3,
+    SAMPLE_ROWS = 1 << 16, // of a table in a file, whose medians are taken: known to half a percent
+                           // of a deviation
+};
 
 static const double far_out = 1000;   // robust deviations that deserve a note
 static const double clip_advice = 20; // of an ordinary column nothing is so far out
@@ -26,12 +32,18 @@ bool mr_is_csv(const char *path) {
     return dot != NULL && strcasecmp(dot, ".csv") == 0;
 }
 
+mr_matrix_options mr_table_options(mr_header header) {
+    return (mr_matrix_options){.header = header, .max_numbers = MR_MAX_NUMBERS};
+}
+
 void mr_table_note_unsure(const char *path, const mr_matrix *matrix) {
-    if (matrix->is_unsure)
+    mr_row_block b = {0};
+    if (matrix->is_unsure && mr_matrix_next_rows(matrix, &b) == MR_OK)
         fprintf(stderr,
                 "note: %s: the first row (%g, %g, ...) was taken for data; if it is the columns' "
                 "names, give --header yes\n",
-                path, matrix->values[0], matrix->values[1]);
+                path, b.x[0], b.x[1]);
+    mr_row_block_free(&b);
 }
 
 // ---- Choosing columns of a table to fit
@@ -163,19 +175,41 @@ static mr_status take_weights(const mr_matrix *file, const mr_fit_choice *chosen
         return MR_OK;
     if (c->weights == file->n_cols)
         return weights_of_file(chosen->weights, file->n_rows, out);
+    mr_status status;
+    mr_row_block b = {0};
     *out = malloc(file->n_rows * sizeof **out);
-    for (size_t i = 0; i < file->n_rows && *out != NULL; i++)
-        (*out)[i] = file->values[i * file->n_cols + c->weights];
-    return *out != NULL ? MR_OK : mr_fail_memory("the weights");
+    if (*out == NULL)
+        return mr_fail_memory("the weights");
+    do {
+        MR_TRY(mr_matrix_next_rows(file, &b));
+        for (size_t i = 0; i < b.n; i++)
+            (*out)[b.first + i] = b.x[i * file->n_cols + c->weights];
+    } while (b.n > 0);
+done:
+    mr_row_block_free(&b);
+    return status;
 }
 
 // ---- Constant columns
 
-static bool is_constant(const mr_matrix *file, size_t column) {
-    for (size_t i = 1; i < file->n_rows; i++)
-        if (file->values[i * file->n_cols + column] != file->values[column])
-            return false;
-    return true;
+// Finds which columns are constant, and the first row: [n_cols] each.
+static mr_status find_constants(const mr_matrix *file, bool *is_constant, double *first) {
+    mr_status status;
+    mr_row_block b = {0};
+    const size_t n = file->n_cols;
+    for (size_t j = 0; j < n; j++)
+        is_constant[j] = true;
+    do {
+        MR_TRY(mr_matrix_next_rows(file, &b));
+        if (b.first == 0)
+            memcpy(first, b.x, n * sizeof *first);
+        for (size_t i = 0; i < b.n; i++)
+            for (size_t j = 0; j < n; j++)
+                is_constant[j] = is_constant[j] && b.x[i * n + j] == first[j];
+    } while (b.n > 0);
+done:
+    mr_row_block_free(&b);
+    return status;
 }
 
 static mr_status fail_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
@@ -194,24 +228,35 @@ static mr_status fail_constants(const char *path, const mr_matrix *file, const m
 
 static mr_status split_constants(const char *path, const mr_matrix *file, const choice *c,
                                  bool drops, mr_fit_table *table) {
+    mr_status status;
     mr_layout *layout = &table->layout;
+    bool *is_constant = malloc(file->n_cols * sizeof *is_constant);
+    double *first = malloc(file->n_cols * sizeof *first);
+    if (is_constant == NULL || first == NULL) {
+        status = mr_fail_memory("the columns");
+        goto done;
+    }
+    MR_TRY(find_constants(file, is_constant, first));
     for (size_t j = 0; j < file->n_cols; j++) {
         if (!c->feature[j] && !c->given[j])
             continue;
-        const bool constant = is_constant(file, j);
+        const bool constant = is_constant[j];
         if (constant && (c->feature[j] || !drops))
-            layout->constants[layout->n_constants++] = (mr_constant){j, file->values[j]};
+            layout->constants[layout->n_constants++] = (mr_constant){j, first[j]};
         else if (!constant && c->feature[j])
             layout->columns[table->n_features++] = j;
         else if (!constant)
             layout->given[layout->n_given++] = j;
     }
     if (layout->n_constants > 0 && !drops)
-        return fail_constants(path, file, layout);
-    if (table->n_features == 0)
-        return mr_fail(MR_ERR_INPUT, "%s: no column is left to fit; choose others by --columns",
-                       path);
-    return MR_OK;
+        status = fail_constants(path, file, layout);
+    else if (table->n_features == 0)
+        status =
+            mr_fail(MR_ERR_INPUT, "%s: no column is left to fit; choose others by --columns", path);
+done:
+    free(is_constant);
+    free(first);
+    return status;
 }
 
 static mr_status make_layout(const char *path, const mr_matrix *file, const choice *c, bool drops,
@@ -275,25 +320,35 @@ static mr_column_name name_of(const mr_fit_table *table, size_t j) {
     return mr_matrix_column_name(&file, file_column(table, j));
 }
 
-static void note_index(const char *path, const mr_fit_table *table) {
+static mr_status note_index(const char *path, const mr_fit_table *table) {
+    mr_status status;
+    mr_row_block b = {0};
     const mr_matrix *data = &table->data;
-    for (size_t i = 1; i < data->n_rows; i++)
-        if (data->values[i * data->n_cols] != data->values[0] + (double)i)
-            return;
-    if (data->n_rows >= MIN_INDEX && table->layout.columns[0] == 0)
+    double start = 0;
+    bool is_index = data->n_rows >= MIN_INDEX && table->layout.columns[0] == 0;
+    do {
+        MR_TRY(mr_matrix_next_rows(data, &b));
+        if (b.first == 0)
+            start = b.x[0];
+        for (size_t i = 0; i < b.n && is_index; i++)
+            is_index = b.x[i * data->n_cols] == start + (double)(b.first + i);
+    } while (b.n > 0 && is_index);
+    if (is_index)
         fprintf(stderr,
                 "note: %s: column %s counts the rows; if it is an index, choose the others by "
                 "--columns\n",
                 path, name_of(table, 0).text);
+done:
+    mr_row_block_free(&b);
+    return status;
 }
 
 static void note_outliers(const char *path, const mr_fit_table *table, const mr_outliers *found) {
-    const mr_matrix *data = &table->data;
     if (found->n_cells == 0)
         return;
     fprintf(stderr, "note: %s: row %zu, column %s is %g, %.3g robust deviations from the median",
-            path, found->row + 1, name_of(table, found->column).text,
-            data->values[found->row * data->n_cols + found->column], found->distance);
+            path, found->row + 1, name_of(table, found->column).text, found->value,
+            found->distance);
     if (found->n_cells > 1)
         fprintf(stderr, " (and %zu more beyond %g)", found->n_cells - 1, far_out);
     const bool may_be_name = found->row == 0 && table->is_csv && table->layout.names == NULL;
@@ -301,27 +356,70 @@ static void note_outliers(const char *path, const mr_fit_table *table, const mr_
             may_be_name ? " (--header yes takes row 1 for the columns' names)" : "", clip_advice);
 }
 
-static mr_status look_for_outliers(const char *path, double clip, mr_fit_table *table) {
+static void add_outliers(mr_outliers *all, const mr_outliers *found, size_t first_row) {
+    const size_t n_cells = all->n_cells + found->n_cells;
+    if (found->distance > all->distance) {
+        *all = *found;
+        all->row += first_row;
+    }
+    all->n_cells = n_cells;
+}
+
+// Clips the cells, or finds those to be noted. The cells of a table in a file are clipped once more
+// whenever they are read.
+static mr_status look_for_outliers(const char *path, mr_fit_table *table) {
     mr_status status;
-    mr_matrix *data = &table->data;
-    const size_t n = data->n_rows, dim = data->n_cols;
-    double *middle = calloc(dim, sizeof *middle), *deviation = calloc(dim, sizeof *deviation);
-    if (middle == NULL || deviation == NULL) {
-        status = mr_fail_memory("the columns");
-        goto done;
-    }
-    MR_TRY(mr_robust_scale(n, dim, data->values, middle, deviation));
-    if (clip > 0) {
-        table->n_clipped = mr_clip_outliers(n, dim, data->values, middle, deviation, clip);
-    } else {
-        const mr_outliers found =
-            mr_find_outliers(n, dim, data->values, middle, deviation, far_out);
-        note_outliers(path, table, &found);
-    }
+    mr_row_block b = {0};
+    mr_outliers found = {0};
+    const mr_matrix *data = &table->data;
+    do {
+        MR_TRY(mr_matrix_next_rows(data, &b));
+        if (table->clip > 0) {
+            double *x = data->values != NULL ? data->values : b.numbers;
+            table->n_clipped += mr_clip_outliers(b.n, data->n_cols, x, table->middle,
+                                                 table->deviation, table->clip);
+        } else {
+            const mr_outliers of_block =
+                mr_find_outliers(b.n, data->n_cols, b.x, table->middle, table->deviation, far_out);
+            add_outliers(&found, &of_block, b.first);
+        }
+    } while (b.n > 0);
+    note_outliers(path, table, &found);
 done:
-    free(middle);
-    free(deviation);
+    mr_row_block_free(&b);
     return status;
+}
+
+// Rows at equal distances through the file. A column that varies, but not in these rows, has no
+// outliers.
+static mr_status measure_sample(mr_fit_table *table) {
+    mr_status status;
+    const mr_matrix *data = &table->data;
+    const size_t dim = data->n_cols,
+                 n = data->n_rows < SAMPLE_ROWS ? data->n_rows : (size_t)SAMPLE_ROWS;
+    double *sample = malloc(n * dim * sizeof *sample);
+    if (sample == NULL)
+        return mr_fail_memory("the data");
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(mr_matrix_get_rows(data, data->n_rows / n * i, 1, sample + i * dim));
+    MR_TRY(mr_robust_scale(n, dim, sample, table->middle, table->deviation));
+    for (size_t j = 0; j < dim; j++)
+        if (table->deviation[j] == 0)
+            table->deviation[j] = (double)INFINITY;
+done:
+    free(sample);
+    return status;
+}
+
+static mr_status measure_columns(mr_fit_table *table) {
+    const mr_matrix *data = &table->data;
+    table->middle = calloc(data->n_cols, sizeof *table->middle);
+    table->deviation = calloc(data->n_cols, sizeof *table->deviation);
+    if (table->middle == NULL || table->deviation == NULL)
+        return mr_fail_memory("the columns");
+    return data->values == NULL ? measure_sample(table)
+                                : mr_robust_scale(data->n_rows, data->n_cols, data->values,
+                                                  table->middle, table->deviation);
 }
 
 // ---- Tables to fit
@@ -329,17 +427,18 @@ done:
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table) {
     mr_status status;
     choice c = {0};
-    *table = (mr_fit_table){.is_csv = mr_is_csv(path)};
-    MR_TRY(
-        mr_matrix_read_cells(path, &(mr_matrix_options){.header = chosen->header}, &table->data));
+    const mr_matrix_options options = mr_table_options(chosen->header);
+    *table = (mr_fit_table){.is_csv = mr_is_csv(path), .clip = chosen->clip};
+    MR_TRY(mr_matrix_read_cells(path, &options, &table->data));
     mr_table_note_unsure(path, &table->data);
     choose_counting(chosen, &table->data);
     MR_TRY(choose(path, &table->data, chosen, &c));
     MR_TRY(take_weights(&table->data, chosen, &c, &table->weights));
     MR_TRY(make_layout(path, &table->data, &c, chosen->drop_constant, table));
     MR_TRY(keep_columns(chosen, table));
-    note_index(path, table);
-    status = look_for_outliers(path, chosen->clip, table);
+    MR_TRY(note_index(path, table));
+    MR_TRY(measure_columns(table));
+    status = look_for_outliers(path, table);
 done:
     free(c.feature);
     free(c.given);
@@ -352,6 +451,15 @@ void mr_fit_table_free(mr_fit_table *table) {
     mr_layout_release(&table->layout);
     free(table->weights);
     free(table->support);
-    table->weights = NULL;
-    table->support = NULL;
+    free(table->middle);
+    free(table->deviation);
+    *table = (mr_fit_table){0};
+}
+
+mr_status mr_fit_table_rows(void *self, size_t first, size_t n, double *x) {
+    const mr_fit_table *table = self;
+    const mr_status status = mr_matrix_get_rows(&table->data, first, n, x);
+    if (status == MR_OK && table->clip > 0)
+        mr_clip_outliers(n, table->data.n_cols, x, table->middle, table->deviation, table->clip);
+    return status;
 }

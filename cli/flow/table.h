@@ -3,6 +3,7 @@
 
 #include "flows/density.h"
 #include "base/matrix_file.h"
+#include "base/matrix_rows.h"
 
 /// The value of --header: auto, yes or no.
 mr_header mr_header_of(const char *text);
@@ -31,14 +32,27 @@ typedef struct {
     mr_support *support; // [data.n_cols]; NULL: no column is bounded or circular
     mr_layout layout;
     bool is_csv;
-    bool from_zero;   // columns are counted from 0
-    size_t n_clipped; // cells
+    bool from_zero;             // columns are counted from 0
+    size_t n_clipped;           // cells
+    double clip;                // robust deviations; 0: none
+    double *middle, *deviation; // [data.n_cols] owned; of a table that stays in its file, estimated
 } mr_fit_table;
 
 /// Reads one. Prints notes on stderr about outliers, an index column, and a first row that may be a
 /// header. To be freed also after a failure.
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table);
 void mr_fit_table_free(mr_fit_table *table);
+
+/// Reads rows first .. first+n-1 of a table to be fitted into x [n x data.n_cols]: what
+/// mr_row_source asks for, of `self`, an mr_fit_table.
+mr_status mr_fit_table_rows(void *self, size_t first, size_t n, double *x);
+
+/// How the tables of `millrace flow` are read: large ones stay in their files.
+mr_matrix_options mr_table_options(mr_header header);
+
+/// How many rows of that width are scored or sampled at once: a multiple of MR_DENSITY_BATCH, of
+/// some 16 MB.
+size_t mr_rows_at_once(size_t width);
 
 /// Prints a note on stderr that the first row of a table was taken for data, but may be names.
 void mr_table_note_unsure(const char *path, const mr_matrix *matrix);
@@ -55,7 +69,9 @@ mr_status mr_score_table_read(const char *path, mr_header header, const mr_densi
 mr_status mr_given_table_read(const char *path, mr_header header, const mr_density *density,
                               mr_matrix *out);
 
+/// Columns of a table of samples: the features and the constant columns.
+size_t mr_samples_width(const mr_density *density);
+
 /// Inserts the constant columns of a density's layout between its features: x [n x dim] becomes
-/// `*out` [n x n_cols], which the caller frees.
-mr_status mr_samples_with_constants(const mr_density *density, size_t n, const double *x,
-                                    double **out, size_t *n_cols);
+/// out [n x mr_samples_width].
+void mr_samples_with_constants(const mr_density *density, size_t n, const double *x, double *out);

@@ -605,3 +605,43 @@ Test(flow_command, choices_of_columns_that_make_no_sense_are_refused) {
         expect_refusal(&o, cases[i].code, cases[i].message);
     }
 }
+
+// An .npy of bytes has as many numbers as a command keeps in memory, and some more, in 34 MB.
+static void write_large_npy(const char *path, size_t n) {
+    FILE *file = fopen(path, "w");
+    char header[128], row[2];
+    mr_random random = mr_random_stream(12, MR_STREAM_TEST, 2);
+    const int length =
+        snprintf(header, sizeof header,
+                 "{'descr': '|i1', 'fortran_order': False, 'shape': (%zu, 2), }\n", n);
+    fwrite("\x93NUMPY\x01", 1, 8, file);
+    fputc(length, file);
+    fputc(0, file);
+    fwrite(header, 1, (size_t)length, file);
+    for (size_t i = 0; i < n; i++) {
+        row[0] = (char)mr_random_below(&random, 100);
+        row[1] = (char)(row[0] / 2 + (char)mr_random_below(&random, 50));
+        fwrite(row, 1, 2, file);
+    }
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(flow_command, tables_larger_than_memory_are_fitted_scored_and_refused_without_their_end) {
+    const size_t n = (1 << 24) + 1000;
+    write_large_npy("large.npy", n);
+    outcome o = RUN("flow", "fit", "large.npy", "--flow", "[lu]", "--batch-size", "100000",
+                    "--epochs", "1", "--out", "large.safetensors", "--json");
+    json_t *object = parse(&o);
+    cr_expect_eq(number(object, "n"), (double)n);
+    const double fitted = number(object, "held_out_log_likelihood");
+    json_decref(object);
+    o = RUN("flow", "score", "large.safetensors", "large.npy", "--json");
+    object = parse(&o);
+    cr_expect_eq(number(object, "n"), (double)n);
+    // The held-out rows are a tenth of them: 1.7 million, of scores with a deviation of some 1.
+    cr_expect_float_eq(number(object, "mean_log_likelihood"), fitted, 5 / sqrt(1.7e6));
+    json_decref(object);
+    cr_assert_eq(truncate("large.npy", (off_t)n), 0);
+    o = RUN("flow", "score", "large.safetensors", "large.npy");
+    expect_refusal(&o, 1, "large.npy: ends before its last number");
+}

@@ -1,0 +1,57 @@
+/// The data of a fit: rows to train on and rows held out, standardised. Private to flows/fit*.c.
+#pragma once
+
+#include "flows/density_internal.h"
+#include "flows/fit_rows.h"
+
+typedef struct mr_fit_data mr_fit_data;
+
+/// Where the rows are. A row's weight comes beside it if the fit has weights; their mean is 1.
+typedef struct {
+    /// Begins an epoch, in an order of its own.
+    mr_status (*begin_epoch)(mr_fit_data *data, uint64_t epoch);
+    /// The rows of its next step: u [batch_size x width], weight [batch_size]; n = 0 at its end.
+    mr_status (*next)(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n);
+    /// The same for the held-out rows, MR_DENSITY_BATCH of them at most.
+    mr_status (*begin_held_out)(mr_fit_data *data);
+    mr_status (*next_held_out)(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n);
+    void (*free)(mr_fit_data *data);
+} mr_fit_data_ops;
+
+/// A part of the rows.
+typedef struct {
+    size_t n;
+    double log_scale; // what a mean log-density in x is smaller by than that in u
+} mr_fit_part;
+
+struct mr_fit_data {
+    const mr_fit_data_ops *ops;
+    mr_fit_part trained, held_out;
+};
+
+/// Rows in memory, x [n x width]; each epoch's order is a permutation of them all. Checks them,
+/// splits off the held-out ones at random, and gives the density its shift, scale and start. `x` is
+/// needed no longer afterwards.
+mr_status mr_fit_data_in_memory(mr_density *density, const mr_fit_options *options, size_t n,
+                                const double *x, mr_fit_data **out);
+
+/// The same of rows that are read when they are needed. Density, options and source must outlive
+/// it.
+mr_status mr_fit_data_streamed(mr_density *density, const mr_fit_options *options,
+                               const mr_row_source *source, mr_fit_data **out);
+
+// ---- What both have in common
+
+/// A random order of 0 .. n-1 (Fisher and Yates).
+void mr_fit_shuffle(mr_random *random, size_t n, size_t *order);
+
+/// How many of n are held out: one at least, and not all.
+size_t mr_fit_count_held_out(size_t n, double fraction);
+
+mr_status mr_fit_check_weights(size_t n, const double *weights);
+
+/// Names the constant columns, of which row x [width] has the values. OK if there are none.
+mr_status mr_fit_check_constants(size_t width, const bool *is_constant, const double *x);
+
+/// Fails unless the weights of a part have a sum above 0.
+mr_status mr_fit_check_sum(double sum);
