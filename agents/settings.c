@@ -27,6 +27,10 @@ static const mr_setting common[] = {
      "option of the task (`millrace envs ENV` lists them); may be given several times", false},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", false},
+    {"preset", MR_SETTING_TEXT, AT(preset), "none", 0, 0, "NAME",
+     "defaults of a published agent in the place of these (`millrace presets` lists them); files "
+     "and other options override it",
+     false},
     {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
      "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
      "each has options of its own",

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "nn/mlp.h"
+#include "base/embedded.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ typedef struct {
     char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT]; // its options (mr_env_options): "frame_skip=2,healthy_z_range=0:1"
     char task[MR_MAX_TEXT];    // file that describes the task of an "mjcf:" model
+    char preset[MR_MAX_TEXT];  // where settings that were not set by name come from; "none"
     char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
     size_t steps;              // environment steps, all copies counted
     uint64_t seed;
@@ -172,6 +174,10 @@ mr_status mr_settings_set(mr_settings *settings, const char *name, const char *t
 /// with the line and column of the first fault (MR_ERR_INPUT if it is not such a file, MR_ERR_USAGE
 /// on an unknown name or an invalid value); `settings` is then unchanged.
 mr_status mr_settings_read(mr_settings *settings, const char *path);
+
+/// Reads a preset (presets.h) in the same way: also what it has for the task `env`.
+mr_status mr_settings_read_preset(mr_settings *settings, const char *env,
+                                  const mr_embedded_file *file);
 
 /// Writes the settings, except those that belong to one run only, as such a file, replaced
 /// atomically.

@@ -16,6 +16,7 @@ typedef struct {
     const char *path;
     yaml_parser_t parser;
     yaml_event_t event;
+    const char *preset_env;      // the task, if it is a preset that is read; NULL: it is none
     mr_settings settings;        // what is set so far
     bool given[MR_MAX_SETTINGS]; // by row of the table
 } reader;
@@ -109,13 +110,60 @@ done:
     return status;
 }
 
-static mr_status read_mapping(reader *r) {
+static mr_status read_settings(reader *r) {
     mr_status status;
     for (;;) {
         MR_TRY(next_event(r));
         if (r->event.type == YAML_MAPPING_END_EVENT)
             break;
         MR_TRY(read_entry(r));
+    }
+done:
+    return status;
+}
+
+static mr_status expect_mapping(reader *r, const char *expected) {
+    const mr_status status = next_event(r);
+    if (status != MR_OK || r->event.type == YAML_MAPPING_START_EVENT)
+        return status;
+    return fault(r, r->event.start_mark, expected);
+}
+
+// The present event is `tasks`. What other tasks have is read, and forgotten.
+static mr_status read_tasks(reader *r) {
+    mr_status status;
+    const char *name = NULL;
+    MR_TRY(expect_mapping(r, "expected tasks here, as in `Swimmer-v5: {gamma: 0.9999}`"));
+    for (;;) {
+        MR_TRY(next_event(r));
+        if (r->event.type == YAML_MAPPING_END_EVENT)
+            break;
+        const mr_settings before = r->settings;
+        MR_TRY(scalar_text(r, "expected the name of a task", &name));
+        const bool is_own = strcmp(name, r->preset_env) == 0;
+        memset(r->given, 0, sizeof r->given);
+        MR_TRY(expect_mapping(r, "expected settings here, as in `{gamma: 0.9999}`"));
+        MR_TRY(read_settings(r));
+        if (!is_own)
+            r->settings = before;
+    }
+done:
+    return status;
+}
+
+static bool is_tasks(const yaml_event_t *event) {
+    return event->type == YAML_SCALAR_EVENT &&
+           strcmp((const char *)event->data.scalar.value, "tasks") == 0;
+}
+
+// Settings, and in a preset, at the end, those of single tasks.
+static mr_status read_mapping(reader *r) {
+    mr_status status;
+    for (;;) {
+        MR_TRY(next_event(r));
+        if (r->event.type == YAML_MAPPING_END_EVENT)
+            break;
+        MR_TRY(r->preset_env && is_tasks(&r->event) ? read_tasks(r) : read_entry(r));
     }
 done:
     return status;
@@ -139,26 +187,36 @@ done:
     return status;
 }
 
+// Sets `settings` if all of the text is right.
+static mr_status read_text(reader *r, const unsigned char *text, size_t n_bytes,
+                           mr_settings *settings) {
+    if (!yaml_parser_initialize(&r->parser))
+        return mr_fail_memory("the settings");
+    r->settings = *settings;
+    yaml_parser_set_input_string(&r->parser, text, n_bytes);
+    const mr_status status = read_document(r);
+    if (status == MR_OK)
+        *settings = r->settings;
+    yaml_event_delete(&r->event);
+    yaml_parser_delete(&r->parser);
+    return status;
+}
+
 mr_status mr_settings_read(mr_settings *settings, const char *path) {
-    mr_status status;
     char *text = NULL;
     size_t n_bytes;
-    reader r = {.path = path, .settings = *settings};
-
-    MR_TRY(mr_file_read(path, &text, &n_bytes));
-    if (!yaml_parser_initialize(&r.parser)) {
-        status = mr_fail_memory("the settings");
-        goto done;
-    }
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n_bytes);
-    status = read_document(&r);
+    reader r = {.path = path};
+    mr_status status = mr_file_read(path, &text, &n_bytes);
     if (status == MR_OK)
-        *settings = r.settings;
-    yaml_event_delete(&r.event);
-    yaml_parser_delete(&r.parser);
-done:
+        status = read_text(&r, (const unsigned char *)text, n_bytes, settings);
     free(text);
     return status;
+}
+
+mr_status mr_settings_read_preset(mr_settings *settings, const char *env,
+                                  const mr_embedded_file *file) {
+    reader r = {.path = file->name, .preset_env = env};
+    return read_text(&r, file->bytes, file->size, settings);
 }
 
 // Adds a plain value to the document; its number there, 0 when there is no memory.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/presets.h"
 #include "base/log.h"
 
 enum { LINE_SIZE = 1536 };
@@ -145,6 +146,8 @@ static mr_status train(const mr_train_options *options, mr_settings *settings, s
     MR_TRY(check_eval_envs(options));
     if (options->envs)
         MR_TRY(describe_envs(options, settings));
+    if (run == mr_trainer_run)
+        MR_TRY(mr_settings_apply_preset(settings));
     if (settings->out[0] == '\0')
         MR_TRY(mr_fail(MR_ERR_USAGE, "the setting out is missing; give the directory that the run "
                                      "is to be kept in, which must not exist"));

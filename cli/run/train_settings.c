@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/presets.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "cli/conflicts.h"
@@ -150,6 +151,18 @@ static mr_status place_run(mr_settings *settings, const mr_train_command *own) {
     return MR_OK;
 }
 
+// A file that names its preset, as a run's config.yaml does, has that preset's values, which
+// another preset does not override.
+static mr_status check_preset(const mr_settings *of_files, const mr_settings *settings) {
+    const ptrdiff_t row = mr_setting_find("preset") - mr_setting_at(0);
+    if (!of_files->is_given[row] || strcmp(of_files->preset, settings->preset) == 0)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "preset is %.60s, but the settings of --config are those of the preset %.60s; "
+                   "leave one of them out",
+                   settings->preset, of_files->preset);
+}
+
 mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *settings,
                                  mr_train_command *own) {
     mr_status status;
@@ -159,6 +172,7 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option == config_option)
             MR_TRY(mr_settings_read(settings, line->given[i].value));
+    const mr_settings of_files = *settings;
     for (size_t i = 0; i < line->n_given; i++) {
         const mr_given *given = &line->given[i];
         if (given->option == set_option)
@@ -171,6 +185,10 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     if (line->n_arguments > 0)
         MR_TRY(mr_settings_set(settings, "env", line->arguments[0], "ENV"));
     MR_TRY(place_run(settings, own));
+    if (own->resume[0] == '\0') {
+        MR_TRY(check_preset(&of_files, settings));
+        MR_TRY(mr_settings_apply_preset(settings));
+    }
     status = mr_settings_check(settings);
 done:
     return status;

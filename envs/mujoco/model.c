@@ -19,7 +19,7 @@ static const char *name_at(const void *table, size_t i) {
 }
 
 // NULL: there is none.
-static const mr_model_file *find_builtin(const char *name) {
+static const mr_embedded_file *find_builtin(const char *name) {
     for (size_t i = 0; i < mr_n_model_files; i++)
         if (strcmp(mr_model_files[i].name, name) == 0)
             return &mr_model_files[i];
@@ -49,10 +49,10 @@ mr_status mr_model_open_file(const char *path, char *warnings, mjModel **out) {
 // What MuJoCo says of a built-in model is for its developers: half_cheetah.xml is Gymnasium's,
 // whose settotalmass 4.0.0 calls deprecated.
 static mr_status open_builtin(const char *name, char *warnings, mjModel **out) {
-    const mr_model_file *file = find_builtin(name);
+    const mr_embedded_file *file = find_builtin(name);
     const char *nearest = mr_nearest(name, mr_n_model_files, name_at, NULL);
     if (file != NULL) {
-        const mr_status status = mr_mujoco_load(file->name, file->xml, file->size, warnings, out);
+        const mr_status status = mr_mujoco_load(file->name, file->bytes, file->size, warnings, out);
         warnings[0] = '\0';
         return status;
     }

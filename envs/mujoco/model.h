@@ -1,7 +1,8 @@
-/// Models: those that are compiled into the library (`models/*.xml`, by embed.cmake), and files.
+/// Models: those that are compiled into the library (`models/*.xml`), and files.
 #pragma once
 
 #include "envs/mujoco/compat.h"
+#include "base/embedded.h"
 #include "base/options.h"
 #include "base/status.h"
 
@@ -9,14 +10,8 @@
 
 #include <mujoco/mujoco.h>
 
-typedef struct {
-    const char *name; // of the file, for example "hopper.xml"
-    const unsigned char *xml;
-    size_t size;
-} mr_model_file;
-
-/// Generated.
-extern const mr_model_file mr_model_files[];
+/// Made from that folder when the library is built (base/embed.cmake).
+extern const mr_embedded_file mr_model_files[];
 extern const size_t mr_n_model_files;
 
 /// Compiles the model that the option `xml_file` names: "builtin:NAME" is the built-in one of that

@@ -155,6 +155,7 @@ static const struct {
     const char *name, *arguments[10];
 } json_cases[] = {
     {"envs", {"Pendulum-v1"}},
+    {"presets", {NULL}},
     {"eval", {"run", "--episodes", "1"}},
     {"flow list", {NULL}},
     {"flow fit", {"data.csv", "--flow", "gaussian", "--epochs", "1", "--out", "m.safetensors"}},

@@ -54,6 +54,38 @@ static void expect_same_file(const char *path_a, const char *path_b, bool same) 
     free(b);
 }
 
+Test(train_command, a_preset_is_overridden_by_files_and_options_and_written_out) {
+    scratch_write("a.yaml", "gamma: 0.9\n");
+    outcome o = RUN("train", "InvertedPendulum-v5", "--preset", "td3", "--config", "a.yaml",
+                    "--hidden", "16", "--steps", "60", "--eval-episodes", "1", "--out", "a");
+    expect_success(&o);
+    outcome_free(&o);
+    char *text = scratch_read("a/config.yaml");
+    scratch_expect_part(text, "\npreset: td3\nagent: td3\n");
+    scratch_expect_part(text, "\nlearning_starts: 25000\n");
+    scratch_expect_part(text, "\ngamma: 0.9\n");
+    scratch_expect_part(text, "\nhidden: [16]\n");
+    free(text);
+    o = RUN("train", "InvertedPendulum-v5", "--preset", "sac", "--config", "a/config.yaml");
+    expect_refusal(&o, 2,
+                   "preset is sac, but the settings of --config are those of the preset td3");
+    o = RUN("train", "--resume", "a", "--preset", "sac");
+    expect_refusal(&o, 2, "preset is sac, but the run goes on only with the td3");
+}
+
+Test(train_command, presets_are_listed_and_shown) {
+    outcome o = RUN("presets");
+    cr_expect_eq(o.code, 0);
+    scratch_expect_part(o.out, "\ntd3 ");
+    outcome_free(&o);
+    o = RUN("presets", "td3");
+    cr_expect_eq(o.code, 0);
+    scratch_expect_part(o.out, "\nagent: td3\n");
+    outcome_free(&o);
+    o = RUN("presets", "td2");
+    expect_refusal(&o, 2, "there is no preset td2; did you mean td3? there are ");
+}
+
 Test(train_command, leaves_its_results_in_a_directory) {
     outcome o = RUN(TINY, "--steps", "250", "--out", "a/b");
     expect_success(&o);

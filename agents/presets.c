@@ -1,0 +1,77 @@
+// Presets: found by name, listed, and applied to settings.
+
+#include "agents/presets.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+
+enum { LIST_SIZE = 256, MAX_PRESETS = 64 };
+
+void mr_preset_name(size_t i, char name[MR_PRESET_NAME_SIZE]) {
+    const char *file = mr_preset_files[i].name;
+    snprintf(name, MR_PRESET_NAME_SIZE, "%.*s", (int)strcspn(file, "."), file);
+}
+
+void mr_preset_summary(size_t i, char summary[MR_PRESET_SUMMARY_SIZE]) {
+    const char *text = (const char *)mr_preset_files[i].bytes;
+    text += strspn(text, "# ");
+    snprintf(summary, MR_PRESET_SUMMARY_SIZE, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+// mr_name_at.
+static const char *name_at(const void *names, size_t i) {
+    return ((const char(*)[MR_PRESET_NAME_SIZE])names)[i];
+}
+
+mr_status mr_preset_find(const char *name, const mr_embedded_file **out) {
+    char names[MAX_PRESETS][MR_PRESET_NAME_SIZE], list[LIST_SIZE];
+    assert(mr_n_preset_files <= MAX_PRESETS);
+    for (size_t i = 0; i < mr_n_preset_files; i++) {
+        mr_preset_name(i, names[i]);
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        *out = &mr_preset_files[i];
+        return MR_OK;
+    }
+    const char *nearest = mr_nearest(name, mr_n_preset_files, name_at, names);
+    mr_list_names(mr_n_preset_files, name_at, names, sizeof list, list);
+    return mr_fail(MR_ERR_USAGE, "there is no preset %.60s;%s%s%s there are %s", name,
+                   nearest ? " did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
+                   list);
+}
+
+static mr_status check_agent(const mr_settings *settings, const mr_settings *preset, size_t i) {
+    const bool both = settings->is_given[i] && preset->is_given[i];
+    if (mr_setting_at(i)->offset != offsetof(mr_settings, agent) || !both ||
+        strcmp(settings->agent, preset->agent) == 0)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "the preset %s is for the agent %s, and this run's agent is %s; leave one of "
+                   "them out",
+                   settings->preset, preset->agent, settings->agent);
+}
+
+mr_status mr_settings_apply_preset(mr_settings *settings) {
+    mr_status status;
+    const mr_embedded_file *file;
+    mr_settings preset;
+    char text[MR_MAX_TEXT];
+    if (strcmp(settings->preset, "none") == 0)
+        return MR_OK;
+    MR_TRY(mr_preset_find(settings->preset, &file));
+    mr_settings_init(&preset);
+    MR_TRY(mr_settings_read_preset(&preset, settings->env, file));
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *setting = mr_setting_at(i);
+        MR_TRY(check_agent(settings, &preset, i));
+        if (settings->is_given[i] || !preset.is_given[i])
+            continue;
+        mr_setting_format(setting, &preset, text, sizeof text);
+        MR_TRY(mr_setting_store(setting, settings, text, settings->preset));
+    }
+done:
+    return status;
+}

@@ -1,0 +1,36 @@
+/// Presets: the settings of published agents by name, as `millrace train --preset NAME` takes them.
+///
+/// A preset is a config file, `agents/presets/NAME.yaml`, that is compiled into the library. Its
+/// first line is a comment: what the agent is, with the paper. Under `tasks`, which comes last, it
+/// may have values for single tasks:
+///
+///     tasks:
+///       Swimmer-v5: {gamma: 0.9999}
+///
+/// To add one: a file in that folder.
+#pragma once
+
+#include "agents/settings.h"
+#include "base/embedded.h"
+
+/// Made from that folder when the library is built (base/embed.cmake), in the order of names.
+extern const mr_embedded_file mr_preset_files[];
+extern const size_t mr_n_preset_files;
+
+enum { MR_PRESET_NAME_SIZE = 32, MR_PRESET_SUMMARY_SIZE = 256 };
+
+/// The name of preset `i`.
+void mr_preset_name(size_t i, char name[MR_PRESET_NAME_SIZE]);
+
+/// What it is, one line.
+void mr_preset_summary(size_t i, char summary[MR_PRESET_SUMMARY_SIZE]);
+
+/// The preset of that name. Fails with MR_ERR_USAGE if there is none; the message has the nearest
+/// and all names.
+mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
+
+/// Gives the settings that were not set by name the values that the preset of settings->preset has
+/// for them and for the task. Called for a new run, once its settings are known; a run that is
+/// resumed has all of them already. Fails with MR_ERR_USAGE if there is no such preset, and if it
+/// is for another agent than the one that was set.
+mr_status mr_settings_apply_preset(mr_settings *settings);

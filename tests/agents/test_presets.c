@@ -1,0 +1,127 @@
+#include "agents/presets.h"
+
+#include "agents/td3.h"
+#include "agents/updater.h"
+
+#include "tests/agents/set.h"
+#include "tests/scratch.h"
+
+TestSuite(presets, .init = scratch_enter, .fini = scratch_leave);
+
+static mr_settings settings_of(const char *env, const char *preset) {
+    mr_settings settings;
+    mr_settings_init(&settings);
+    set(&settings, "env", env);
+    set(&settings, "preset", preset);
+    return settings;
+}
+
+static void apply(mr_settings *settings) {
+    cr_assert_eq(mr_settings_apply_preset(settings), MR_OK, "%s", mr_error_message());
+}
+
+// The updater of a run builds the agent, as in training.
+static void build(const char *preset, const char *env_name) {
+    mr_updater updater;
+    mr_env *env = NULL;
+    mr_settings settings = settings_of(env_name, preset);
+    set(&settings, "buffer_size", "1000");
+    apply(&settings);
+    cr_assert_eq(mr_settings_check(&settings), MR_OK, "%s: %s", preset, mr_error_message());
+    cr_assert_eq(mr_env_open(env_name, NULL, &env), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_updater_open(&updater, &settings, mr_env_get_spec(env), 1), MR_OK,
+                 "%s on %s: %s", preset, env_name, mr_error_message());
+    mr_updater_close(&updater);
+    mr_env_close(env);
+}
+
+Test(presets, each_is_read_and_builds_its_agent) {
+    for (size_t i = 0; i < mr_n_preset_files; i++) {
+        char name[MR_PRESET_NAME_SIZE];
+        mr_preset_name(i, name);
+        build(name, "InvertedPendulum-v5");
+        build(name, "Swimmer-v5");
+    }
+}
+
+Test(presets, each_has_a_line_with_its_paper) {
+    cr_assert_geq(mr_n_preset_files, 2);
+    for (size_t i = 0; i < mr_n_preset_files; i++) {
+        char summary[MR_PRESET_SUMMARY_SIZE];
+        mr_preset_summary(i, summary);
+        cr_expect_not_null(strstr(summary, "arXiv:"), "%s: %s", mr_preset_files[i].name, summary);
+        cr_expect_leq(strlen(summary), 110, "%s: %s", mr_preset_files[i].name, summary);
+    }
+}
+
+Test(presets, sac_is_what_is_trained_by_default) {
+    mr_settings expected, found = settings_of("Hopper-v5", "sac");
+    mr_settings_init(&expected);
+    set(&expected, "env", "Hopper-v5");
+    apply(&found);
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        char text[2][MR_MAX_TEXT];
+        const mr_setting *setting = mr_setting_at(i);
+        if (strcmp(setting->name, "preset") == 0 || !mr_setting_is_used(setting, &found))
+            continue;
+        mr_setting_format(setting, &expected, text[0], MR_MAX_TEXT);
+        mr_setting_format(setting, &found, text[1], MR_MAX_TEXT);
+        cr_expect_str_eq(text[1], text[0], "%s", setting->name);
+    }
+}
+
+Test(presets, change_what_was_not_set_by_name) {
+    mr_settings s = settings_of("Hopper-v5", "td3");
+    set(&s, "policy_delay", "3"); // td3 has 2
+    apply(&s);
+    cr_expect_str_eq(s.agent, "td3");
+    cr_expect_eq(s.learning_starts, 25000);
+    cr_expect_eq(((const mr_td3_options *)mr_settings_agent_options(&s))->policy_delay, 3);
+}
+
+Test(presets, what_is_for_one_task_is_left_alone_on_others) {
+    static const char text[] = "# Some agent\n"
+                               "gamma: 0.98\n"
+                               "tasks:\n"
+                               "  Hopper-v5: {gamma: 0.5, hidden: [7, 8]}\n"
+                               "  Swimmer-v5: {gamma: 0.9999}\n";
+    const mr_embedded_file file = {"a.yaml", (const unsigned char *)text, sizeof text - 1};
+    static const struct {
+        const char *env;
+        double gamma;
+        size_t width;
+    } cases[] = {{"Hopper-v5", 0.5, 7}, {"Swimmer-v5", 0.9999, 256}, {"Ant-v5", 0.98, 256}};
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s;
+        mr_settings_init(&s);
+        cr_assert_eq(mr_settings_read_preset(&s, cases[i].env, &file), MR_OK, "%s",
+                     mr_error_message());
+        cr_expect_eq(s.gamma, cases[i].gamma, "%s", cases[i].env);
+        cr_expect_eq(s.hidden.width[0], cases[i].width, "%s", cases[i].env);
+    }
+}
+
+Test(presets, a_fault_in_what_is_for_one_task_is_found_on_every_task) {
+    static const char text[] = "tasks:\n  Hopper-v5: {gamma: 2}\n";
+    const mr_embedded_file file = {"a.yaml", (const unsigned char *)text, sizeof text - 1};
+    mr_settings s;
+    mr_settings_init(&s);
+    cr_expect_eq(mr_settings_read_preset(&s, "Ant-v5", &file), MR_ERR_USAGE);
+    scratch_expect_message("a.yaml:2:22: gamma must be a number from 0 to 1, not '2'");
+}
+
+Test(presets, an_unknown_name_is_answered_with_the_nearest_and_the_list) {
+    mr_settings s = settings_of("Hopper-v5", "tdd3");
+    cr_expect_eq(mr_settings_apply_preset(&s), MR_ERR_USAGE);
+    scratch_expect_message("there is no preset tdd3; did you mean td3? there are ");
+    scratch_expect_message("sac, td3");
+}
+
+Test(presets, one_that_is_for_another_agent_is_refused) {
+    mr_settings s = settings_of("Hopper-v5", "td3");
+    set(&s, "agent", "sac");
+    cr_expect_eq(mr_settings_apply_preset(&s), MR_ERR_USAGE);
+    scratch_expect_message(
+        "the preset td3 is for the agent td3, and this run's agent is sac; leave "
+        "one of them out");
+}
