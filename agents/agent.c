@@ -29,6 +29,7 @@ struct mr_agent {
     const mr_agent_ops *ops;
     mr_policy *policy;
     void *self;
+    mr_lr_schedule lr_schedule;
     uint64_t seed;
     uint64_t n_updates;
 };
@@ -40,7 +41,7 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     mr_agent *agent = calloc(1, sizeof *agent);
     if (!agent)
         return mr_fail_memory("the agent");
-    *agent = (mr_agent){.ops = ops, .seed = setup->seed};
+    *agent = (mr_agent){.ops = ops, .lr_schedule = setup->lr_schedule, .seed = setup->seed};
     own.flow = ops->policy(options);
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
     if (setup->weight_norm)
@@ -75,7 +76,16 @@ mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t st
     return agent->ops->act(agent->self, n, obs, &random, act);
 }
 
+static void schedule_rates(mr_agent *agent) {
+    mr_agent_learner learners[MR_MAX_LEARNERS];
+    const size_t n = agent->ops->learners(agent->self, learners);
+    const double factor = mr_lr_factor(&agent->lr_schedule, agent->n_updates);
+    for (size_t i = 0; i < n; i++)
+        learners[i].learner->adam.lr_factor = factor;
+}
+
 mr_status mr_agent_update(mr_agent *agent, const mr_batch *batch) {
+    schedule_rates(agent);
     mr_random random = mr_random_stream(agent->seed, MR_STREAM_NOISE, agent->n_updates);
     const mr_status status = agent->ops->update(agent->self, batch, agent->n_updates, &random);
     agent->n_updates += status == MR_OK;

@@ -8,6 +8,7 @@
 #include "agents/policy.h"
 #include "agents/settings.h"
 #include "nn/learner.h"
+#include "nn/lr_schedule.h"
 
 /// The sizes and seeds that every agent is built from.
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
     size_t n_envs;              // observations that it explores from at a time
     mr_mlp_spec critic;         // the net of each critic
     bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
+    mr_lr_schedule lr_schedule; // of all learners
     mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
     bool weight_norm;           // rows of weights of policy and critics are kept at norm 1
     double weight_decay;        // of policy and critics (mr_adam)

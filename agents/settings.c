@@ -74,6 +74,12 @@ static const mr_setting common[] = {
      "decoupled weight decay of actor and critics (AdamW)", false},
     {"adam_beta1", MR_SETTING_REAL, AT(adam_beta1), "0.9", 0, 0.9999, "X",
      "decay of Adam's first moment, of actor and critics", false},
+    {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
+     "all learning rates over the run: constant, or falling to lr_final of themselves, linearly or "
+     "as half a cosine",
+     false},
+    {"lr_final", MR_SETTING_REAL, AT(lr_final), "0.1", 0, 1, "X",
+     "fraction of the learning rates that is left at the last step (lr_schedule)", false},
     {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
     {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
      "updates for each environment step", false},
@@ -274,8 +280,23 @@ bool mr_settings_norm_last(const mr_settings *settings) {
     return strcmp(settings->norm_position, "after") == 0;
 }
 
+static bool is_scheduled(const mr_settings *settings) {
+    return strcmp(settings->lr_schedule, "constant") != 0;
+}
+
+// The last update is that of the last step, and the first comes after learning_starts.
+mr_lr_schedule mr_settings_lr_schedule(const mr_settings *settings) {
+    const size_t steps = settings->steps, starts = settings->learning_starts;
+    const size_t n_updates = (steps > starts ? steps - starts : 1) * settings->updates_per_step;
+    mr_lr_schedule schedule = {.last = settings->lr_final, .n_updates = (double)n_updates};
+    const bool is_known = mr_lr_schedule_find(settings->lr_schedule, &schedule);
+    assert(is_known); // a choice has no other words
+    (void)is_known;
+    return schedule;
+}
+
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
-    if (setting->offset == AT(steps) && decays_until_the_end(settings))
+    if (setting->offset == AT(steps) && (decays_until_the_end(settings) || is_scheduled(settings)))
         return false;
     for (size_t i = 0; i < MR_COUNT(changeable); i++)
         if (changeable[i] == setting->offset)

@@ -6,6 +6,7 @@
 /// (mr_agent_ops). The options of the other commands are rows of the same type.
 #pragma once
 
+#include "nn/lr_schedule.h"
 #include "nn/mlp.h"
 #include "base/embedded.h"
 #include "base/status.h"
@@ -56,6 +57,8 @@ typedef struct {
     bool weight_norm; // and what follows: mr_agent_setup
     double weight_decay;
     double adam_beta1;
+    char lr_schedule[MR_MAX_CHOICE]; // and what follows: mr_lr_schedule
+    double lr_final;
     double gamma;
     size_t updates_per_step;
     size_t n_step; // of returns; this and the next two: batch.h
@@ -148,6 +151,9 @@ const void *mr_settings_agent_options(const mr_settings *settings);
 
 /// The text of the policy that the chosen agent trains: "real_nvp:layers=2", "deterministic".
 const char *mr_settings_policy(const mr_settings *settings);
+
+/// The schedule of the learning rates.
+mr_lr_schedule mr_settings_lr_schedule(const mr_settings *settings);
 
 /// The net of each critic.
 mr_mlp_spec mr_settings_critic(const mr_settings *settings);

@@ -68,6 +68,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .n_envs = n_envs,
                                   .critic = mr_settings_critic(s),
                                   .has_intrinsic = has_intrinsic_critic(u),
+                                  .lr_schedule = mr_settings_lr_schedule(s),
                                   .intrinsic_hidden = s->bonus_critic_hidden,
                                   .weight_norm = s->weight_norm,
                                   .weight_decay = s->weight_decay,

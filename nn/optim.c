@@ -9,7 +9,7 @@
 #include <string.h>
 
 mr_adam mr_adam_new(double lr) {
-    return (mr_adam){.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+    return (mr_adam){.lr = lr, .lr_factor = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
 /// The numbers [first, end) of a block that a thread works on.
@@ -58,13 +58,13 @@ static void adam_share(adam_constants c, mr_params *params) {
 
 // A parallel region of one thread would still have OpenMP allocate a team.
 void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
-    const double t = (double)++adam->n_steps;
+    const double t = (double)++adam->n_steps, lr = adam->lr * adam->lr_factor;
     const adam_constants c = {.beta1 = (mr_real)adam->beta1,
                               .beta2 = (mr_real)adam->beta2,
                               .epsilon = (mr_real)adam->epsilon,
-                              .step = (mr_real)(adam->lr / (1 - pow(adam->beta1, t))),
+                              .step = (mr_real)(lr / (1 - pow(adam->beta1, t))),
                               .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t))),
-                              .keep = (mr_real)(1 - adam->lr * adam->weight_decay)};
+                              .keep = (mr_real)(1 - lr * adam->weight_decay)};
     if (n_threads == 1) {
         adam_share(c, params);
         return;

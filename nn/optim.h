@@ -9,6 +9,7 @@
 /// Adam's settings and step count (Kingma and Ba 2015).
 typedef struct {
     double lr;
+    double lr_factor; // of its schedule now (lr_schedule.h)
     double beta1, beta2, epsilon;
     double weight_decay; // decoupled, as AdamW's: each step first takes lr weight_decay theta away
                          // from theta (Loshchilov and Hutter 2019, arXiv:1711.05101)

@@ -153,6 +153,24 @@ Test(agent, running_statistics_move_with_updates) {
     }
 }
 
+Test(agent, every_learner_follows_the_schedule_of_the_learning_rate) {
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        mr_agent_setup setup = small_defaults(1).setup;
+        static const char *const names[] = {"policy", "critic", "temperature"};
+        setup.lr_schedule = (mr_lr_schedule){.last = 0.5, .n_updates = 2 * N_UPDATES};
+        cr_assert(mr_lr_schedule_find("linear", &setup.lr_schedule));
+        student s = student_with(mr_agent_at(i), &setup);
+        learn(&s); // the last of these is update N_UPDATES - 1 of 2 N_UPDATES
+        const double expected = 1 - 0.5 * (N_UPDATES - 1) / (2 * N_UPDATES);
+        for (size_t k = 0; k < MR_COUNT(names); k++) {
+            const mr_learner *learner = mr_agent_learner_of(s.agent, names[k]);
+            cr_expect(!learner || learner->adam.lr_factor == expected, "%s", names[k]);
+        }
+        student_free(&s);
+        check_going_on(mr_agent_at(i), &setup);
+    }
+}
+
 Test(agent, names_its_options_metrics_and_itself) {
     for (size_t i = 0; i < mr_agent_count(); i++) {
         const mr_agent_ops *ops = mr_agent_at(i);

@@ -209,6 +209,26 @@ Test(settings, the_steps_of_a_bonus_that_falls_to_their_end_may_not_change) {
     cr_expect(!mr_setting_may_change(mr_setting_find("bonus"), &s));
 }
 
+Test(settings, the_steps_of_a_learning_rate_that_falls_may_not_change) {
+    mr_settings s = defaults();
+    const mr_setting *steps = mr_setting_find("steps");
+    cr_expect(mr_setting_may_change(steps, &s));
+    mr_settings_set(&s, "lr_schedule", "cosine", "lr_schedule");
+    cr_expect(!mr_setting_may_change(steps, &s));
+}
+
+Test(settings, a_learning_rate_falls_from_the_first_update_to_the_last) {
+    mr_settings s = defaults();
+    set(&s, "steps", "25000");
+    set(&s, "updates_per_step", "2"); // 40,000 updates after learning_starts = 5,000
+    set(&s, "lr_schedule", "linear");
+    set(&s, "lr_final", "0.5");
+    const mr_lr_schedule schedule = mr_settings_lr_schedule(&s);
+    cr_expect_eq(mr_lr_factor(&schedule, 0), 1);
+    cr_expect_eq(mr_lr_factor(&schedule, 20000), 0.75);
+    cr_expect_eq(mr_lr_factor(&schedule, 40000), 0.5);
+}
+
 Test(settings, an_unknown_name_gets_the_nearest) {
     mr_settings s = defaults();
     cr_expect_eq(mr_settings_set(&s, "batchsize", "1", "--set batchsize"), MR_ERR_USAGE);

@@ -27,6 +27,19 @@ static void reference_step(reference *r, double g, double lr, int t) {
     r->theta -= lr * (r->m / (1 - pow(0.9, t))) / (sqrt(r->v / (1 - pow(0.999, t))) + 1e-8);
 }
 
+Test(optim, adam_steps_by_the_rate_of_its_schedule) {
+    mr_params *a = params_of(SIZE), *b = params_of(SIZE);
+    mr_adam full = mr_adam_new(0.5e-2), scheduled = mr_adam_new(1e-2);
+    scheduled.lr_factor = 0.5;
+    for (size_t i = 0; i < SIZE; i++)
+        mr_params_grad(a)[i] = mr_params_grad(b)[i] = (mr_real)i;
+    mr_adam_step(&full, a, 1);
+    mr_adam_step(&scheduled, b, 1);
+    cr_expect_arr_eq(mr_params_read(a), mr_params_read(b), SIZE * sizeof(mr_real));
+    mr_params_free(a);
+    mr_params_free(b);
+}
+
 Test(optim, adam_follows_its_paper) {
     mr_params *params = params_of(SIZE);
     mr_adam adam = mr_adam_new(1e-2);
