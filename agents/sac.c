@@ -115,9 +115,13 @@ static mr_node *build_value(const sac_agent *sac, actor_graph *g, mr_node *act) 
     return mr_add(value, mr_mul(g->beta, build_min(sac->intrinsic_critic, g->obs, act)));
 }
 
-static double target_entropy(const sac_agent *sac) {
-    const mr_auto *target = &sac->options.target_entropy;
-    return target->automatic ? -(double)mr_policy_get_spec(sac->policy)->act_dim : target->value;
+double mr_sac_target_entropy(const mr_sac_options *o, size_t act_dim) {
+    if (!o->target_entropy.automatic)
+        return o->target_entropy.value;
+    if (o->target_sigma.automatic)
+        return -(double)act_dim;
+    const double sigma = o->target_sigma.value;
+    return (double)act_dim / 2 * log(2 * M_PI * M_E * sigma * sigma);
 }
 
 static mr_status build_actor_graph(sac_agent *sac) {
@@ -138,7 +142,8 @@ static mr_status build_actor_graph(sac_agent *sac) {
     if (!sac->options.alpha.automatic)
         return mr_graph_plan(g->graph, g->actor_loss, 1, trained);
     mr_node *log_alpha = mr_param_rows(g->graph, sac->temperature, sac->log_alpha);
-    mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, target_entropy(sac)));
+    const double target = mr_sac_target_entropy(&sac->options, spec->act_dim);
+    mr_node *surplus = mr_stop_gradient(mr_affine(now.log_prob, 1, target));
     g->alpha_loss = mr_keep(mr_affine(mr_mul(log_alpha, surplus), -1, 0));
     return mr_graph_plan(g->graph, mr_add(g->actor_loss, g->alpha_loss), 2, trained);
 }
@@ -152,10 +157,10 @@ static mr_status make_temperature(sac_agent *sac) {
     MR_TRY(mr_params_new(&sac->temperature));
     sac->log_alpha = mr_params_add(sac->temperature, "log_alpha", 1, 1, MR_INIT_ZERO, 1, NULL);
     MR_TRY(mr_params_alloc(sac->temperature, &unused));
-    if (!sac->options.alpha.automatic)
-        mr_params_value(sac->temperature)[0] = (mr_real)log(sac->options.alpha.value);
-    MR_TRY(
-        mr_learner_init(&sac->alpha, sac->temperature, mr_adam_new(sac->options.actor_lr), 0, 1));
+    const mr_sac_options *o = &sac->options;
+    const double alpha = o->alpha.automatic ? o->initial_alpha : o->alpha.value;
+    mr_params_value(sac->temperature)[0] = (mr_real)log(alpha);
+    MR_TRY(mr_learner_init(&sac->alpha, sac->temperature, mr_adam_new(o->actor_lr), 0, 1));
 done:
     return status;
 }
@@ -297,9 +302,14 @@ static const mr_setting options[] = {
     {"critic_lr", MR_SETTING_REAL, AT(critic_lr), "0.001", 1e-9, 1, "X",
      "learning rate of the critics", false},
     {"alpha", MR_SETTING_AUTO, AT(alpha), "auto", 0, 1000, "auto|X",
-     "entropy temperature; auto: learned, from 1", false},
+     "entropy temperature; auto: learned", false},
+    {"initial_alpha", MR_SETTING_REAL, AT(initial_alpha), "1", 1e-9, 1000, "X",
+     "what the learned temperature starts from", false},
     {"target_entropy", MR_SETTING_AUTO, AT(target_entropy), "auto", -1e6, 1e6, "auto|X",
-     "entropy (nats) that the learned temperature aims at; auto: minus the number of actuators",
+     "entropy (nats) that the learned temperature aims at; auto: by target_sigma", false},
+    {"target_sigma", MR_SETTING_AUTO, AT(target_sigma), "auto", 1e-6, 1e6, "auto|X",
+     "standard deviation of actions in (-1, 1) whose Gaussian has the target entropy; auto: the "
+     "target entropy is minus the number of actuators",
      false},
     {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "1", 1, 1000, "N",
      "critic updates for each update of the actor", false},

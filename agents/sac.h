@@ -16,8 +16,10 @@ typedef struct {
     double tau;               // of the targets' averaging
     double actor_lr;          // the temperature's too
     double critic_lr;
-    mr_auto alpha;          // automatic: learned, from 1
-    mr_auto target_entropy; // nats; automatic: -act_dim
+    mr_auto alpha;          // automatic: learned
+    double initial_alpha;   // of the learned one
+    mr_auto target_entropy; // nats; automatic: by target_sigma
+    mr_auto target_sigma;   // of a Gaussian with the target entropy; automatic: it is -act_dim
     size_t policy_delay;    // critic updates for each update of policy and temperature
 } mr_sac_options;
 
@@ -30,3 +32,7 @@ typedef struct {
     double alpha_loss; // -log alpha (log pi + target_entropy); NaN if alpha is fixed
     double entropy;    // -log pi
 } mr_sac_metrics;
+
+/// The entropy in nats that the learned temperature aims at. Of `act_dim` independent Gaussians of
+/// standard deviation s it is act_dim / 2 log(2 pi e s^2).
+double mr_sac_target_entropy(const mr_sac_options *options, size_t act_dim);

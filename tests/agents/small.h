@@ -55,7 +55,9 @@ static inline small_options small_defaults(int n_threads) {
                 .actor_lr = 1e-2,
                 .critic_lr = 1e-2,
                 .alpha = {.automatic = true},
+                .initial_alpha = 1,
                 .target_entropy = {.value = -1.5},
+                .target_sigma = {.automatic = true},
                 .policy_delay = 1}};
 }
 

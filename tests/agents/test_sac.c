@@ -257,6 +257,25 @@ Test(sac, a_fixed_temperature_stays) {
 }
 
 // alpha = 0, no reward for entropy at all, is in the setting's range.
+Test(sac, a_learned_temperature_begins_where_it_is_told_to) {
+    small_options options = small_defaults(1);
+    options.sac.initial_alpha = 0.01;
+    mr_agent *agent = small_agent("gaussian", OBS_DIM, ACT_DIM, &options);
+    const double log_alpha = (double)mr_params_read(small_params(agent, "temperature"))[0];
+    cr_expect_float_eq(log_alpha, log(0.01), 1e-6);
+    mr_agent_free(agent);
+}
+
+// The entropy of six Gaussians is PyTorch's, in double precision.
+Test(sac, the_target_entropy_is_a_number_or_that_of_gaussians_or_minus_the_dimension) {
+    mr_sac_options o = {.target_entropy = {.automatic = true}, .target_sigma = {.automatic = true}};
+    cr_expect_eq(mr_sac_target_entropy(&o, 6), -6);
+    o.target_sigma = (mr_auto){.value = 0.15};
+    cr_expect_float_eq(mr_sac_target_entropy(&o, 6), -2.8690887100872517, 1e-14);
+    o.target_entropy = (mr_auto){.value = 0.5};
+    cr_expect_eq(mr_sac_target_entropy(&o, 6), 0.5);
+}
+
 Test(sac, a_temperature_of_zero_gives_finite_figures) {
     small_options options = small_defaults(1);
     options.sac.alpha = (mr_auto){.value = 0};

@@ -66,7 +66,9 @@ static mr_agent *new_agent(const bench_options *o) {
                               .actor_lr = 3e-4,
                               .critic_lr = 1e-3,
                               .alpha = {.automatic = true},
+                              .initial_alpha = 1,
                               .target_entropy = {.automatic = true},
+                              .target_sigma = {.automatic = true},
                               .policy_delay = 1};
     mr_agent *agent;
     snprintf(options.policy, sizeof options.policy, "%s", o->policy);
