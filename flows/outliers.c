@@ -8,14 +8,36 @@
 static const double mad_factor = 1.4826;  // 1 / the third quartile of a standard normal
 static const double mean_factor = 1.2533; // sqrt(pi / 2)
 
-static int ascending(const void *left, const void *right) {
-    const double a = *(const double *)left, b = *(const double *)right;
-    return a < b ? -1 : a > b ? 1 : 0;
+// The k-th smallest of values[n], from 0, which is moved to place k; those behind it are not
+// smaller. Source: Hoare 1961, "Algorithm 65: find". Sorting would take ten times as long for a
+// million.
+static double find_nth(size_t n, double *values, size_t k) {
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        const double pivot = values[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;; i++, j--) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            const double value = values[i];
+            values[i] = values[j];
+            values[j] = value;
+        }
+        if (k <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return values[k];
 }
 
 static double median_of(size_t n, double *values) {
-    qsort(values, n, sizeof *values, ascending);
-    return values[(n - 1) / 2] / 2 + values[n / 2] / 2;
+    const double lower = find_nth(n, values, (n - 1) / 2);
+    return lower / 2 + find_nth(n, values, n / 2) / 2;
 }
 
 mr_status mr_robust_scale(size_t n, size_t dim, const double *x, double *middle,
