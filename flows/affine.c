@@ -45,28 +45,16 @@ static mr_node *affine_inverse(const mr_transform *t, mr_node *y, mr_node *raw, 
 
 // ---- Angles
 
-static const double two_pi = 6.28318530717958647693;
-
 static size_t turn_n_params(const mr_transform *t) {
     (void)t;
     return 1;
 }
 
-static mr_node *turn_forward(const mr_transform *t, mr_node *x, mr_node *raw, mr_node **log_det) {
-    (void)t, (void)log_det;
-    return mr_wrap(mr_add(x, raw), two_pi);
-}
-
-static mr_node *turn_inverse(const mr_transform *t, mr_node *y, mr_node *raw, mr_node **log_det) {
-    (void)t, (void)log_det;
-    return mr_wrap(mr_sub(y, raw), two_pi);
-}
-
 static const mr_transform_ops transform = {
     .n_params = affine_n_params,
     .n_circular_params = turn_n_params,
-    .circular_forward = turn_forward,
-    .circular_inverse = turn_inverse,
+    .circular_forward = mr_turn_forward,
+    .circular_inverse = mr_turn_inverse,
     .is_affine = true,
     .forward = affine_forward,
     .inverse = affine_inverse,

@@ -287,6 +287,19 @@ mr_status mr_flow_check_box(const mr_flow *flow, double bound) {
     return MR_OK;
 }
 
+mr_status mr_flow_check_volume(const mr_flow *flow) {
+    for (size_t i = 0; i < flow->n_parts; i++) {
+        const mr_part *part = &flow->part[i].part;
+        const mr_transform_ops *transform = part->transform.ops;
+        if (!part->ops->keeps_volume && !(transform && transform->keeps_volume))
+            return mr_fail(MR_ERR_USAGE,
+                           "flow '%.200s': %s changes volumes; parts that keep them are "
+                           "coupling(shift), autoregressive(shift), shift, permutation and reverse",
+                           flow->text, part->ops->name);
+    }
+    return MR_OK;
+}
+
 // ---- In a graph
 
 // One part, in the direction of the flow's use or against it.

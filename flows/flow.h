@@ -73,6 +73,10 @@ bool mr_flow_is_affine(const mr_flow *flow);
 /// itself, with angles left out of account.
 mr_status mr_flow_check_box(const mr_flow *flow, double bound);
 
+/// Fails with MR_ERR_USAGE, naming the part, unless log |det| is 0 everywhere: the mode of the base
+/// then becomes that of the samples.
+mr_status mr_flow_check_volume(const mr_flow *flow);
+
 /// Adds the map z -> x to a graph.
 ///
 ///   params   the set it was declared in, or a copy of it

@@ -18,6 +18,7 @@ typedef struct mr_transform mr_transform;
 typedef struct {
     size_t (*n_params)(const mr_transform *transform); // for each feature
     bool is_affine;
+    bool keeps_volume; // log |det| is 0
 
     /// Moves features.
     ///
@@ -39,6 +40,13 @@ typedef struct {
     /// The b > 0 for which it maps [-b, b] onto itself; NULL: none.
     double (*bound)(const mr_transform *transform);
 } mr_transform_ops;
+
+/// The circular form of a shift: angles x [rows x d] are turned by raw [rows x d], by whole periods
+/// into [-pi, pi].
+mr_node *mr_turn_forward(const mr_transform *transform, mr_node *x, mr_node *raw,
+                         mr_node **log_det);
+mr_node *mr_turn_inverse(const mr_transform *transform, mr_node *x, mr_node *raw,
+                         mr_node **log_det);
 
 /// An element-wise transform as a text has chosen it.
 struct mr_transform {
@@ -74,6 +82,7 @@ struct mr_part_ops {
     bool is_affine;                    // it moves each feature by an affine function of itself
     bool takes_circular;               // features may be angles
     bool keeps_boxes;                  // it maps a box [-b, b]^dim onto itself
+    bool keeps_volume;                 // log |det| is 0, whatever its transform does
     bool has_transform;                // its first argument is an element-wise transform
     const mr_transform_ops *transform; // it is one itself; NULL: it isn't
     const char *step_name; // of its parameters in a preset: PREFIX.STEP.step_name.*; NULL: none

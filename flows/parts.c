@@ -5,6 +5,7 @@
 extern const mr_part_ops mr_part_coupling;
 extern const mr_part_ops mr_part_autoregressive;
 extern const mr_part_ops mr_part_affine;
+extern const mr_part_ops mr_part_shift;
 extern const mr_part_ops mr_part_spline;
 extern const mr_part_ops mr_part_actnorm;
 extern const mr_part_ops mr_part_lu;
@@ -14,8 +15,9 @@ extern const mr_part_ops mr_part_planar;
 extern const mr_part_ops mr_part_radial;
 
 const mr_part_ops *const mr_part_table[] = {
-    &mr_part_coupling, &mr_part_autoregressive, &mr_part_affine,  &mr_part_spline, &mr_part_actnorm,
-    &mr_part_lu,       &mr_part_permutation,    &mr_part_reverse, &mr_part_planar, &mr_part_radial,
+    &mr_part_coupling, &mr_part_autoregressive, &mr_part_affine, &mr_part_shift,
+    &mr_part_spline,   &mr_part_actnorm,        &mr_part_lu,     &mr_part_permutation,
+    &mr_part_reverse,  &mr_part_planar,         &mr_part_radial,
 };
 
 const size_t mr_part_table_size = MR_COUNT(mr_part_table);

@@ -288,6 +288,18 @@ Test(flows, jacobian_of_an_autoregressive_layer_is_a_triangle) {
     for_each_case(check_pattern);
 }
 
+// A part that keeps volumes says so by the log-det that it does not have.
+static void check_volume(const flow_case *c) {
+    subject s = perturbed(c, 1);
+    cr_assert_eq(mr_flow_check_volume(s.flow) == MR_OK, s.log_det == NULL, "%s: %s", s.label,
+                 s.log_det ? "has a log-det" : mr_error_message());
+    subject_free(&s);
+}
+
+Test(flows, parts_that_keep_volumes_are_those_without_a_log_det) {
+    for_each_case(check_volume);
+}
+
 // ---- Gradients
 
 static double loss_of(subject *s) {

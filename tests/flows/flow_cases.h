@@ -44,8 +44,8 @@ static inline flow_fact fact_of(const char *text) {
         .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse"),
         .data_start = has_part(c, "actnorm"),
         .autoregressive = strncmp(c, "[autoregressive(", 16) == 0 && !strstr(c, ", reverse"),
-        .sees_context =
-            HAS_ONE_OF(c, "coupling", "autoregressive", "affine", "spline", "planar", "radial"),
+        .sees_context = HAS_ONE_OF(c, "coupling", "autoregressive", "affine", "shift", "spline",
+                                   "planar", "radial"),
         .noise = strcmp(text, "planar") == 0   ? 0.25
                  : strcmp(text, "radial") == 0 ? 0.5
                                                : 0.06,
