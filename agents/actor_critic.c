@@ -46,6 +46,7 @@ mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec
                                  .act_dim = spec->act_dim,
                                  .net = setup->critic,
                                  .head = &mr_value_head_scalar,
+                                 .has_targets = setup->critic_targets,
                                  .weight_norm = setup->weight_norm,
                                  .adam = mr_agent_adam(setup, lr),
                                  .seed = setup->seed,

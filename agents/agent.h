@@ -15,6 +15,7 @@ typedef struct {
     size_t batch_size;
     size_t n_envs;              // observations that it explores from at a time
     mr_mlp_spec critic;         // the net of each critic
+    bool critic_targets;        // slow copies of the critics make the targets, else they themselves
     bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
     mr_lr_schedule lr_schedule; // of all learners
     mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`

@@ -35,8 +35,8 @@ mr_status mr_critic_new(const mr_critic_options *o, mr_critic **out) {
     MR_TRY(mr_params_alloc(critic->params, &random));
     for (size_t i = 0; i < o->n && o->weight_norm; i++)
         MR_TRY(mr_mlp_keep_unit_rows(&critic->net[i], critic->params));
-    MR_TRY(mr_learner_init(&critic->learner, critic->params, o->adam, MR_LEARNER_TARGET,
-                           o->n_threads));
+    MR_TRY(mr_learner_init(&critic->learner, critic->params, o->adam,
+                           o->has_targets ? MR_LEARNER_TARGET : 0, o->n_threads));
     *out = critic;
     critic = NULL;
 done:
@@ -58,10 +58,6 @@ mr_learner *mr_critic_learner(mr_critic *critic) {
 
 mr_params *mr_critic_params(const mr_critic *critic) {
     return critic->params;
-}
-
-mr_params *mr_critic_target(const mr_critic *critic) {
-    return critic->learner.target;
 }
 
 size_t mr_critic_count(const mr_critic *critic) {
@@ -88,11 +84,49 @@ mr_node *mr_critic_min(const mr_critic *critic, const mr_critic_outputs *outputs
     return least;
 }
 
+// ---- The passes of the loss: now, by the critics at (obs, act); next, by the targets, or by the
+// critics if there are none, at (next_obs, next_act).
+
+static mr_params *next_params(const mr_critic *critic) {
+    return critic->learner.target ? critic->learner.target : critic->params;
+}
+
+static void build_apart(const mr_critic *critic, const mr_critic_step *step, mr_critic_outputs *now,
+                        mr_critic_outputs *next) {
+    *next = mr_critic_build(critic, critic->n, next_params(critic), step->next_obs, step->next_act,
+                            MR_ACTING);
+    *now = mr_critic_build(critic, critic->n, critic->params, step->obs, step->act, MR_TRAINING);
+}
+
+// Both ends of a transition are points of one row, side by side in the result as well.
+static mr_node *build_both(const mr_mlp *net, mr_params *params, mr_node *ends) {
+    return mr_join_rows(mr_mlp_build_mode(net, params, mr_split_rows(ends, 2), MR_TRAINING), 2);
+}
+
+// Actions of the replay buffer and actions of the policy differ in mean and variance. A batch norm
+// whose statistics are those of both suits both (Bhatt et al. 2024).
+static void build_joint(const mr_critic *critic, const mr_critic_step *step, mr_critic_outputs *now,
+                        mr_critic_outputs *next) {
+    mr_node *const parts[] = {step->obs, step->act, step->next_obs, step->next_act};
+    mr_node *ends = mr_concat_all(MR_COUNT(parts), parts);
+    const size_t n_outputs = critic->head->n_outputs;
+    now->n = next->n = critic->n;
+    for (size_t i = 0; i < critic->n; i++) {
+        const mr_mlp *net = &critic->net[i];
+        mr_node *both = build_both(net, critic->params, ends);
+        mr_node *by_target =
+            critic->learner.target ? build_both(net, critic->learner.target, ends) : both;
+        now->of[i] = mr_slice(both, 0, n_outputs);
+        next->of[i] = mr_slice(by_target, n_outputs, n_outputs);
+    }
+}
+
 mr_node *mr_critic_loss(const mr_critic *critic, const mr_critic_step *step, mr_node **q) {
-    const mr_critic_outputs next = mr_critic_build(critic, critic->n, mr_critic_target(critic),
-                                                   step->next_obs, step->next_act, MR_ACTING);
-    const mr_critic_outputs now =
-        mr_critic_build(critic, critic->n, critic->params, step->obs, step->act, MR_TRAINING);
+    mr_critic_outputs now, next;
+    if (mr_norm_is_of_batch(critic->net[0].spec.norm))
+        build_joint(critic, step, &now, &next);
+    else
+        build_apart(critic, step, &now, &next);
     mr_node *y = mr_stop_gradient(critic->head->target(next.n, next.of, &step->backup));
     mr_node *loss = critic->head->loss(now.of[0], y);
     for (size_t i = 1; i < now.n; i++)

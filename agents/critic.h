@@ -1,14 +1,15 @@
-/// An ensemble of critics: N nets of (observation, action), and slow copies of all of them. What
-/// their outputs mean is their value head's to say (value_head.h): with the scalar head, a critic
-/// is Q.
+/// An ensemble of critics: N nets of (observation, action) and, if wanted, slow copies of all of
+/// them. What their outputs mean is their value head's to say (value_head.h): with the scalar head,
+/// a critic is Q.
 ///
 /// A policy is trained on the minimum of their values, and targets are made of it, against the
 /// overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
 ///
-/// The nets may have batch norms: the loss is computed in training mode, everything else by the
-/// running statistics, of which the targets have copies. Whoever steps the optimizer on the loss
-/// then calls mr_graph_update_buffers. The passes over (obs, act) and (next_obs, next_act) are
-/// apart; CrossQ (Bhatt et al. 2024, arXiv:1902.05605) joins them, and needs no targets.
+/// The nets may have batch norms. In the loss they take their statistics over (obs, act) and
+/// (next_obs, next_act) together: CrossQ's joint pass (Bhatt et al. 2024, arXiv:1902.05605), with
+/// which critics need no slow copies. Copies, if there are any, make such a pass of their own (XQC,
+/// Palenicek et al. 2025, arXiv:2509.25174). Everything else goes by the running statistics.
+/// Whoever steps the optimizer on the loss then calls mr_graph_update_buffers.
 #pragma once
 
 #include "agents/value_head.h"
@@ -24,20 +25,20 @@ typedef struct {
     size_t obs_dim, act_dim;
     mr_mlp_spec net;
     const mr_value_head *head;
+    bool has_targets; // slow copies
     bool weight_norm; // rows of weights are kept at norm 1
     mr_adam adam;
     uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
     int n_threads;
 } mr_critic_options;
 
-/// Critics; the targets start equal to them. The caller frees them.
+/// Critics; targets start equal to them. The caller frees them.
 mr_status mr_critic_new(const mr_critic_options *options, mr_critic **out);
 void mr_critic_free(mr_critic *critic);
 
-/// Their parameters, optimizer and targets. Owned by it.
+/// Their parameters, optimizer and targets, if they have any. Owned by it.
 mr_learner *mr_critic_learner(mr_critic *critic);
 mr_params *mr_critic_params(const mr_critic *critic);
-mr_params *mr_critic_target(const mr_critic *critic);
 
 /// The outputs of the first `n` critics in one pass, each [rows x head's n_outputs].
 typedef struct {
@@ -50,7 +51,7 @@ size_t mr_critic_count(const mr_critic *critic);
 
 /// Adds a pass of the first `n` critics to a graph.
 ///
-///   params  mr_critic_params or mr_critic_target of these critics
+///   params  mr_critic_params of these critics, or the learner's target
 ///   obs     [rows x obs_dim]
 ///   act     [rows x act_dim] in (-1, 1)
 mr_critic_outputs mr_critic_build(const mr_critic *critic, size_t n, mr_params *params,
@@ -68,7 +69,8 @@ typedef struct {
 } mr_critic_step;
 
 /// Adds the critics' loss [rows x 1] to a graph: the sum of their head's losses at (obs, act), on
-/// the target that it makes of the slow copies at (next_obs, next_act).
+/// the target that it makes of the slow copies, or of the critics themselves, at (next_obs,
+/// next_act).
 ///
 ///   q  out, the first critic's expected return at (obs, act) [rows x 1]
 mr_node *mr_critic_loss(const mr_critic *critic, const mr_critic_step *step, mr_node **q);

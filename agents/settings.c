@@ -56,10 +56,16 @@ static const mr_setting common[] = {
      "normalisation of the actor's hidden layers; batch norms normalise its input too, and act by "
      "running statistics",
      false},
-    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, "none|layer|rms",
-     "normalisation of the critics' hidden layers: layer norm or RMS norm", false},
+    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, NORMS,
+     "normalisation of the critics' hidden layers; batch norms normalise their input too, and take "
+     "statistics over (s, a) and (s', a') together",
+     false},
     {"norm_position", MR_SETTING_CHOICE, AT(norm_position), "before", 0, 0, "before|after",
      "normalisation comes before the activation, or after it, in actor and critics", false},
+    {"critic_targets", MR_SETTING_CHOICE, AT(critic_targets), "polyak", 0, 0, "polyak|none",
+     "what the targets are made of: polyak: slow copies of the critics, which move by tau; none: "
+     "the critics themselves (CrossQ), best with batch norms",
+     false},
     {"critic_activation", MR_SETTING_CHOICE, AT(critic_activation), "relu", 0, 0,
      "relu|silu|gelu|tanh", "activation of the critics' hidden layers", false},
     {"critic_residual", MR_SETTING_SWITCH, AT(critic_residual), "false", 0, 0, NULL,
@@ -274,6 +280,10 @@ mr_mlp_spec mr_settings_critic(const mr_settings *settings) {
     assert(is_known); // a choice has no other words
     (void)is_known;
     return spec;
+}
+
+bool mr_settings_critic_targets(const mr_settings *settings) {
+    return strcmp(settings->critic_targets, "polyak") == 0;
 }
 
 bool mr_settings_norm_last(const mr_settings *settings) {

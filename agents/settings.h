@@ -52,6 +52,7 @@ typedef struct {
     char actor_norm[MR_MAX_CHOICE];
     char critic_norm[MR_MAX_CHOICE]; // and what follows: mr_mlp_spec
     char norm_position[MR_MAX_CHOICE];
+    char critic_targets[MR_MAX_CHOICE]; // "polyak", "none"
     char critic_activation[MR_MAX_CHOICE];
     bool critic_residual;
     bool weight_norm; // and what follows: mr_agent_setup
@@ -157,6 +158,9 @@ mr_lr_schedule mr_settings_lr_schedule(const mr_settings *settings);
 
 /// The net of each critic.
 mr_mlp_spec mr_settings_critic(const mr_settings *settings);
+
+/// Whether critics have slow copies for their targets.
+bool mr_settings_critic_targets(const mr_settings *settings);
 
 /// Whether normalisation comes after activations, in actor and critics.
 bool mr_settings_norm_last(const mr_settings *settings);

@@ -66,7 +66,8 @@ void mr_learner_step(mr_learner *l) {
 }
 
 void mr_learner_move_target(mr_learner *l, double tau) {
-    mr_polyak(l->target, l->params, tau, l->n_threads);
+    if (l->target)
+        mr_polyak(l->target, l->params, tau, l->n_threads);
 }
 
 // ---- The snapshot

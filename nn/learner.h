@@ -39,7 +39,7 @@ mr_status mr_learner_check(const mr_learner *learner, const char *name, double l
 /// norm 1 are scaled (mr_params_keep_unit_rows).
 void mr_learner_step(mr_learner *learner);
 
-/// target += tau (parameters - target), Polyak averaging.
+/// target += tau (parameters - target), Polyak averaging. Does nothing if there is no target.
 void mr_learner_move_target(mr_learner *learner, double tau);
 
 /// Takes the present state as the snapshot; returns to it. The learning rate is not part of it.

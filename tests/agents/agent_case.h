@@ -83,6 +83,7 @@ static inline agent_case case_open(const char *name, int n_threads) {
     const mr_agent_setup setup = {.batch_size = CASE_ROWS,
                                   .n_envs = 1,
                                   .critic = mr_settings_critic(&settings),
+                                  .critic_targets = mr_settings_critic_targets(&settings),
                                   .adam_beta1 = settings.adam_beta1,
                                   .n_threads = n_threads};
     cr_assert_eq(mr_agent_new(mr_agent_find(settings.agent), &spec, &setup,

@@ -22,6 +22,11 @@ Test(exact_agents_torch, a_td3_agent_has_pytorchs_losses_and_gradients) {
     case_check("td3", tolerance);
 }
 
+Test(exact_agents_torch, batch_norms_see_both_ends_of_a_transition_with_and_without_targets) {
+    case_check("crossq", tolerance);
+    case_check("xqc", tolerance);
+}
+
 Test(exact_agents_torch, log_densities_are_pytorchs) {
     static const char *const names[] = {"sac_gaussian", "sac_real_nvp"};
     for (size_t k = 0; k < MR_COUNT(names); k++) {

@@ -48,6 +48,7 @@ static inline small_options small_defaults(int n_threads) {
                   .n_envs = 1,
                   .critic = {.hidden = {.n = 2, .width = {8, 6}}, .activation = MR_RELU},
                   .intrinsic_hidden = {.n = 2, .width = {6, 4}},
+                  .critic_targets = true,
                   .adam_beta1 = 0.9,
                   .seed = 5,
                   .n_threads = n_threads},

@@ -129,6 +129,7 @@ Test(agent, nets_of_every_kind_go_on_with_the_same_bits) {
             setup.critic.norm_last = norm % 3 == 1;
             setup.weight_norm = norm != MR_NORM_LAYER;
             setup.weight_decay = 0.1;
+            setup.critic_targets = norm != MR_NORM_BATCH;
             check_going_on(mr_agent_at(i), &setup);
         }
 }

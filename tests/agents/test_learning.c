@@ -15,7 +15,14 @@ enum { N_SEEDS = 3 };
 // differ less.
 static const double enough = 30;
 
-static double learn(const char *agent, size_t seed) {
+/// Settings of a run, beside those that are small.
+typedef struct {
+    const char *name;
+    size_t n;
+    const char *const (*settings)[2];
+} recipe;
+
+static double learn(const recipe *r, size_t seed) {
     static const char *const small[][2] = {{"env", "InvertedPendulum-v5"},
                                            {"hidden", "32,32"},
                                            {"batch_size", "64"},
@@ -31,19 +38,33 @@ static double learn(const char *agent, size_t seed) {
     mr_settings_init(&s);
     for (size_t i = 0; i < MR_COUNT(small); i++)
         set(&s, small[i][0], small[i][1]);
-    set(&s, "agent", agent);
+    for (size_t i = 0; i < r->n; i++)
+        set(&s, r->settings[i][0], r->settings[i][1]);
     s.seed = seed;
-    snprintf(s.out, sizeof s.out, "%s-%zu", agent, seed);
+    snprintf(s.out, sizeof s.out, "%s-%zu", r->name, seed);
     cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     return result.last.eval_mean_reward;
+}
+
+static void check_learns(const recipe *r) {
+    double sum = 0;
+    for (size_t seed = 1; seed <= N_SEEDS; seed++)
+        sum += learn(r, seed);
+    cr_expect_geq(sum / N_SEEDS, enough, "%s: mean return %g", r->name, sum / N_SEEDS);
 }
 
 Test(learning, every_agent_learns_to_balance_a_pole) {
     for (size_t i = 0; i < mr_agent_count(); i++) {
         const char *agent = mr_agent_at(i)->name;
-        double sum = 0;
-        for (size_t seed = 1; seed <= N_SEEDS; seed++)
-            sum += learn(agent, seed);
-        cr_expect_geq(sum / N_SEEDS, enough, "%s: mean return %g", agent, sum / N_SEEDS);
+        check_learns(&(recipe){agent, 1, &(const char *const[2]){"agent", agent}});
     }
+}
+
+Test(learning, crossq_learns_to_balance_a_pole) {
+    static const char *const settings[][2] = {
+        {"policy", "gaussian"},         {"critic_targets", "none"}, {"critic_norm", "batch_renorm"},
+        {"actor_norm", "batch_renorm"}, {"norm_position", "after"}, {"adam_beta1", "0.5"},
+        {"policy_delay", "3"},
+    };
+    check_learns(&(recipe){"crossq", MR_COUNT(settings), settings});
 }

@@ -303,7 +303,8 @@ Test(settings, check_finds_what_does_not_go_together) {
         {"buffer_size", "255", "buffer_size is 255, less than the batch_size of 256"},
         {"num_envs", "300", "less than the 300 copies"},
     };
-    static const char *const norms[][2] = {{"actor_norm", "batch"}, {"actor_norm", "batch_renorm"}};
+    static const char *const norms[][2] = {{"actor_norm", "batch"},
+                                           {"critic_norm", "batch_renorm"}};
     for (size_t i = 0; i < MR_COUNT(norms); i++) {
         mr_settings s = defaults();
         snprintf(s.env, sizeof s.env, "Some-v0");
@@ -336,6 +337,7 @@ Test(settings, a_file_gives_back_what_was_written) {
         {"critic_residual", "true"},    {"actor_norm", "batch_renorm"},
         {"norm_position", "after"},     {"weight_norm", "true"},
         {"weight_decay", "1e-4"},       {"adam_beta1", "0.5"},
+        {"critic_targets", "none"},
     };
     for (size_t i = 0; i < MR_COUNT(changes); i++)
         cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);

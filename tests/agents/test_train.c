@@ -382,7 +382,8 @@ Test(train, a_reward_that_is_not_finite_ends_the_episode) {
 }
 
 // With a bonus, stopped half-way, three copies on two threads: bit for bit as in one go.
-static void check_resumed(const char *agent, size_t n_step, mr_mlp_spec critic) {
+static void check_resumed(const char *agent, size_t n_step, size_t n_others,
+                          const char *const (*others)[2]) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
     witness w = {.stop_after = 150};
@@ -395,10 +396,8 @@ static void check_resumed(const char *agent, size_t n_step, mr_mlp_spec critic) 
         snprintf(both[k]->agent, sizeof both[k]->agent, "%s", agent);
         both[k]->n_step = n_step;
         both[k]->normalize_reward = n_step > 1;
-        snprintf(both[k]->critic_norm, MR_MAX_CHOICE, "%s", mr_norm_name(critic.norm));
-        snprintf(both[k]->critic_activation, MR_MAX_CHOICE, "%s",
-                 mr_activation_name(critic.activation));
-        both[k]->critic_residual = critic.residual;
+        for (size_t i = 0; i < n_others; i++)
+            set(both[k], others[i][0], others[i][1]);
         memset(both[k]->is_given, 0, sizeof both[k]->is_given); // the policy, which is sac's
     }
     train(&whole);
@@ -410,27 +409,35 @@ static void check_resumed(const char *agent, size_t n_step, mr_mlp_spec critic) 
     cr_expect(is_same_file("a", "b", "density.safetensors"));
 }
 
-static const mr_mlp_spec plain = {.activation = MR_RELU};
-
 Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
-    check_resumed("sac", 1, plain);
+    check_resumed("sac", 1, 0, NULL);
 }
 
 Test(train, a_run_with_normalised_returns_of_3_steps_goes_on_with_the_same_bytes) {
-    check_resumed("sac", 3, plain);
+    check_resumed("sac", 3, 0, NULL);
 }
 
 Test(train, a_run_of_td3_goes_on_with_the_same_bytes_too) {
-    check_resumed("td3", 1, plain);
+    check_resumed("td3", 1, 0, NULL);
 }
 
 Test(train, a_run_with_layer_norm_in_its_critics_goes_on_with_the_same_bytes_too) {
-    check_resumed("sac", 1, (mr_mlp_spec){.norm = MR_NORM_LAYER, .activation = MR_SILU});
+    static const char *const settings[][2] = {{"critic_norm", "layer"},
+                                              {"critic_activation", "silu"}};
+    check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
 Test(train, a_run_with_residual_critics_goes_on_with_the_same_bytes_too) {
-    check_resumed("td3", 1,
-                  (mr_mlp_spec){.norm = MR_NORM_RMS, .activation = MR_GELU, .residual = true});
+    static const char *const settings[][2] = {
+        {"critic_norm", "rms"}, {"critic_activation", "gelu"}, {"critic_residual", "true"}};
+    check_resumed("td3", 1, MR_COUNT(settings), settings);
+}
+
+Test(train, a_run_of_crossq_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {
+        {"critic_targets", "none"}, {"critic_norm", "batch_renorm"}, {"actor_norm", "batch_renorm"},
+        {"norm_position", "after"}, {"weight_norm", "true"},         {"adam_beta1", "0.5"}};
+    check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...

@@ -136,6 +136,7 @@ static mr_agent *plain_agent(const mr_settings *s) {
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = N_ENVS,
                                   .critic = mr_settings_critic(s),
+                                  .critic_targets = mr_settings_critic_targets(s),
                                   .adam_beta1 = s->adam_beta1,
                                   .seed = s->seed,
                                   .n_threads = 1};

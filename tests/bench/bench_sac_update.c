@@ -15,8 +15,8 @@
 enum { OBS_DIM = 17, ACT_DIM = 6, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
 
 typedef struct {
-    const char *policy, *critic_norm;
-    int threads, rounds, updates, json;
+    const char *policy, *critic_norm, *actor_norm;
+    int no_targets, threads, rounds, updates, json;
 } bench_options;
 
 static void die(mr_status status) {
@@ -50,7 +50,8 @@ static mr_agent *new_agent(const bench_options *o) {
                                  .act_dim = ACT_DIM,
                                  .act_low = low,
                                  .act_high = high,
-                                 .hidden = hidden};
+                                 .hidden = hidden,
+                                 .norm = o->actor_norm};
     mr_mlp_spec critic = mr_mlp_plain(&hidden);
     if (!mr_norm_find(o->critic_norm, &critic.norm)) {
         fprintf(stderr, "bench_sac_update: no normalisation %s\n", o->critic_norm);
@@ -59,6 +60,7 @@ static mr_agent *new_agent(const bench_options *o) {
     const mr_agent_setup setup = {.batch_size = 256,
                                   .n_envs = 1,
                                   .critic = critic,
+                                  .critic_targets = !o->no_targets,
                                   .adam_beta1 = 0.9,
                                   .seed = 1,
                                   .n_threads = o->threads};
@@ -142,6 +144,9 @@ int main(int argc, const char **argv) {
          "SPEC"},
         {"critic-norm", 0, POPT_ARG_STRING, &o.critic_norm, 0,
          "normalisation of the critics (default none)", "NAME"},
+        {"actor-norm", 0, POPT_ARG_STRING, &o.actor_norm, 0,
+         "normalisation of the actor (default none)", "NAME"},
+        {"no-targets", 0, POPT_ARG_NONE, &o.no_targets, 0, "critics without targets", NULL},
         {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 15, at most 100)", "N"},
         {"updates", 0, POPT_ARG_INT, &o.updates, 0, "updates in a round (default 100)", "N"},
