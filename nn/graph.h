@@ -86,6 +86,13 @@ mr_node *mr_input(mr_graph *graph, size_t cols, bool wants_grad);
 /// The same for images.
 mr_node *mr_input_image(mr_graph *graph, mr_shape shape, bool wants_grad);
 
+/// Values that mr_graph_draw draws, uniform on [0, 1), as many as x has.
+mr_node *mr_uniform_like(mr_node *x);
+
+/// Draws the first `n_rows` rows of all such nodes, in the order in which they were built. Between
+/// two draws they stay as they are.
+void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random);
+
 /// A parameter of one row, repeated over the batch. A NULL graph gives NULL.
 mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param);
 
@@ -157,8 +164,7 @@ mr_node *mr_batch_log_sum_exp(mr_node *x);
 
 /// Dropout (Srivastava et al. 2014): 0 if u < rate, else x / (1 - rate).
 ///
-///   u  of the shape of x, uniform on [0, 1): an input that is filled from a stream of the run's
-///      before each run. No gradient goes to it
+///   u  of the shape of x, uniform on [0, 1): mr_uniform_like. No gradient goes to it
 mr_node *mr_dropout(mr_node *x, mr_node *u, double rate);
 
 // ---- One value at a time
@@ -201,6 +207,54 @@ mr_node *mr_row_norm(mr_node *x);
 
 /// log |det| of a = tanh(x), summed over a row: 2 (log 2 - x - softplus(-2x)). [rows x 1]
 mr_node *mr_tanh_log_det(mr_node *x);
+
+// ---- Distributions of one number, as the outputs of distributional critics
+
+/// The places of a categorical distribution's atoms, evenly spaced: the first is `low`, the last
+/// `high`. There are as many as the node has columns, at least two.
+typedef struct {
+    double low, high;
+} mr_atoms;
+
+/// The mean of the distribution with the probabilities softmax(logits). [rows x 1]
+///
+///   logits  [rows x atoms]
+mr_node *mr_categorical_mean(mr_node *logits, mr_atoms atoms);
+
+/// The probabilities, in each row, of that one of n distributions whose mean is the least. No
+/// gradient goes through.
+///
+///   logits  [n], n > 0, each [rows x atoms]
+mr_node *mr_categorical_least(size_t n, mr_node *const *logits, mr_atoms atoms);
+
+/// The distribution of scale Z + shift for Z with the probabilities p, projected onto the atoms: a
+/// mass between two atoms is shared so that the mean is kept, and one beyond the first or the last
+/// goes to that. No gradient goes through. Source: Bellemare et al. 2017 (arXiv:1707.06887),
+/// algorithm 1.
+///
+///   p             [rows x atoms]
+///   scale, shift  [rows x 1]
+mr_node *mr_categorical_project(mr_node *p, mr_node *scale, mr_node *shift, mr_atoms atoms);
+
+/// -sum_j p_j log softmax(logits)_j. No gradient goes to p. [rows x 1]
+mr_node *mr_cross_entropy(mr_node *logits, mr_node *p);
+
+/// The values of one of n nodes of the same number of columns, x[*index], which is looked up in
+/// each run. No gradient goes through.
+///
+///   index  borrowed for the life of the graph
+mr_node *mr_select(size_t n, mr_node *const *x, const size_t *index);
+
+/// Each row's values in ascending order. No gradient goes through.
+mr_node *mr_row_sort(mr_node *x);
+
+/// The mean over i and k of |tau_i - 1(y_k < q_i)| H(y_k - q_i), with the levels tau_i = (i + 1/2)
+/// / n, i = 0 ... n - 1, and the Huber loss H(d) = d^2 / 2 for |d| <= 1, else |d| - 1/2. No
+/// gradient goes to y. [rows x 1] Source: Dabney et al. 2018 (arXiv:1710.10044), equation 10.
+///
+///   q  [rows x n] quantiles
+///   y  [rows x m] samples that they are to be quantiles of
+mr_node *mr_quantile_huber(mr_node *q, mr_node *y);
 
 // ---- Splines
 

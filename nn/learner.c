@@ -70,7 +70,7 @@ void mr_learner_move_target(mr_learner *l, double tau) {
         mr_polyak(l->target, l->params, tau, l->n_threads);
 }
 
-// ---- The snapshot
+// ---- Copies, and the snapshot
 
 static mr_real *block_of(const mr_params *params, int k) {
     return k == 0 ? mr_params_value(params) : mr_params_moment(params, k);
@@ -79,6 +79,14 @@ static mr_real *block_of(const mr_params *params, int k) {
 static void copy_blocks(const mr_params *from, mr_params *to) {
     for (int k = 0; k < N_BLOCKS; k++)
         memcpy(block_of(to, k), block_of(from, k), mr_params_size(from) * sizeof(mr_real));
+}
+
+void mr_learner_copy(const mr_learner *from, mr_learner *to) {
+    copy_blocks(from->params, to->params);
+    if (to->target)
+        memcpy(mr_params_value(to->target), mr_params_read(from->target),
+               mr_params_size(to->target) * sizeof(mr_real));
+    to->adam.n_steps = from->adam.n_steps;
 }
 
 void mr_learner_snapshot(mr_learner *l) {

@@ -42,6 +42,10 @@ void mr_learner_step(mr_learner *learner);
 /// target += tau (parameters - target), Polyak averaging. Does nothing if there is no target.
 void mr_learner_move_target(mr_learner *learner, double tau);
 
+/// Gives a learner the parameters, moments, target and count of another of the same layout. The
+/// snapshot stays.
+void mr_learner_copy(const mr_learner *from, mr_learner *to);
+
 /// Takes the present state as the snapshot; returns to it. The learning rate is not part of it.
 void mr_learner_snapshot(mr_learner *learner);
 void mr_learner_rollback(mr_learner *learner);

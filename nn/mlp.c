@@ -104,15 +104,24 @@ done:
 
 // ---- Graphs
 
+static mr_node *drop(mr_node *x, double rate) {
+    return rate > 0 ? mr_dropout(x, mr_uniform_like(x), rate) : x;
+}
+
+// Dropout is for hidden layers: the last is built as in acting, in which it's the same.
 static mr_node *build_layer(const mr_mlp *mlp, const mr_layer *layer, mr_params *params, mr_node *x,
                             mr_activation activation, mr_mode mode) {
+    const double dropout = mode == MR_ACTING ? 0 : mlp->spec.dropout;
     const bool norm_first = layer->norm.kind != MR_NORM_NONE && !mlp->spec.norm_last;
-    const mr_activation of_linear = norm_first ? MR_IDENTITY : activation;
+    const bool is_fused = !norm_first && dropout == 0;
+    const mr_activation of_linear = is_fused ? activation : MR_IDENTITY;
     x = has_bias(mlp, layer->norm.kind)
             ? mr_linear(x, params, layer->weight, layer->bias, of_linear)
             : mr_linear_without_bias(x, params, layer->weight);
-    x = mr_norm_build(&layer->norm, params, x, mode);
-    return norm_first ? mr_activate(x, activation) : x;
+    x = drop(x, dropout);
+    if (norm_first)
+        return mr_activate(mr_norm_build(&layer->norm, params, x, mode), activation);
+    return mr_norm_build(&layer->norm, params, is_fused ? x : mr_activate(x, activation), mode);
 }
 
 mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_mode mode) {
@@ -125,7 +134,7 @@ mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_
                 ? mr_add(x, build_layer(mlp, layer++, params, h, MR_IDENTITY, mode))
                 : h;
     }
-    return mlp->has_output ? build_layer(mlp, layer, params, x, MR_IDENTITY, mode) : x;
+    return mlp->has_output ? build_layer(mlp, layer, params, x, MR_IDENTITY, MR_ACTING) : x;
 }
 
 mr_node *mr_mlp_build(const mr_mlp *mlp, mr_params *params, mr_node *x) {

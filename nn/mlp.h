@@ -13,8 +13,8 @@ bool mr_widths_parse(const char *text, mr_widths *out);
 /// Writes the widths with `separator` between them, at most `size` bytes with the final zero.
 void mr_widths_format(const mr_widths *widths, char separator, char *text, size_t size);
 
-/// What a net's hidden layers are: linear, normalisation, activation, for each width; or, with
-/// `norm_last`, linear, activation, normalisation, as CrossQ's (Bhatt et al. 2024).
+/// What a net's hidden layers are: linear, dropout, normalisation, activation, for each width; or,
+/// with `norm_last`, linear, dropout, activation, normalisation, as CrossQ's (Bhatt et al. 2024).
 ///
 /// With `residual`, only the first width is such a layer, and each further width is that of the
 /// inside of a block that is added to its input:
@@ -29,6 +29,7 @@ typedef struct {
     mr_norm_kind norm;
     bool norm_last; // after the activation
     bool residual;
+    double dropout; // rate, after each of these linear layers
 } mr_mlp_spec;
 
 /// The plain net: ReLU after each hidden layer and nothing else.

@@ -11,9 +11,11 @@ typedef enum {
     MR_NORM_BATCH_RENORM,
 } mr_norm_kind;
 
-/// Whether a net is computed to train its parameters, or to act and evaluate. In training, batch
-/// norms use the batch's statistics, otherwise the running ones; other layers are the same in both.
-typedef enum { MR_ACTING, MR_TRAINING } mr_mode;
+/// What a net is computed for: to act and evaluate; to train its parameters; or as a constant in
+/// the loss of another net, which is trained with it. In training, batch norms use the batch's
+/// statistics, otherwise the running ones. Dropout is there in all but acting (of critics: Hiraoka
+/// et al. 2022, arXiv:2110.02034). Other layers are always the same.
+typedef enum { MR_ACTING, MR_TRAINING, MR_CONSTANT } mr_mode;
 
 /// A layer: the handles of its parameters and buffers, as far as its kind has them.
 typedef struct {

@@ -189,3 +189,22 @@ mr_node *mr_join_rows(mr_node *x, size_t n) {
     assert(n > 0 && x->n_parts % n == 0);
     return part(x, n * x->cols, x->n_parts / n);
 }
+
+// ---- One of several nodes
+
+typedef struct {
+    const size_t *index;
+} select_options;
+
+static void select_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[*((const select_options *)node->options)->index];
+    const size_t first = rows.first * node->cols;
+    memcpy(node->value + first, x->value + first, rows.n * node->cols * sizeof *node->value);
+}
+
+static const mr_op op_select = {
+    .name = "select", .options_size = sizeof(select_options), .forward = select_forward};
+
+mr_node *mr_select(size_t n, mr_node *const *x, const size_t *index) {
+    return x[0] ? mr_node_of(&op_select, x[0]->cols, &(select_options){index}, n, x) : NULL;
+}

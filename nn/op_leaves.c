@@ -26,6 +26,21 @@ mr_node *mr_input_image(mr_graph *graph, mr_shape shape, bool wants_grad) {
     return node;
 }
 
+static const mr_op op_uniform = {.name = "uniform", .forward = nothing, .backward = nothing};
+
+mr_node *mr_uniform_like(mr_node *x) {
+    if (!x)
+        return NULL;
+    mr_node *node = mr_leaf_new(x->graph, &op_uniform, x->cols * x->n_parts, NULL);
+    return mr_split_rows(mr_keep(node), x->n_parts);
+}
+
+void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random) {
+    for (mr_node *node = graph->first; node; node = node->next)
+        if (node->op == &op_uniform)
+            mr_random_fill_uniform(random, n_rows * node->cols, 0, 1, mr_node_value(node));
+}
+
 static void param_rows_forward(const mr_node *node, mr_rows rows) {
     for (size_t i = rows.first; i < rows.first + rows.n; i++)
         memcpy(mr_row(node->value, node, i), mr_node_param(node, 0),

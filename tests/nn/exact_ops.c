@@ -269,6 +269,15 @@ static mr_node *op_huber(leaves *x) {
 static mr_node *op_dropout(leaves *x) {
     return mr_dropout(x->a, mr_affine(mr_stop_gradient(x->positive), 0.5, 0), 0.6);
 }
+static mr_node *op_categorical_mean(leaves *x) {
+    return mr_categorical_mean(x->a, (mr_atoms){-1, 2});
+}
+static mr_node *op_cross_entropy(leaves *x) {
+    return mr_cross_entropy(x->a, mr_stop_gradient(x->positive));
+}
+static mr_node *op_quantile_huber(leaves *x) {
+    return mr_quantile_huber(x->a, mr_stop_gradient(x->b));
+}
 static mr_node *op_scale(leaves *x) {
     return mr_scale(x->a, x->params, x->gain, x->shift);
 }
@@ -376,6 +385,9 @@ static const op_case cases[] = {
     {"batch_log_sum_exp", op_batch_log_sum_exp},
     {"huber, the example of docs/extending.md", op_huber},
     {"dropout", op_dropout},
+    {"categorical_mean", op_categorical_mean},
+    {"cross_entropy", op_cross_entropy},
+    {"quantile_huber", op_quantile_huber},
     {"scale", op_scale},
     {"unscale", op_unscale},
     {"lower", op_lower},
