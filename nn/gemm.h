@@ -12,8 +12,8 @@
 void mr_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k, const mr_real *a,
              const mr_real *b, bool accumulate, mr_real *c);
 
-/// y[m] = a x, a [m x k]. For a single row it is faster than mr_gemm, whose kernel first copies a.
-void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, mr_real *y);
+/// y[m] = a x (+ y if `accumulate`), a [m x k].
+void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, bool accumulate, mr_real *y);
 
 /// x[m x n] = x t^-T, or x t^-1 if not `transposed`, in place. t[n x n] is triangular; the entries
 /// on its other side are not read.

@@ -5,6 +5,8 @@
 #include "nn/gemm.h"
 #include "base/vmath.h"
 
+#include <string.h>
+
 enum { WEIGHT, BIAS };
 
 typedef struct {
@@ -12,31 +14,26 @@ typedef struct {
     const mr_real *mask; // [out x in], borrowed; NULL: all weights exist
 } linear_options;
 
-// y = activation(y + bias), one row.
-static void activate(mr_activation activation, size_t n, const mr_real *restrict bias,
-                     mr_real *restrict y) {
+// y = activation(y), one row.
+static void activate(mr_activation activation, size_t n, mr_real *y) {
     switch (activation) {
     case MR_RELU: // written so that NaN goes through
         for (size_t i = 0; i < n; i++)
-            y[i] = y[i] + bias[i] < 0 ? 0 : y[i] + bias[i];
+            y[i] = y[i] < 0 ? 0 : y[i];
         break;
-    case MR_IDENTITY:
     case MR_TANH:
-        for (size_t i = 0; i < n; i++)
-            y[i] += bias[i];
-        if (activation == MR_TANH)
-            mr_vtanh(n, y, y);
+        mr_vtanh(n, y, y);
         break;
     case MR_SIGMOID: // (1 + tanh(y/2)) / 2: nothing overflows
         for (size_t i = 0; i < n; i++)
-            y[i] = (y[i] + bias[i]) / 2;
+            y[i] = y[i] / 2;
         mr_vtanh(n, y, y);
         for (size_t i = 0; i < n; i++)
             y[i] = (1 + y[i]) / 2;
         break;
-    case MR_SILU:
+    case MR_IDENTITY:
+    case MR_SILU: // nodes of their own
     case MR_GELU:
-        assert(false); // nodes of their own
         break;
     }
 }
@@ -68,17 +65,26 @@ static bool has_bias(const mr_node *node) {
     return node->n_params > BIAS;
 }
 
+// y = x W^T, or y += x W^T if there is a bias, which y holds then.
+static void multiply(const mr_node *node, mr_rows rows, mr_real *y) {
+    const mr_node *x = node->input[0];
+    const mr_real *weight = mr_node_param(node, WEIGHT);
+    if (mr_node_is_for_one(node))
+        mr_gemv(node->cols, x->cols, weight, x->value, has_bias(node), y);
+    else
+        mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first), weight,
+                has_bias(node), y);
+}
+
 static void linear_forward(const mr_node *node, mr_rows rows) {
     const linear_options *o = node->options;
-    const mr_node *x = node->input[0];
+    const size_t cols = node->cols;
     mr_real *y = mr_row(node->value, node, rows.first);
-    if (mr_node_is_for_one(node))
-        mr_gemv(node->cols, x->cols, mr_node_param(node, WEIGHT), x->value, y);
-    else
-        mr_gemm(false, true, rows.n, node->cols, x->cols, mr_row(x->value, x, rows.first),
-                mr_node_param(node, WEIGHT), false, y);
     for (size_t i = 0; i < rows.n && has_bias(node); i++)
-        activate(o->activation, node->cols, mr_node_param(node, BIAS), y + i * node->cols);
+        memcpy(y + i * cols, mr_node_param(node, BIAS), cols * sizeof *y);
+    multiply(node, rows, y);
+    for (size_t i = 0; i < rows.n; i++)
+        activate(o->activation, cols, y + i * cols);
 }
 
 static void mask_gradient(const mr_node *node, mr_real *gradient) {
@@ -95,24 +101,24 @@ static void train_weight(const mr_node *node, mr_rows rows) {
     mask_gradient(node, gradient);
 }
 
-static void train_bias(const mr_node *node, mr_rows rows) {
-    mr_real *gradient = mr_node_param_grad(node, BIAS, rows.thread);
-    for (size_t i = 0; i < rows.n; i++)
-        mr_put(mr_node_adds_param(node, BIAS, rows) || i > 0, node->cols,
-               mr_row(node->grad, node, rows.first + i), gradient);
+// dy becomes the gradient before the activation; that of the bias is its sum over the rows.
+static void linear_deactivate(const mr_node *node, mr_rows rows) {
+    const linear_options *o = node->options;
+    const bool trains_bias = node->set >= 0 && has_bias(node);
+    for (size_t i = 0; i < rows.n; i++) {
+        mr_real *dy = mr_row(node->grad, node, rows.first + i);
+        deactivate(o->activation, node->cols, mr_row(node->value, node, rows.first + i), dy);
+        if (trains_bias)
+            mr_put(mr_node_adds_param(node, BIAS, rows) || i > 0, node->cols, dy,
+                   mr_node_param_grad(node, BIAS, rows.thread));
+    }
 }
 
 static void linear_backward(const mr_node *node, mr_rows rows) {
-    const linear_options *o = node->options;
     const mr_node *x = node->input[0];
-    for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        deactivate(o->activation, node->cols, mr_row(node->value, node, i),
-                   mr_row(node->grad, node, i));
-    if (node->set >= 0) {
+    linear_deactivate(node, rows);
+    if (node->set >= 0)
         train_weight(node, rows);
-        if (has_bias(node))
-            train_bias(node, rows);
-    }
     if (mr_node_passes(node, 0))
         mr_gemm(false, false, rows.n, x->cols, node->cols, mr_row(node->grad, node, rows.first),
                 mr_node_param(node, WEIGHT), node->adds[0], mr_row(x->grad, x, rows.first));
