@@ -122,17 +122,18 @@ mr_node *mr_linear_without_bias(mr_node *x, mr_params *params, mr_param weight);
 mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                           const mr_real *mask, mr_activation activation);
 
-/// (x - mean) / sqrt(variance + 1e-5) * gain + shift over the features of each row (Ba et al.
-/// 2016).
+/// activation((x - mean) / sqrt(variance + 1e-5) * gain + shift) over the features of each row (Ba
+/// et al. 2016).
 ///
 ///   gain, shift  [1 x cols]
-mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift);
+mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift,
+                       mr_activation activation);
 
-/// x / sqrt(mean(x^2) + 1e-6) * gain over the features of each row (Zhang and Sennrich 2019,
-/// arXiv:1910.07467).
+/// activation(x / sqrt(mean(x^2) + 1e-6) * gain) over the features of each row (Zhang and Sennrich
+/// 2019, arXiv:1910.07467).
 ///
 ///   gain  [1 x cols]
-mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain);
+mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain, mr_activation activation);
 
 /// The parameters and buffers of a batch norm. A channel is a feature of a vector, or all places of
 /// a channel of an image.
@@ -143,10 +144,11 @@ typedef struct {
 } mr_batch_norm;
 
 typedef struct {
-    double rate;         // of the running statistics: mean += rate (batch's mean - mean)
-    double epsilon;      // added to variances
-    double r_max, d_max; // bounds of batch renorm's corrections; 1 and 0: plain batch norm
-    double n_warm_up;    // batches before it corrects
+    double rate;              // of the running statistics: mean += rate (batch's mean - mean)
+    double epsilon;           // added to variances
+    double r_max, d_max;      // bounds of batch renorm's corrections; 1 and 0: plain batch norm
+    double n_warm_up;         // batches before it corrects
+    mr_activation activation; // of the result
 } mr_batch_norm_options;
 
 /// Batch norm over the batch's own statistics: for training. An op over the whole batch. The

@@ -120,14 +120,15 @@ static mr_node *build_layer(const mr_mlp *mlp, const mr_layer *layer, mr_params 
             : mr_linear_without_bias(x, params, layer->weight);
     x = drop(x, dropout);
     if (norm_first)
-        return mr_activate(mr_norm_build(&layer->norm, params, x, mode), activation);
-    return mr_norm_build(&layer->norm, params, is_fused ? x : mr_activate(x, activation), mode);
+        return mr_norm_build(&layer->norm, params, x, activation, mode);
+    return mr_norm_build(&layer->norm, params, is_fused ? x : mr_activate(x, activation),
+                         MR_IDENTITY, mode);
 }
 
 mr_node *mr_mlp_build_mode(const mr_mlp *mlp, mr_params *params, mr_node *x, mr_mode mode) {
     const mr_activation activation = mlp->spec.activation;
     const mr_layer *layer = mlp->layer;
-    x = mr_norm_build(&mlp->input_norm, params, x, mode);
+    x = mr_norm_build(&mlp->input_norm, params, x, MR_IDENTITY, mode);
     for (size_t i = 0; i < mlp->spec.hidden.n; i++) {
         mr_node *h = build_layer(mlp, layer++, params, x, activation, mode);
         x = mlp->spec.residual && i > 0

@@ -18,25 +18,30 @@ typedef struct {
     const char *name;
     bool has_shift;
     const mr_batch_norm_options *batch; // NULL: no statistics of a batch
-    mr_node *(*build)(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode);
+    mr_node *(*build)(const mr_norm *norm, mr_params *params, mr_node *x, mr_activation activation,
+                      mr_mode mode);
 } norm_row;
 
-static mr_node *build_none(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode) {
+static mr_node *build_none(const mr_norm *norm, mr_params *params, mr_node *x,
+                           mr_activation activation, mr_mode mode) {
     (void)norm, (void)params, (void)mode;
-    return x;
+    return mr_activate(x, activation);
 }
 
-static mr_node *build_layer(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode) {
+static mr_node *build_layer(const mr_norm *norm, mr_params *params, mr_node *x,
+                            mr_activation activation, mr_mode mode) {
     (void)mode;
-    return mr_layer_norm(x, params, norm->handles.gain, norm->handles.shift);
+    return mr_layer_norm(x, params, norm->handles.gain, norm->handles.shift, activation);
 }
 
-static mr_node *build_rms(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode) {
+static mr_node *build_rms(const mr_norm *norm, mr_params *params, mr_node *x,
+                          mr_activation activation, mr_mode mode) {
     (void)mode;
-    return mr_rms_norm(x, params, norm->handles.gain);
+    return mr_rms_norm(x, params, norm->handles.gain, activation);
 }
 
-static mr_node *build_batch(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode);
+static mr_node *build_batch(const mr_norm *norm, mr_params *params, mr_node *x,
+                            mr_activation activation, mr_mode mode);
 
 static const norm_row rows[] = {
     [MR_NORM_NONE] = {"none", false, NULL, build_none},
@@ -46,10 +51,12 @@ static const norm_row rows[] = {
     [MR_NORM_BATCH_RENORM] = {"batch_renorm", true, &batch_renorm, build_batch},
 };
 
-static mr_node *build_batch(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode) {
-    const mr_batch_norm_options *options = rows[norm->kind].batch;
-    return mode == MR_TRAINING ? mr_batch_norm_train(x, params, &norm->handles, options)
-                               : mr_batch_norm_running(x, params, &norm->handles, options);
+static mr_node *build_batch(const mr_norm *norm, mr_params *params, mr_node *x,
+                            mr_activation activation, mr_mode mode) {
+    mr_batch_norm_options options = *rows[norm->kind].batch;
+    options.activation = activation;
+    return mode == MR_TRAINING ? mr_batch_norm_train(x, params, &norm->handles, &options)
+                               : mr_batch_norm_running(x, params, &norm->handles, &options);
 }
 
 const char *mr_norm_name(mr_norm_kind kind) {
@@ -98,6 +105,7 @@ mr_norm mr_norm_declare(mr_norm_kind kind, mr_params *params, const char *prefix
     return norm;
 }
 
-mr_node *mr_norm_build(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode) {
-    return rows[norm->kind].build(norm, params, x, mode);
+mr_node *mr_norm_build(const mr_norm *norm, mr_params *params, mr_node *x, mr_activation activation,
+                       mr_mode mode) {
+    return rows[norm->kind].build(norm, params, x, activation, mode);
 }

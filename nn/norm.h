@@ -37,5 +37,7 @@ bool mr_norm_is_of_batch(mr_norm_kind kind);
 /// PREFIX.running_var, PREFIX.num_batches_tracked, as PyTorch calls them.
 mr_norm mr_norm_declare(mr_norm_kind kind, mr_params *params, const char *prefix, size_t n);
 
-/// Adds the layer to a graph. Of the kind `none` it returns x.
-mr_node *mr_norm_build(const mr_norm *norm, mr_params *params, mr_node *x, mr_mode mode);
+/// Adds the layer and the activation of its result to a graph. Of the kind `none` that is the
+/// activation of x.
+mr_node *mr_norm_build(const mr_norm *norm, mr_params *params, mr_node *x, mr_activation activation,
+                       mr_mode mode);

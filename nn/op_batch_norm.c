@@ -43,6 +43,7 @@ typedef struct {
     mr_batch_norm_options options;
     reduced *reduced;       // [n_threads]
     statistics *statistics; // [n_threads]
+    bool relu;              // after the norm, in the same pass
 } batch_norm_options;
 
 static const batch_norm_options *options_of(const mr_node *node) {
@@ -190,13 +191,16 @@ static void update_buffers(const mr_node *node) {
 
 static void normalise(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
+    const bool relu = options_of(node)->relu;
     const statistics *s = &options_of(node)->statistics[rows.thread];
     const mr_real *restrict mu = s->mu, *restrict factor = s->factor, *restrict offset = s->offset;
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *restrict x = mr_row(input->value, input, i);
         mr_real *restrict y = mr_row(node->value, node, i);
-        for (size_t j = 0; j < node->cols; j++)
-            y[j] = (x[j] - mu[j]) * factor[j] + offset[j];
+        for (size_t j = 0; j < node->cols; j++) {
+            const mr_real v = (x[j] - mu[j]) * factor[j] + offset[j];
+            y[j] = relu && v < 0 ? 0 : v; // written so that NaN goes through
+        }
     }
 }
 
@@ -216,15 +220,24 @@ static void running_forward(const mr_node *node, mr_rows rows) {
 
 // ---- Backward
 
-// sum_dy += dy and sum_dy_x += dy (x - mu) over the first `n` of BLOCK rows.
-static void add_gradients(size_t n, size_t cols, const mr_real *restrict x,
-                          const mr_real *restrict dy, const mr_real *restrict mu,
+// The gradient before the ReLU, if there is one. v is the ReLU's argument, computed again.
+static inline mr_real before_relu(bool relu, mr_real v, mr_real dy) {
+    return relu && !(v > 0) ? 0 : dy;
+}
+
+// sum_dy += dy and sum_dy_x += dy (x - mu) over the first `n` of BLOCK rows, dy before the ReLU.
+static void add_gradients(size_t n, size_t cols, bool relu, const statistics *of,
+                          const mr_real *restrict x, const mr_real *restrict dy,
                           double *restrict sum_dy, double *restrict sum_dy_x) {
+    const mr_real *restrict mu = of->mu, *restrict factor = of->factor;
+    const mr_real *restrict offset = of->offset;
     for (size_t j = 0; j < cols; j++) {
         double s = 0, q = 0;
         for (size_t k = 0; k < n; k++) {
-            s += (double)dy[k * cols + j];
-            q += (double)(dy[k * cols + j] * (x[k * cols + j] - mu[j]));
+            const mr_real centred = x[k * cols + j] - mu[j];
+            const mr_real d = before_relu(relu, centred * factor[j] + offset[j], dy[k * cols + j]);
+            s += (double)d;
+            q += (double)(d * centred);
         }
         sum_dy[j] += s;
         sum_dy_x[j] += q;
@@ -235,16 +248,17 @@ static void reduce_backward(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
     const reduced *own = &options_of(node)->reduced[rows.thread];
     const statistics *s = &options_of(node)->statistics[rows.thread];
+    const bool relu = options_of(node)->relu;
     const size_t cols = node->cols, n_blocks = rows.n / BLOCK;
     const mr_real *x = mr_row(input->value, input, rows.first);
     const mr_real *dy = mr_row(node->grad, node, rows.first);
     memset(own->sum_dy, 0, cols * sizeof(double));
     memset(own->sum_dy_xhat, 0, cols * sizeof(double));
     for (size_t b = 0; b < n_blocks; b++)
-        add_gradients(BLOCK, cols, x + b * BLOCK * cols, dy + b * BLOCK * cols, s->mu, own->sum_dy,
-                      own->sum_dy_xhat);
-    add_gradients(rows.n % BLOCK, cols, x + n_blocks * BLOCK * cols, dy + n_blocks * BLOCK * cols,
-                  s->mu, own->sum_dy, own->sum_dy_xhat);
+        add_gradients(BLOCK, cols, relu, s, x + b * BLOCK * cols, dy + b * BLOCK * cols,
+                      own->sum_dy, own->sum_dy_xhat);
+    add_gradients(rows.n % BLOCK, cols, relu, s, x + n_blocks * BLOCK * cols,
+                  dy + n_blocks * BLOCK * cols, own->sum_dy, own->sum_dy_xhat);
     for (size_t j = 0; j < cols; j++)
         own->sum_dy_xhat[j] *= (double)s->inverse[j];
 }
@@ -292,16 +306,17 @@ static void pass(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
     const statistics *s = &options_of(node)->statistics[rows.thread];
     const mr_real *restrict mu = s->mu, *restrict inverse = s->inverse;
-    const mr_real *restrict factor = s->factor, *restrict mean_dy = s->mean_dy;
-    const mr_real *restrict mean_dy_xhat = s->mean_dy_xhat;
-    const bool adds = node->adds[0];
+    const mr_real *restrict factor = s->factor, *restrict offset = s->offset;
+    const mr_real *restrict mean_dy = s->mean_dy, *restrict mean_dy_xhat = s->mean_dy_xhat;
+    const bool adds = node->adds[0], relu = options_of(node)->relu;
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *restrict x = mr_row(input->value, input, i);
         const mr_real *restrict dy = mr_row(node->grad, node, i);
         mr_real *restrict dx = mr_row(input->grad, input, i);
         for (size_t j = 0; j < node->cols; j++) {
-            const mr_real xhat = (x[j] - mu[j]) * inverse[j];
-            const mr_real d = factor[j] * (dy[j] - mean_dy[j] - xhat * mean_dy_xhat[j]);
+            const mr_real centred = x[j] - mu[j], xhat = centred * inverse[j];
+            const mr_real g = before_relu(relu, centred * factor[j] + offset[j], dy[j]);
+            const mr_real d = factor[j] * (g - mean_dy[j] - xhat * mean_dy_xhat[j]);
             dx[j] = adds ? dx[j] + d : d;
         }
     }
@@ -368,6 +383,7 @@ static mr_node *batch_norm_new(const mr_op *op, mr_node *x, mr_params *params,
     const size_t n_threads = (size_t)x->graph->n_threads;
     batch_norm_options own = {.norm = *norm,
                               .options = *options,
+                              .relu = options->activation == MR_RELU,
                               .reduced = mr_graph_alloc(x->graph, n_threads * sizeof *own.reduced),
                               .statistics =
                                   mr_graph_alloc(x->graph, n_threads * sizeof *own.statistics)};
@@ -377,7 +393,7 @@ static mr_node *batch_norm_new(const mr_op *op, mr_node *x, mr_params *params,
     if (node)
         mr_node_use(node, params, 2,
                     (const mr_param[]){[GAIN] = norm->gain, [SHIFT] = norm->shift});
-    return node;
+    return own.relu ? node : mr_activate(node, options->activation);
 }
 
 mr_node *mr_batch_norm_train(mr_node *x, mr_params *params, const mr_batch_norm *norm,

@@ -1,8 +1,14 @@
-// Normalisation of each row by its own features: layer norm and RMS norm.
+// Normalisation of each row by its own features: layer norm and RMS norm, with or without a ReLU
+// after it in the same pass.
 
-#include "nn/op.h"
+#include "nn/graph_internal.h"
 
 #include <math.h>
+
+// Written so that NaN goes through.
+static inline mr_real apply_relu(bool relu, mr_real v) {
+    return relu && v < 0 ? 0 : v;
+}
 
 // ---- Layer norm
 
@@ -14,6 +20,15 @@ static const double layer_norm_epsilon = 1e-5; // PyTorch's default
 typedef struct {
     mr_real mean, inverse;
 } moments;
+
+typedef struct {
+    bool relu;
+    moments *moments; // [max_rows] of each row, from its way forward to its way back
+} layer_norm_options;
+
+static const layer_norm_options *layer_options(const mr_node *node) {
+    return node->options;
+}
 
 static moments row_moments(size_t n, const mr_real *x) {
     double sum = 0, squares = 0;
@@ -30,13 +45,25 @@ static moments row_moments(size_t n, const mr_real *x) {
 static void layer_norm_forward(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
     const mr_real *gain = mr_node_param(node, GAIN), *shift = mr_node_param(node, SHIFT);
+    const bool relu = layer_options(node)->relu;
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *x = mr_row(input->value, input, i);
         mr_real *restrict y = mr_row(node->value, node, i);
         const moments m = row_moments(node->cols, x);
+        layer_options(node)->moments[i] = m;
         for (size_t j = 0; j < node->cols; j++)
-            y[j] = (x[j] - m.mean) * m.inverse * gain[j] + shift[j];
+            y[j] = apply_relu(relu, (x[j] - m.mean) * m.inverse * gain[j] + shift[j]);
     }
+}
+
+// dy becomes the gradient before the ReLU.
+static void layer_norm_deactivate(const mr_node *node, size_t row, moments m) {
+    const mr_node *input = node->input[0];
+    const mr_real *gain = mr_node_param(node, GAIN), *shift = mr_node_param(node, SHIFT);
+    const mr_real *x = mr_row(input->value, input, row);
+    mr_real *restrict dy = mr_row(node->grad, node, row);
+    for (size_t j = 0; j < node->cols; j++)
+        dy[j] = (x[j] - m.mean) * m.inverse * gain[j] + shift[j] > 0 ? dy[j] : 0;
 }
 
 // With xhat the normalised row, g = dy gain: dx = (g - mean(g) - xhat mean(g xhat)) / deviation.
@@ -77,11 +104,12 @@ static void layer_norm_train(const mr_node *node, mr_rows rows, size_t row, mome
 }
 
 static void layer_norm_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
-        const moments m = row_moments(node->cols, mr_row(input->value, input, i));
+        const moments m = layer_options(node)->moments[i];
         const bool adds[] = {mr_node_adds_param(node, GAIN, rows) || i > rows.first,
                              mr_node_adds_param(node, SHIFT, rows) || i > rows.first};
+        if (layer_options(node)->relu)
+            layer_norm_deactivate(node, i, m);
         if (node->set >= 0)
             layer_norm_train(node, rows, i, m, adds);
         if (mr_node_passes(node, 0))
@@ -91,25 +119,39 @@ static void layer_norm_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_layer_norm = {
     .name = "layer_norm",
+    .options_size = sizeof(layer_norm_options),
     .keeps_shape = true,
     .reads = MR_READS_INPUTS,
     .forward = layer_norm_forward,
     .backward = layer_norm_backward,
 };
 
-mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift) {
+mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift,
+                       mr_activation activation) {
     if (!x)
         return NULL;
     assert(gain.cols == x->cols && shift.cols == x->cols);
-    mr_node *node = mr_node_of(&op_layer_norm, x->cols, NULL, 1, &x);
+    const layer_norm_options options = {
+        .relu = activation == MR_RELU,
+        .moments = mr_graph_alloc(x->graph, x->graph->max_rows * sizeof *options.moments)};
+    mr_node *node = mr_node_of(&op_layer_norm, x->cols, &options, 1, &x);
     if (node)
         mr_node_use(node, params, 2, (const mr_param[]){[GAIN] = gain, [SHIFT] = shift});
-    return node;
+    return options.relu ? node : mr_activate(node, activation);
 }
 
 // ---- RMS norm: y = x gain / q, q = sqrt(mean(x^2) + epsilon)
 
 static const double rms_norm_epsilon = 1e-6; // Flax's default
+
+typedef struct {
+    bool relu;
+    mr_real *inverse; // [max_rows] 1 / q of each row, from its way forward to its way back
+} rms_norm_options;
+
+static const rms_norm_options *rms_options(const mr_node *node) {
+    return node->options;
+}
 
 // 1 / q of a row.
 static mr_real row_inverse(size_t n, const mr_real *x) {
@@ -123,13 +165,24 @@ static mr_real row_inverse(size_t n, const mr_real *x) {
 static void rms_norm_forward(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
     const mr_real *gain = mr_node_param(node, GAIN);
+    const bool relu = rms_options(node)->relu;
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *x = mr_row(input->value, input, i);
         mr_real *restrict y = mr_row(node->value, node, i);
         const mr_real inverse = row_inverse(node->cols, x);
+        rms_options(node)->inverse[i] = inverse;
         for (size_t j = 0; j < node->cols; j++)
-            y[j] = x[j] * inverse * gain[j];
+            y[j] = apply_relu(relu, x[j] * inverse * gain[j]);
     }
+}
+
+// dy becomes the gradient before the ReLU.
+static void rms_norm_deactivate(const mr_node *node, size_t row, mr_real inverse) {
+    const mr_node *input = node->input[0];
+    const mr_real *gain = mr_node_param(node, GAIN), *x = mr_row(input->value, input, row);
+    mr_real *restrict dy = mr_row(node->grad, node, row);
+    for (size_t j = 0; j < node->cols; j++)
+        dy[j] = x[j] * inverse * gain[j] > 0 ? dy[j] : 0;
 }
 
 // With xhat = x / q and g = dy gain: dx = (g - xhat mean(g xhat)) / q.
@@ -160,9 +213,10 @@ static void rms_norm_train(const mr_node *node, mr_rows rows, size_t row, mr_rea
 }
 
 static void rms_norm_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
-        const mr_real inverse = row_inverse(node->cols, mr_row(input->value, input, i));
+        const mr_real inverse = rms_options(node)->inverse[i];
+        if (rms_options(node)->relu)
+            rms_norm_deactivate(node, i, inverse);
         if (node->set >= 0)
             rms_norm_train(node, rows, i, inverse,
                            mr_node_adds_param(node, GAIN, rows) || i > rows.first);
@@ -173,18 +227,22 @@ static void rms_norm_backward(const mr_node *node, mr_rows rows) {
 
 static const mr_op op_rms_norm = {
     .name = "rms_norm",
+    .options_size = sizeof(rms_norm_options),
     .keeps_shape = true,
     .reads = MR_READS_INPUTS,
     .forward = rms_norm_forward,
     .backward = rms_norm_backward,
 };
 
-mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain) {
+mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain, mr_activation activation) {
     if (!x)
         return NULL;
     assert(gain.cols == x->cols);
-    mr_node *node = mr_node_of(&op_rms_norm, x->cols, NULL, 1, &x);
+    const rms_norm_options options = {
+        .relu = activation == MR_RELU,
+        .inverse = mr_graph_alloc(x->graph, x->graph->max_rows * sizeof *options.inverse)};
+    mr_node *node = mr_node_of(&op_rms_norm, x->cols, &options, 1, &x);
     if (node)
         mr_node_use(node, params, 1, (const mr_param[]){[GAIN] = gain});
-    return node;
+    return options.relu ? node : mr_activate(node, activation);
 }

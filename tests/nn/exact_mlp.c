@@ -94,7 +94,7 @@ static mr_node *linear(const model *m, size_t i, mr_node *x) {
 
 static mr_node *layer_norm(const model *m, size_t i, mr_node *x) {
     const mr_batch_norm *of = &m->net.layer[i].norm.handles;
-    return mr_layer_norm(x, m->params, of->gain, of->shift);
+    return mr_layer_norm(x, m->params, of->gain, of->shift, MR_IDENTITY);
 }
 
 // BRO's critic with one block.
@@ -131,8 +131,9 @@ Test(exact_mlp, a_norm_may_come_after_the_activation) {
     mr_graph *graph;
     cr_assert_eq(mr_graph_new(ROWS, 1, &graph), MR_OK);
     mr_node *x = mr_input(graph, IN, false);
-    mr_node *h = mr_norm_build(&m.net.input_norm, m.params, x, MR_TRAINING);
-    h = mr_norm_build(&m.net.layer[0].norm, m.params, mr_relu(linear(&m, 0, h)), MR_TRAINING);
+    mr_node *h = mr_norm_build(&m.net.input_norm, m.params, x, MR_IDENTITY, MR_TRAINING);
+    h = mr_norm_build(&m.net.layer[0].norm, m.params, mr_relu(linear(&m, 0, h)), MR_IDENTITY,
+                      MR_TRAINING);
     mr_node *y = mr_keep(linear(&m, 1, h));
     cr_assert_eq(mr_graph_plan(graph, NULL, 0, NULL), MR_OK);
     mr_input_fill(x, ROWS, mr_node_value(m.x));

@@ -197,13 +197,25 @@ static mr_node *op_linear_shared(leaves *x) {
                   mr_linear(x->b, x->params, x->weight, x->bias, MR_IDENTITY));
 }
 static mr_node *op_layer_norm(leaves *x) {
-    return mr_layer_norm(x->a, x->params, x->gain, x->shift);
+    return mr_layer_norm(x->a, x->params, x->gain, x->shift, MR_IDENTITY);
+}
+static mr_node *op_layer_norm_relu(leaves *x) {
+    return mr_layer_norm(x->a, x->params, x->gain, x->shift, MR_RELU);
+}
+static mr_node *op_layer_norm_silu(leaves *x) {
+    return mr_layer_norm(x->a, x->params, x->gain, x->shift, MR_SILU);
 }
 static mr_node *op_rms_norm(leaves *x) {
-    return mr_rms_norm(x->a, x->params, x->gain);
+    return mr_rms_norm(x->a, x->params, x->gain, MR_IDENTITY);
+}
+static mr_node *op_rms_norm_relu(leaves *x) {
+    return mr_rms_norm(x->a, x->params, x->gain, MR_RELU);
 }
 
 static const mr_batch_norm_options plain = {.rate = 0.1, .epsilon = 1e-5, .r_max = 1};
+
+static const mr_batch_norm_options plain_relu = {
+    .rate = 0.1, .epsilon = 1e-5, .r_max = 1, .activation = MR_RELU};
 
 // With running statistics as far from the batch's as those of leaves_new, both corrections are at
 // their bounds: constants, as the gradient takes them to be.
@@ -212,6 +224,9 @@ static const mr_batch_norm_options renorm = {
 
 static mr_node *op_batch_norm(leaves *x) {
     return mr_batch_norm_train(x->a, x->params, &x->norm, &plain);
+}
+static mr_node *op_batch_norm_relu(leaves *x) {
+    return mr_batch_norm_train(x->a, x->params, &x->norm, &plain_relu);
 }
 static mr_node *op_batch_norm_of_channels(leaves *x) {
     mr_node *image = mr_reshape(x->a, (mr_shape){2, 1, 2});
@@ -222,6 +237,9 @@ static mr_node *op_batch_renorm(leaves *x) {
 }
 static mr_node *op_batch_norm_running(leaves *x) {
     return mr_batch_norm_running(x->a, x->params, &x->norm, &plain);
+}
+static mr_node *op_batch_norm_running_relu(leaves *x) {
+    return mr_batch_norm_running(x->a, x->params, &x->norm, &plain_relu);
 }
 // Stretches one after another, a value that is read in several of them, parameters used twice.
 static mr_node *op_batch_norms(leaves *x) {
@@ -371,11 +389,16 @@ static const op_case cases[] = {
     {"linear, masked", op_linear_masked},
     {"linear, parameters used twice", op_linear_shared},
     {"layer_norm", op_layer_norm},
+    {"layer_norm, relu", op_layer_norm_relu},
+    {"layer_norm, silu", op_layer_norm_silu},
     {"rms_norm", op_rms_norm},
+    {"rms_norm, relu", op_rms_norm_relu},
     {"batch_norm", op_batch_norm},
+    {"batch_norm, relu", op_batch_norm_relu},
     {"batch_norm of two channels", op_batch_norm_of_channels},
     {"batch_norm with renorm's corrections", op_batch_renorm},
     {"batch_norm by running statistics", op_batch_norm_running},
+    {"batch_norm by running statistics, relu", op_batch_norm_running_relu},
     {"batch norms one after another", op_batch_norms},
     {"split_rows and join_rows", op_split_rows},
     {"conv2d", op_conv2d},

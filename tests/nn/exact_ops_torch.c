@@ -37,10 +37,10 @@ typedef struct {
 } op_case;
 
 static mr_node *layer_norm(model *m) {
-    return mr_layer_norm(m->x, m->params, m->weight, m->bias);
+    return mr_layer_norm(m->x, m->params, m->weight, m->bias, MR_IDENTITY);
 }
 static mr_node *rms_norm(model *m) {
-    return mr_rms_norm(m->x, m->params, m->weight);
+    return mr_rms_norm(m->x, m->params, m->weight, MR_IDENTITY);
 }
 static mr_node *batch_norm(model *m) {
     return mr_batch_norm_train(m->x, m->params, &m->norm, &plain);

@@ -154,7 +154,8 @@ static void run_large(const large_run *r, int n_threads) {
     cr_assert_eq(mr_params_alloc(params, &random), MR_OK);
     cr_assert_eq(mr_graph_new(r->n_rows, n_threads, &graph), MR_OK);
     mr_node *x = mr_input(graph, IN, true);
-    mr_node *y = mr_keep(mr_layer_norm(mr_mlp_build(&net, params, x), params, gain, shift));
+    mr_node *y =
+        mr_keep(mr_layer_norm(mr_mlp_build(&net, params, x), params, gain, shift, MR_RELU));
     mr_node *loss = mr_row_sum(mr_square(mr_mul(y, mr_param_rows(graph, params, gain))));
     cr_assert_eq(mr_graph_plan(graph, loss, 1, &params), MR_OK);
     memcpy(mr_node_value(x), r->x, r->n_rows * IN * sizeof(float));
