@@ -15,19 +15,21 @@ static const mr_real *order_of(const mr_node *node) {
 // to[j] = from[order[j]] in each row.
 static void gather(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from, bool adds,
                    mr_real *to) {
-    for (size_t i = 0; i < n_rows; i++, from += cols, to += cols)
-        for (size_t j = 0; j < cols; j++)
-            to[j] = from[(size_t)order[j]] + (adds ? to[j] : 0);
+    for (size_t j = 0; j < cols; j++) {
+        const size_t k = (size_t)order[j];
+        for (size_t i = 0; i < n_rows * cols; i += cols)
+            to[i + j] = from[i + k] + (adds ? to[i + j] : 0);
+    }
 }
 
 // to[order[j]] = from[j] in each row.
 static void scatter(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from,
                     bool adds, mr_real *to) {
-    for (size_t i = 0; i < n_rows; i++, from += cols, to += cols)
-        for (size_t j = 0; j < cols; j++) {
-            mr_real *into = &to[(size_t)order[j]];
-            *into = from[j] + (adds ? *into : 0);
-        }
+    for (size_t j = 0; j < cols; j++) {
+        const size_t k = (size_t)order[j];
+        for (size_t i = 0; i < n_rows * cols; i += cols)
+            to[i + k] = from[i + j] + (adds ? to[i + k] : 0);
+    }
 }
 
 static void permute_forward(const mr_node *node, mr_rows rows) {
