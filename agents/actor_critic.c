@@ -2,7 +2,7 @@
 
 #include "agents/actor_critic.h"
 
-enum { N_CRITICS = 2, TASK_STREAM = 1, INTRINSIC_STREAM = 3 };
+enum { TASK_STREAM = 1, INTRINSIC_STREAM = 3 };
 
 mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
                                     bool has_intrinsic) {
@@ -41,11 +41,10 @@ mr_adam mr_agent_adam(const mr_agent_setup *setup, double lr) {
 
 mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec, double lr,
                          mr_critic **task, mr_critic **intrinsic) {
-    mr_critic_options options = {.n = N_CRITICS,
+    mr_critic_options options = {.ensemble = setup->ensemble,
                                  .obs_dim = spec->obs_dim,
                                  .act_dim = spec->act_dim,
                                  .net = setup->critic,
-                                 .head = &mr_value_head_scalar,
                                  .has_targets = setup->critic_targets,
                                  .weight_norm = setup->weight_norm,
                                  .adam = mr_agent_adam(setup, lr),
@@ -55,7 +54,9 @@ mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec
     const mr_status status = mr_critic_new(&options, task);
     if (status != MR_OK || !setup->has_intrinsic)
         return status;
+    options.ensemble = mr_twin_critics;
     options.net.hidden = setup->intrinsic_hidden;
+    options.net.dropout = 0;
     options.stream = INTRINSIC_STREAM;
     return mr_critic_new(&options, intrinsic);
 }

@@ -24,7 +24,7 @@ void mr_beta_fill(mr_node *beta, const mr_batch *batch);
 /// The optimizer of the policy or of critics.
 mr_adam mr_agent_adam(const mr_agent_setup *setup, double lr);
 
-/// Two critics of the task and, if the setup has intrinsic rewards, two of those (else NULL). They
+/// The critics of the task and, if the setup has intrinsic rewards, two of those (else NULL). They
 /// are drawn from streams (seed, init, 1) and (seed, init, 3). The caller frees both, also after a
 /// failure.
 mr_status mr_critics_new(const mr_agent_setup *setup, const mr_policy_spec *spec, double lr,

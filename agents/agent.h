@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agents/batch.h"
+#include "agents/critic.h"
 #include "agents/policy.h"
 #include "agents/settings.h"
 #include "nn/learner.h"
@@ -15,6 +16,7 @@ typedef struct {
     size_t batch_size;
     size_t n_envs;              // observations that it explores from at a time
     mr_mlp_spec critic;         // the net of each critic
+    mr_ensemble ensemble;       // the critics of the task; those of intrinsic rewards are twins
     bool critic_targets;        // slow copies of the critics make the targets, else they themselves
     bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
     mr_lr_schedule lr_schedule; // of all learners

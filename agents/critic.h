@@ -4,6 +4,8 @@
 ///
 /// A policy is trained on the minimum of their values, and targets are made of it, against the
 /// overestimation of a single net. Source: Fujimoto et al. 2018 (arXiv:1802.09477), with N = 2.
+/// With more, targets may be made of a few that are drawn anew for each update, and the policy
+/// trained on the mean: REDQ (Chen et al. 2021, arXiv:2101.05982).
 ///
 /// The nets may have batch norms. In the loss they take their statistics over (obs, act) and
 /// (next_obs, next_act) together: CrossQ's joint pass (Bhatt et al. 2024, arXiv:1902.05605), with
@@ -20,11 +22,21 @@ typedef struct mr_critic mr_critic;
 
 enum { MR_MAX_CRITICS = 16 };
 
+/// How many critics there are, and what their outputs mean.
 typedef struct {
-    size_t n; // nets, at most MR_MAX_CRITICS
+    size_t n;        // nets, at most MR_MAX_CRITICS
+    size_t n_target; // of them that a target is made of; less than n: drawn for each update
+    const mr_value_head *head;
+    mr_value_options value; // of the head
+} mr_ensemble;
+
+/// Two critics with the scalar head.
+extern const mr_ensemble mr_twin_critics;
+
+typedef struct {
+    mr_ensemble ensemble;
     size_t obs_dim, act_dim;
     mr_mlp_spec net;
-    const mr_value_head *head;
     bool has_targets; // slow copies
     bool weight_norm; // rows of weights are kept at norm 1
     mr_adam adam;
@@ -46,8 +58,11 @@ typedef struct {
     mr_node *of[MR_MAX_CRITICS];
 } mr_critic_outputs;
 
-/// The number of critics.
-size_t mr_critic_count(const mr_critic *critic);
+/// How many there are, and their head. Owned by it.
+const mr_ensemble *mr_critic_ensemble(const mr_critic *critic);
+
+/// Draws the critics that the next targets are made of, if not all are.
+void mr_critic_draw(mr_critic *critic, mr_random *random);
 
 /// Adds a pass of the first `n` critics to a graph.
 ///
@@ -57,9 +72,10 @@ size_t mr_critic_count(const mr_critic *critic);
 mr_critic_outputs mr_critic_build(const mr_critic *critic, size_t n, mr_params *params,
                                   mr_node *obs, mr_node *act, mr_mode mode);
 
-/// Adds the expected return by critic `i` of a pass, and the least of all in it [rows x 1].
+/// Adds the expected return by critic `i` of a pass, the least of all in it, their mean [rows x 1].
 mr_node *mr_critic_value(const mr_critic *critic, const mr_critic_outputs *outputs, size_t i);
 mr_node *mr_critic_min(const mr_critic *critic, const mr_critic_outputs *outputs);
+mr_node *mr_critic_mean(const mr_critic *critic, const mr_critic_outputs *outputs);
 
 /// The nodes that the critics' loss is made of.
 typedef struct {

@@ -6,9 +6,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /// The critics' loss on a batch: y = r + discount (min Q_target(s', a') - alpha log pi(a'|s')),
-/// a' ~ pi(s'); L = 1/2 sum_i (Q_i(s, a) - y)^2.
+/// a' ~ pi(s'); L = 1/2 sum_i (Q_i(s, a) - y)^2. With another value head than the scalar one, what
+/// it has in their places.
 typedef struct {
     mr_graph *graph;
     mr_batch_inputs batch;
@@ -17,8 +19,9 @@ typedef struct {
     mr_node *loss;
 } critic_graph;
 
-/// The policy's loss, alpha log pi(a|s) - min Q(s, a) - beta min Q_intrinsic(s, a), a ~ pi(s), and
-/// the temperature's, -log alpha (log pi + target_entropy).
+/// The policy's loss, alpha log pi(a|s) - min Q(s, a) - beta min Q_intrinsic(s, a), a ~ pi(s), with
+/// the mean in place of min if the options say so; and the temperature's, -log alpha (log pi +
+/// target_entropy).
 typedef struct {
     mr_graph *graph;
     mr_node *obs, *noise;
@@ -99,20 +102,25 @@ static mr_status build_critic_graph(sac_agent *sac) {
     return mr_graph_plan(g->graph, g->loss, sac->intrinsic_critic ? 2 : 1, trained);
 }
 
-static mr_node *build_min(const mr_critic *critic, mr_node *obs, mr_node *act) {
-    const mr_critic_outputs outputs = mr_critic_build(
-        critic, mr_critic_count(critic), mr_critic_params(critic), obs, act, MR_ACTING);
-    return mr_critic_min(critic, &outputs);
+static mr_node *build_expected(const sac_agent *sac, const mr_critic *critic, mr_node *obs,
+                               mr_node *act) {
+    const mr_ensemble *e = mr_critic_ensemble(critic);
+    const mr_critic_outputs outputs =
+        mr_critic_build(critic, e->n, mr_critic_params(critic), obs, act, MR_CONSTANT);
+    const char *chosen = sac->options.actor_value;
+    const bool takes_mean =
+        strcmp(chosen, "auto") == 0 ? e->head->policy_takes_mean : strcmp(chosen, "mean") == 0;
+    return takes_mean ? mr_critic_mean(critic, &outputs) : mr_critic_min(critic, &outputs);
 }
 
 // The intrinsic critics value b itself: a beta that falls counts at once, and they have nothing to
 // unlearn.
 static mr_node *build_value(const sac_agent *sac, actor_graph *g, mr_node *act) {
-    mr_node *value = build_min(sac->critic, g->obs, act);
+    mr_node *value = build_expected(sac, sac->critic, g->obs, act);
     if (!sac->intrinsic_critic)
         return value;
     g->beta = mr_input(g->graph, 1, false);
-    return mr_add(value, mr_mul(g->beta, build_min(sac->intrinsic_critic, g->obs, act)));
+    return mr_add(value, mr_mul(g->beta, build_expected(sac, sac->intrinsic_critic, g->obs, act)));
 }
 
 double mr_sac_target_entropy(const mr_sac_options *o, size_t act_dim) {
@@ -247,6 +255,8 @@ static void draw_noise(sac_agent *sac, size_t n_rows, mr_random *random) {
     const size_t n = n_rows * mr_node_cols(sac->actor_graph.noise);
     mr_random_fill_normal(random, n, mr_node_value(sac->critic_graph.next_noise));
     mr_random_fill_normal(random, n, mr_node_value(sac->actor_graph.noise));
+    mr_critic_draw(sac->critic, random);
+    mr_graph_draw(sac->critic_graph.graph, n_rows, random);
 }
 
 static mr_status sac_update(void *self, const mr_batch *batch, uint64_t index, mr_random *random) {
@@ -264,6 +274,7 @@ static mr_status sac_update(void *self, const mr_batch *batch, uint64_t index, m
         mr_learner_step(critics[i]);
     mr_graph_update_buffers(sac->critic_graph.graph);
     if (index % sac->options.policy_delay == 0) {
+        mr_graph_draw(sac->actor_graph.graph, batch->n, random);
         compute_actor(sac, batch);
         MR_TRY(mr_learner_check(&sac->actor, "actor", sac->metrics.actor_loss));
         mr_learner_step(&sac->actor);
@@ -313,6 +324,10 @@ static const mr_setting options[] = {
      false},
     {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "1", 1, 1000, "N",
      "critic updates for each update of the actor", false},
+    {"actor_value", MR_SETTING_CHOICE, AT(actor_value), "auto", 0, 0, "auto|min|mean",
+     "what the actor maximises: the least of the critics' values, or their mean; auto: mean for "
+     "critic_head quantile, else min",
+     false},
 };
 
 #undef AT

@@ -21,11 +21,12 @@ typedef struct {
     mr_auto target_entropy; // nats; automatic: by target_sigma
     mr_auto target_sigma;   // of a Gaussian with the target entropy; automatic: it is -act_dim
     size_t policy_delay;    // critic updates for each update of policy and temperature
+    char actor_value[MR_MAX_CHOICE]; // "auto": what the critics' head has; "min"; "mean"
 } mr_sac_options;
 
 /// Metrics of the latest update. Means over the batch.
 typedef struct {
-    double critic_loss; // 1/2 the sum of all critics' mean squared errors
+    double critic_loss; // the sum of all critics' mean losses: 1/2 the squared error, or the head's
     double q_mean;      // of the task's first critic on the batch
     double actor_loss;  // alpha log pi - min Q, less beta min Q of the intrinsic reward
     double alpha;

@@ -72,6 +72,29 @@ static const mr_setting common[] = {
      "critics are residual: a layer of the first width, then a block for each further one, which "
      "is the width inside",
      false},
+    {"critic_dropout", MR_SETTING_REAL, AT(critic_dropout), "0", 0, 0.9, "X",
+     "dropout rate after the critics' hidden linear layers; DroQ has 0.01 and critic_norm layer",
+     false},
+    {"critics", MR_SETTING_COUNT, AT(critics), "2", 1, MR_MAX_CRITICS, "N", "number of critics",
+     false},
+    {"critic_target_subset", MR_SETTING_COUNT, AT(critic_target_subset), "0", 0, MR_MAX_CRITICS,
+     "N", "critics, drawn for each update, that a target is made of (REDQ: 2 of 10); 0: all",
+     false},
+    {"critic_head", MR_SETTING_CHOICE, AT(critic_head), "scalar", 0, 0,
+     "scalar|quantile|categorical",
+     "what critics learn of the return: its mean; quantiles of it, the target without the largest "
+     "(TQC); or probabilities of evenly spaced values (C51)",
+     false},
+    {"critic_atoms", MR_SETTING_COUNT, AT(critic_atoms), "101", 2, 1001, "N",
+     "values of critic_head categorical", false},
+    {"critic_value_min", MR_SETTING_REAL, AT(critic_value_min), "-5", -1e9, 1e9, "X",
+     "the least value of critic_head categorical", false},
+    {"critic_value_max", MR_SETTING_REAL, AT(critic_value_max), "5", -1e9, 1e9, "X",
+     "the largest value of critic_head categorical", false},
+    {"critic_quantiles", MR_SETTING_COUNT, AT(critic_quantiles), "25", 1, 200, "N",
+     "quantiles of each critic with critic_head quantile", false},
+    {"critic_drop", MR_SETTING_COUNT, AT(critic_drop), "2", 0, 199, "N",
+     "largest quantiles, for each critic, that a target of critic_head quantile leaves out", false},
     {"weight_norm", MR_SETTING_SWITCH, AT(weight_norm), "false", 0, 0, NULL,
      "scale the weights of each unit of actor and critics to norm 1 after each update; for nets "
      "whose hidden layers are normalised",
@@ -274,7 +297,8 @@ static bool decays_until_the_end(const mr_settings *settings) {
 mr_mlp_spec mr_settings_critic(const mr_settings *settings) {
     mr_mlp_spec spec = {.hidden = settings->hidden,
                         .norm_last = mr_settings_norm_last(settings),
-                        .residual = settings->critic_residual};
+                        .residual = settings->critic_residual,
+                        .dropout = settings->critic_dropout};
     const bool is_known = mr_norm_find(settings->critic_norm, &spec.norm) &&
                           mr_activation_find(settings->critic_activation, &spec.activation);
     assert(is_known); // a choice has no other words
@@ -303,6 +327,17 @@ mr_lr_schedule mr_settings_lr_schedule(const mr_settings *settings) {
     assert(is_known); // a choice has no other words
     (void)is_known;
     return schedule;
+}
+
+mr_ensemble mr_settings_ensemble(const mr_settings *s) {
+    const size_t subset = s->critic_target_subset;
+    return (mr_ensemble){.n = s->critics,
+                         .n_target = subset > 0 ? subset : s->critics,
+                         .head = mr_value_head_find(s->critic_head),
+                         .value = {.n_atoms = s->critic_atoms,
+                                   .atoms = {s->critic_value_min, s->critic_value_max},
+                                   .n_quantiles = s->critic_quantiles,
+                                   .n_dropped = s->critic_drop}};
 }
 
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
@@ -397,10 +432,79 @@ static mr_status check_norm(const mr_settings *settings, const char *name, const
         name, norm);
 }
 
+// Settings of one value head.
+static const struct {
+    const char *name, *head;
+} of_head[] = {{"critic_atoms", "categorical"},
+               {"critic_value_min", "categorical"},
+               {"critic_value_max", "categorical"},
+               {"critic_quantiles", "quantile"},
+               {"critic_drop", "quantile"}};
+
+// A saved config.yaml names all settings, so that only another value than the default shows that
+// someone wants it.
+static mr_status check_settings_of_heads(const mr_settings *settings) {
+    for (size_t i = 0; i < MR_COUNT(of_head); i++) {
+        char text[MR_MAX_TEXT];
+        const mr_setting *row = find_used(of_head[i].name, settings);
+        mr_setting_format(row, settings, text, sizeof text);
+        if (strcmp(settings->critic_head, of_head[i].head) != 0 && strcmp(text, row->initial) != 0)
+            return mr_fail(MR_ERR_USAGE,
+                           "%s is a setting of critic_head %s, and critic_head is %s; leave it out "
+                           "or set critic_head to %s",
+                           row->name, of_head[i].head, settings->critic_head, of_head[i].head);
+    }
+    return MR_OK;
+}
+
+static bool is_given(const mr_settings *settings, const char *name) {
+    return settings->is_given[find_used(name, settings) - table];
+}
+
+// Returns without a scale are in the hundreds on most tasks: beyond the support, all are equal.
+static mr_status check_support(const mr_settings *s) {
+    if (strcmp(s->critic_head, "categorical") != 0)
+        return MR_OK;
+    if (s->critic_value_min >= s->critic_value_max)
+        return mr_fail(
+            MR_ERR_USAGE,
+            "critic_value_min is %g, not less than the critic_value_max of %g; lower the "
+            "one or raise the other",
+            s->critic_value_min, s->critic_value_max);
+    if (!s->normalize_reward && !is_given(s, "critic_value_max") && !is_given(s, "reward_scale"))
+        return mr_fail(MR_ERR_USAGE,
+                       "critic_head categorical has values from %g to %g, and returns may be far "
+                       "beyond; add normalize_reward, or set critic_value_min and critic_value_max "
+                       "to the task's least and largest discounted return",
+                       s->critic_value_min, s->critic_value_max);
+    return MR_OK;
+}
+
+static mr_status check_critics(const mr_settings *s) {
+    mr_status status;
+    MR_TRY(check_settings_of_heads(s));
+    MR_TRY(check_support(s));
+    if (s->critic_drop >= s->critic_quantiles)
+        return mr_fail(
+            MR_ERR_USAGE,
+            "critic_drop is %zu, and critics have %zu quantiles (critic_quantiles): none "
+            "would be left for the target; lower the one or raise the other",
+            s->critic_drop, s->critic_quantiles);
+    if (s->critic_target_subset > s->critics)
+        return mr_fail(MR_ERR_USAGE,
+                       "critic_target_subset is %zu, more than the %zu critics; lower the one or "
+                       "raise the other",
+                       s->critic_target_subset, s->critics);
+done:
+    return status;
+}
+
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
-    const mr_status status = check_agent_options(settings);
+    mr_status status = check_agent_options(settings);
+    if (status == MR_OK)
+        status = check_critics(settings);
     if (status != MR_OK)
         return status;
     if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||

@@ -6,8 +6,8 @@
 /// (mr_agent_ops). The options of the other commands are rows of the same type.
 #pragma once
 
+#include "agents/critic.h"
 #include "nn/lr_schedule.h"
-#include "nn/mlp.h"
 #include "base/embedded.h"
 #include "base/status.h"
 
@@ -55,6 +55,14 @@ typedef struct {
     char critic_targets[MR_MAX_CHOICE]; // "polyak", "none"
     char critic_activation[MR_MAX_CHOICE];
     bool critic_residual;
+    double critic_dropout;
+    size_t critics; // and what follows: mr_ensemble
+    size_t critic_target_subset;
+    char critic_head[MR_MAX_CHOICE];
+    size_t critic_atoms;
+    double critic_value_min, critic_value_max;
+    size_t critic_quantiles;
+    size_t critic_drop;
     bool weight_norm; // and what follows: mr_agent_setup
     double weight_decay;
     double adam_beta1;
@@ -164,6 +172,9 @@ bool mr_settings_critic_targets(const mr_settings *settings);
 
 /// Whether normalisation comes after activations, in actor and critics.
 bool mr_settings_norm_last(const mr_settings *settings);
+
+/// How many critics there are, and what their outputs mean.
+mr_ensemble mr_settings_ensemble(const mr_settings *settings);
 
 /// Whether a resumed run with these settings may have another value of it than before: the run
 /// would have come to the same state with the new value.

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 /// The critics' loss on a batch: a' = clip(pi_target(s') + noise, -1, 1),
-/// y = r + discount min_i Q_target,i(s', a'); L = 1/2 sum_i (Q_i(s, a) - y)^2.
+/// y = r + discount min_i Q_target,i(s', a'); L = 1/2 sum_i (Q_i(s, a) - y)^2. With another value
+/// head than the scalar one, what it has in their places.
 typedef struct {
     mr_graph *graph;
     mr_batch_inputs batch;
@@ -74,7 +75,7 @@ static mr_status build_critic_graph(td3_agent *td3) {
 
 static mr_node *build_first_value(const mr_critic *critic, mr_node *obs, mr_node *act) {
     const mr_critic_outputs outputs =
-        mr_critic_build(critic, 1, mr_critic_params(critic), obs, act, MR_ACTING);
+        mr_critic_build(critic, 1, mr_critic_params(critic), obs, act, MR_CONSTANT);
     return mr_critic_value(critic, &outputs, 0);
 }
 
@@ -192,6 +193,8 @@ static mr_status td3_update(void *self, const mr_batch *batch, uint64_t index, m
         learners[2] = mr_critic_learner(td3->critic[1]);
     mr_random_fill_normal(random, batch->n * mr_node_cols(td3->critic_graph.noise), noise);
     fill_noise(td3, batch->n, noise);
+    mr_critic_draw(td3->critic[0], random);
+    mr_graph_draw(td3->critic_graph.graph, batch->n, random);
     compute_critics(td3, batch);
     for (size_t i = 1; i < n_learners; i++)
         MR_TRY(mr_learner_check(learners[i], "critic", td3->metrics.critic_loss));
@@ -200,6 +203,7 @@ static mr_status td3_update(void *self, const mr_batch *batch, uint64_t index, m
     mr_graph_update_buffers(td3->critic_graph.graph);
     if (index % td3->options.policy_delay != 0)
         return MR_OK;
+    mr_graph_draw(td3->actor_graph.graph, batch->n, random);
     compute_actor(td3, batch);
     MR_TRY(mr_learner_check(&td3->actor, "actor", td3->metrics.actor_loss));
     mr_learner_step(&td3->actor);

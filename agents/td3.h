@@ -1,7 +1,7 @@
 /// Twin delayed deep deterministic policy gradient, TD3 (Fujimoto et al. 2018, arXiv:1802.09477):
 /// its options and metrics. The agent itself is mr_agent_td3 (agent.h).
 ///
-/// A deterministic policy with a slow target, two critics with slow targets, noise on the target's
+/// A deterministic policy with a slow target, critics with slow targets, noise on the target's
 /// action. Its learners are "policy", "critic" and, if intrinsic rewards have critics,
 /// "bonus_critic".
 #pragma once
@@ -20,7 +20,7 @@ typedef struct {
 
 /// Metrics of the latest update. Means over the batch.
 typedef struct {
-    double critic_loss; // 1/2 the sum of both critics' mean squared errors
+    double critic_loss; // the sum of all critics' mean losses: 1/2 the squared error, or the head's
     double q_mean;      // of the task's first critic on the batch
     double actor_loss;  // -Q_1(s, pi(s)), less beta times that of the intrinsic reward
 } mr_td3_metrics;

@@ -67,6 +67,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = n_envs,
                                   .critic = mr_settings_critic(s),
+                                  .ensemble = mr_settings_ensemble(s),
                                   .critic_targets = mr_settings_critic_targets(s),
                                   .has_intrinsic = has_intrinsic_critic(u),
                                   .lr_schedule = mr_settings_lr_schedule(s),

@@ -32,7 +32,8 @@ mr_node *mr_uniform_like(mr_node *x) {
     if (!x)
         return NULL;
     mr_node *node = mr_leaf_new(x->graph, &op_uniform, x->cols * x->n_parts, NULL);
-    return mr_split_rows(mr_keep(node), x->n_parts);
+    mr_keep(node);
+    return x->n_parts > 1 ? mr_split_rows(node, x->n_parts) : node;
 }
 
 void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random) {

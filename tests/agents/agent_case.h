@@ -1,6 +1,6 @@
-/// A case recorded by tests/oracle/sac_torch.py, td3_torch.py or crossq_torch.py: an agent with
-/// PyTorch's weights, and what PyTorch makes of one batch. For either precision: the recorded
-/// numbers are float64, the float32 library gets them rounded.
+/// A case recorded by tests/oracle/sac_torch.py, td3_torch.py, crossq_torch.py or heads_torch.py:
+/// an agent with PyTorch's weights, and what PyTorch makes of one batch. For either precision: the
+/// recorded numbers are float64, the float32 library gets them rounded.
 #pragma once
 
 #include "agents/agent.h"
@@ -52,7 +52,16 @@ static inline mr_settings case_settings(const mr_tensors *file) {
                    {"actor_norm", "actor_norm"},
                    {"critic_norm", "critic_norm"},
                    {"norm_position", "norm_position"},
-                   {"critic_targets", "critic_targets"}};
+                   {"critic_targets", "critic_targets"},
+                   {"critics", "critics"},
+                   {"critic_target_subset", "critic_target_subset"},
+                   {"critic_head", "critic_head"},
+                   {"critic_atoms", "critic_atoms"},
+                   {"critic_value_min", "critic_value_min"},
+                   {"critic_value_max", "critic_value_max"},
+                   {"critic_quantiles", "critic_quantiles"},
+                   {"critic_drop", "critic_drop"},
+                   {"actor_value", "actor_value"}};
     mr_settings settings;
     mr_settings_init(&settings);
     for (size_t i = 0; i < MR_COUNT(options); i++) {
@@ -85,6 +94,7 @@ static inline agent_case case_open(const char *name, int n_threads) {
                                   .critic = mr_settings_critic(&settings),
                                   .critic_targets = mr_settings_critic_targets(&settings),
                                   .adam_beta1 = settings.adam_beta1,
+                                  .ensemble = mr_settings_ensemble(&settings),
                                   .n_threads = n_threads};
     cr_assert_eq(mr_agent_new(mr_agent_find(settings.agent), &spec, &setup,
                               mr_settings_agent_options(&settings), &c.agent),

@@ -27,6 +27,18 @@ Test(exact_agents_torch, batch_norms_see_both_ends_of_a_transition_with_and_with
     case_check("xqc", tolerance);
 }
 
+Test(exact_agents_torch, quantile_critics_have_pytorchs_losses_and_gradients) {
+    case_check("sac_quantile", tolerance);
+}
+
+Test(exact_agents_torch, categorical_critics_have_pytorchs_losses_and_gradients) {
+    case_check("sac_categorical", tolerance);
+}
+
+Test(exact_agents_torch, an_ensemble_of_critics_has_pytorchs_losses_and_gradients) {
+    case_check("sac_ensemble", tolerance);
+}
+
 Test(exact_agents_torch, log_densities_are_pytorchs) {
     static const char *const names[] = {"sac_gaussian", "sac_real_nvp"};
     for (size_t k = 0; k < MR_COUNT(names); k++) {

@@ -233,11 +233,10 @@ static mr_critic *like(const case_of *c, const char *learner) {
     const mr_agent_setup setup = small_defaults(1).setup;
     const bool is_task = strcmp(learner, "critic") == 0;
     const mr_critic_options options = {
-        .n = 2,
+        .ensemble = mr_twin_critics,
         .obs_dim = OBS_DIM,
         .act_dim = mr_policy_get_spec(c->policy)->act_dim,
         .net = mr_mlp_plain(is_task ? &setup.critic.hidden : &setup.intrinsic_hidden),
-        .head = &mr_value_head_scalar,
         .n_threads = 1};
     mr_critic *critic;
     cr_assert_eq(mr_critic_new(&options, &critic), MR_OK);

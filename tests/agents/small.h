@@ -47,6 +47,7 @@ static inline small_options small_defaults(int n_threads) {
         .setup = {.batch_size = SMALL_ROWS,
                   .n_envs = 1,
                   .critic = {.hidden = {.n = 2, .width = {8, 6}}, .activation = MR_RELU},
+                  .ensemble = mr_twin_critics,
                   .intrinsic_hidden = {.n = 2, .width = {6, 4}},
                   .critic_targets = true,
                   .adam_beta1 = 0.9,
@@ -59,7 +60,8 @@ static inline small_options small_defaults(int n_threads) {
                 .initial_alpha = 1,
                 .target_entropy = {.value = -1.5},
                 .target_sigma = {.automatic = true},
-                .policy_delay = 1}};
+                .policy_delay = 1,
+                .actor_value = "auto"}};
 }
 
 static inline mr_agent *small_agent(const char *flow, size_t obs_dim, size_t act_dim,

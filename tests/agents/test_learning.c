@@ -68,3 +68,15 @@ Test(learning, crossq_learns_to_balance_a_pole) {
     };
     check_learns(&(recipe){"crossq", MR_COUNT(settings), settings});
 }
+
+Test(learning, quantile_critics_learn_to_balance_a_pole) {
+    static const char *const settings[][2] = {{"critic_head", "quantile"}};
+    check_learns(&(recipe){"quantile", MR_COUNT(settings), settings});
+}
+
+// The temperature is XQC's first: from 1, the entropy alone would reach beyond the support.
+Test(learning, categorical_critics_learn_to_balance_a_pole) {
+    static const char *const settings[][2] = {
+        {"critic_head", "categorical"}, {"normalize_reward", "true"}, {"alpha", "0.01"}};
+    check_learns(&(recipe){"categorical", MR_COUNT(settings), settings});
+}

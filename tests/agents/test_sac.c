@@ -22,6 +22,12 @@ Test(sac, a_real_nvp_agent_has_pytorchs_losses_and_gradients_to_float32) {
     case_check("sac_real_nvp", float_tolerance);
 }
 
+Test(sac, all_kinds_of_critics_have_pytorchs_losses_and_gradients_to_float32) {
+    case_check("sac_quantile", float_tolerance);
+    case_check("sac_categorical", float_tolerance);
+    case_check("sac_ensemble", float_tolerance);
+}
+
 // ---- Updates
 
 /// An agent, what it learns from, and its parameters as they were.
@@ -286,6 +292,124 @@ Test(sac, a_temperature_of_zero_gives_finite_figures) {
     cr_expect_eq(f->alpha, 0);
     cr_expect(isfinite(f->critic_loss) && isfinite(f->actor_loss) && isfinite(f->entropy));
     cr_expect(!isinf(f->alpha_loss), "alpha_loss is %g", f->alpha_loss);
+    learner_free(&l);
+}
+
+// ---- Ensembles, dropout
+
+/// Critics of one observation and one action, in a graph with their loss.
+typedef struct {
+    mr_critic *critic;
+    mr_graph *graph;
+    mr_critic_outputs now, next; // at the same place, of the critics and of their targets
+    mr_node *loss;
+} ensemble;
+
+static ensemble ensemble_new(size_t n, size_t n_target) {
+    const mr_critic_options options = {
+        .ensemble = {.n = n, .n_target = n_target, .head = &mr_value_head_scalar},
+        .obs_dim = 1,
+        .act_dim = 1,
+        .net = {.hidden = {.n = 1, .width = {4}}, .activation = MR_TANH},
+        .has_targets = true,
+        .adam = mr_adam_new(0.1),
+        .n_threads = 1};
+    ensemble e;
+    mr_node *q;
+    mr_real at = 0.3F, zero = 0, one = 1;
+    cr_assert_eq(mr_critic_new(&options, &e.critic), MR_OK);
+    cr_assert_eq(mr_graph_new(1, 1, &e.graph), MR_OK);
+    mr_node *x = mr_input(e.graph, 1, false);
+    mr_node *reward = mr_input(e.graph, 1, false), *discount = mr_input(e.graph, 1, false);
+    const mr_critic_step step = {.obs = x,
+                                 .act = x,
+                                 .next_obs = x,
+                                 .next_act = x,
+                                 .backup = {.reward = reward, .discount = discount}};
+    e.loss = mr_keep(mr_critic_loss(e.critic, &step, &q));
+    e.now = mr_critic_build(e.critic, n, mr_critic_params(e.critic), x, x, MR_ACTING);
+    e.next = mr_critic_build(e.critic, n, mr_critic_learner(e.critic)->target, x, x, MR_ACTING);
+    for (size_t i = 0; i < n; i++) {
+        mr_keep(e.now.of[i]);
+        mr_keep(e.next.of[i]);
+    }
+    cr_assert_eq(mr_graph_plan(e.graph, NULL, 0, NULL), MR_OK);
+    mr_input_fill(x, 1, &at);
+    mr_input_fill(reward, 1, &zero);
+    mr_input_fill(discount, 1, &one);
+    return e;
+}
+
+// The critic whose target the loss, 1/2 sum_j (Q_j - y)^2, is made of.
+static size_t find_target(const ensemble *e) {
+    size_t found = e->now.n;
+    for (size_t i = 0; i < e->now.n; i++) {
+        const double y = (double)mr_node_value(e->next.of[i])[0];
+        double loss = 0;
+        for (size_t j = 0; j < e->now.n; j++)
+            loss += 0.5 * pow((double)mr_node_value(e->now.of[j])[0] - y, 2);
+        if (fabs(loss - (double)mr_node_value(e->loss)[0]) < 1e-6 * loss)
+            found = i;
+    }
+    cr_assert_lt(found, e->now.n, "the loss is of no critic's target");
+    return found;
+}
+
+// Of 5 critics, the one that is the r-th from below is the least of 2 drawn ones in 4 - r of 10
+// draws: its count has a deviation of at most sqrt(N / 4), of which 5 are allowed.
+Test(sac, a_target_is_made_of_critics_that_are_drawn_anew_for_each_update) {
+    enum { N = 5, N_TARGET = 2, N_DRAWS = 2000 };
+    ensemble e = ensemble_new(N, N_TARGET);
+    mr_random random = mr_random_stream(31, MR_STREAM_TEST, 0);
+    size_t n_times[N] = {0};
+    for (size_t k = 0; k < N_DRAWS; k++) {
+        mr_critic_draw(e.critic, &random);
+        mr_graph_run(e.graph, 1);
+        n_times[find_target(&e)]++;
+    }
+    for (size_t i = 0; i < N; i++) {
+        size_t rank = 0;
+        for (size_t j = 0; j < N; j++)
+            rank += mr_node_value(e.next.of[j])[0] < mr_node_value(e.next.of[i])[0];
+        cr_expect_float_eq((double)n_times[i], N_DRAWS * (double)(N - 1 - rank) / 10,
+                           5 * sqrt(N_DRAWS / 4.0), "the critic of rank %zu: %zu of %d", rank,
+                           n_times[i], N_DRAWS);
+    }
+    mr_graph_free(e.graph);
+    mr_critic_free(e.critic);
+}
+
+// An update of which only the draws stay: the parameters are then as before.
+static void update_and_put_back(learner *l) {
+    const struct {
+        mr_params *params;
+        mr_real *const *old;
+    } sets[] = {{l->actor, &l->old_actor},
+                {l->critic, &l->old_critic},
+                {l->target, &l->old_target},
+                {l->temperature, &l->old_temperature}};
+    remember(l);
+    update(l);
+    for (size_t i = 0; i < MR_COUNT(sets); i++)
+        memcpy(mr_params_value(sets[i].params), *sets[i].old,
+               mr_params_size(sets[i].params) * sizeof(mr_real));
+}
+
+Test(sac, dropout_in_critics_is_drawn_for_each_update) {
+    small_options options = small_defaults(1);
+    options.setup.critic.dropout = 0.5;
+    learner l = learner_new(&options, 1);
+    small_batch batch;
+    double loss[3];
+    small_batch_fill(mr_agent_policy(l.agent), &batch);
+    for (size_t k = 0; k < 3; k++) { // with the draws of update 1, 2, 2
+        if (k < 2)
+            update_and_put_back(&l);
+        small_compute(l.agent, &batch);
+        loss[k] = metrics_of(&l)->critic_loss;
+    }
+    cr_expect_neq(loss[0], loss[1]);
+    cr_expect_eq(loss[1], loss[2]);
     learner_free(&l);
 }
 

@@ -326,6 +326,58 @@ Test(settings, check_finds_what_does_not_go_together) {
     }
 }
 
+Test(settings, check_refuses_critics_that_make_no_sense) {
+    static const struct {
+        const char *changes[3][2];
+        const char *message;
+    } cases[] = {
+        {{{"critic_atoms", "51"}},
+         "critic_atoms is a setting of critic_head categorical, and critic_head is scalar"},
+        {{{"critic_head", "categorical"}, {"critic_drop", "1"}, {"normalize_reward", "true"}},
+         "critic_drop is a setting of critic_head quantile, and critic_head is categorical"},
+        {{{"critic_head", "categorical"}}, "returns may be far beyond; add normalize_reward"},
+        {{{"critic_head", "categorical"}, {"critic_value_max", "-5"}},
+         "critic_value_min is -5, not less than the critic_value_max of -5"},
+        {{{"critic_head", "quantile"}, {"critic_quantiles", "3"}, {"critic_drop", "3"}},
+         "critic_drop is 3, and critics have 3 quantiles"},
+        {{{"critics", "2"}, {"critic_target_subset", "3"}},
+         "critic_target_subset is 3, more than the 2 critics"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        snprintf(s.env, sizeof s.env, "Some-v0");
+        for (size_t k = 0; k < MR_COUNT(cases[i].changes) && cases[i].changes[k][0]; k++)
+            cr_assert_eq(mr_settings_set(&s, cases[i].changes[k][0], cases[i].changes[k][1], "x"),
+                         MR_OK, "%s", mr_error_message());
+        cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE, "case %zu", i);
+        scratch_expect_message(cases[i].message);
+    }
+}
+
+Test(settings, critics_with_a_support_of_their_own_need_no_normalised_rewards) {
+    mr_settings s = defaults();
+    static const char *const changes[][2] = {
+        {"critic_head", "categorical"}, {"critic_value_min", "-100"}, {"critic_value_max", "0"}};
+    snprintf(s.env, sizeof s.env, "Some-v0");
+    for (size_t i = 0; i < MR_COUNT(changes); i++)
+        cr_assert_eq(mr_settings_set(&s, changes[i][0], changes[i][1], "x"), MR_OK);
+    cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+}
+
+// Its config.yaml names all settings, those of other heads too.
+Test(settings, the_file_of_a_run_with_any_head_is_accepted) {
+    static const char *const heads[] = {"scalar", "quantile", "categorical"};
+    for (size_t i = 0; i < MR_COUNT(heads); i++) {
+        mr_settings written = defaults(), found = defaults();
+        snprintf(written.env, sizeof written.env, "Some-v0");
+        cr_assert_eq(mr_settings_set(&written, "critic_head", heads[i], "x"), MR_OK);
+        written.normalize_reward = true;
+        cr_assert_eq(mr_settings_write(&written, "a.yaml"), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
+        cr_expect_eq(mr_settings_check(&found), MR_OK, "%s: %s", heads[i], mr_error_message());
+    }
+}
+
 Test(settings, a_file_gives_back_what_was_written) {
     mr_settings written = defaults(), found = defaults();
     static const char *const changes[][2] = {
@@ -337,7 +389,8 @@ Test(settings, a_file_gives_back_what_was_written) {
         {"critic_residual", "true"},    {"actor_norm", "batch_renorm"},
         {"norm_position", "after"},     {"weight_norm", "true"},
         {"weight_decay", "1e-4"},       {"adam_beta1", "0.5"},
-        {"critic_targets", "none"},
+        {"critic_targets", "none"},     {"critics", "10"},
+        {"critic_head", "quantile"},    {"critic_dropout", "0.01"},
     };
     for (size_t i = 0; i < MR_COUNT(changes); i++)
         cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);

@@ -440,6 +440,27 @@ Test(train, a_run_of_crossq_goes_on_with_the_same_bytes_too) {
     check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
+Test(train, a_run_with_quantiles_of_some_critics_and_dropout_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {
+        {"critics", "4"},          {"critic_target_subset", "2"}, {"critic_head", "quantile"},
+        {"critic_dropout", "0.1"}, {"critic_norm", "layer"},      {"actor_value", "mean"},
+        {"updates_per_step", "3"}, {"policy_delay", "3"}};
+    check_resumed("sac", 1, MR_COUNT(settings), settings);
+}
+
+// The joint pass of a batch norm, of some critics, with dropout in it.
+Test(train, a_run_with_categories_of_some_critics_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {
+        {"critic_head", "categorical"}, {"normalize_reward", "true"}, {"critics", "3"},
+        {"critic_target_subset", "2"},  {"critic_dropout", "0.1"},    {"critic_norm", "batch"}};
+    check_resumed("sac", 3, MR_COUNT(settings), settings);
+}
+
+Test(train, a_run_of_td3_with_quantiles_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {{"critic_head", "quantile"}, {"critics", "3"}};
+    check_resumed("td3", 1, MR_COUNT(settings), settings);
+}
+
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
 Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
     mr_settings s = settings_for("a");

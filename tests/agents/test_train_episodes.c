@@ -138,6 +138,7 @@ static mr_agent *plain_agent(const mr_settings *s) {
                                   .critic = mr_settings_critic(s),
                                   .critic_targets = mr_settings_critic_targets(s),
                                   .adam_beta1 = s->adam_beta1,
+                                  .ensemble = mr_settings_ensemble(s),
                                   .seed = s->seed,
                                   .n_threads = 1};
     mr_agent *agent;

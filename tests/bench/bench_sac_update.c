@@ -15,7 +15,7 @@
 enum { OBS_DIM = 17, ACT_DIM = 6, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
 
 typedef struct {
-    const char *policy, *critic_norm, *actor_norm;
+    const char *policy, *critic_norm, *actor_norm, *critic_head;
     int no_targets, threads, rounds, updates, json;
 } bench_options;
 
@@ -57,9 +57,19 @@ static mr_agent *new_agent(const bench_options *o) {
         fprintf(stderr, "bench_sac_update: no normalisation %s\n", o->critic_norm);
         exit(2);
     }
+    const mr_ensemble ensemble = {
+        .n = 2,
+        .n_target = 2,
+        .head = mr_value_head_find(o->critic_head),
+        .value = {.n_atoms = 101, .atoms = {-5, 5}, .n_quantiles = 25, .n_dropped = 2}};
+    if (!ensemble.head) {
+        fprintf(stderr, "bench_sac_update: no value head %s\n", o->critic_head);
+        exit(2);
+    }
     const mr_agent_setup setup = {.batch_size = 256,
                                   .n_envs = 1,
                                   .critic = critic,
+                                  .ensemble = ensemble,
                                   .critic_targets = !o->no_targets,
                                   .adam_beta1 = 0.9,
                                   .seed = 1,
@@ -71,7 +81,8 @@ static mr_agent *new_agent(const bench_options *o) {
                               .initial_alpha = 1,
                               .target_entropy = {.automatic = true},
                               .target_sigma = {.automatic = true},
-                              .policy_delay = 1};
+                              .policy_delay = 1,
+                              .actor_value = "auto"};
     mr_agent *agent;
     snprintf(options.policy, sizeof options.policy, "%s", o->policy);
     die(mr_agent_new(&mr_agent_sac, &spec, &setup, &options, &agent));
@@ -137,8 +148,12 @@ static void bench(const bench_options *o) {
 }
 
 int main(int argc, const char **argv) {
-    bench_options o = {
-        .policy = "gaussian", .critic_norm = "none", .threads = 2, .rounds = 15, .updates = 100};
+    bench_options o = {.policy = "gaussian",
+                       .critic_norm = "none",
+                       .critic_head = "scalar",
+                       .threads = 2,
+                       .rounds = 15,
+                       .updates = 100};
     const struct poptOption table[] = {
         {"policy", 0, POPT_ARG_STRING, &o.policy, 0, "flow of the policy (default gaussian)",
          "SPEC"},
@@ -147,6 +162,8 @@ int main(int argc, const char **argv) {
         {"actor-norm", 0, POPT_ARG_STRING, &o.actor_norm, 0,
          "normalisation of the actor (default none)", "NAME"},
         {"no-targets", 0, POPT_ARG_NONE, &o.no_targets, 0, "critics without targets", NULL},
+        {"critic-head", 0, POPT_ARG_STRING, &o.critic_head, 0,
+         "value head of the critics (default scalar)", "NAME"},
         {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 15, at most 100)", "N"},
         {"updates", 0, POPT_ARG_INT, &o.updates, 0, "updates in a round (default 100)", "N"},
