@@ -8,6 +8,8 @@
 
 enum { NAME_SIZE = 64 };
 
+enum { RESET_STREAM = 1000 }; // (seed, init, RESET_STREAM + i): the seed of the nets of reset i
+
 static const mr_agent_ops *const kinds[] = {&mr_agent_sac, &mr_agent_td3};
 
 size_t mr_agent_count(void) {
@@ -29,8 +31,8 @@ struct mr_agent {
     const mr_agent_ops *ops;
     mr_policy *policy;
     void *self;
-    mr_lr_schedule lr_schedule;
-    uint64_t seed;
+    mr_agent_setup setup;
+    mr_agent_options options; // of the kind's own type
     uint64_t n_updates;
 };
 
@@ -41,7 +43,8 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     mr_agent *agent = calloc(1, sizeof *agent);
     if (!agent)
         return mr_fail_memory("the agent");
-    *agent = (mr_agent){.ops = ops, .lr_schedule = setup->lr_schedule, .seed = setup->seed};
+    *agent = (mr_agent){.ops = ops, .setup = *setup};
+    memcpy(agent->options.bytes, options, ops->options_size);
     own.flow = ops->policy(options);
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
     if (setup->weight_norm)
@@ -72,24 +75,52 @@ mr_policy *mr_agent_policy(const mr_agent *agent) {
 }
 
 mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t step, mr_real *act) {
-    mr_random random = mr_random_stream(agent->seed, MR_STREAM_ACTION, step);
+    mr_random random = mr_random_stream(agent->setup.seed, MR_STREAM_ACTION, step);
     return agent->ops->act(agent->self, n, obs, &random, act);
 }
 
 static void schedule_rates(mr_agent *agent) {
     mr_agent_learner learners[MR_MAX_LEARNERS];
     const size_t n = agent->ops->learners(agent->self, learners);
-    const double factor = mr_lr_factor(&agent->lr_schedule, agent->n_updates);
+    const double factor = mr_lr_factor(&agent->setup.lr_schedule, agent->n_updates);
     for (size_t i = 0; i < n; i++)
         learners[i].learner->adam.lr_factor = factor;
 }
 
+// The seed of what the nets are drawn from after the agent's `index`th reset.
+static uint64_t reset_seed(const mr_agent *agent, uint64_t index) {
+    mr_random random = mr_random_stream(agent->setup.seed, MR_STREAM_INIT, RESET_STREAM + index);
+    return mr_random_u64(&random);
+}
+
+// All that is trained, as in a new agent of another seed. Source: Nauman et al. 2024
+// (arXiv:2405.16158), after Nikishin et al. 2022 (arXiv:2205.07802).
+static mr_status reset(mr_agent *agent) {
+    mr_agent *fresh;
+    mr_agent_setup setup = agent->setup;
+    mr_agent_learner from[MR_MAX_LEARNERS], to[MR_MAX_LEARNERS];
+    setup.seed = reset_seed(agent, agent->n_updates / setup.reset_every);
+    const mr_status status = mr_agent_new(agent->ops, mr_policy_get_spec(agent->policy), &setup,
+                                          agent->options.bytes, &fresh);
+    if (status != MR_OK)
+        return status;
+    const size_t n = agent->ops->learners(agent->self, to);
+    agent->ops->learners(fresh->self, from);
+    for (size_t i = 0; i < n; i++)
+        mr_learner_copy(from[i].learner, to[i].learner);
+    mr_agent_free(fresh);
+    return MR_OK;
+}
+
 mr_status mr_agent_update(mr_agent *agent, const mr_batch *batch) {
     schedule_rates(agent);
-    mr_random random = mr_random_stream(agent->seed, MR_STREAM_NOISE, agent->n_updates);
+    mr_random random = mr_random_stream(agent->setup.seed, MR_STREAM_NOISE, agent->n_updates);
     const mr_status status = agent->ops->update(agent->self, batch, agent->n_updates, &random);
-    agent->n_updates += status == MR_OK;
-    return status;
+    if (status != MR_OK)
+        return status;
+    agent->n_updates++;
+    const uint64_t every = agent->setup.reset_every;
+    return every > 0 && agent->n_updates % every == 0 ? reset(agent) : MR_OK;
 }
 
 uint64_t mr_agent_n_updates(const mr_agent *agent) {

@@ -24,6 +24,7 @@ typedef struct {
     bool weight_norm;           // rows of weights of policy and critics are kept at norm 1
     double weight_decay;        // of policy and critics (mr_adam)
     double adam_beta1;          // likewise
+    uint64_t reset_every;       // updates between resets of all nets; 0: never
     uint64_t seed;
     int n_threads;
 } mr_agent_setup;
@@ -109,8 +110,9 @@ mr_policy *mr_agent_policy(const mr_agent *agent);
 mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t step, mr_real *act);
 
 /// One update on a batch. The noise comes from a stream indexed by the number of the update.
-/// Allocates nothing. Fails with MR_ERR_NUMERIC if a loss or gradient is not finite (the message
-/// names it); the parameters that it would have changed are then as before.
+/// Allocates nothing, unless the update is followed by a reset. Fails with MR_ERR_NUMERIC if a loss
+/// or gradient is not finite (the message names it); the parameters that it would have changed are
+/// then as before.
 mr_status mr_agent_update(mr_agent *agent, const mr_batch *batch);
 
 /// Updates done so far.

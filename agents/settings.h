@@ -70,7 +70,8 @@ typedef struct {
     double lr_final;
     double gamma;
     size_t updates_per_step;
-    size_t n_step; // of returns; this and the next two: batch.h
+    size_t reset_every; // updates; 0: never
+    size_t n_step;      // of returns; this and the next two: batch.h
     double reward_scale;
     bool normalize_reward;
     char bonus[MR_MAX_CHOICE];       // "none", or a kind of mr_bonus_options

@@ -295,7 +295,7 @@ Test(sac, a_temperature_of_zero_gives_finite_figures) {
     learner_free(&l);
 }
 
-// ---- Ensembles, dropout
+// ---- Ensembles, dropout, resets
 
 /// Critics of one observation and one action, in a graph with their loss.
 typedef struct {
@@ -410,6 +410,35 @@ Test(sac, dropout_in_critics_is_drawn_for_each_update) {
     }
     cr_expect_neq(loss[0], loss[1]);
     cr_expect_eq(loss[1], loss[2]);
+    learner_free(&l);
+}
+
+// As a new agent, but for another seed, and again at the second reset.
+Test(sac, a_reset_draws_all_nets_anew_and_forgets_the_optimizers_moments) {
+    small_options options = small_defaults(1);
+    options.setup.reset_every = 3;
+    learner l = learner_new(&options, 1);
+    mr_params *const sets[] = {l.actor, l.critic};
+    mr_real *first[MR_COUNT(sets)];
+    for (size_t reset = 0; reset < 2; reset++) {
+        for (int k = 0; k < 3; k++) {
+            cr_expect_eq(mr_agent_learner_of(l.agent, "critic")->adam.n_steps, (uint64_t)k);
+            update(&l);
+        }
+        cr_expect(small_is_same(l.critic, mr_params_read(l.critic), mr_params_read(l.target)));
+        cr_expect(is_unchanged(l.temperature, l.old_temperature)); // from 1, whatever the seed
+        cr_expect_eq(mr_params_moment(l.critic, 1)[0], 0);
+        cr_expect(!is_unchanged(l.actor, l.old_actor) && !is_unchanged(l.critic, l.old_critic));
+        for (size_t i = 0; i < MR_COUNT(sets); i++) {
+            if (reset == 0)
+                first[i] = small_copy(sets[i], mr_params_read(sets[i]));
+            else
+                cr_expect(!small_is_same(sets[i], first[i], mr_params_read(sets[i])));
+        }
+    }
+    cr_expect_eq(mr_agent_n_updates(l.agent), 6);
+    for (size_t i = 0; i < MR_COUNT(sets); i++)
+        free(first[i]);
     learner_free(&l);
 }
 

@@ -456,9 +456,16 @@ Test(train, a_run_with_categories_of_some_critics_goes_on_with_the_same_bytes_to
     check_resumed("sac", 3, MR_COUNT(settings), settings);
 }
 
-Test(train, a_run_of_td3_with_quantiles_goes_on_with_the_same_bytes_too) {
-    static const char *const settings[][2] = {{"critic_head", "quantile"}, {"critics", "3"}};
+// Between the stop and the end, and before.
+Test(train, a_run_of_td3_with_quantiles_and_resets_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {
+        {"critic_head", "quantile"}, {"critics", "3"}, {"reset_every", "40"}};
     check_resumed("td3", 1, MR_COUNT(settings), settings);
+}
+
+Test(train, a_run_of_sac_with_resets_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {{"reset_every", "40"}};
+    check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
