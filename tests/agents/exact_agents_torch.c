@@ -29,10 +29,12 @@ Test(exact_agents_torch, batch_norms_see_both_ends_of_a_transition_with_and_with
 
 Test(exact_agents_torch, quantile_critics_have_pytorchs_losses_and_gradients) {
     case_check("sac_quantile", tolerance);
+    case_check("td3_quantile", tolerance);
 }
 
 Test(exact_agents_torch, categorical_critics_have_pytorchs_losses_and_gradients) {
     case_check("sac_categorical", tolerance);
+    case_check("td3_categorical", tolerance);
 }
 
 Test(exact_agents_torch, an_ensemble_of_critics_has_pytorchs_losses_and_gradients) {

@@ -14,6 +14,8 @@ TestSuite(td3, .init = scratch_enter, .fini = scratch_leave);
 
 Test(td3, has_pytorchs_losses_and_gradients_to_float32) {
     case_check("td3", float_tolerance);
+    case_check("td3_quantile", float_tolerance);
+    case_check("td3_categorical", float_tolerance);
 }
 
 static const mr_td3_options options = {.tau = 0.25,

@@ -1,10 +1,11 @@
-"""Records what PyTorch makes of one SAC update with other critics: losses and gradients, in float64.
+"""Records what PyTorch makes of one update with other critics: losses and gradients, in float64.
 
     python tests/oracle/heads_torch.py tests/data/agents
-        writes sac_quantile.safetensors, sac_categorical.safetensors and sac_ensemble.safetensors, which
-        tests/agents/exact_agents_torch.c (float64) and tests/agents/test_sac.c (float32) compare with
+        writes sac_quantile, sac_categorical, sac_ensemble, td3_quantile and td3_categorical.safetensors,
+        which tests/agents/exact_agents_torch.c (float64) and test_sac.c and test_td3.c (float32) compare with
 
-The losses are written anew from the papers over autograd, with the policy and the batch of sac_torch.py:
+The losses are written anew from the papers over autograd, with the policies and the batch of sac_torch.py
+and td3_torch.py:
 
     quantile     Kuznetsov et al. 2020 (arXiv:2005.04269): the pooled quantiles without the largest, the
                  quantile Huber loss, and the mean of all quantiles of all critics for the actor
@@ -13,7 +14,8 @@ The losses are written anew from the papers over autograd, with the policy and t
     ensemble     Chen et al. 2021 (arXiv:2101.05982): the least of two of three critics in the target,
                  the mean of all for the actor
 
-Losses are means over a batch and sums over critics. Arrays of a file: those of sac_torch.py.
+Losses are means over a batch and sums over critics. Arrays of a file: those of sac_torch.py and
+td3_torch.py.
 
 Needs torch, numpy and safetensors.
 """
@@ -21,6 +23,7 @@ Needs torch, numpy and safetensors.
 import json
 import sys
 
+import td3_torch
 import torch
 from sac_torch import (ACT_DIM, HIDDEN, N_ROWS, OBS_DIM, TARGET_ENTROPY, draw, draw_batch, gradients,
                        layer_weights, main, net, policy_weights, prefixed, sample)
@@ -119,70 +122,104 @@ def outputs_of(head, weights, obs, action):
             for i in range(head.n_critics)]
 
 
-def losses(head, policy, critic, target, log_alpha, batch, noise, next_noise):
-    alpha = log_alpha.exp().detach()
-    with torch.no_grad():
-        next_action, next_log_prob = sample(policy, 0, batch["next_obs"], next_noise)
+def make_backup(batch, cost):
+    return lambda z: batch["reward"][:, None] + batch["discount"][:, None] * (z - cost[:, None])
 
-        def backup(z):
-            return (batch["reward"][:, None]
-                    + batch["discount"][:, None] * (z - alpha * next_log_prob[:, None]))
 
-        y = head.target(outputs_of(head, target, batch["next_obs"], next_action), backup)
+def critic_losses(head, critic, target, batch, next_action, cost):
+    """The critics' loss and the first one's mean value."""
+    next_outputs = outputs_of(head, target, batch["next_obs"], next_action)
+    y = head.target(next_outputs, make_backup(batch, cost)).detach()
     now = outputs_of(head, critic, batch["obs"], batch["act"])
-    critic_loss = sum(head.loss(outputs, y) for outputs in now)
+    return sum(head.loss(outputs, y) for outputs in now), head.value(now[0]).mean()
 
-    action, log_prob = sample(policy, 0, batch["obs"], noise)
+
+def values_of(head, critic, obs, action):
     frozen = {name: weight.detach() for name, weight in critic.items()}
-    values = [head.value(outputs) for outputs in outputs_of(head, frozen, batch["obs"], action)]
-    actor_loss = (alpha * log_prob - head.for_actor(values)).mean()
-    alpha_loss = -(log_alpha * (log_prob.detach() + TARGET_ENTROPY)).mean()
-    return critic_loss, actor_loss, alpha_loss, head.value(now[0]).mean()
+    return [head.value(outputs) for outputs in outputs_of(head, frozen, obs, action)]
 
 
-def make_case(seed, head):
+class Sac:
+    name = "sac"
+    notes = {"flow": "gaussian", "target_entropy": json.dumps(TARGET_ENTROPY)}
+
+    @staticmethod
+    def weights(generator):
+        return {"policy": policy_weights(generator, 0, 0),
+                "temperature": {"log_alpha": torch.tensor([-0.7], dtype=torch.float64)}}
+
+    @staticmethod
+    def losses(head, weights, batch, noise, next_noise):
+        log_alpha = weights["temperature"]["log_alpha"]
+        alpha = log_alpha.exp().detach()
+        next_action, next_log_prob = sample(weights["policy"], 0, batch["next_obs"], next_noise)
+        critic, q_mean = critic_losses(head, weights["critic"], weights["target"], batch, next_action,
+                                       alpha * next_log_prob)
+        action, log_prob = sample(weights["policy"], 0, batch["obs"], noise)
+        values = values_of(head, weights["critic"], batch["obs"], action)
+        return {"critic": critic,
+                "policy": (alpha * log_prob - head.for_actor(values)).mean(),
+                "temperature": -(log_alpha * (log_prob.detach() + TARGET_ENTROPY)).mean()}, q_mean
+
+
+class Td3:
+    name = "td3"
+    notes = {"agent": "td3", "target_noise": json.dumps(td3_torch.TARGET_NOISE),
+             "target_noise_clip": json.dumps(td3_torch.TARGET_NOISE_CLIP)}
+
+    @staticmethod
+    def weights(generator):
+        return {name: td3_torch.policy_weights(generator) for name in ("policy", "policy_target")}
+
+    @staticmethod
+    def losses(head, weights, batch, noise, next_noise):
+        bound = td3_torch.TARGET_NOISE_CLIP
+        smoothing = (td3_torch.TARGET_NOISE * next_noise).clamp(-bound, bound)
+        next_action = td3_torch.act(weights["policy_target"], batch["next_obs"]) + smoothing
+        critic, q_mean = critic_losses(head, weights["critic"], weights["target"], batch,
+                                       next_action.clamp(-1, 1), torch.zeros(N_ROWS, dtype=torch.float64))
+        action = td3_torch.act(weights["policy"], batch["obs"])
+        first = values_of(head, weights["critic"], batch["obs"], action)[0]
+        return {"critic": critic, "policy": -first.mean()}, q_mean
+
+
+LOSS_NAMES = {"critic": "critic", "policy": "actor", "temperature": "alpha"}
+
+
+def make_case(seed, agent, head):
     generator = torch.Generator().manual_seed(seed)
-    policy = policy_weights(generator, 0, 0)
-    critic, target = critic_weights(generator, head), critic_weights(generator, head)
-    temperature = {"log_alpha": torch.tensor([-0.7], dtype=torch.float64)}
+    weights = agent.weights(generator)
+    weights["critic"], weights["target"] = critic_weights(generator, head), critic_weights(generator, head)
     batch = draw_batch(generator)
     noise, next_noise = draw(generator, N_ROWS, ACT_DIM), draw(generator, N_ROWS, ACT_DIM)
-    for weights in (policy, critic, temperature):
-        for weight in weights.values():
+    for learner in LOSS_NAMES:
+        for weight in weights.get(learner, {}).values():
             weight.requires_grad_()
-    critic_loss, actor_loss, alpha_loss, q_mean = losses(
-        head, policy, critic, target, temperature["log_alpha"], batch, noise, next_noise)
-    arrays = {
-        **prefixed("policy", policy),
-        **prefixed("critic", critic),
-        **prefixed("target", target),
-        **prefixed("temperature", temperature),
-        **prefixed("batch", batch),
-        "noise": noise,
-        "next_noise": next_noise,
-        "loss.critic": critic_loss.reshape(1),
-        "loss.actor": actor_loss.reshape(1),
-        "loss.alpha": alpha_loss.reshape(1),
-        "q_mean": q_mean.reshape(1),
-        **prefixed("grad.policy", gradients(actor_loss, policy)),
-        **prefixed("grad.critic", gradients(critic_loss, critic)),
-        **prefixed("grad.temperature", gradients(alpha_loss, temperature)),
-    }
+    losses, q_mean = agent.losses(head, weights, batch, noise, next_noise)
+    arrays = {"noise": noise, "next_noise": next_noise, "q_mean": q_mean.reshape(1),
+              **prefixed("batch", batch)}
+    for name, of_learner in weights.items():
+        arrays |= prefixed(name, of_learner)
+    for learner, loss in losses.items():
+        arrays[f"loss.{LOSS_NAMES[learner]}"] = loss.reshape(1)
+        arrays |= prefixed(f"grad.{learner}", gradients(loss, weights[learner]))
     return {name: array.detach().contiguous() for name, array in arrays.items()}
+
+
+CASES = [(Sac, Quantile), (Sac, Categorical), (Sac, Ensemble), (Td3, Quantile), (Td3, Categorical)]
 
 
 def record(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for seed, head in enumerate((Quantile, Categorical, Ensemble), start=5):
+    for seed, (agent, head) in enumerate(CASES, start=5):
         notes = {
-            "flow": "gaussian",
+            **agent.notes,
             "hidden": "x".join(map(str, HIDDEN)),
-            "target_entropy": json.dumps(TARGET_ENTROPY),
             **{name: str(value) for name, value in head.notes.items()},
             "torch": torch.__version__,
         }
-        path = folder / f"sac_{head.__name__.lower()}.safetensors"
-        save_file(make_case(seed, head), path, metadata=notes)
+        path = folder / f"{agent.name}_{head.__name__.lower()}.safetensors"
+        save_file(make_case(seed, agent, head), path, metadata=notes)
         print(f"{path}: {path.stat().st_size} bytes")
 
 
