@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     bool relu;
-    moments *moments; // [max_rows] of each row, from its way forward to its way back
+    moments *moments; // [rows] of each row, from its way forward to its way back
 } layer_norm_options;
 
 static const layer_norm_options *layer_options(const mr_node *node) {
@@ -131,9 +131,10 @@ mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param sh
     if (!x)
         return NULL;
     assert(gain.cols == x->cols && shift.cols == x->cols);
+    const size_t n_rows = x->graph->max_rows * x->n_parts;
     const layer_norm_options options = {
         .relu = activation == MR_RELU,
-        .moments = mr_graph_alloc(x->graph, x->graph->max_rows * sizeof *options.moments)};
+        .moments = mr_graph_alloc(x->graph, n_rows * sizeof *options.moments)};
     mr_node *node = mr_node_of(&op_layer_norm, x->cols, &options, 1, &x);
     if (node)
         mr_node_use(node, params, 2, (const mr_param[]){[GAIN] = gain, [SHIFT] = shift});
@@ -146,7 +147,7 @@ static const double rms_norm_epsilon = 1e-6; // Flax's default
 
 typedef struct {
     bool relu;
-    mr_real *inverse; // [max_rows] 1 / q of each row, from its way forward to its way back
+    mr_real *inverse; // [rows] 1 / q of each row, from its way forward to its way back
 } rms_norm_options;
 
 static const rms_norm_options *rms_options(const mr_node *node) {
@@ -238,9 +239,10 @@ mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain, mr_activation
     if (!x)
         return NULL;
     assert(gain.cols == x->cols);
+    const size_t n_rows = x->graph->max_rows * x->n_parts;
     const rms_norm_options options = {
         .relu = activation == MR_RELU,
-        .inverse = mr_graph_alloc(x->graph, x->graph->max_rows * sizeof *options.inverse)};
+        .inverse = mr_graph_alloc(x->graph, n_rows * sizeof *options.inverse)};
     mr_node *node = mr_node_of(&op_rms_norm, x->cols, &options, 1, &x);
     if (node)
         mr_node_use(node, params, 1, (const mr_param[]){[GAIN] = gain});

@@ -254,6 +254,12 @@ static mr_node *op_split_rows(leaves *x) {
     mr_node *h = mr_tanh(mr_batch_norm_train(points, x->params, &x->norm, &plain));
     return mr_join_rows(mr_linear(h, x->params, x->weight, x->bias, MR_IDENTITY), 2);
 }
+// Norms whose rows are more than the batch's.
+static mr_node *op_split_rows_norms(leaves *x) {
+    mr_node *points = mr_split_rows(mr_concat(x->a, x->b), 2);
+    mr_node *h = mr_layer_norm(points, x->params, x->gain, x->shift, MR_RELU);
+    return mr_join_rows(mr_add(h, mr_rms_norm(points, x->params, x->gain, MR_RELU)), 2);
+}
 static mr_node *op_conv2d(leaves *x) {
     mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
     return mr_conv2d(image, x->params, x->weight, x->bias,
@@ -401,6 +407,7 @@ static const op_case cases[] = {
     {"batch_norm by running statistics, relu", op_batch_norm_running_relu},
     {"batch norms one after another", op_batch_norms},
     {"split_rows and join_rows", op_split_rows},
+    {"norms of split rows", op_split_rows_norms},
     {"conv2d", op_conv2d},
     {"conv2d, strided", op_conv2d_strided},
     {"conv2d, 1 x 1", op_conv2d_pointwise},
