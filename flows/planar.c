@@ -22,29 +22,59 @@ static mr_status planar_declare(mr_part *part, mr_params *params, const char *pr
                                          part->dim, part->dim);
 }
 
-/// The parameters of each row.
+// What a context gives differs from row to row; free parameters are the same in all, and their
+// products with a row need no copies of them.
+
+/// The parameters, w before u before b in `raw` or in the conditioner's `bias`.
 typedef struct {
-    mr_node *w;     // [rows x dim]
-    mr_node *b;     // [rows x 1]
-    mr_node *u_hat; // [rows x dim]
-    mr_node *q;     // [rows x 1] 1 + w.u_hat
+    const mr_linear_conditioner *free; // NULL: the parameters come from a context
+    mr_node *w;                        // [rows x dim], of a context; else NULL
+    mr_node *b;                        // [rows x 1], likewise
+    mr_node *u;                        // [rows x dim], likewise
+    mr_node *share;                    // [rows x 1] u_hat = u + share w
+    mr_node *q;                        // [rows x 1] 1 + w.u_hat
 } plane;
 
 static mr_node *row_dot(mr_node *a, mr_node *b) {
     return mr_row_sum(mr_mul(a, b));
 }
 
-static plane find_plane(const mr_part *part, mr_params *params, mr_node *x, mr_node *context) {
-    mr_node *raw = mr_linear_conditioner_build(part->state, params, x, context);
-    mr_node *u = mr_slice(raw, part->dim, part->dim);
-    plane p = {.w = mr_slice(raw, 0, part->dim), .b = mr_slice(raw, 2 * part->dim, 1)};
-    mr_node *t = row_dot(p.w, u), *norm = mr_row_sum(mr_square(p.w)); // |w|^2
+// By t = w.u and |w|^2.
+static void find_share(plane *p, mr_node *t, mr_node *norm) {
     mr_node *q = mr_affine(mr_softplus(mr_affine(t, 1, log_e_minus_1)), 1 - q_min, q_min);
     mr_node *missing = mr_affine(mr_sub(q, t), 1, -1); // m(t) - t
-    mr_node *share = mr_div(missing, mr_affine(norm, 1, norm_floor));
-    p.u_hat = mr_add(u, mr_mul(p.w, share));
-    p.q = mr_sub(q, mr_affine(share, norm_floor, 0)); // w.u_hat falls short by the floor's part
+    p->share = mr_div(missing, mr_affine(norm, 1, norm_floor));
+    p->q = mr_sub(q, mr_affine(p->share, norm_floor, 0)); // w.u_hat falls short by the floor's part
+}
+
+static plane find_plane(const mr_part *part, mr_params *params, mr_node *x, mr_node *context) {
+    const mr_linear_conditioner *c = part->state;
+    plane p = {.free = c->conditional ? NULL : c};
+    if (p.free) {
+        mr_graph *graph = mr_node_graph(x);
+        find_share(&p, mr_param_product(graph, params, c->bias, 0, part->dim, part->dim),
+                   mr_param_product(graph, params, c->bias, 0, 0, part->dim));
+        return p;
+    }
+    mr_node *raw = mr_linear_conditioner_build(c, params, x, context);
+    p.w = mr_slice(raw, 0, part->dim);
+    p.u = mr_slice(raw, part->dim, part->dim);
+    p.b = mr_slice(raw, 2 * part->dim, 1);
+    find_share(&p, row_dot(p.w, p.u), mr_row_sum(mr_square(p.w)));
     return p;
+}
+
+// w.x + b
+static mr_node *height(const plane *p, mr_params *params, mr_node *x) {
+    return p->free ? mr_param_dot(x, params, p->free->bias, 0, 2 * mr_node_cols(x))
+                   : mr_add(row_dot(p->w, x), p->b);
+}
+
+// x + amount u_hat
+static mr_node *move(const plane *p, mr_params *params, mr_node *x, mr_node *amount) {
+    if (p->free)
+        return mr_param_add(x, amount, p->share, params, p->free->bias, 0);
+    return mr_add(x, mr_mul(mr_add(p->u, mr_mul(p->w, p->share)), amount));
 }
 
 // log(1 + k (1 - T^2)) = log(T^2 + q (1 - T^2)), T = tanh(a): no cancellation near k = -1. 1 - T^2
@@ -57,18 +87,18 @@ static mr_node *log_slope(const plane *p, mr_node *a, mr_node *tanh_a) {
 static mr_node *planar_forward(const mr_part *part, mr_params *params, mr_node *z, mr_node *context,
                                mr_node **log_det) {
     const plane p = find_plane(part, params, z, context);
-    mr_node *a = mr_add(row_dot(p.w, z), p.b), *tanh_a = mr_tanh(a);
+    mr_node *a = height(&p, params, z), *tanh_a = mr_tanh(a);
     *log_det = log_slope(&p, a, tanh_a);
-    return mr_add(z, mr_mul(p.u_hat, tanh_a));
+    return move(&p, params, z, tanh_a);
 }
 
 // w.y + b = a + k tanh(a): one unknown, whatever the number of features.
 static mr_node *planar_inverse(const mr_part *part, mr_params *params, mr_node *x, mr_node *context,
                                mr_node **log_det) {
     const plane p = find_plane(part, params, x, context);
-    mr_node *a = mr_planar_root(mr_add(row_dot(p.w, x), p.b), p.q), *tanh_a = mr_tanh(a);
+    mr_node *a = mr_planar_root(height(&p, params, x), p.q), *tanh_a = mr_tanh(a);
     *log_det = mr_affine(log_slope(&p, a, tanh_a), -1, 0);
-    return mr_sub(x, mr_mul(p.u_hat, tanh_a));
+    return move(&p, params, x, mr_affine(tanh_a, -1, 0));
 }
 
 const mr_part_ops mr_part_planar = {

@@ -327,6 +327,22 @@ mr_node *mr_permute(mr_node *x, const mr_params *params, mr_buffer order);
 /// Its inverse: feature order[j] of the result is feature j of x.
 mr_node *mr_unpermute(mr_node *x, const mr_params *params, mr_buffer order);
 
+// ---- Vectors that are numbers of a parameter, the same for every row
+
+/// v.x + c [rows x 1]: v [cols] begins at number `first` of the parameter, c is its number `shift`.
+mr_node *mr_param_dot(mr_node *x, mr_params *params, mr_param param, size_t first, size_t shift);
+
+/// x + s (w + r v): v [cols] begins at number `first` of the parameter, w [cols] follows it.
+///
+///   s  [rows x 1]
+///   r  [rows x 1] the same in every row, as what is computed of parameters alone is
+mr_node *mr_param_add(mr_node *x, mr_node *s, mr_node *r, mr_params *params, mr_param param,
+                      size_t first);
+
+/// v.w [rows x 1] of the vectors [n] that begin at numbers `first` and `second` of the parameter.
+mr_node *mr_param_product(mr_graph *graph, mr_params *params, mr_param param, size_t first,
+                          size_t second, size_t n);
+
 // ---- Roots, solved in double, with implicit gradients
 
 /// The a for which a + (q - 1) tanh(a) = v: the inverse of a planar flow along its direction.

@@ -305,6 +305,17 @@ static mr_node *op_quantile_huber(leaves *x) {
 static mr_node *op_scale(leaves *x) {
     return mr_scale(x->a, x->params, x->gain, x->shift);
 }
+static mr_node *op_param_dot(leaves *x) {
+    return mr_param_dot(x->a, x->params, x->square, 2, 1);
+}
+static mr_node *op_param_add(leaves *x) {
+    mr_node *r = mr_param_product(x->graph, x->params, x->square, 0, 2, COLS);
+    mr_node *y = mr_param_add(x->a, x->column, r, x->params, x->square, 1);
+    return mr_mul(y, mr_param_dot(y, x->params, x->square, 0, 3)); // all add to one gradient
+}
+static mr_node *op_param_product(leaves *x) {
+    return mr_mul(x->column, mr_param_product(x->graph, x->params, x->square, 1, 3, COLS));
+}
 static mr_node *op_unscale(leaves *x) {
     return mr_unscale(x->a, x->params, x->gain, x->shift);
 }
@@ -419,6 +430,9 @@ static const op_case cases[] = {
     {"cross_entropy", op_cross_entropy},
     {"quantile_huber", op_quantile_huber},
     {"scale", op_scale},
+    {"param_dot", op_param_dot},
+    {"param_add", op_param_add},
+    {"param_product", op_param_product},
     {"unscale", op_unscale},
     {"lower", op_lower},
     {"lower_solve", op_lower_solve},
