@@ -1,10 +1,10 @@
 // Updates of SAC a second, beside the rate of their matrix products alone and beside what the
 // processors can compute at most.
 //
-// Sizes of HalfCheetah-v5: 17 observations, 6 actions, two hidden layers of 256, batch 256.
-// Updates, bare products and bare multiply-adds take turns in short rounds, so that a machine whose
-// speed drifts changes all of them; the medians are over the rounds. The ratio to the peak is of
-// the best rounds, which other programs disturbed least.
+// By default the sizes of HalfCheetah-v5: 17 observations, 6 actions, two hidden layers of 256,
+// batch 256. Updates, bare products and bare multiply-adds take turns in short rounds, so that a
+// machine whose speed drifts changes all of them; the medians are over the rounds. The ratio to the
+// peak is of the best rounds, which other programs disturbed least.
 
 #include "agents/agent.h"
 #include "agents/sac.h"
@@ -15,10 +15,11 @@
 #include <popt.h>
 #include <stdio.h>
 
-enum { OBS_DIM = 17, ACT_DIM = 6, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
+enum { OBS_DIM = 17, MAX_ACT_DIM = 100, N_TRANSITIONS = 20000, MAX_ROUNDS = 100 };
 
 typedef struct {
     const char *policy, *critic_norm, *actor_norm, *critic_head;
+    int act_dim, hidden, batch; // sizes
     int no_targets, threads, rounds, updates, json;
 } bench_options;
 
@@ -29,14 +30,14 @@ static void die(mr_status status) {
     exit(1);
 }
 
-static void fill(mr_replay *replay) {
+static void fill(const bench_options *o, mr_replay *replay) {
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
     double obs[OBS_DIM];
-    mr_real act[ACT_DIM];
+    mr_real act[MAX_ACT_DIM];
     for (int i = 0; i <= N_TRANSITIONS; i++) {
         for (int j = 0; j < OBS_DIM; j++)
             obs[j] = mr_random_normal(&random);
-        mr_random_fill_uniform(&random, ACT_DIM, -1, 1, act);
+        mr_random_fill_uniform(&random, (size_t)o->act_dim, -1, 1, act);
         const mr_transition t = {.act = act, .reward = mr_random_normal(&random), .next_obs = obs};
         if (i == 0)
             mr_replay_begin(replay, 0, obs);
@@ -46,16 +47,20 @@ static void fill(mr_replay *replay) {
 }
 
 static mr_agent *new_agent(const bench_options *o) {
-    static const double low[ACT_DIM] = {-1, -1, -1, -1, -1, -1}, high[ACT_DIM] = {1, 1, 1, 1, 1, 1};
-    const mr_widths hidden = {.n = 2, .width = {256, 256}};
+    double low[MAX_ACT_DIM], high[MAX_ACT_DIM];
+    const mr_widths hidden = {.n = 2, .width = {(size_t)o->hidden, (size_t)o->hidden}};
     const mr_policy_spec spec = {.env = "bench",
                                  .obs_dim = OBS_DIM,
-                                 .act_dim = ACT_DIM,
+                                 .act_dim = (size_t)o->act_dim,
                                  .act_low = low,
                                  .act_high = high,
                                  .hidden = hidden,
                                  .norm = o->actor_norm};
     mr_mlp_spec critic = mr_mlp_plain(&hidden);
+    for (int j = 0; j < o->act_dim; j++) {
+        low[j] = -1;
+        high[j] = 1;
+    }
     if (!mr_norm_find(o->critic_norm, &critic.norm)) {
         fprintf(stderr, "bench_sac_update: no normalisation %s\n", o->critic_norm);
         exit(2);
@@ -69,7 +74,7 @@ static mr_agent *new_agent(const bench_options *o) {
         fprintf(stderr, "bench_sac_update: no value head %s\n", o->critic_head);
         exit(2);
     }
-    const mr_agent_setup setup = {.batch_size = 256,
+    const mr_agent_setup setup = {.batch_size = (size_t)o->batch,
                                   .n_envs = 1,
                                   .critic = critic,
                                   .ensemble = ensemble,
@@ -134,11 +139,12 @@ static void report(const bench_options *o, measured *m) {
     const double ratio = bench_median(m->n, m->ratio), to_peak = ratio_to_peak(m);
     const double best = m->updates[m->n - 1];
     if (o->json)
-        printf("{\"policy\": \"%s\", \"threads\": %d, \"updates_per_s\": %.1f, "
-               "\"best_updates_per_s\": %.1f, \"gemm_updates_per_s\": %.1f, "
-               "\"ratio_to_gemm\": %.3f, \"ratio_to_peak\": %.3f, \"mflop_per_update\": %.1f}\n",
-               o->policy, o->threads, updates, best, products, ratio, to_peak,
-               gemm_log_flops() / 1e6);
+        printf("{\"policy\": \"%s\", \"act_dim\": %d, \"hidden\": %d, \"batch\": %d, "
+               "\"threads\": %d, \"updates_per_s\": %.1f, \"best_updates_per_s\": %.1f, "
+               "\"gemm_updates_per_s\": %.1f, \"ratio_to_gemm\": %.3f, "
+               "\"ratio_to_peak\": %.3f, \"mflop_per_update\": %.1f}\n",
+               o->policy, o->act_dim, o->hidden, o->batch, o->threads, updates, best, products,
+               ratio, to_peak, gemm_log_flops() / 1e6);
     else
         printf("%s, %d threads: %.0f updates/s, at best %.0f; their matrix products alone %.0f/s, "
                "ratio %.3f; ratio to the peak in float32 %.3f\n",
@@ -146,15 +152,19 @@ static void report(const bench_options *o, measured *m) {
 }
 
 static void bench(const bench_options *o) {
-    const mr_batch_options batch_options = {
-        .batch_size = 256, .n_envs = 1, .n_step = 1, .gamma = 0.99, .reward_scale = 1, .seed = 1};
+    const mr_batch_options batch_options = {.batch_size = (size_t)o->batch,
+                                            .n_envs = 1,
+                                            .n_step = 1,
+                                            .gamma = 0.99,
+                                            .reward_scale = 1,
+                                            .seed = 1};
     mr_agent *agent = new_agent(o);
     mr_batch_maker *batches;
     mr_replay *replay;
     measured m = {.n = (size_t)o->rounds};
-    die(mr_replay_new(2 * N_TRANSITIONS, 1, OBS_DIM, ACT_DIM, &replay));
-    die(mr_batch_maker_new(&batch_options, OBS_DIM, ACT_DIM, &batches));
-    fill(replay);
+    die(mr_replay_new(2 * N_TRANSITIONS, 1, OBS_DIM, (size_t)o->act_dim, &replay));
+    die(mr_batch_maker_new(&batch_options, OBS_DIM, (size_t)o->act_dim, &batches));
+    fill(o, replay);
     time_updates(agent, batches, replay, o->updates);
     gemm_log_start();
     update(agent, batches, replay);
@@ -175,6 +185,9 @@ int main(int argc, const char **argv) {
     bench_options o = {.policy = "gaussian",
                        .critic_norm = "none",
                        .critic_head = "scalar",
+                       .act_dim = 6,
+                       .hidden = 256,
+                       .batch = 256,
                        .threads = 2,
                        .rounds = 15,
                        .updates = 100};
@@ -188,6 +201,9 @@ int main(int argc, const char **argv) {
         {"no-targets", 0, POPT_ARG_NONE, &o.no_targets, 0, "critics without targets", NULL},
         {"critic-head", 0, POPT_ARG_STRING, &o.critic_head, 0,
          "value head of the critics (default scalar)", "NAME"},
+        {"act-dim", 0, POPT_ARG_INT, &o.act_dim, 0, "actions (default 6, at most 100)", "N"},
+        {"hidden", 0, POPT_ARG_INT, &o.hidden, 0, "units in both layers (default 256)", "N"},
+        {"batch", 0, POPT_ARG_INT, &o.batch, 0, "rows of a batch (default 256)", "N"},
         {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 15, at most 100)", "N"},
         {"updates", 0, POPT_ARG_INT, &o.updates, 0, "updates in a round (default 100)", "N"},
@@ -195,7 +211,8 @@ int main(int argc, const char **argv) {
         POPT_AUTOHELP POPT_TABLEEND};
     poptContext context = poptGetContext("bench_sac_update", argc, argv, table, 0);
     const int rc = poptGetNextOpt(context);
-    if (rc < -1 || o.threads < 1 || o.rounds < 1 || o.rounds > MAX_ROUNDS || o.updates < 1) {
+    if (rc < -1 || o.threads < 1 || o.rounds < 1 || o.rounds > MAX_ROUNDS || o.updates < 1 ||
+        o.act_dim < 1 || o.act_dim > MAX_ACT_DIM || o.hidden < 1 || o.batch < 1) {
         fprintf(stderr, "bench_sac_update: %s; see --help\n",
                 rc < -1 ? poptBadOption(context, 0) : "a number is out of range");
         return 2;

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 BENCHMARK = ROOT / "scripts" / "benchmark"
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from benchmarks import plan, report  # noqa: E402
+from benchmarks import plan, report, speed  # noqa: E402
 
 TABLE = """
 steps: {steps}
@@ -132,3 +132,51 @@ def test_the_interval_draws_seeds_within_their_task():
 def test_a_plan_goes_seed_by_seed(table):
     names = [run.name for run in plan.read_plan(table).runs]
     assert names == ["Pendulum-v1-sac-s1", "Pendulum-v1-td3-s1", "Pendulum-v1-sac-s2", "Pendulum-v1-td3-s2"]
+
+
+FAKE_BENCH = """#!/bin/sh
+echo '{"updates_per_s": 200, "steps_per_s": 50, "batches_per_s": 1234567, "threads_steps_per_s": 10,
+ "ratio_to_gemm": 0.81, "ratio_to_mujoco": 0.97, "ratio_to_ping_pong": 1.02, "ratio_to_copies": 0.7}' | tr -d '\\n'
+"""
+
+
+def fake_programs(folder):
+    """Benchmark programs that take no time, by which only the page is made."""
+    for program in ("bench_sac_update", "bench_train", "bench_envs", "bench_bridge", "bench_replay"):
+        (folder / program).write_text(FAKE_BENCH)
+    (folder / "millrace").write_text("#!/bin/sh\necho millrace 9.9\n")
+    for path in folder.iterdir():
+        path.chmod(0o755)
+
+
+def measure(folder, page):
+    return run([BENCHMARK, "--speed", "--millrace", folder / "millrace", "--page", page])
+
+
+def test_the_page_about_speed_has_every_bench_and_every_curve(tmp_path):
+    folder, page = tmp_path / "bin", tmp_path / "performance.md"
+    folder.mkdir()
+    fake_programs(folder)
+    done = measure(folder, page)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = page.read_text()
+    assert "with millrace 9.9, on " in text
+    for bench in speed.BENCHES:
+        assert f"| {bench.title} |" in text
+    for curve in speed.CURVES:
+        assert f"### {curve.title}\n" in text
+    assert "| SAC update, `gaussian`, 1 thread | 200 updates/s | 0.81 |" in text
+    assert "| batches/s | 1,230,000 | 1,230,000 | 1,230,000 | 1,230,000 |" in text
+
+
+def test_a_benchmark_program_that_is_missing_or_fails_is_named_and_no_page_is_written(tmp_path):
+    folder, page = tmp_path / "bin", tmp_path / "performance.md"
+    folder.mkdir()
+    fake_programs(folder)
+    (folder / "bench_replay").write_text("#!/bin/sh\necho 'bench_replay: no room' >&2\nexit 1\n")
+    done = measure(folder, page)
+    assert done.returncode == 2 and "benchmark: bench_replay: bench_replay: no room" in done.stderr
+    (folder / "bench_replay").unlink()
+    done = measure(folder, page)
+    assert done.returncode == 2 and "bench_replay is not there; build it with scripts/build" in done.stderr
+    assert not page.exists()
