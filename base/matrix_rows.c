@@ -167,7 +167,7 @@ void mr_row_block_free(mr_row_block *block) {
 // ---- Into memory
 
 mr_status mr_matrix_file_load(mr_matrix *matrix) {
-    double *values = malloc(matrix->n_rows * matrix->n_cols * sizeof *values);
+    double *values = malloc((matrix->n_rows * matrix->n_cols + 1) * sizeof *values);
     mr_row_block block = {0};
     mr_status status = MR_OK;
     if (values == NULL)

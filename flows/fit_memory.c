@@ -58,7 +58,7 @@ static mr_status standardise(const memory_data *m, size_t n, const double *x, co
                              rows *out, mr_fit_part *part) {
     double sum = 0;
     part->n = n;
-    out->u = malloc(n * m->width * sizeof *out->u);
+    out->u = malloc((n * m->width + 1) * sizeof *out->u);
     out->weight = weights ? malloc(n * sizeof *out->weight) : NULL;
     if (!out->u || (weights && !out->weight))
         return mr_fail_memory("the data");
@@ -178,7 +178,7 @@ mr_status mr_fit_data_in_memory(mr_density *density, const mr_fit_options *optio
     m->options = options;
     m->width = width;
     MR_TRY(split(m, density, n, x));
-    m->order = malloc(m->data.trained.n * sizeof *m->order);
+    m->order = malloc((m->data.trained.n + 1) * sizeof *m->order);
     if (!m->order) {
         status = mr_fail_memory("a fit");
         goto done;

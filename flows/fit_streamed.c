@@ -59,7 +59,7 @@ static mr_status take_block(streamed_data *s, size_t block, int part, mr_real *u
     if (status != MR_OK)
         return status;
     mr_density_standardise(s->density, n, s->x, u);
-    for (size_t i = 0; i < n && weights; i++)
+    for (size_t i = 0; i < n && weights && weight; i++)
         weight[i] = (mr_real)(weights[block * s->n_in_block + i] * s->weight_factor[part]);
     return MR_OK;
 }
