@@ -7,9 +7,17 @@ static mr_status density_make(const mr_novelty_setup *setup, void **out) {
     mr_density *density = NULL;
     const mr_status status =
         mr_density_new(setup->flow, MR_FLOW_TO_SCORE, setup->dim, setup->seed, &density);
-    if (status == MR_OK)
-        *out = density;
-    return status;
+    if (status != MR_OK)
+        return status;
+    if (mr_density_is_limited(density)) {
+        mr_density_free(density);
+        return mr_fail(MR_ERR_USAGE,
+                       "bonus flow '%.200s': it takes bounded values alone, but states may be any "
+                       "numbers; leave out the map that bounds them (logit, log, ...)",
+                       setup->flow);
+    }
+    *out = density;
+    return MR_OK;
 }
 
 static void density_free(void *self) {

@@ -2,6 +2,7 @@
 
 #include "agents/policy_net.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -19,10 +20,12 @@ static void declare_output(mr_policy_net *net, size_t embedding_dim) {
 }
 
 static mr_status declare_flow(mr_policy_net *net, size_t embedding_dim, const char *text) {
+    mr_flow_values values;
     net->base = mr_base_declare(net->params, "base", net->act_dim, embedding_dim, log_std_low,
                                 log_std_high);
-    return mr_flow_new(text, MR_FLOW_TO_SAMPLE, net->act_dim, embedding_dim, net->params, "flow",
-                       &net->flow);
+    const mr_status status = mr_flow_new(text, MR_FLOW_TO_SAMPLE, net->act_dim, embedding_dim,
+                                         net->params, "flow", &net->flow);
+    return status == MR_OK ? mr_flow_find_values(net->flow, (double)INFINITY, &values) : status;
 }
 
 static mr_status make_trunk(const mr_policy_spec *spec, mr_mlp_spec *out) {

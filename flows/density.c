@@ -15,10 +15,26 @@ static const double log_two_pi = 1.8378770664093454836;
 
 // ---- Building
 
+// Finds what values the features take, and whether the columns can take them.
+static mr_status find_values(mr_density *density) {
+    const mr_distribution *base = &density->base;
+    const double bound = base->ops->bound ? base->ops->bound(base) : INFINITY;
+    const mr_status status = mr_flow_find_values(density->flow, bound, &density->values);
+    if (status != MR_OK)
+        return status;
+    density->bound = isinf(bound) || density->values.part ? 0 : bound;
+    for (size_t j = 0; j < density->dim && mr_density_is_limited(density); j++)
+        if (density->support[j].type != MR_SUPPORT_LINE)
+            return mr_fail(
+                MR_ERR_USAGE,
+                "column %zu has bounds of its own (--bounded), and %s in the flow bounds "
+                "it too; leave out one of them",
+                j + 1, density->values.part);
+    return MR_OK;
+}
+
 static mr_status check_base(const mr_density *density) {
-    if (density->bound == 0)
-        return MR_OK;
-    for (size_t j = 0; j < density->dim; j++) {
+    for (size_t j = 0; j < density->dim && density->bound > 0; j++) {
         const mr_support *s = &density->support[j];
         if (s->type == MR_SUPPORT_LINE || isinf(s->low) || isinf(s->high))
             return mr_fail(MR_ERR_USAGE,
@@ -26,7 +42,7 @@ static mr_status check_base(const mr_density *density) {
                            "give --bounded COLUMN:LOW:HIGH, or another base",
                            density->base_text, j + 1, s->type == MR_SUPPORT_LINE ? "none" : "one");
     }
-    return mr_flow_check_box(density->flow, density->bound);
+    return MR_OK;
 }
 
 // The flow's features and the given columns, which flags say are angles.
@@ -43,10 +59,15 @@ static mr_status sort_columns(mr_density *density, bool *circular) {
                            : status;
 }
 
-double mr_density_bound_of(const mr_density *density, size_t j) {
+// The bound of u that the bounds of column j stand for; 0: none.
+static double bound_of(const mr_density *density, size_t j) {
     if (density->support[j].type == MR_SUPPORT_CIRCLE)
         return pi;
     return density->support[j].type == MR_SUPPORT_BOUNDED && j < density->dim ? density->bound : 0;
+}
+
+bool mr_density_keeps_scale(const mr_density *density, size_t j) {
+    return bound_of(density, j) > 0 || (mr_density_is_limited(density) && j < density->dim);
 }
 
 // Angles, and bounded columns over a base on a box, are standardised by their bounds; all others
@@ -54,7 +75,7 @@ double mr_density_bound_of(const mr_density *density, size_t j) {
 static void init_scale(mr_density *density) {
     for (size_t j = 0; j < mr_density_width(density); j++) {
         const mr_support *s = &density->support[j];
-        const double bound = mr_density_bound_of(density, j);
+        const double bound = bound_of(density, j);
         density->shift[j] = bound > 0 ? s->low / 2 + s->high / 2 : 0;
         density->scale[j] = bound > 0 ? (s->high - s->low) / (2 * bound) : 1;
     }
@@ -74,13 +95,13 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
                                 density->base_text));
     base->dim = density->of_base.n_lines;
     base->context_dim = context_dim;
-    density->bound = base->ops->bound ? base->ops->bound(base) : 0;
     MR_TRY(mr_params_new(&density->params));
     mr_params_limit(density->params, max_params);
     if (base->dim > 0)
         MR_TRY(base->ops->declare(base, density->params, "base"));
     MR_TRY(mr_flow_new_circular(spec->flow, spec->use, density->dim, circular, context_dim,
                                 density->params, "flow", &density->flow));
+    MR_TRY(find_values(density));
     MR_TRY(check_base(density));
     init_scale(density);
     status = mr_params_alloc(density->params, &random);
@@ -193,6 +214,11 @@ bool mr_density_is_affine(const mr_density *density) {
 bool mr_density_is_plain(const mr_density *density) {
     return density->given_dim == 0 && !density->is_bounded && density->of_base.n_circles == 0 &&
            strcmp(density->base_text, "normal") == 0;
+}
+
+bool mr_density_is_limited(const mr_density *density) {
+    return density->values.part != NULL &&
+           !(isinf(density->values.interval.low) && isinf(density->values.interval.high));
 }
 
 size_t mr_density_dim(const mr_density *density) {

@@ -14,7 +14,12 @@ enum { MR_DENSITY_BATCH = 1024 }; // rows that are scored, sampled or started fr
 size_t mr_density_base_count(void);
 mr_flow_entry mr_density_base_at(size_t i);
 
-bool mr_density_is_affine(const mr_density *density);            // mr_flow_is_affine
+bool mr_density_is_affine(const mr_density *density); // mr_flow_is_affine
+
+/// Whether a fixed map of the flow (logit, log, ...) bounds the features: they are then not
+/// standardised, and cells outside its domain have no density.
+bool mr_density_is_limited(const mr_density *density);
+
 size_t mr_density_width(const mr_density *density);              // dim + given_dim
 const mr_support *mr_density_support(const mr_density *density); // [width]
 mr_params *mr_density_params(const mr_density *density);

@@ -31,11 +31,27 @@ static bool is_mapped(const mr_density *density, size_t j) {
            !(density->bound > 0 && j < density->dim);
 }
 
-static bool is_within(const mr_density *density, size_t j, double x) {
+mr_interval mr_density_limits(const mr_density *density, size_t j) {
     const mr_support *s = &density->support[j];
-    if (s->type != MR_SUPPORT_BOUNDED)
+    if (mr_density_is_limited(density) && j < density->dim)
+        return density->values.interval;
+    return s->type == MR_SUPPORT_BOUNDED ? (mr_interval){s->low, s->high}
+                                         : (mr_interval){-INFINITY, INFINITY};
+}
+
+// Whether bounds themselves are values: over a base on a box they are.
+static bool is_closed(const mr_density *density, size_t j) {
+    return density->support[j].type == MR_SUPPORT_BOUNDED && !is_mapped(density, j);
+}
+
+// A fixed map of the flow sees x as a float32.
+static bool is_within(const mr_density *density, size_t j, double x) {
+    const mr_interval limits = mr_density_limits(density, j);
+    if (isinf(limits.low) && isinf(limits.high))
         return true;
-    return is_mapped(density, j) ? x > s->low && x < s->high : x >= s->low && x <= s->high;
+    const double seen = mr_density_is_limited(density) && j < density->dim ? (double)(mr_real)x : x;
+    return is_closed(density, j) ? x >= limits.low && x <= limits.high
+                                 : seen > limits.low && seen < limits.high;
 }
 
 // NaN outside the bounds.
@@ -78,18 +94,30 @@ double mr_density_log_slope(const mr_density *density, const double *x) {
     return sum;
 }
 
+static mr_status fail_bounds(const mr_density *density, size_t row, size_t j, double x) {
+    const mr_interval limits = mr_density_limits(density, j);
+    if (density->support[j].type == MR_SUPPORT_BOUNDED)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "row %zu, column %zu of the fitted columns is %g, which is not %s its bounds "
+            "%g and %g; give wider bounds or leave the row out",
+            row + 1, j + 1, x, is_closed(density, j) ? "within" : "between", limits.low,
+            limits.high);
+    return mr_fail(
+        MR_ERR_INPUT,
+        "row %zu, column %zu of the fitted columns is %g, but the flow's %s takes values "
+        "between %g and %g alone; change its options or leave the row out",
+        row + 1, j + 1, x, density->values.part, limits.low, limits.high);
+}
+
 mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_t n,
                                   const double *x) {
     const size_t width = mr_density_width(density);
-    for (size_t i = 0; i < n && density->is_bounded; i++)
+    const bool has_bounds = density->is_bounded || mr_density_is_limited(density);
+    for (size_t i = 0; i < n && has_bounds; i++)
         for (size_t j = 0; j < width; j++)
             if (!is_within(density, j, x[i * width + j]))
-                return mr_fail(MR_ERR_INPUT,
-                               "row %zu, column %zu of the fitted columns is %g, which is not "
-                               "%s its bounds %g and %g; give wider bounds or leave the row out",
-                               first + i + 1, j + 1, x[i * width + j],
-                               is_mapped(density, j) ? "between" : "within",
-                               density->support[j].low, density->support[j].high);
+                return fail_bounds(density, first + i, j, x[i * width + j]);
     return MR_OK;
 }
 
@@ -143,7 +171,7 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x, cons
     const size_t width = mr_density_width(density);
     for (size_t j = 0; j < width; j++) {
         double mean, deviation;
-        if (mr_density_bound_of(density, j) > 0)
+        if (mr_density_keeps_scale(density, j))
             continue;
         measure_column(density, n, j, x, weights, &mean, &deviation);
         if (is_constant(n, width, x + j)) {
@@ -242,10 +270,19 @@ void mr_density_standardise(const mr_density *density, size_t n, const double *x
             u[i * width + j] = (mr_real)mr_density_standardise_one(density, j, x[i * width + j]);
 }
 
+// The float32 number of an open interval that is nearest to x.
+static double into(mr_interval open, double x) {
+    const double least = (double)nextafterf((float)open.low, INFINITY);
+    const double greatest = (double)nextafterf((float)open.high, -INFINITY);
+    return fmin(fmax(x, least), greatest);
+}
+
 double mr_density_unstandardise(const mr_density *density, size_t j, double u) {
     const mr_support *s = &density->support[j];
     const double x = unmap(density, j, density->shift[j] + density->scale[j] * u);
     // float32 may round u out of its bounds.
+    if (mr_density_is_limited(density) && isfinite(x))
+        return into(density->values.interval, x);
     return s->type == MR_SUPPORT_LINE || isnan(x) ? x : fmin(fmax(x, s->low), s->high);
 }
 

@@ -11,7 +11,8 @@ struct mr_density {
     mr_flow_use use;
     mr_params *params;
     mr_distribution base;   // of the features on lines
-    double bound;           // of the box that holds all of the base; 0: none
+    mr_flow_values values;  // of the flow's features, on the side of the data
+    double bound;           // of the base's box, if that is theirs too; 0: none
     mr_features of_base;    // the features on lines, and those on circles
     mr_features of_context; // the same of the given columns
     mr_flow *flow;
@@ -30,6 +31,9 @@ mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, s
 /// Whether it is not conditional, its base is "normal" and all its columns are lines.
 bool mr_density_is_plain(const mr_density *density);
 
+/// What values x of column j lie between; infinite: no bound.
+mr_interval mr_density_limits(const mr_density *density, size_t j);
+
 /// Fails with MR_ERR_INPUT, naming the first cell of x [n x width] that is not within its bounds.
 ///
 ///   first  number of the first row, from 0, for the message
@@ -39,8 +43,10 @@ mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_
 /// v of a value x of column j: its map to the line, if it is bounded. NaN outside the bounds.
 double mr_density_map(const mr_density *density, size_t j, double x);
 
-/// The bound of u that the bounds of column j stand for; 0: it is standardised by data.
-double mr_density_bound_of(const mr_density *density, size_t j);
+/// Whether column j keeps the shift and scale that it starts with: those of an angle or a column
+/// with a box follow from its bounds, a fixed map takes values as they are. Others are standardised
+/// by data.
+bool mr_density_keeps_scale(const mr_density *density, size_t j);
 
 /// u = (v - shift) / scale of a value x of column j, NaN outside its bounds; and the opposite.
 double mr_density_standardise_one(const mr_density *density, size_t j, double x);

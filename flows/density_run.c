@@ -36,8 +36,8 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
         return mr_fail(MR_ERR_NUMERIC,
                        "row %zu has no log-density: column %zu is %g, outside its bounds %g and "
                        "%g; leave the row out",
-                       row + 1, worst + 1, x[worst], density->support[worst].low,
-                       density->support[worst].high);
+                       row + 1, worst + 1, x[worst], mr_density_limits(density, worst).low,
+                       mr_density_limits(density, worst).high);
     return mr_fail(MR_ERR_NUMERIC,
                    "the log-density of row %zu is %g: column %zu is %g, %.3g standard deviations "
                    "from the mean of the data that the model was fitted to; leave the row out",

@@ -148,7 +148,6 @@ done:
     return status;
 }
 
-// Angles and columns with a box keep what their bounds say.
 static mr_status take_scale(streamed_data *s, const moments *m) {
     mr_status status;
     double *shift = malloc(s->width * sizeof *shift), *scale = malloc(s->width * sizeof *scale);
@@ -157,9 +156,9 @@ static mr_status take_scale(streamed_data *s, const moments *m) {
         goto done;
     }
     for (size_t j = 0; j < s->width; j++) {
-        const bool is_known = mr_density_bound_of(s->density, j) > 0;
-        shift[j] = is_known ? mr_density_shift(s->density)[j] : m->mean[j];
-        scale[j] = is_known ? mr_density_scale(s->density)[j] : sqrt(m->square[j] / m->weight);
+        const bool keeps = mr_density_keeps_scale(s->density, j);
+        shift[j] = keeps ? mr_density_shift(s->density)[j] : m->mean[j];
+        scale[j] = keeps ? mr_density_scale(s->density)[j] : sqrt(m->square[j] / m->weight);
     }
     status = mr_density_set_scale(s->density, shift, scale);
 done:

@@ -7,6 +7,7 @@
 #include "flows/presets.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,18 +273,66 @@ bool mr_flow_is_affine(const mr_flow *flow) {
     return flow->n_parts > 0;
 }
 
-mr_status mr_flow_check_box(const mr_flow *flow, double bound) {
+// ---- The values that features take
+
+// The ends of an interval through a fixed map, or its inverse. False if the interval is not within
+// the map's domain.
+static bool map_values(const mr_part *part, bool inverse, mr_interval *values) {
+    const mr_fixed_map *map = part->ops->fixed;
+    const mr_interval domain = (inverse ? map->range : map->domain)(part->options);
+    double (*at)(const void *options, double x) = inverse ? map->back : map->at;
+    if (values->low < domain.low || values->high > domain.high)
+        return false;
+    *values = (mr_interval){at(part->options, values->low), at(part->options, values->high)};
+    return true;
+}
+
+// Whether a part without a fixed map maps an interval onto itself.
+static bool keeps_values(const mr_part *part, mr_interval values) {
+    const mr_transform *t = &part->transform;
+    if ((isinf(values.low) && isinf(values.high)) || part->ops->keeps_boxes)
+        return true;
+    const double bound = t->ops && t->ops->bound ? t->ops->bound(t) : INFINITY;
+    return values.low <= -bound && values.high >= bound;
+}
+
+static mr_status fail_domain(const mr_flow *flow, const placed *p, bool inverse,
+                             mr_interval values) {
+    const mr_fixed_map *map = p->part.ops->fixed;
+    const mr_interval domain = (inverse ? map->range : map->domain)(p->part.options);
+    const char *name = p->part.ops->name;
+    return mr_fail(
+        MR_ERR_USAGE,
+        "flow '%.200s': coming from the base, values between %g and %g reach %s%s, which "
+        "is defined between %g and %g alone; is %s%s%s meant?",
+        flow->text, values.low, values.high, inverse ? "the inverse of " : "", name, domain.low,
+        domain.high, p->inverted ? "" : "inverse(", name, p->inverted ? "" : ")");
+}
+
+static mr_status fail_moved(const mr_flow *flow, const mr_part *part, mr_interval values) {
+    return mr_fail(MR_ERR_USAGE,
+                   "flow '%.200s': coming from the base, values between %g and %g reach %s, which "
+                   "moves these bounds; next to them there may be splines of the same bound, "
+                   "permutation, reverse, and maps onto other values (logit, log, tanh)",
+                   flow->text, values.low, values.high, part->ops->name);
+}
+
+mr_status mr_flow_find_values(const mr_flow *flow, double bound, mr_flow_values *out) {
+    const bool along = flow->use == MR_FLOW_TO_SAMPLE;
+    mr_flow_values values = {.interval = {-bound, bound}};
     for (size_t i = 0; i < flow->n_parts; i++) {
-        const mr_part *part = &flow->part[i].part;
-        const mr_transform *t = &part->transform;
-        const bool is_bounded = t->ops && t->ops->bound && t->ops->bound(t) == bound;
-        if (!part->ops->keeps_boxes && !is_bounded)
-            return mr_fail(MR_ERR_USAGE,
-                           "flow '%.200s': %s moves points out of the box [-%g, %g] of the base; "
-                           "give splines of bound %g in coupling or autoregressive parts, "
-                           "permutation or reverse",
-                           flow->text, part->ops->name, bound, bound, bound);
+        const placed *p = &flow->part[along ? i : flow->n_parts - 1 - i];
+        const bool inverse = along == p->inverted;
+        const mr_interval before = values.interval;
+        if (p->part.ops->fixed) {
+            if (!map_values(&p->part, inverse, &values.interval))
+                return fail_domain(flow, p, inverse, before);
+            values.part = p->part.ops->name;
+        } else if (!keeps_values(&p->part, before)) {
+            return fail_moved(flow, &p->part, before);
+        }
     }
+    *out = values;
     return MR_OK;
 }
 
@@ -407,6 +456,7 @@ mr_flow_part mr_flow_part_at(size_t i) {
     return (mr_flow_part){.name = ops->name,
                           .summary = ops->summary,
                           .inverse_by = ops->inverse_by,
+                          .is_fixed = ops->fixed != NULL,
                           .has_transform = ops->has_transform,
                           .is_transform = ops->transform != NULL,
                           .n_options = ops->options.n};

@@ -69,9 +69,26 @@ mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_
 /// more than a Gaussian.
 bool mr_flow_is_affine(const mr_flow *flow);
 
-/// Fails with MR_ERR_USAGE, naming the part, unless the flow maps the box [-bound, bound]^dim onto
-/// itself, with angles left out of account.
-mr_status mr_flow_check_box(const mr_flow *flow, double bound);
+/// The numbers between low and high, which may be infinite.
+typedef struct {
+    double low, high;
+} mr_interval;
+
+/// The values that features of x take.
+typedef struct {
+    mr_interval interval;
+    const char *part; // that maps to them (logit, exp, ...); NULL: they are those of the base
+} mr_flow_values;
+
+/// Finds the values that the features of x take if those of z lie between -bound and bound, with
+/// angles left out of account. They are all numbers unless the base is bounded, or a fixed map
+/// stands in the flow.
+///
+///   bound  of the base; INFINITY: it has none
+///
+/// Fails with MR_ERR_USAGE, naming the part, if values come to a fixed map that lie outside its
+/// domain, or if what reaches a part is bounded and it would move the bounds.
+mr_status mr_flow_find_values(const mr_flow *flow, double bound, mr_flow_values *out);
 
 /// Fails with MR_ERR_USAGE, naming the part, unless log |det| is 0 everywhere: the mode of the base
 /// then becomes that of the samples.
@@ -127,6 +144,7 @@ typedef struct {
     const char *name;
     const char *summary;
     const char *inverse_by; // how its inverse is computed
+    bool is_fixed;          // it is a fixed element-wise map
     bool has_transform;     // its first argument is an element-wise transform
     bool is_transform;      // it may be such an argument
     size_t n_options;

@@ -56,6 +56,20 @@ struct mr_transform {
     size_t fan_in;       // inputs of the layer that gives `raw`
 };
 
+// ---- Fixed maps
+
+/// A fixed element-wise map y(x): an increasing function without parameters.
+typedef struct {
+    mr_interval (*domain)(const void *options);    // of x
+    mr_interval (*range)(const void *options);     // of y
+    double (*at)(const void *options, double x);   // y, also of an end of the domain
+    double (*back)(const void *options, double y); // x
+
+    /// The map of x [rows x d], with log |det|; and its inverse, with its own.
+    mr_node *(*forward)(const void *options, mr_node *x, mr_node **log_det);
+    mr_node *(*inverse)(const void *options, mr_node *y, mr_node **log_det);
+} mr_fixed_map;
+
 // ---- Parts
 
 typedef struct mr_part_ops mr_part_ops;
@@ -85,6 +99,7 @@ struct mr_part_ops {
     bool keeps_volume;                 // log |det| is 0, whatever its transform does
     bool has_transform;                // its first argument is an element-wise transform
     const mr_transform_ops *transform; // it is one itself; NULL: it isn't
+    const mr_fixed_map *fixed;         // it is a fixed map; NULL: it maps all numbers onto all
     const char *step_name; // of its parameters in a preset: PREFIX.STEP.step_name.*; NULL: none
 
     /// Declares the parameters, under names that begin with `prefix` and a dot.

@@ -17,7 +17,8 @@ static const mr_setting options[] = {
      .initial = "false",
      .help = "print a list of objects: presets (type, name, summary, text with every option, "
              "composition_for_policy, composition_for_density), then parts (type, name, summary, "
-             "inverse_by, is_transform, has_transform, options), then base distributions (type, "
+             "inverse_by, is_fixed, is_transform, has_transform, options), then base distributions "
+             "(type, "
              "name, summary)"},
 };
 
@@ -45,11 +46,25 @@ static void print_part(size_t i) {
     }
 }
 
-static void print_parts(const char *title, bool are_transforms) {
+static bool is_composed(const mr_flow_part *part) {
+    return !part->is_transform && !part->is_fixed;
+}
+
+static bool is_transform(const mr_flow_part *part) {
+    return part->is_transform;
+}
+
+static bool is_fixed(const mr_flow_part *part) {
+    return part->is_fixed;
+}
+
+static void print_parts(const char *title, bool (*is_listed)(const mr_flow_part *part)) {
     printf("\n%s\n", title);
-    for (size_t i = 0; i < mr_flow_part_count(); i++)
-        if (mr_flow_part_at(i).is_transform == are_transforms)
+    for (size_t i = 0; i < mr_flow_part_count(); i++) {
+        const mr_flow_part part = mr_flow_part_at(i);
+        if (is_listed(&part))
             print_part(i);
+    }
 }
 
 static mr_status print_text(void) {
@@ -62,10 +77,13 @@ static mr_status print_text(void) {
     }
     print_parts("Parts, as in [actnorm, lu, coupling(affine, hidden=64x64)]*4; inverse(PART) is a "
                 "part too:",
-                false);
+                is_composed);
     print_parts("Element-wise transforms, as in coupling(spline(bins=8)); alone each is a part "
                 "whose parameters are free or linear in the context:",
-                true);
+                is_transform);
+    print_parts("Fixed element-wise maps, which have no parameters; where data is bounded, as in "
+                "[logit(low=0, high=1), coupling(spline)]:",
+                is_fixed);
     printf("\nBase distributions of densities (--base):\n");
     for (size_t i = 0; i < mr_density_base_count(); i++)
         printf("  %-14s %s\n", mr_density_base_at(i).name, mr_density_base_at(i).summary);
@@ -104,11 +122,12 @@ static json_t *list_options_of(size_t part) {
 static void list_parts(json_t *list) {
     for (size_t i = 0; i < mr_flow_part_count(); i++) {
         const mr_flow_part part = mr_flow_part_at(i);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o}", "type", "part", "name",
-                            part.name, "summary", part.summary, "inverse_by", part.inverse_by,
-                            "is_transform", (int)part.is_transform, "has_transform",
-                            (int)part.has_transform, "options", list_options_of(i)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "type", "part",
+                                        "name", part.name, "summary", part.summary, "inverse_by",
+                                        part.inverse_by, "is_fixed", (int)part.is_fixed,
+                                        "is_transform", (int)part.is_transform, "has_transform",
+                                        (int)part.has_transform, "options", list_options_of(i)));
     }
 }
 

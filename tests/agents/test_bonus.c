@@ -563,13 +563,15 @@ static void expect_refused(mr_bonus_options options, const char *message) {
 
 Test(bonus, refuses_what_it_does_not_know) {
     mr_bonus_options kind = line_options("hope"), flow = line_options("density");
-    mr_bonus_options features = flow, decay = flow, normalize = flow;
+    mr_bonus_options features = flow, decay = flow, normalize = flow, bounded = flow;
+    bounded.flow = "[logit, affine]";
     flow.flow = "real_nvq";
     features.features = "z";
     decay.decay = "sudden";
     normalize.normalize = "twice";
     expect_refused(kind, "hope");
     expect_refused(flow, "real_nvp");
+    expect_refused(bounded, "bonus flow '[logit, affine]': it takes bounded values alone");
     expect_refused(features, "bonus_features: Plane-v0 has no feature z");
     expect_refused(decay, "sudden");
     expect_refused(normalize, "twice");

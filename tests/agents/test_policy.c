@@ -216,6 +216,19 @@ Test(policy, a_flow_that_does_not_exist_is_refused) {
     cr_expect_null(policy);
 }
 
+Test(policy, a_flow_that_takes_bounded_values_alone_is_refused) {
+    mr_policy_spec spec = small_spec("[logit, coupling(affine)]", OBS_DIM, ACT_DIM);
+    mr_policy *policy = NULL;
+    cr_expect_eq(mr_policy_new(&spec, 1, &policy), MR_ERR_USAGE);
+    scratch_expect_message(
+        "values between -inf and inf reach logit, which is defined between 0 and "
+        "1 alone; is inverse(logit) meant?");
+    cr_expect_null(policy);
+    spec.flow = "[coupling(affine), tanh(bound=3)]";
+    cr_expect_eq(mr_policy_new(&spec, 1, &policy), MR_OK, "%s", mr_error_message());
+    mr_policy_free(policy);
+}
+
 // ---- The task it is for
 
 Test(policy, fits_its_own_task_and_no_other) {

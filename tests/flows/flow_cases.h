@@ -10,6 +10,7 @@
 #include "tests/sanitized.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ typedef struct {
     bool autoregressive; // one layer's Jacobian is a full triangle in some order, two layers' has
                          // no zeros
     bool sees_context;
-    double noise; // of perturbed parameters
+    bool has_fixed; // has fixed maps: it does not start as the identity, and overflows far out
+    double noise;   // of perturbed parameters
 } flow_fact;
 
 /// At a deviation of 0.06 three times a net of two layers of 64 hidden units has slopes of order 1;
@@ -40,7 +42,11 @@ static inline flow_fact fact_of(const char *text) {
     cr_assert_eq(mr_flow_describe(text, MR_FLOW_TO_SCORE, NULL, composition), MR_OK, "%s",
                  mr_error_message());
     const char *c = composition;
+    bool has_fixed = false;
+    for (size_t i = 0; i < mr_flow_part_count(); i++)
+        has_fixed |= mr_flow_part_at(i).is_fixed && has_part(c, mr_flow_part_at(i).name);
     return (flow_fact){
+        .has_fixed = has_fixed,
         .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse"),
         .data_start = has_part(c, "actnorm"),
         .autoregressive = strncmp(c, "[autoregressive(", 16) == 0 && !strstr(c, ", reverse"),
@@ -52,17 +58,39 @@ static inline flow_fact fact_of(const char *text) {
     };
 }
 
-/// Both uses, both directions, with and without a context.
+/// The values that x can take, if z can be any numbers. False if there is no such x: policies and
+/// densities refuse such a flow.
+static inline bool find_values(const flow_case *c, mr_interval *out) {
+    mr_params *params;
+    mr_flow *flow;
+    mr_flow_values values;
+    cr_assert_eq(mr_params_new(&params), MR_OK);
+    cr_assert_eq(mr_flow_new(c->text, c->use, c->dim, c->context_dim, params, "flow", &flow), MR_OK,
+                 "%s: %s", c->text, mr_error_message());
+    const bool found = mr_flow_find_values(flow, (double)INFINITY, &values) == MR_OK;
+    mr_flow_free(flow);
+    mr_params_free(params);
+    *out = values.interval;
+    return found;
+}
+
+/// Both uses (if they are possible), both directions, with and without a context.
 static inline void for_each_setting(const char *text, size_t dim,
                                     void (*check)(const flow_case *c)) {
+    mr_interval values;
+    size_t n_possible = 0;
     for (int k = 0; k < 8; k++) {
         const flow_case c = {.text = text,
                              .use = k & 1 ? MR_FLOW_TO_SCORE : MR_FLOW_TO_SAMPLE,
                              .inverse = k & 2,
                              .dim = dim,
                              .context_dim = k & 4 ? CONTEXT_DIM : 0};
+        if (!find_values(&c, &values))
+            continue;
+        n_possible++;
         check(&c);
     }
+    cr_assert_gt(n_possible, 0, "%s: %s", text, mr_error_message());
 }
 
 /// Compositions that are tested beside the presets and the parts alone.
@@ -71,6 +99,10 @@ static const char *const mixed_flows[] = {
     "[autoregressive(affine, hidden=16, order=forward), reverse]*2",
     "[coupling(affine, hidden=16x16, net=residual, mask=halves), permutation]*2",
     "[inverse([planar, radial]), inverse(coupling(spline(bins=3, bound=4), hidden=8))]*2",
+    "[logit(low=-1, high=2), actnorm, coupling(affine, hidden=16)]",
+    "[coupling(affine, hidden=16), lu, tanh(bound=2), inverse(logit(low=-3))]",
+    "[log(low=-2), sigmoid(low=-4, high=4), coupling(spline(bins=3, bound=4), hidden=8), "
+    "inverse(sigmoid(low=-4, high=4))]",
 };
 
 /// Calls `check` for each preset, each part alone (with each transform that it may apply), and the
@@ -119,6 +151,7 @@ typedef struct {
     char label[256]; // for messages
     mr_random random;
     size_t n_rows;
+    mr_interval values; // of `in`
     mr_params *params;
     mr_flow *flow;
     mr_graph *graph;
@@ -165,14 +198,32 @@ static inline subject subject_begin(const flow_case *c, size_t n_rows) {
     cr_assert_eq(mr_flow_new(c->text, c->use, c->dim, c->context_dim, s.params, "flow", &s.flow),
                  MR_OK, "%s: %s", s.label, mr_error_message());
     cr_assert_eq(mr_params_alloc(s.params, &s.random), MR_OK);
+    s.values = (mr_interval){-INFINITY, INFINITY};
+    if (c->inverse)
+        cr_assert(find_values(c, &s.values));
     return s;
 }
 
-/// A fresh flow; its inputs are standard normals.
+/// Moves any numbers to values that the flow takes as `in`.
+static inline void subject_place(const subject *s, size_t n, mr_real *x) {
+    const double low = s->values.low, high = s->values.high;
+    for (size_t i = 0; i < n; i++) {
+        const double v = (double)x[i];
+        if (isfinite(low) && isfinite(high))
+            x[i] = (mr_real)(low + (high - low) / (1 + exp(-v)));
+        else if (isfinite(low))
+            x[i] = (mr_real)(low + exp(v));
+        else if (isfinite(high))
+            x[i] = (mr_real)(high - exp(-v));
+    }
+}
+
+/// A fresh flow; its inputs are standard normals, or made of some.
 static inline subject subject_new(const flow_case *c, size_t n_rows, int n_threads) {
     subject s = subject_begin(c, n_rows);
     subject_build(&s, n_threads);
     mr_random_fill_normal(&s.random, n_rows * c->dim, mr_node_value(s.in));
+    subject_place(&s, n_rows * c->dim, mr_node_value(s.in));
     if (s.context)
         mr_random_fill_normal(&s.random, n_rows * c->context_dim, mr_node_value(s.context));
     mr_random_fill_normal(&s.random, n_rows * c->dim, mr_node_value(s.weights));

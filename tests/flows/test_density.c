@@ -437,6 +437,43 @@ Test(density, cells_outside_their_bounds_are_named_or_impossible) {
     mr_density_free(density);
 }
 
+// Through a fixed map the flow takes data as it is given.
+Test(density, data_outside_a_fixed_map_is_named_or_impossible) {
+    double x[] = {0.5, 0.25, 0.9, 0.125, 1.2, 0.5}, log_prob[3], samples[2 * N];
+    size_t n_impossible;
+    mr_density *density = NULL, *loaded;
+    cr_assert_eq(mr_density_new("[logit, affine]", MR_FLOW_TO_SCORE, 2, 1, &density), MR_OK);
+    cr_expect_eq(mr_density_start(density, 3, x, NULL), MR_ERR_INPUT);
+    scratch_expect_message(
+        "row 3, column 1 of the fitted columns is 1.2, but the flow's logit takes "
+        "values between 0 and 1 alone");
+    cr_assert_eq(mr_density_start(density, 2, x, NULL), MR_OK);
+    cr_expect_eq(mr_density_shift(density)[0], 0);
+    cr_expect_eq(mr_density_scale(density)[1], 1);
+    cr_expect_eq(mr_density_log_prob(density, 1, 3, x, log_prob), MR_ERR_NUMERIC);
+    scratch_expect_message("row 3 has no log-density: column 1 is 1.2, outside its bounds 0 and 1");
+    cr_assert_eq(mr_density_save(density, "model.safetensors"), MR_OK);
+    cr_assert_eq(mr_density_load("model.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_score(loaded, 1, 3, x, log_prob, &n_impossible), MR_OK);
+    cr_expect_eq(n_impossible, 1);
+    for (size_t i = 0; i < 2; i++) { // v = log(x / (1 - x)) is standard normal
+        double expected = -log_2_pi;
+        for (size_t j = 0; j < 2; j++) {
+            const double t = x[2 * i + j], v = log(t / (1 - t));
+            expected -= v * v / 2 + log(t * (1 - t));
+        }
+        cr_expect_float_eq(log_prob[i], expected, 1e-5);
+    }
+    // Far out float32 rounds a sample to 1, which has no density: the one next to it has.
+    for (size_t i = 0; i < mr_params_trained_size(mr_density_params(loaded)); i++)
+        mr_params_value(mr_density_params(loaded))[i] = 3;
+    cr_assert_eq(mr_density_sample(loaded, 1, 1, N, samples, NULL), MR_OK);
+    for (size_t i = 0; i < (size_t)2 * N; i++)
+        cr_expect(samples[i] > 0 && samples[i] < 1 && (mr_real)samples[i] < 1);
+    mr_density_free(density);
+    mr_density_free(loaded);
+}
+
 static void expect_refused_spec(const mr_density_spec *spec, const char *message) {
     mr_density *density = NULL;
     cr_expect_eq(mr_density_create(spec, 1, &density), MR_ERR_USAGE);
@@ -453,9 +490,26 @@ Test(density, flows_bases_and_supports_must_go_together) {
     spec.base = "mixture:parts=3";
     expect_refused_spec(&spec, "mixture has no option 'parts'; it has components");
     spec.base = "uniform:bound=4";
-    expect_refused_spec(&spec, "coupling moves points out of the box [-4, 4]");
+    expect_refused_spec(&spec, "values between -4 and 4 reach coupling, which moves these bounds");
     spec.flow = "[spline(bound=4), lu]";
-    expect_refused_spec(&spec, "lu moves points out of the box");
+    expect_refused_spec(&spec, "values between -4 and 4 reach lu, which moves these bounds");
+    spec.base = NULL;
+    spec.flow = "[logit, lu]";
+    expect_refused_spec(&spec, "column 1 has bounds of its own (--bounded), and logit in the flow");
+    spec.support = NULL;
+    spec.flow = "[lu, logit]";
+    expect_refused_spec(&spec, "values between 0 and 1 reach lu, which moves these bounds");
+    spec.flow = "[lu, tanh]";
+    expect_refused_spec(&spec,
+                        "coming from the base, values between -inf and inf reach the inverse "
+                        "of tanh, which is defined between -1 and 1 alone; is inverse(tanh) "
+                        "meant?");
+    spec.flow = "[lu, inverse(logit(high=2))]";
+    expect_refused_spec(&spec,
+                        "reach logit, which is defined between 0 and 2 alone; is logit meant?");
+    spec.flow = "[logit(low=2, high=2)]";
+    expect_refused_spec(&spec, "logit has low=2 and high=2; give a low that is below high");
+    spec.base = "uniform:bound=4";
     spec.support = mixed_support;
     spec.flow = "[spline(bound=4)]";
     expect_refused_spec(&spec, "needs two bounds for every column, and column 2 has one");

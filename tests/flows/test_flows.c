@@ -41,6 +41,7 @@ static void check_knots(const flow_case *c) {
             const mr_real beside = (mr_real)nextafterf((float)knot, i % 2 ? 10 : -10);
             mr_node_value(s.in)[i * c->dim + j] = i % 3 == 0 ? knot : beside;
         }
+    subject_place(&s, s.n_rows * c->dim, mr_node_value(s.in));
     check_way_back(&s, round_trip_tolerance);
     check_finite(&s);
     subject_perturb(&s, noise_of(c) / 4);
@@ -176,9 +177,14 @@ Test(flows, thread_counts_agree_to_rounding) {
 
 enum { N_DATA = 500, DATA_DIM = 4 };
 
-static void fill_data(mr_random *random, mr_real *x) {
+// Rows that the flow takes as x: any, or those within its bounds and not close to them.
+static void fill_data(subject *s, mr_real *x) {
+    cr_assert(find_values(s->c, &s->values));
+    const bool has_bounds = isfinite(s->values.low) || isfinite(s->values.high);
     for (size_t i = 0; i < N_DATA * DATA_DIM; i++)
-        x[i] = (mr_real)(5 + (double)(i % DATA_DIM + 1) * mr_random_normal(random));
+        x[i] = (mr_real)((5 + (double)(i % DATA_DIM + 1) * mr_random_normal(&s->random)) /
+                         (has_bounds ? 10 : 1));
+    subject_place(s, N_DATA * DATA_DIM, x);
 }
 
 static void start(subject *s, mr_params *params, const mr_real *x) {
@@ -193,7 +199,7 @@ static void check_start(const flow_case *c) {
     const size_t n = mr_params_size(s.params);
     mr_params *before, *loaded;
     cr_assert_eq(mr_params_copy(s.params, &before), MR_OK);
-    fill_data(&s.random, x);
+    fill_data(&s, x);
     start(&s, s.params, x);
     cr_assert(all_finite(mr_params_read(s.params), n));
     if (!fact_of(c->text).data_start || c->use == MR_FLOW_TO_SAMPLE)
@@ -201,7 +207,7 @@ static void check_start(const flow_case *c) {
 
     // Once started, in a copy as in a loaded model, nothing changes it any more.
     cr_assert_eq(mr_params_copy(s.params, &loaded), MR_OK);
-    fill_data(&s.random, x);
+    fill_data(&s, x);
     start(&s, loaded, x);
     cr_assert_arr_eq(mr_params_read(s.params), mr_params_read(loaded), n * sizeof(mr_real));
     mr_params_free(before);
@@ -221,7 +227,7 @@ Test(flows, data_start_a_flow_once) {
 static void check_standardised(const flow_case *c) {
     subject s = subject_new(c, N_DATA, 1);
     if (c->inverse && c->use == MR_FLOW_TO_SCORE) {
-        fill_data(&s.random, mr_node_value(s.in));
+        fill_data(&s, mr_node_value(s.in));
         start(&s, s.params, mr_node_value(s.in));
         subject_run(&s);
         double mean[DATA_DIM] = {0}, square = 0;
@@ -245,7 +251,7 @@ Test(flows, glow_starts_finite_on_a_constant_feature) {
     const flow_case c = {"glow", MR_FLOW_TO_SCORE, true, DATA_DIM, 0};
     subject s = subject_new(&c, N_DATA, 1);
     mr_real *x = mr_node_value(s.in);
-    fill_data(&s.random, x);
+    fill_data(&s, x);
     for (size_t i = 0; i < N_DATA; i++)
         x[i * DATA_DIM + 2] = 7;
     start(&s, s.params, x);

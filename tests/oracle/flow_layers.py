@@ -25,7 +25,13 @@ import torch
 import zuko
 from normflows.utils.splines import unconstrained_rational_quadratic_spline
 from safetensors.torch import save_file
-from torch.distributions.transforms import AffineTransform
+from torch.distributions.transforms import (
+    AffineTransform,
+    ExpTransform,
+    SigmoidTransform,
+    SoftplusTransform,
+    TanhTransform,
+)
 from torch.func import functional_call
 from torch.nn.functional import linear, relu, softplus
 from zuko.nn import MaskedLinear
@@ -283,6 +289,37 @@ def circular_nsf(layer, x, context):
     return CouplingTransform(meta, mask).call_and_ladj(x)
 
 
+def scaled(transform, before, low, after):
+    """low + after transform(before x), of each feature."""
+    return [AffineTransform(0, before), transform, AffineTransform(low, after)]
+
+
+def inverse(transforms):
+    return [transform.inv for transform in reversed(transforms)]
+
+
+FIXED = ("[affine, tanh(bound=3), logit(low=-3, high=3), softplus(beta=0.5), inverse(softplus), exp, log(low=-1), log, "
+         "sigmoid(low=-2, high=2), inverse(tanh(bound=2))]")  # fmt: skip
+
+
+def fixed(layer, x, context):
+    """The fixed maps, all by torch's own transforms, behind an affine part that gives them parameters."""
+    moves = [
+        *scaled(TanhTransform(), 1 / 3, 0, 3),
+        *inverse(scaled(SigmoidTransform(), 1, -3, 6)),
+        *scaled(SoftplusTransform(), 0.5, 0, 2),
+        *inverse(scaled(SoftplusTransform(), 1, 0, 1)),
+        *scaled(ExpTransform(), 1, 0, 1),
+        *inverse(scaled(ExpTransform(), 1, -1, 1)),
+        *inverse(scaled(ExpTransform(), 1, 0, 1)),
+        *scaled(SigmoidTransform(), 1, -2, 4),
+        *inverse(scaled(TanhTransform(), 1 / 2, 0, 2)),
+    ]
+    first = affine(layer.emitted(2 * layer.dim, context))
+    return zuko.transforms.ComposedTransform(
+        first, *(DependentTransform(move, 1) for move in moves)).call_and_ladj(x)  # fmt: skip
+
+
 NETS = "hidden=" + "x".join(map(str, HIDDEN))
 SPLINES = f"{NETS},bins={BINS},bound={BOUND:g}"
 
@@ -298,6 +335,7 @@ KINDS = {
     "nsf": (nsf, 4, SPLINES, "score"),
     "nsf_ar": (nsf_ar, 2, SPLINES, "score"),
     "circular": (circular_nsf, 2, f"[coupling(spline(bins={BINS}), {NETS})]*2", "score"),
+    "fixed": (fixed, 1, FIXED, "score"),
 }
 
 
