@@ -565,6 +565,26 @@ Test(flow_command, bounded_and_circular_columns_stay_in_their_bounds) {
     mr_matrix_free(&s);
 }
 
+static void expect_default(const char *flow, const char *option, const char *value) {
+    outcome o = RUN("flow", "fit", "xy.csv", "--columns", "1,4", option, value, "--out", "a",
+                    "--epochs", "1");
+    expect_success(&o);
+    scratch_expect_part(o.out, flow);
+    outcome_free(&o);
+}
+
+// Linear maps have no form for angles, and don't keep a box.
+Test(flow_command, the_default_flow_goes_with_base_and_columns) {
+    write_columns("xy.csv");
+    expect_default("flow      nsf_lu:layers=2,hidden=64x64,bins=16,bound=6\n", "--base", "mixture");
+    expect_default("flow      nsf:layers=4,hidden=64x64,bins=16,bound=6\n", "--circular", "4");
+    outcome o = RUN("flow", "fit", "xy.csv", "--columns", "1", "--bounded", "1:0:1", "--base",
+                    "uniform", "--out", "a", "--epochs", "1");
+    expect_success(&o);
+    scratch_expect_part(o.out, "flow      nsf:layers=4,hidden=64x64,bins=16,bound=6\n");
+    outcome_free(&o);
+}
+
 Test(flow_command, choices_of_columns_that_make_no_sense_are_refused) {
     static const struct {
         const char *arguments[10];
