@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
+
 enum { MAX_K = 16 };
 
 static const double least_distance = 1e-6; // in standard deviations
@@ -67,9 +69,24 @@ static double log_distance(size_t n, size_t dim, const double *u, size_t i, size
     return log(fmax(least_distance, sqrt(nearest[k - 1])));
 }
 
+/// The distances [n] of points u [n x dim].
+typedef struct {
+    size_t n, dim, k;
+    const double *u;
+    double *distance;
+} neighbours;
+
+static void find_neighbour(void *self, size_t i) {
+    const neighbours *of = self;
+    of->distance[i] = log_distance(of->n, of->dim, of->u, i, of->k);
+}
+
 mr_status mr_entropy_of_points(size_t n, size_t dim, const double *x, size_t k, int n_threads,
                                double *entropy) {
     assert(n > k && k >= 1 && k <= MAX_K);
+    const mr_status status = mr_threads_start(n_threads);
+    if (status != MR_OK)
+        return status;
     double *u = malloc(n * dim * sizeof *u), *distance = malloc(n * sizeof *distance);
     if (!u || !distance) {
         free(u);
@@ -77,9 +94,7 @@ mr_status mr_entropy_of_points(size_t n, size_t dim, const double *x, size_t k, 
         return mr_fail_memory("the entropy of states");
     }
     const double log_scale = standardise(n, dim, x, u);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (size_t i = 0; i < n; i++)
-        distance[i] = log_distance(n, dim, u, i, k);
+    mr_threads_run(n_threads, n, find_neighbour, &(neighbours){n, dim, k, u, distance});
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += distance[i];

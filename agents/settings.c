@@ -3,7 +3,6 @@
 #include "agents/settings.h"
 
 #include <assert.h>
-#include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +11,9 @@
 #include "agents/peer_names.h"
 #include "agents/run_files.h"
 #include "base/nearest.h"
+#include "base/threads.h"
 
-enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
+enum { MAX_DEFAULT_THREADS = 4 };
 
 #define AT(field) offsetof(mr_settings, field)
 #define NORMS "none|layer|rms|batch|batch_renorm"
@@ -40,7 +40,8 @@ static const mr_setting common[] = {
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "seed of all random numbers; the same seed gives the same run", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
-     "threads; 0: one for each core, at most 4", false},
+     "threads; 0: as many as the work of an update is worth, at most one for each core and 4",
+     false},
     {"num_envs", MR_SETTING_COUNT, AT(num_envs), "0", 0, 4096, "N",
      "copies of the task that are stepped together; 0: one, or all that a server (zmq:) has",
      false},
@@ -355,7 +356,7 @@ bool mr_setting_may_change(const mr_setting *setting, const mr_settings *setting
 int mr_settings_threads(size_t threads) {
     if (threads > 0)
         return (int)threads;
-    const int n_cores = omp_get_num_procs();
+    const int n_cores = mr_threads_cores();
     return n_cores < MAX_DEFAULT_THREADS ? n_cores : MAX_DEFAULT_THREADS;
 }
 

@@ -43,7 +43,7 @@ typedef struct {
     char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
     size_t steps;              // environment steps, all copies counted
     uint64_t seed;
-    size_t threads; // 0: one for each core, at most 4
+    size_t threads; // 0: by the work of an update (mr_agent_default_threads)
     size_t num_envs;
     size_t batch_size;
     size_t buffer_size;
@@ -181,7 +181,8 @@ mr_ensemble mr_settings_ensemble(const mr_settings *settings);
 /// would have come to the same state with the new value.
 bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings);
 
-/// The number of threads for a setting `threads`; 0: one for each core, at most 4.
+/// The number of threads that step environments, for a setting `threads`; 0: one for each core, at
+/// most 4.
 int mr_settings_threads(size_t threads);
 
 /// The defaults.

@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_ENVIRONMENT = 4096 };
-
 // A sanitizer isn't initialised either.
 #define EARLY __attribute__((no_sanitize("address", "undefined", "thread")))
 
@@ -22,37 +20,6 @@ EARLY static const char *value_of(char *const *environment, const char *name) {
         if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
             return *environment + length + 1;
     return NULL;
-}
-
-// ---- How long threads spin
-
-// libgomp's threads spin for milliseconds before they sleep. If another program uses a core, a
-// thread that waits then keeps a thread that works from running: updates of two threads beside a
-// busy core went at 54 a second, and at 172 with this count; alone at 391 and 355, and the matrix
-// products beside them at 506 and 458 (bench_sac_update, two cores).
-static char spin_count[] = "GOMP_SPINCOUNT=10000";
-
-// Valgrind would not follow.
-EARLY static bool is_under_valgrind(char *const *environment) {
-    const char *preloaded = value_of(environment, "LD_PRELOAD");
-    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
-}
-
-// Executes the program again with the setting, which libgomp reads when it is loaded. (A variable
-// set here would be lost, because the C library initialises the environment later.) Does nothing if
-// the user has set it, or if the program can't be executed again.
-EARLY static void limit_spinning(char **argv, char **environment) {
-    char *longer[MAX_ENVIRONMENT + 2];
-    size_t n = 0;
-    if (value_of(environment, "GOMP_SPINCOUNT") || value_of(environment, "OMP_WAIT_POLICY") ||
-        is_under_valgrind(environment))
-        return;
-    for (; environment[n] != NULL && n < MAX_ENVIRONMENT; n++)
-        longer[n] = environment[n];
-    longer[n] = spin_count;
-    longer[n + 1] = NULL;
-    if (n < MAX_ENVIRONMENT)
-        execve("/proc/self/exe", argv, longer);
 }
 
 // ---- What OpenBLAS needs
@@ -102,7 +69,7 @@ EARLY static void check_memory(char *const *environment) {
 
 EARLY static void before_libraries(int argc, char **argv, char **environment) {
     (void)argc;
-    limit_spinning(argv, environment);
+    (void)argv;
     check_memory(environment);
 }
 

@@ -144,28 +144,30 @@ static void keep_outcome(outcome *kept, mr_status status) {
         snprintf(kept->message, sizeof kept->message, "%s", mr_error_message());
 }
 
-static void step_one(copies *c, size_t i, const bool *active, const double *actions, double *obs,
-                     mr_step *results) {
-    const mr_env_spec *spec = mr_env_get_spec(c->envs[0]);
-    if (active == NULL || active[i])
-        keep_outcome(&c->outcomes[i], mr_env_step(c->envs[i], actions + i * spec->act_dim,
-                                                  obs + i * spec->obs_dim, &results[i]));
+/// A step of all copies.
+typedef struct {
+    copies *of;
+    const bool *active;
+    const double *actions;
+    double *obs;
+    mr_step *results;
+} step_run;
+
+static void step_one(void *self, size_t i) {
+    const step_run *r = self;
+    const mr_env_spec *spec = mr_env_get_spec(r->of->envs[0]);
+    if (r->active == NULL || r->active[i])
+        keep_outcome(&r->of->outcomes[i],
+                     mr_env_step(r->of->envs[i], r->actions + i * spec->act_dim,
+                                 r->obs + i * spec->obs_dim, &r->results[i]));
 }
 
+// Environments share nothing, so that it changes no number which thread steps which.
 static mr_status step_copies(void *self, const bool *active, const double *actions, double *obs,
                              mr_step *results) {
     copies *c = self;
-    // Environments share nothing, so that the assignment to threads changes no number. Dynamic,
-    // because only some may be active. A parallel region of one thread would still make OpenMP
-    // allocate a team.
-    if (c->n == 1 || c->n_threads == 1) {
-        for (size_t i = 0; i < c->n; i++)
-            step_one(c, i, active, actions, obs, results);
-    } else {
-#pragma omp parallel for num_threads(c->n_threads) schedule(dynamic)
-        for (size_t i = 0; i < c->n; i++)
-            step_one(c, i, active, actions, obs, results);
-    }
+    step_run r = {c, active, actions, obs, results};
+    mr_threads_run(c->n_threads, c->n, step_one, &r);
     for (size_t i = 0; i < c->n; i++)
         if ((active == NULL || active[i]) && c->outcomes[i].status != MR_OK)
             return mr_fail(c->outcomes[i].status, "environment %zu: %s", i, c->outcomes[i].message);

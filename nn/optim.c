@@ -2,24 +2,23 @@
 
 #include "nn/optim.h"
 
+#include "base/threads.h"
 #include "nn/denormals.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 mr_adam mr_adam_new(double lr) {
     return (mr_adam){.lr = lr, .lr_factor = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
-/// The numbers [first, end) of a block that a thread works on.
+/// The numbers [first, end) of a block.
 typedef struct {
     size_t first, end;
 } slice;
 
-static slice slice_of(size_t n) {
-    const size_t thread = (size_t)omp_get_thread_num(), n_threads = (size_t)omp_get_num_threads();
-    return (slice){n * thread / n_threads, n * (thread + 1) / n_threads};
+static slice slice_of(size_t n, size_t i, size_t n_slices) {
+    return (slice){n * i / n_slices, n * (i + 1) / n_slices};
 }
 
 /// Adam's constants at one step.
@@ -45,18 +44,25 @@ static void decay_slice(adam_constants c, slice s, mr_real *restrict theta) {
         theta[i] *= c.keep;
 }
 
-// The calling thread's share.
-static void adam_share(adam_constants c, mr_params *params) {
+/// A step of Adam, a slice a thread.
+typedef struct {
+    adam_constants constants;
+    mr_params *params;
+    size_t n_slices;
+} adam_run;
+
+static void adam_part(void *self, size_t i) {
+    const adam_run *r = self;
+    mr_params *params = r->params;
     const mr_denormals kept = mr_denormals_flush();
-    const slice s = slice_of(mr_params_trained_size(params));
-    if (c.keep < 1)
-        decay_slice(c, s, mr_params_value(params));
-    adam_slice(c, s, mr_params_grad(params), mr_params_moment(params, 1),
+    const slice s = slice_of(mr_params_trained_size(params), i, r->n_slices);
+    if (r->constants.keep < 1)
+        decay_slice(r->constants, s, mr_params_value(params));
+    adam_slice(r->constants, s, mr_params_grad(params), mr_params_moment(params, 1),
                mr_params_moment(params, 2), mr_params_value(params));
     mr_denormals_restore(kept);
 }
 
-// A parallel region of one thread would still have OpenMP allocate a team.
 void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
     const double t = (double)++adam->n_steps, lr = adam->lr * adam->lr_factor;
     const adam_constants c = {.beta1 = (mr_real)adam->beta1,
@@ -65,12 +71,8 @@ void mr_adam_step(mr_adam *adam, mr_params *params, int n_threads) {
                               .step = (mr_real)(lr / (1 - pow(adam->beta1, t))),
                               .scale = (mr_real)(1 / sqrt(1 - pow(adam->beta2, t))),
                               .keep = (mr_real)(1 - lr * adam->weight_decay)};
-    if (n_threads == 1) {
-        adam_share(c, params);
-        return;
-    }
-#pragma omp parallel num_threads(n_threads)
-    adam_share(c, params);
+    adam_run r = {c, params, (size_t)n_threads};
+    mr_threads_run(n_threads, r.n_slices, adam_part, &r);
 }
 
 static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
@@ -79,24 +81,30 @@ static void polyak_slice(mr_real rate, slice s, const mr_real *restrict from,
         to[i] += rate * (from[i] - to[i]);
 }
 
-static void polyak_share(mr_real rate, const mr_params *source, mr_params *target) {
+/// A step of Polyak averaging, a slice a thread.
+typedef struct {
+    mr_real rate;
+    const mr_params *source;
+    mr_params *target;
+    size_t n_slices;
+} polyak_run;
+
+static void polyak_part(void *self, size_t i) {
+    const polyak_run *r = self;
+    const size_t n_trained = mr_params_trained_size(r->source);
+    const slice buffers = slice_of(mr_params_size(r->source) - n_trained, i, r->n_slices);
+    const mr_real *from = mr_params_read(r->source);
+    mr_real *to = mr_params_value(r->target);
     const mr_denormals kept = mr_denormals_flush();
-    const size_t n_trained = mr_params_trained_size(source);
-    const slice buffers = slice_of(mr_params_size(source) - n_trained);
-    polyak_slice(rate, slice_of(n_trained), mr_params_read(source), mr_params_value(target));
-    memcpy(mr_params_value(target) + n_trained + buffers.first,
-           mr_params_read(source) + n_trained + buffers.first,
+    polyak_slice(r->rate, slice_of(n_trained, i, r->n_slices), from, to);
+    memcpy(to + n_trained + buffers.first, from + n_trained + buffers.first,
            (buffers.end - buffers.first) * sizeof(mr_real));
     mr_denormals_restore(kept);
 }
 
 void mr_polyak(mr_params *target, const mr_params *source, double tau, int n_threads) {
-    if (n_threads == 1) {
-        polyak_share((mr_real)tau, source, target);
-        return;
-    }
-#pragma omp parallel num_threads(n_threads)
-    polyak_share((mr_real)tau, source, target);
+    polyak_run r = {(mr_real)tau, source, target, (size_t)n_threads};
+    mr_threads_run(n_threads, r.n_slices, polyak_part, &r);
 }
 
 // 0 times anything finite is 0, times infinity or NaN it is NaN: two multiplications and an

@@ -1,10 +1,10 @@
 // `millrace serve`: environments for remote trainers.
 
-#include <omp.h>
 #include <stdio.h>
 
 #include "envs/zmq/responder.h"
 #include "base/clock.h"
+#include "base/threads.h"
 #include "cli/command_line.h"
 #include "cli/notices.h"
 #include "cli/serve/serving.h"
@@ -48,7 +48,7 @@ static const char *warning(void *self) {
 
 static mr_status open_envs(const char *name, const serve_options *chosen, mr_vec_env **out) {
     const mr_env_options opened = {.set = chosen->env_set, .task = chosen->task};
-    const int n_cores = omp_get_max_threads();
+    const int n_cores = mr_threads_cores();
     if (mr_env_is_remote(name))
         return mr_fail(MR_ERR_USAGE, "%s is remote already; name a task", name);
     return mr_vec_env_open(name, &opened, chosen->num_envs,

@@ -2,18 +2,19 @@
 /// is held against.
 ///
 /// Benchmarks are linked with --wrap=cblas_sgemm, so that every product that the library asks
-/// OpenBLAS for comes through here. A replay makes the same calls with the same operands on the
-/// same threads, and nothing else.
+/// OpenBLAS for comes through here. A replay makes the same calls with the same operands, each on
+/// one thread, and nothing else.
 #pragma once
 
-/// Starts to record, forgetting what was recorded before. Each OpenMP thread has its own list.
+/// Starts to record, forgetting what was recorded before.
 void gemm_log_start(void);
 
 /// Stops recording.
 void gemm_log_stop(void);
 
-/// Floating-point operations of what was recorded, all threads.
+/// Floating-point operations of what was recorded.
 double gemm_log_flops(void);
 
-/// Plays each thread's list once, all threads at a time. Results go to memory of the log's own.
+/// Plays what was recorded once, by `n_threads` threads that take the next product when they have
+/// finished one. Results go to memory of the log's own.
 void gemm_log_play(int n_threads);

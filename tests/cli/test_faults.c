@@ -75,7 +75,6 @@ static void enter(void) {
 #endif
     scratch_enter();
     setenv("OMP_NUM_THREADS", "2", 1);
-    setenv("GOMP_SPINCOUNT", "10000", 1); // or the command begins anew
     make_table();
     must_work(ARGUMENTS(TRAIN("Pendulum-v1"), "--out", "run"));
     must_work(ARGUMENTS("flow", "fit", "table.csv", "--epochs", "2", "--out", "model"));
