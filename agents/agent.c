@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
+
 enum { NAME_SIZE = 64 };
 
 enum { RESET_STREAM = 1000 }; // (seed, init, RESET_STREAM + i): the seed of the nets of reset i
@@ -36,6 +38,33 @@ struct mr_agent {
     uint64_t n_updates;
 };
 
+// ---- The default number of threads
+
+enum {
+    MAX_THREADS = 4,           // a batch of 256 rows gains nothing from more
+    WORK_OF_THREAD = 16000000, // multiplications in an update, about 0.3 ms
+    POLICY_PASSES = 4,         // next actions 1; actions 1, with their gradient 2 more
+    CRITIC_PASSES = 6,         // targets 1; values and actions' values 2, gradients 3
+};
+
+static size_t count_weights(size_t in, const mr_widths *hidden) {
+    size_t n = 0;
+    for (size_t i = 0; i < hidden->n; in = hidden->width[i], i++)
+        n += in * hidden->width[i];
+    return n + in;
+}
+
+int mr_agent_default_threads(const mr_policy *policy, const mr_agent_setup *setup) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    const size_t of_policy = mr_params_count(mr_policy_params(policy));
+    const size_t of_critic = count_weights(spec->obs_dim + spec->act_dim, &setup->critic.hidden);
+    const size_t n_multiplied =
+        POLICY_PASSES * of_policy + CRITIC_PASSES * setup->ensemble.n * of_critic;
+    const size_t n = setup->batch_size * n_multiplied / WORK_OF_THREAD;
+    const int n_cores = mr_threads_cores(), most = n_cores < MAX_THREADS ? n_cores : MAX_THREADS;
+    return n < 1 ? 1 : n < (size_t)most ? (int)n : most;
+}
+
 mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
                        const mr_agent_setup *setup, const void *options, mr_agent **out) {
     mr_status status;
@@ -49,7 +78,9 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
     if (setup->weight_norm)
         MR_TRY(mr_policy_keep_unit_rows(agent->policy));
-    MR_TRY(ops->create(agent->policy, setup, options, &agent->self));
+    if (setup->n_threads == 0)
+        agent->setup.n_threads = mr_agent_default_threads(agent->policy, setup);
+    MR_TRY(ops->create(agent->policy, &agent->setup, options, &agent->self));
     *out = agent;
     agent = NULL;
 done:
@@ -72,6 +103,10 @@ const mr_agent_ops *mr_agent_get_ops(const mr_agent *agent) {
 
 mr_policy *mr_agent_policy(const mr_agent *agent) {
     return agent->policy;
+}
+
+int mr_agent_n_threads(const mr_agent *agent) {
+    return agent->setup.n_threads;
 }
 
 mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t step, mr_real *act) {

@@ -26,7 +26,7 @@ typedef struct {
     double adam_beta1;          // likewise
     uint64_t reset_every;       // updates between resets of all nets; 0: never
     uint64_t seed;
-    int n_threads;
+    int n_threads; // 0: mr_agent_default_threads
 } mr_agent_setup;
 
 /// A learner of an agent, with its name in files and messages.
@@ -102,6 +102,14 @@ const mr_agent_ops *mr_agent_get_ops(const mr_agent *agent);
 
 /// The policy that it acts with and trains. Owned by it.
 mr_policy *mr_agent_policy(const mr_agent *agent);
+
+/// The threads that compute its updates.
+int mr_agent_n_threads(const mr_agent *agent);
+
+/// The number of threads that the work of an update is worth, up to the number of cores: by the
+/// weights of policy and critics and the size of a batch, so that the same run has the same number
+/// on every machine with as many cores.
+int mr_agent_default_threads(const mr_policy *policy, const mr_agent_setup *setup);
 
 /// Actions to explore with at the training loop's step `step`; the noise is that of the step.
 ///

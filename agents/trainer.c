@@ -25,13 +25,13 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_
     mr_status status;
     mr_settings *used = &t->settings;
     *t = (mr_trainer){.settings = *settings, .stop = stop};
-    used->threads = (size_t)mr_settings_threads(settings->threads);
     MR_TRY(mr_settings_check(used));
     MR_TRY(find_files(t, watcher, is_resumed));
     MR_TRY(mr_collector_open(&t->collector, used, envs, &t->place, watcher, stop));
     used->num_envs = t->collector.n_envs; // servers say only now how many there are
     MR_TRY(mr_settings_check(used));
     MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs));
+    used->threads = (size_t)mr_agent_n_threads(t->updater.agent);
     MR_TRY(mr_recorder_open(&t->recorder, used, watcher, &t->updater));
 done:
     return status;

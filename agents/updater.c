@@ -15,6 +15,14 @@ static double decay_rate(const mr_settings *s) {
                                          : s->bonus_decay_rate.value;
 }
 
+static bool has_bonus(const mr_settings *s) {
+    return strcmp(s->bonus, "none") != 0;
+}
+
+static bool has_intrinsic_critic(const mr_settings *s) {
+    return has_bonus(s) && strcmp(s->bonus_critic, "separate") == 0;
+}
+
 static mr_status make_bonus(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
     const mr_settings *s = u->settings;
     const mr_bonus_options options = {.kind = s->bonus,
@@ -28,12 +36,8 @@ static mr_status make_bonus(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                       .batch_size = s->batch_size,
                                       .n_envs = n_envs,
                                       .seed = s->seed,
-                                      .n_threads = mr_settings_threads(s->threads)};
-    return strcmp(s->bonus, "none") == 0 ? MR_OK : mr_bonus_new(&options, env, &u->bonus);
-}
-
-static bool has_intrinsic_critic(const mr_updater *u) {
-    return u->bonus && strcmp(u->settings->bonus_critic, "separate") == 0;
+                                      .n_threads = mr_agent_n_threads(u->agent)};
+    return has_bonus(s) ? mr_bonus_new(&options, env, &u->bonus) : MR_OK;
 }
 
 static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
@@ -45,7 +49,7 @@ static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_en
                                       .reward_scale = s->reward_scale,
                                       .normalize_reward = s->normalize_reward,
                                       .bonus = u->bonus,
-                                      .is_separate = has_intrinsic_critic(u),
+                                      .is_separate = has_intrinsic_critic(s),
                                       .seed = s->seed};
     return mr_batch_maker_new(&options, env->obs_dim, env->act_dim, &u->batches);
 }
@@ -69,7 +73,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .critic = mr_settings_critic(s),
                                   .ensemble = mr_settings_ensemble(s),
                                   .critic_targets = mr_settings_critic_targets(s),
-                                  .has_intrinsic = has_intrinsic_critic(u),
+                                  .has_intrinsic = has_intrinsic_critic(s),
                                   .lr_schedule = mr_settings_lr_schedule(s),
                                   .intrinsic_hidden = s->bonus_critic_hidden,
                                   .weight_norm = s->weight_norm,
@@ -77,7 +81,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .adam_beta1 = s->adam_beta1,
                                   .reset_every = s->reset_every,
                                   .seed = s->seed,
-                                  .n_threads = mr_settings_threads(s->threads)};
+                                  .n_threads = (int)s->threads};
     const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,
                                           mr_settings_agent_options(s), &u->agent);
     return status == MR_OK ? mr_policy_prepare(mr_agent_policy(u->agent), n_envs) : status;
@@ -87,9 +91,9 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
                           size_t n_envs) {
     mr_status status;
     *u = (mr_updater){.settings = settings};
+    MR_TRY(make_agent(u, env, n_envs));
     MR_TRY(make_bonus(u, env, n_envs));
     MR_TRY(make_batches(u, env, n_envs));
-    MR_TRY(make_agent(u, env, n_envs));
     MR_TRY(mr_replay_new(settings->buffer_size, n_envs, env->obs_dim, env->act_dim, &u->replay));
 done:
     return status;

@@ -2,6 +2,7 @@
 
 #include "agents/agent.h"
 
+#include "base/threads.h"
 #include "tests/agents/small.h"
 #include "tests/scratch.h"
 
@@ -182,4 +183,17 @@ Test(agent, names_its_options_metrics_and_itself) {
             cr_expect_lt(ops->options[k].offset, ops->options_size);
     }
     cr_expect_null(mr_agent_find("none"));
+}
+
+Test(agent, the_default_number_of_threads_follows_from_the_work_of_an_update) {
+    const int n_cores = mr_threads_cores();
+    mr_agent_setup setup = small_defaults(0).setup;
+    student s = student_with(&mr_agent_sac, &setup);
+    cr_expect_eq(mr_agent_n_threads(s.agent), 1);
+    student_free(&s);
+    setup.batch_size = 256; // 12 x 67,000 weights x 256 rows: 206 million multiplications
+    setup.critic.hidden = (mr_widths){.n = 2, .width = {256, 256}};
+    s = student_with(&mr_agent_sac, &setup);
+    cr_expect_eq(mr_agent_n_threads(s.agent), n_cores < 4 ? n_cores : 4);
+    student_free(&s);
 }

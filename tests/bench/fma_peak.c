@@ -3,6 +3,7 @@
 #include "fma_peak.h"
 
 #include "base/clock.h"
+#include "base/threads.h"
 
 #include <stddef.h>
 
@@ -35,12 +36,13 @@ static lanes spin(void) {
     return sum;
 }
 
+static void spin_once(void *self, size_t i) {
+    const volatile lanes kept = spin();
+    (void)kept, (void)self, (void)i;
+}
+
 double fma_peak(int n_threads) {
     const double begun = mr_clock_s();
-#pragma omp parallel num_threads(n_threads)
-    {
-        const volatile lanes kept = spin();
-        (void)kept;
-    }
+    mr_threads_run(n_threads, (size_t)n_threads, spin_once, NULL);
     return 2.0 * N_STEPS * N_CHAINS * WIDTH * n_threads / (mr_clock_s() - begun);
 }
