@@ -19,9 +19,10 @@ struct mr_batch_maker {
     size_t obs_dim;
     returns returns;
     mr_transitions drawn;
-    mr_real *score;     // [batch_size] b after one step
-    mr_real *intrinsic; // [batch_size] B
-    mr_batch batch;     // of the latest draw
+    mr_real *score;          // [batch_size] b after one step
+    mr_real *intrinsic;      // [batch_size] B
+    mr_real *obs, *next_obs; // [batch_size x obs_dim] standardised; NULL: as they were drawn
+    mr_batch batch;          // of the latest draw
 };
 
 static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
@@ -38,10 +39,14 @@ static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
                          .path = needs_path ? calloc(n_step * n * obs_dim, sizeof(mr_real)) : NULL};
     m->score = calloc(n, sizeof *m->score);
     m->intrinsic = calloc(n, sizeof *m->intrinsic);
+    if (m->options.obs_norm) {
+        m->obs = calloc(n * obs_dim, sizeof *m->obs);
+        m->next_obs = calloc(n * obs_dim, sizeof *m->next_obs);
+    }
     m->returns.running = calloc(m->options.n_envs, sizeof *m->returns.running);
     const bool is_whole = d->obs && d->act && d->reward && d->discount && d->next_obs &&
                           d->n_steps && (d->path || !needs_path) && m->score && m->intrinsic &&
-                          m->returns.running;
+                          m->returns.running && (!m->options.obs_norm || (m->obs && m->next_obs));
     return is_whole ? MR_OK : mr_fail_memory("the batches");
 }
 
@@ -56,11 +61,11 @@ mr_status mr_batch_maker_new(const mr_batch_options *options, size_t obs_dim, si
     MR_TRY(allocate(m, act_dim));
     m->batch =
         (mr_batch){.n = options->batch_size,
-                   .obs = m->drawn.obs,
+                   .obs = m->obs ? m->obs : m->drawn.obs,
                    .act = m->drawn.act,
                    .reward = m->drawn.reward,
                    .discount = m->drawn.discount,
-                   .next_obs = m->drawn.next_obs,
+                   .next_obs = m->next_obs ? m->next_obs : m->drawn.next_obs,
                    .intrinsic = options->bonus && options->is_separate ? m->intrinsic : NULL};
     *out = m;
     m = NULL;
@@ -81,6 +86,8 @@ void mr_batch_maker_free(mr_batch_maker *m) {
     free(m->drawn.path);
     free(m->score);
     free(m->intrinsic);
+    free(m->obs);
+    free(m->next_obs);
     free(m->returns.running);
     free(m);
 }
@@ -130,6 +137,11 @@ static mr_status sum_intrinsic(mr_batch_maker *m) {
     return status;
 }
 
+static void standardise(mr_batch_maker *m) {
+    mr_obs_norm_apply(m->options.obs_norm, m->batch.n, m->drawn.obs, m->obs);
+    mr_obs_norm_apply(m->options.obs_norm, m->batch.n, m->drawn.next_obs, m->next_obs);
+}
+
 mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, uint64_t index,
                         const mr_batch **out) {
     mr_status status = MR_OK;
@@ -139,6 +151,8 @@ mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, uint64_t ind
     mr_replay_sample(replay, &which, o->batch_size, o->n_step, o->gamma, &m->drawn);
     for (size_t i = 0; i < o->batch_size; i++)
         m->drawn.reward[i] *= factor;
+    if (o->obs_norm)
+        standardise(m);
     *out = &m->batch;
     if (!o->bonus)
         return MR_OK;

@@ -8,7 +8,8 @@
 ///     reward = R + beta B,  discount = gamma^m   or reward = R and intrinsic = B (is_separate)
 ///
 /// m is n_step, or less if the episode ends before: a termination has discount 0, a truncation is
-/// bootstrapped from its last observation. Rewards of the steps between are those of the actions
+/// bootstrapped from its last observation. Observations are standardised last (obs_norm.h): the
+/// bonus sees them as they are. Rewards of the steps between are those of the actions
 /// that were taken, with no correction for the policy's change since.
 ///
 /// G is the discounted return of each environment up to each of its steps, G <- gamma G + r,
@@ -18,6 +19,7 @@
 #pragma once
 
 #include "agents/bonus.h"
+#include "agents/obs_norm.h"
 #include "agents/replay.h"
 
 /// A batch: rows of one transition each. Borrowed from whoever made it.
@@ -41,8 +43,9 @@ typedef struct {
     double gamma;
     double reward_scale;
     bool normalize_reward;
-    mr_bonus *bonus;  // borrowed; NULL: none
-    bool is_separate; // the intrinsic reward is not added: it has critics of its own
+    mr_bonus *bonus;             // borrowed; NULL: none
+    const mr_obs_norm *obs_norm; // standardises what the agent sees; borrowed; NULL: nothing does
+    bool is_separate;            // the intrinsic reward is not added: it has critics of its own
     uint64_t seed;
 } mr_batch_options;
 

@@ -25,8 +25,15 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     own->act_low = copy_bytes(policy->arena, spec->act_low, spec->act_dim * sizeof *spec->act_low);
     own->act_high =
         copy_bytes(policy->arena, spec->act_high, spec->act_dim * sizeof *spec->act_high);
+    if (spec->obs_mean) {
+        const size_t size = spec->obs_dim * sizeof *spec->obs_mean;
+        own->obs_mean = copy_bytes(policy->arena, spec->obs_mean, size);
+        own->obs_std = copy_bytes(policy->arena, spec->obs_std, size);
+    }
+    const bool has_stats = own->obs_mean && own->obs_std;
     const bool whole = own->env && own->env_set && own->task && own->engine &&
-                       own->engine_version && own->norm && own->act_low && own->act_high;
+                       own->engine_version && own->norm && own->act_low && own->act_high &&
+                       has_stats == (spec->obs_mean != NULL);
     return whole ? MR_OK : mr_fail_memory("a policy");
 }
 
@@ -95,6 +102,13 @@ mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env) {
 
 bool mr_policy_is_stochastic(const mr_policy *policy) {
     return policy != NULL && policy->net.flow != NULL;
+}
+
+// The arena's copies, which the spec shows to readers alone.
+void mr_policy_set_obs_stats(mr_policy *policy, const double *mean, const double *std) {
+    const size_t size = policy->spec.obs_dim * sizeof *mean;
+    memcpy((double *)policy->spec.obs_mean, mean, size);
+    memcpy((double *)policy->spec.obs_std, std, size);
 }
 
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,

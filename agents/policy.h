@@ -16,6 +16,10 @@ mr_params *mr_policy_params(const mr_policy *policy);
 /// (mr_mlp_keep_unit_rows). A flow's own nets start as the identity and stay free.
 mr_status mr_policy_keep_unit_rows(mr_policy *policy);
 
+/// Gives a policy whose spec has obs_mean and obs_std other ones [obs_dim], which are copied. Not
+/// while anybody acts.
+void mr_policy_set_obs_stats(mr_policy *policy, const double *mean, const double *std);
+
 /// The outputs of a policy in a graph.
 typedef struct {
     mr_node *act;      // [n x act_dim] in (-1, 1)
@@ -25,7 +29,7 @@ typedef struct {
 /// Adds the policy to a graph.
 ///
 ///   params  mr_policy_params of this policy, or a copy of that set (a target)
-///   obs     [n x obs_dim]
+///   obs     [n x obs_dim], standardised already if the spec says so
 ///   noise   [n x act_dim] standard normals; a deterministic policy leaves it alone
 ///   mode    MR_TRAINING: batch norms take the statistics of the batch
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,

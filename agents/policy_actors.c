@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/obs_norm.h"
 #include "nn/openblas.h"
 
 /// A graph for acting on up to `max_rows` observations.
@@ -176,12 +177,19 @@ done:
     return status;
 }
 
+static void fill_obs(const mr_policy_net *net, size_t n, const double *obs, mr_real *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < net->obs_dim; j++, obs++)
+            *out++ = (mr_real)(net->obs_mean
+                                   ? mr_obs_standardise(*obs, net->obs_mean[j], net->obs_std[j])
+                                   : *obs);
+}
+
 static void fill_inputs(const mr_policy_net *net, actor *a, size_t n, const double *obs,
                         const mr_real *noise) {
-    const size_t n_obs = n * net->obs_dim, n_act = n * net->act_dim;
-    mr_real *obs_in = mr_node_value(a->obs), *noise_in = mr_node_value(a->noise);
-    for (size_t i = 0; i < n_obs; i++)
-        obs_in[i] = (mr_real)obs[i];
+    const size_t n_act = n * net->act_dim;
+    mr_real *noise_in = mr_node_value(a->noise);
+    fill_obs(net, n, obs, mr_node_value(a->obs));
     if (noise)
         memcpy(noise_in, noise, n_act * sizeof *noise);
     else

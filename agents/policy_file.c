@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Version 2 is that of policies with normalisation, which earlier versions would act without.
+// Version 2 is that of policies with normalisation of layers or observations, which earlier versions
+// would act without.
 static const mr_model_format formats[] = {{.name = "millrace.policy",
                                            .version = "1",
                                            .what = "policy",
@@ -54,11 +55,15 @@ static mr_status note_norm(mr_tensors_writer *writer, const mr_policy_spec *spec
                : status;
 }
 
+static bool has_more_than_version_1(const mr_policy_spec *spec) {
+    return has_norm(spec) || spec->obs_mean;
+}
+
 static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
     mr_status status;
     char hidden[MR_MAX_HIDDEN * NUMBER_SIZE];
     mr_widths_format(&spec->hidden, 'x', hidden, sizeof hidden);
-    MR_TRY(mr_model_note(&formats[has_norm(spec)], writer));
+    MR_TRY(mr_model_note(&formats[has_more_than_version_1(spec)], writer));
     MR_TRY(mr_tensors_writer_note(writer, "env", spec->env));
     if (spec->env_set[0] != '\0')
         MR_TRY(mr_tensors_writer_note(writer, "env_set", spec->env_set));
@@ -76,6 +81,10 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
     MR_TRY(mr_model_note_size(writer, "act_dim", spec->act_dim));
     MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
     MR_TRY(note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
+    if (spec->obs_mean) {
+        MR_TRY(note_numbers(writer, "obs_mean", spec->obs_dim, spec->obs_mean));
+        MR_TRY(note_numbers(writer, "obs_std", spec->obs_dim, spec->obs_std));
+    }
 done:
     return status;
 }
@@ -105,7 +114,7 @@ done:
 /// A spec read from a file, with the arrays it points to.
 typedef struct {
     mr_policy_spec spec;
-    double *act_low, *act_high; // owned
+    double *act_low, *act_high, *obs_mean, *obs_std; // owned
 } file_spec;
 
 static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, double **out) {
@@ -182,6 +191,22 @@ static mr_status read_norm(const mr_tensors *file, mr_policy_spec *spec) {
                : mr_model_fail(file, "norm_position", position);
 }
 
+// Files of policies that see observations as they are have none.
+static mr_status read_obs_stats(const mr_tensors *file, file_spec *f) {
+    mr_status status = MR_OK;
+    if (!mr_tensors_note(file, "obs_mean"))
+        return MR_OK;
+    MR_TRY(get_numbers(file, "obs_mean", f->spec.obs_dim, &f->obs_mean));
+    MR_TRY(get_numbers(file, "obs_std", f->spec.obs_dim, &f->obs_std));
+    f->spec.obs_mean = f->obs_mean;
+    f->spec.obs_std = f->obs_std;
+    for (size_t j = 0; j < f->spec.obs_dim; j++)
+        if (f->obs_std[j] <= 0)
+            return mr_model_fail(file, "obs_std", mr_tensors_note(file, "obs_std"));
+done:
+    return status;
+}
+
 static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     mr_status status;
     const char *hidden;
@@ -206,6 +231,7 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     f->spec.act_high = f->act_high;
     MR_TRY(check_trunk(file, &f->spec));
     MR_TRY(check_bounds(file, &f->spec));
+    MR_TRY(read_obs_stats(file, f));
 done:
     return status;
 }
@@ -234,6 +260,8 @@ static mr_status read_policy(const mr_tensors *file, mr_policy **out) {
 done:
     free(f.act_low);
     free(f.act_high);
+    free(f.obs_mean);
+    free(f.obs_std);
     mr_policy_free(policy);
     return status;
 }

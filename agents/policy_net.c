@@ -44,7 +44,9 @@ mr_status mr_policy_net_declare(mr_policy_net *net, const mr_policy_spec *spec, 
     *net = (mr_policy_net){.obs_dim = spec->obs_dim,
                            .act_dim = spec->act_dim,
                            .act_low = spec->act_low,
-                           .act_high = spec->act_high};
+                           .act_high = spec->act_high,
+                           .obs_mean = spec->obs_mean,
+                           .obs_std = spec->obs_std};
     mr_mlp_spec trunk;
     MR_TRY(make_trunk(spec, &trunk));
     MR_TRY(mr_params_new(&net->params));

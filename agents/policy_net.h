@@ -13,6 +13,7 @@
 typedef struct {
     size_t obs_dim, act_dim;
     const double *act_low, *act_high; // [act_dim] the task's bounds; borrowed from the spec
+    const double *obs_mean, *obs_std; // [obs_dim] likewise; NULL: observations stay as they are
     mr_params *params;
     mr_mlp trunk;          // observation -> embedding
     mr_base base;          // embedding -> mean, log-deviation

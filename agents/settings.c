@@ -122,6 +122,11 @@ static const mr_setting common[] = {
      "factor on the task's rewards in updates; 0: only the intrinsic reward counts", false},
     {"normalize_reward", MR_SETTING_SWITCH, AT(normalize_reward), "false", 0, 0, NULL,
      "divide the task's rewards by the running standard deviation of the discounted return", false},
+    {"normalize_observation", MR_SETTING_SWITCH, AT(normalize_observation), "false", 0, 0, NULL,
+     "actor and critics see observations less their running mean, divided by their running "
+     "standard "
+     "deviation",
+     false},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
      "intrinsic reward for novel states: by a flow's log-density, or by random network "
      "distillation",

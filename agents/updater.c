@@ -49,6 +49,7 @@ static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_en
                                       .reward_scale = s->reward_scale,
                                       .normalize_reward = s->normalize_reward,
                                       .bonus = u->bonus,
+                                      .obs_norm = u->obs_norm,
                                       .is_separate = has_intrinsic_critic(s),
                                       .seed = s->seed};
     return mr_batch_maker_new(&options, env->obs_dim, env->act_dim, &u->batches);
@@ -67,7 +68,9 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                  .act_high = env->act_high,
                                  .hidden = s->hidden,
                                  .norm = s->actor_norm,
-                                 .norm_last = mr_settings_norm_last(s)};
+                                 .norm_last = mr_settings_norm_last(s),
+                                 .obs_mean = u->obs_norm ? mr_obs_norm_mean(u->obs_norm) : NULL,
+                                 .obs_std = u->obs_norm ? mr_obs_norm_std(u->obs_norm) : NULL};
     const mr_agent_setup setup = {.batch_size = s->batch_size,
                                   .n_envs = n_envs,
                                   .critic = mr_settings_critic(s),
@@ -91,6 +94,8 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
                           size_t n_envs) {
     mr_status status;
     *u = (mr_updater){.settings = settings};
+    if (settings->normalize_observation)
+        MR_TRY(mr_obs_norm_new(env->obs_dim, &u->obs_norm));
     MR_TRY(make_agent(u, env, n_envs));
     MR_TRY(make_bonus(u, env, n_envs));
     MR_TRY(make_batches(u, env, n_envs));
@@ -103,15 +108,31 @@ void mr_updater_close(mr_updater *u) {
     mr_agent_free(u->agent);
     mr_batch_maker_free(u->batches);
     mr_bonus_free(u->bonus);
+    mr_obs_norm_free(u->obs_norm);
     mr_replay_free(u->replay);
 }
 
 // ---- Learning
 
+static void renew_policy_stats(mr_updater *u) {
+    mr_policy_set_obs_stats(mr_agent_policy(u->agent), mr_obs_norm_mean(u->obs_norm),
+                            mr_obs_norm_std(u->obs_norm));
+}
+
+static void observe_obs(mr_updater *u, const mr_collected *collected) {
+    const size_t obs_dim = mr_policy_get_spec(mr_agent_policy(u->agent))->obs_dim;
+    for (size_t i = 0; i < collected->n_envs; i++)
+        if (collected->has_stepped[i])
+            mr_obs_norm_add(u->obs_norm, collected->next_obs + i * obs_dim);
+    renew_policy_stats(u);
+}
+
 void mr_updater_observe(mr_updater *u, const mr_collected *collected) {
     mr_batch_observe(u->batches, collected->step, collected->is_first);
     if (u->bonus)
         mr_bonus_visit(u->bonus, collected->has_stepped, collected->next_obs);
+    if (u->obs_norm)
+        observe_obs(u, collected);
 }
 
 mr_status mr_updater_update(mr_updater *u) {
@@ -144,6 +165,8 @@ mr_status mr_updater_write(mr_updater *u, mr_tensors_writer *writer) {
     MR_TRY(mr_batch_write(u->batches, writer));
     if (u->bonus)
         MR_TRY(mr_bonus_write(u->bonus, writer));
+    if (u->obs_norm)
+        MR_TRY(mr_obs_norm_write(u->obs_norm, writer));
 done:
     return status;
 }
@@ -157,6 +180,10 @@ mr_status mr_updater_read(mr_updater *u, const mr_tensors *file) {
     MR_TRY(mr_batch_read(u->batches, file));
     if (u->bonus)
         MR_TRY(mr_bonus_read(u->bonus, file));
+    if (u->obs_norm) {
+        MR_TRY(mr_obs_norm_read(u->obs_norm, file));
+        renew_policy_stats(u);
+    }
 done:
     return status;
 }

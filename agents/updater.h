@@ -8,7 +8,8 @@
 typedef struct {
     const mr_settings *settings; // borrowed
     mr_replay *replay;
-    mr_bonus *bonus; // NULL: no intrinsic reward
+    mr_bonus *bonus;       // NULL: no intrinsic reward
+    mr_obs_norm *obs_norm; // NULL: observations stay as they are
     mr_batch_maker *batches;
     mr_agent *agent;
     double n_step_updates; // done of those of the present step; a whole number
@@ -22,8 +23,8 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
                           size_t n_envs);
 void mr_updater_close(mr_updater *u);
 
-/// Takes in the rewards and states of the collector's latest step, whose transitions are in the
-/// replay buffer.
+/// Takes in the rewards and observations of the collector's latest step, whose transitions are in
+/// the replay buffer.
 void mr_updater_observe(mr_updater *u, const mr_collected *collected);
 
 /// One update of the agent, and of the intrinsic reward's net, on a batch from the replay buffer,

@@ -34,6 +34,8 @@ typedef struct {
     const char *norm; // normalisation of the embedding's layers: "layer", "rms", "batch",
                       // "batch_renorm"; NULL or "none": none
     bool norm_last;   // after the activation; else before it
+    const double *obs_mean; // [obs_dim] the nets see (obs - mean) / std, clipped to [-10, 10];
+    const double *obs_std;  // [obs_dim] both NULL: they see the observations as they are
 } mr_policy_spec;
 
 /// Reads a policy file (policy.safetensors of a run). Fails with one clear line on anything that is

@@ -211,6 +211,28 @@ Test(batch, a_return_that_has_not_varied_divides_by_nothing) {
     mr_batch_maker_free(maker);
 }
 
+// ---- Observations
+
+Test(batch, observations_are_standardised_by_the_statistics_of_now) {
+    mr_obs_norm *norm;
+    mr_batch_options options = options_with(1);
+    cr_assert_eq(mr_obs_norm_new(1, &norm), MR_OK);
+    options.obs_norm = norm;
+    mr_batch_maker *maker = maker_new(&options);
+    mr_replay *replay = replay_new(5, 1);
+    mr_replay_begin(replay, 0, &(double){3});
+    push(replay, 0, 1, 7, false);
+    cr_expect_eq(draw(maker, replay)->obs[0], 3); // as it is, as long as nothing is known
+    mr_obs_norm_add(norm, &(double){3});
+    mr_obs_norm_add(norm, &(double){7}); // mean 5, deviation 2
+    const mr_batch *batch = draw(maker, replay);
+    cr_expect_float_eq((double)batch->obs[0], -1, 1e-6);
+    cr_expect_float_eq((double)batch->next_obs[0], 1, 1e-6);
+    mr_batch_maker_free(maker);
+    mr_replay_free(replay);
+    mr_obs_norm_free(norm);
+}
+
 // ---- Intrinsic rewards
 
 static const mr_env_spec line = {.name = "Line-v0", .obs_dim = 1};

@@ -400,6 +400,53 @@ Test(policy, a_file_that_cannot_be_written_is_named) {
     mr_policy_free(policy);
 }
 
+// ---- Observations that are standardised
+
+static mr_policy *standardising_policy(void) {
+    static const double mean[OBS_DIM] = {1, -2, 0.5}, std[OBS_DIM] = {2, 0.25, 1e-4};
+    mr_policy_spec spec = small_spec("real_nvp:layers=2,hidden=8", OBS_DIM, ACT_DIM);
+    mr_policy *policy = NULL;
+    spec.obs_mean = mean;
+    spec.obs_std = std;
+    cr_assert_eq(mr_policy_new(&spec, 3, &policy), MR_OK);
+    return policy;
+}
+
+// The same nets without statistics, given what they should see: (obs - mean) / std by hand.
+Test(policy, acts_on_standardised_observations_if_it_has_statistics) {
+    const double obs[OBS_DIM] = {4, -2.25, 0.75}, seen[OBS_DIM] = {1.5, -1, 10};
+    mr_real act[2][ACT_DIM];
+    mr_policy *policy = standardising_policy();
+    mr_policy *plain = small_policy("real_nvp:layers=2,hidden=8", OBS_DIM, ACT_DIM);
+    cr_assert_eq(mr_policy_act_units(policy, obs, NULL, act[0]), MR_OK);
+    cr_assert_eq(mr_policy_act_units(plain, seen, NULL, act[1]), MR_OK);
+    cr_expect_arr_eq(act[0], act[1], sizeof act[0]);
+    mr_policy_free(policy);
+    mr_policy_free(plain);
+}
+
+Test(policy, a_file_carries_the_statistics_of_observations) {
+    const double mean[OBS_DIM] = {0.1, 1e300, -1. / 3}, std[OBS_DIM] = {1e-4, 2, 3};
+    mr_policy *policy = standardising_policy();
+    mr_policy_set_obs_stats(policy, mean, std);
+    cr_assert_eq(mr_policy_save(policy, path, 0, NULL), MR_OK);
+    mr_policy *loaded = load(path);
+    cr_expect_arr_eq(mr_policy_get_spec(loaded)->obs_mean, mean, sizeof mean);
+    cr_expect_arr_eq(mr_policy_get_spec(loaded)->obs_std, std, sizeof std);
+    mr_policy_free(policy);
+    mr_policy_free(loaded);
+}
+
+Test(policy, a_file_whose_deviations_are_not_positive_is_refused) {
+    const double mean[OBS_DIM] = {0}, std[OBS_DIM] = {1, 0, 1};
+    mr_policy *policy = standardising_policy(), *loaded = NULL;
+    mr_policy_set_obs_stats(policy, mean, std);
+    cr_assert_eq(mr_policy_save(policy, path, 0, NULL), MR_OK);
+    cr_expect_eq(mr_policy_load(path, &loaded), MR_ERR_INPUT);
+    scratch_expect_message("its metadata's 'obs_std' is");
+    mr_policy_free(policy);
+}
+
 // ---- Files that are no policies
 
 static void expect_refused(const char *file, mr_status status, const char *part) {

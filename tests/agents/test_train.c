@@ -381,14 +381,21 @@ Test(train, a_reward_that_is_not_finite_ends_the_episode) {
     check_sabotage(0);
 }
 
+static void stop_and_resume(const mr_settings *settings, double stop_after) {
+    witness w = {.stop_after = stop_after};
+    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
+    mr_trainer_result result;
+    cr_assert_eq(mr_trainer_run(settings, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert_eq(mr_trainer_resume(settings, NULL, NULL, NULL, &result), MR_OK, "%s",
+                 mr_error_message());
+}
+
 // With a bonus, stopped half-way, three copies on two threads: bit for bit as in one go.
 static void check_resumed(const char *agent, size_t n_step, size_t n_others,
                           const char *const (*others)[2]) {
     mr_settings whole = settings_for("a"), parted = settings_for("b");
     mr_settings *const both[] = {&whole, &parted};
-    witness w = {.stop_after = 150};
-    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
-    mr_trainer_result result;
     for (size_t k = 0; k < MR_COUNT(both); k++) {
         both[k]->threads = 2;
         both[k]->num_envs = 3;
@@ -401,12 +408,31 @@ static void check_resumed(const char *agent, size_t n_step, size_t n_others,
         memset(both[k]->is_given, 0, sizeof both[k]->is_given); // the policy, which is sac's
     }
     train(&whole);
-    cr_assert_eq(mr_trainer_run(&parted, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
-                 mr_error_message());
-    cr_assert_eq(mr_trainer_resume(&parted, NULL, NULL, NULL, &result), MR_OK, "%s",
-                 mr_error_message());
+    stop_and_resume(&parted, 150);
     cr_expect(is_same_file("a", "b", "policy.safetensors"));
     cr_expect(is_same_file("a", "b", "density.safetensors"));
+}
+
+// The settings "name=value name=value", alone.
+static void check_resumed_with(const char *pairs) {
+    mr_settings runs[] = {settings_for("a"), settings_for("b")};
+    for (size_t k = 0; k < MR_COUNT(runs); k++) {
+        char text[256], *rest = NULL;
+        snprintf(text, sizeof text, "%s", pairs);
+        for (char *pair = strtok_r(text, " ", &rest); pair; pair = strtok_r(NULL, " ", &rest)) {
+            char *value = strchr(pair, '=');
+            *value = '\0';
+            set(&runs[k], pair, value + 1);
+        }
+    }
+    train(&runs[0]);
+    stop_and_resume(&runs[1], 150);
+    cr_expect(is_same_file("a", "b", "policy.safetensors"));
+    expect_finite("a", "policy.safetensors");
+}
+
+Test(train, a_run_with_standardised_observations_and_a_falling_rate_goes_on_with_the_same_bytes) {
+    check_resumed_with("normalize_observation=true lr_schedule=cosine num_envs=2");
 }
 
 Test(train, a_run_with_a_bonus_goes_on_with_the_same_bytes_with_threads_and_copies) {
