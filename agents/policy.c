@@ -7,6 +7,12 @@
 
 #include "base/random.h"
 
+static const double usual_log_std_low = -5, usual_log_std_high = 2; // CleanRL's
+
+bool mr_policy_has_usual_log_std(const mr_policy_spec *spec) {
+    return spec->log_std_low == usual_log_std_low && spec->log_std_high == usual_log_std_high;
+}
+
 static void *copy_bytes(mr_arena *arena, const void *bytes, size_t n) {
     void *copy = mr_arena_alloc(arena, n);
     return copy ? memcpy(copy, bytes, n) : NULL;
@@ -25,6 +31,10 @@ static mr_status copy_spec(mr_policy *policy, const mr_policy_spec *spec) {
     own->act_low = copy_bytes(policy->arena, spec->act_low, spec->act_dim * sizeof *spec->act_low);
     own->act_high =
         copy_bytes(policy->arena, spec->act_high, spec->act_dim * sizeof *spec->act_high);
+    if (spec->log_std_low == 0 && spec->log_std_high == 0) {
+        own->log_std_low = usual_log_std_low;
+        own->log_std_high = usual_log_std_high;
+    }
     if (spec->obs_mean) {
         const size_t size = spec->obs_dim * sizeof *spec->obs_mean;
         own->obs_mean = copy_bytes(policy->arena, spec->obs_mean, size);

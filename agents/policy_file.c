@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Version 2 is that of policies with normalisation of layers or observations, which earlier versions
-// would act without.
+// Version 2 is that of policies with normalisation of layers or observations, or with other bounds
+// of the deviation, which earlier versions would act without.
 static const mr_model_format formats[] = {{.name = "millrace.policy",
                                            .version = "1",
                                            .what = "policy",
@@ -56,7 +56,7 @@ static mr_status note_norm(mr_tensors_writer *writer, const mr_policy_spec *spec
 }
 
 static bool has_more_than_version_1(const mr_policy_spec *spec) {
-    return has_norm(spec) || spec->obs_mean;
+    return has_norm(spec) || spec->obs_mean || !mr_policy_has_usual_log_std(spec);
 }
 
 static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
@@ -81,6 +81,10 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
     MR_TRY(mr_model_note_size(writer, "act_dim", spec->act_dim));
     MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
     MR_TRY(note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
+    if (!mr_policy_has_usual_log_std(spec)) {
+        MR_TRY(note_numbers(writer, "log_std_low", 1, &spec->log_std_low));
+        MR_TRY(note_numbers(writer, "log_std_high", 1, &spec->log_std_high));
+    }
     if (spec->obs_mean) {
         MR_TRY(note_numbers(writer, "obs_mean", spec->obs_dim, spec->obs_mean));
         MR_TRY(note_numbers(writer, "obs_std", spec->obs_dim, spec->obs_std));
@@ -207,6 +211,24 @@ done:
     return status;
 }
 
+// Files of policies with the usual bounds have none.
+static mr_status read_log_std(const mr_tensors *file, mr_policy_spec *spec) {
+    mr_status status;
+    double *low = NULL, *high = NULL;
+    if (!mr_tensors_note(file, "log_std_low"))
+        return MR_OK;
+    MR_TRY(get_numbers(file, "log_std_low", 1, &low));
+    MR_TRY(get_numbers(file, "log_std_high", 1, &high));
+    spec->log_std_low = *low;
+    spec->log_std_high = *high;
+    if (*low >= *high)
+        status = mr_model_fail(file, "log_std_low", mr_tensors_note(file, "log_std_low"));
+done:
+    free(low);
+    free(high);
+    return status;
+}
+
 static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     mr_status status;
     const char *hidden;
@@ -231,6 +253,7 @@ static mr_status read_spec(const mr_tensors *file, file_spec *f) {
     f->spec.act_high = f->act_high;
     MR_TRY(check_trunk(file, &f->spec));
     MR_TRY(check_bounds(file, &f->spec));
+    MR_TRY(read_log_std(file, &f->spec));
     MR_TRY(read_obs_stats(file, f));
 done:
     return status;

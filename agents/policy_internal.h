@@ -11,6 +11,9 @@ struct mr_policy {
     mr_policy_actors *actors;
 };
 
+/// Whether the bounds of the log-deviation are the usual ones, which files don't name.
+bool mr_policy_has_usual_log_std(const mr_policy_spec *spec);
+
 /// mr_policy_new, but fails with MR_ERR_INPUT if the policy would have more than `max_params`
 /// numbers, before anything of that size is made.
 mr_status mr_policy_new_within(const mr_policy_spec *spec, uint64_t seed, size_t max_params,

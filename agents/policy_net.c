@@ -7,9 +7,6 @@
 
 #include "base/random.h"
 
-// Bounds of the base's log-deviation: CleanRL's, reached smoothly.
-static const double log_std_low = -5, log_std_high = 2;
-
 static const char deterministic[] = "deterministic"; // in place of a flow's text
 
 static void declare_output(mr_policy_net *net, size_t embedding_dim) {
@@ -19,11 +16,12 @@ static void declare_output(mr_policy_net *net, size_t embedding_dim) {
                               embedding_dim, NULL);
 }
 
-static mr_status declare_flow(mr_policy_net *net, size_t embedding_dim, const char *text) {
+static mr_status declare_flow(mr_policy_net *net, size_t embedding_dim,
+                              const mr_policy_spec *spec) {
     mr_flow_values values;
-    net->base = mr_base_declare(net->params, "base", net->act_dim, embedding_dim, log_std_low,
-                                log_std_high);
-    const mr_status status = mr_flow_new(text, MR_FLOW_TO_SAMPLE, net->act_dim, embedding_dim,
+    net->base = mr_base_declare(net->params, "base", net->act_dim, embedding_dim, spec->log_std_low,
+                                spec->log_std_high);
+    const mr_status status = mr_flow_new(spec->flow, MR_FLOW_TO_SAMPLE, net->act_dim, embedding_dim,
                                          net->params, "flow", &net->flow);
     return status == MR_OK ? mr_flow_find_values(net->flow, (double)INFINITY, &values) : status;
 }
@@ -55,7 +53,7 @@ mr_status mr_policy_net_declare(mr_policy_net *net, const mr_policy_spec *spec, 
     if (strcmp(spec->flow, deterministic) == 0)
         declare_output(net, hidden->width[hidden->n - 1]);
     else
-        MR_TRY(declare_flow(net, hidden->width[hidden->n - 1], spec->flow));
+        MR_TRY(declare_flow(net, hidden->width[hidden->n - 1], spec));
     MR_TRY(mr_params_alloc(net->params, &random));
 done:
     return status;

@@ -61,6 +61,12 @@ static const mr_setting common[] = {
      "normalisation of the critics' hidden layers; batch norms normalise their input too, and take "
      "statistics over (s, a) and (s', a') together",
      false},
+    {"log_std_min", MR_SETTING_REAL, AT(log_std_min), "-5", -50, 10, "X",
+     "lower bound of the log standard deviation of a stochastic policy's Gaussian, which is "
+     "approached smoothly",
+     false},
+    {"log_std_max", MR_SETTING_REAL, AT(log_std_max), "2", -50, 10, "X", "upper bound of the same",
+     false},
     {"norm_position", MR_SETTING_CHOICE, AT(norm_position), "before", 0, 0, "before|after",
      "normalisation comes before the activation, or after it, in actor and critics", false},
     {"critic_targets", MR_SETTING_CHOICE, AT(critic_targets), "polyak", 0, 0, "polyak|none",
@@ -519,6 +525,11 @@ mr_status mr_settings_check(const mr_settings *settings) {
     if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||
         check_norm(settings, "critic_norm", settings->critic_norm) != MR_OK)
         return MR_ERR_USAGE;
+    if (settings->log_std_min >= settings->log_std_max)
+        return mr_fail(MR_ERR_USAGE,
+                       "log_std_min is %g, not less than the log_std_max of %g; lower the one or "
+                       "raise the other",
+                       settings->log_std_min, settings->log_std_max);
     if (settings->buffer_size < settings->batch_size)
         return mr_fail(MR_ERR_USAGE,
                        "buffer_size is %zu, less than the batch_size of %zu; raise the one or "

@@ -50,6 +50,8 @@ typedef struct {
     size_t learning_starts; // environment steps of uniform actions before the first update
     mr_widths hidden;       // of the actor and of each critic
     char actor_norm[MR_MAX_CHOICE];
+    double log_std_min; // of a stochastic policy (mr_policy_spec)
+    double log_std_max;
     char critic_norm[MR_MAX_CHOICE]; // and what follows: mr_mlp_spec
     char norm_position[MR_MAX_CHOICE];
     char critic_targets[MR_MAX_CHOICE]; // "polyak", "none"

@@ -31,9 +31,11 @@ typedef struct {
     const double *act_low;  // [act_dim]
     const double *act_high; // [act_dim]
     mr_widths hidden;
-    const char *norm; // normalisation of the embedding's layers: "layer", "rms", "batch",
-                      // "batch_renorm"; NULL or "none": none
-    bool norm_last;   // after the activation; else before it
+    const char *norm;       // normalisation of the embedding's layers: "layer", "rms", "batch",
+                            // "batch_renorm"; NULL or "none": none
+    bool norm_last;         // after the activation; else before it
+    double log_std_low;     // bounds of the Gaussian's log-deviation, which are approached
+    double log_std_high;    // smoothly; both 0: -5 and 2
     const double *obs_mean; // [obs_dim] the nets see (obs - mean) / std, clipped to [-10, 10];
     const double *obs_std;  // [obs_dim] both NULL: they see the observations as they are
 } mr_policy_spec;

@@ -447,6 +447,35 @@ Test(policy, a_file_whose_deviations_are_not_positive_is_refused) {
     mr_policy_free(policy);
 }
 
+// ---- Bounds of the deviation
+
+// log N(z; mean, std) is at most -dim log(std sqrt(2 pi)), where std is least: exp(log_std_low).
+// Deviations that approach 1e-3 to 2e-3 give densities that larger bounds can't.
+Test(policy, the_log_deviation_stays_within_the_bounds_of_the_spec_and_of_the_file) {
+    static sample s;
+    mr_policy *policy = NULL, *loaded;
+    mr_policy_spec spec = small_spec("gaussian", OBS_DIM, ACT_DIM);
+    spec.log_std_low = log(1e-3);
+    spec.log_std_high = log(2e-3);
+    cr_assert_eq(mr_policy_new(&spec, 3, &policy), MR_OK);
+    cr_assert_eq(mr_policy_save(policy, path, 0, NULL), MR_OK);
+    loaded = load(path);
+    sample_fill(&s);
+    memset(s.noise, 0, sizeof s.noise);
+    cr_assert_eq(sample_draw(loaded, false, &s), MR_OK);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        double log_prob = (double)s.log_prob[i]; // without the change of volume by the tanh
+        for (size_t j = 0; j < ACT_DIM; j++) {
+            const double act = (double)s.act[i * ACT_DIM + j];
+            log_prob += log(1 - act * act);
+        }
+        cr_expect_gt(log_prob, -ACT_DIM * log(2e-3 * sqrt(2 * M_PI)));
+        cr_expect_lt(log_prob, -ACT_DIM * log(1e-3 * sqrt(2 * M_PI)));
+    }
+    mr_policy_free(policy);
+    mr_policy_free(loaded);
+}
+
 // ---- Files that are no policies
 
 static void expect_refused(const char *file, mr_status status, const char *part) {
