@@ -11,6 +11,7 @@
 typedef struct {
     double *running;      // [n_envs] G of the present episodes
     double n;             // steps observed
+    double largest;       // |G|
     double mean, squares; // of G; sum of squared distances from the mean (Welford 1962)
 } returns;
 
@@ -101,6 +102,7 @@ void mr_batch_observe(mr_batch_maker *m, const mr_step *step, const bool *is_fir
             continue;
         r->running[i] = (is_first[i] ? 0 : m->options.gamma * r->running[i]) + step[i].reward;
         const double distance = r->running[i] - r->mean;
+        r->largest = fmax(r->largest, fabs(r->running[i]));
         r->n++;
         r->mean += distance / r->n;
         r->squares += distance * (r->running[i] - r->mean);
@@ -112,8 +114,10 @@ static double reward_factor(const mr_batch_maker *m) {
     const double least_std = 1e-8; // that is not rounding
     const returns *r = &m->returns;
     const double std = r->n > 0 ? sqrt(r->squares / r->n) : 0;
-    const bool divides = m->options.normalize_reward && std > least_std;
-    return divides ? m->options.reward_scale / std : m->options.reward_scale;
+    const double bound = m->options.max_return > 0 ? r->largest / m->options.max_return : 0;
+    const double divisor = fmax(std, bound);
+    const bool divides = m->options.normalize_reward && divisor > least_std;
+    return divides ? m->options.reward_scale / divisor : m->options.reward_scale;
 }
 
 // ---- Drawing
@@ -166,7 +170,7 @@ done:
 
 // ---- Checkpoints
 
-enum { N_NUMBERS = 4 };
+enum { N_NUMBERS = 5 };
 
 static void list_numbers(mr_batch_maker *m, mr_number out[N_NUMBERS]) {
     returns *r = &m->returns;
@@ -175,6 +179,7 @@ static void list_numbers(mr_batch_maker *m, mr_number out[N_NUMBERS]) {
         {"returns.n", &r->n, 1, false, true},
         {"returns.mean", &r->mean, 1, false, false},
         {"returns.squares", &r->squares, 1, false, false},
+        {"returns.largest", &r->largest, 1, true, false},
     };
     for (size_t i = 0; i < N_NUMBERS; i++)
         out[i] = numbers[i];

@@ -4,6 +4,7 @@
 ///
 ///     R = sum_{k<m} gamma^k r_{t+k}              n-step return of the task's rewards as they were
 ///     R = R reward_scale / std(G)                std(G) is 1 without normalize_reward
+///                                                (or / max(std(G), max |G| / max_return))
 ///     B = sum_{k<m} gamma^k b(s_{t+k+1})         intrinsic rewards, of the bonus as it is now
 ///     reward = R + beta B,  discount = gamma^m   or reward = R and intrinsic = B (is_separate)
 ///
@@ -14,8 +15,9 @@
 ///
 /// G is the discounted return of each environment up to each of its steps, G <- gamma G + r,
 /// beginning anew with each episode; std(G) is over all steps of the run so far (as XQC,
-/// arXiv:2509.25174, and SimbaV2, arXiv:2502.15280, scale rewards). The replay buffer holds rewards
-/// as the task gave them, so that all of them are always divided by the same number.
+/// arXiv:2509.25174, and SimbaV2, arXiv:2502.15280, scale rewards; the latter has max_return = 5,
+/// so that returns stay within its critics' atoms). The replay buffer holds rewards as the task
+/// gave them, so that all of them are always divided by the same number.
 #pragma once
 
 #include "agents/bonus.h"
@@ -43,6 +45,7 @@ typedef struct {
     double gamma;
     double reward_scale;
     bool normalize_reward;
+    double max_return;           // of normalised rewards; 0: no bound
     mr_bonus *bonus;             // borrowed; NULL: none
     const mr_obs_norm *obs_norm; // standardises what the agent sees; borrowed; NULL: nothing does
     bool is_separate;            // the intrinsic reward is not added: it has critics of its own

@@ -128,6 +128,10 @@ static const mr_setting common[] = {
      "factor on the task's rewards in updates; 0: only the intrinsic reward counts", false},
     {"normalize_reward", MR_SETTING_SWITCH, AT(normalize_reward), "false", 0, 0, NULL,
      "divide the task's rewards by the running standard deviation of the discounted return", false},
+    {"max_return", MR_SETTING_REAL, AT(max_return), "0", 0, 1e9, "X",
+     "normalize_reward divides by so much that no discounted return so far is larger than X; 0: no "
+     "bound",
+     false},
     {"normalize_observation", MR_SETTING_SWITCH, AT(normalize_observation), "false", 0, 0, NULL,
      "actor and critics see observations less their running mean, divided by their running "
      "standard "

@@ -76,6 +76,7 @@ typedef struct {
     size_t n_step;      // of returns; this and the next two: batch.h
     double reward_scale;
     bool normalize_reward;
+    double max_return;
     bool normalize_observation;      // obs_norm.h
     char bonus[MR_MAX_CHOICE];       // "none", or a kind of mr_bonus_options
     char bonus_flow[MR_MAX_TEXT];    // of the density

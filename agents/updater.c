@@ -48,6 +48,7 @@ static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_en
                                       .gamma = s->gamma,
                                       .reward_scale = s->reward_scale,
                                       .normalize_reward = s->normalize_reward,
+                                      .max_return = s->max_return,
                                       .bonus = u->bonus,
                                       .obs_norm = u->obs_norm,
                                       .is_separate = has_intrinsic_critic(s),

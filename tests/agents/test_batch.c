@@ -164,11 +164,12 @@ static void observe(mr_batch_maker *maker, double reward_a, bool first_a, double
 // A plays two episodes and is lost at the last step, B plays one. G of A: 1, 1 + 1/2 = 1.5, 1; of
 // B: 2, 2 + 2/2 = 3, 2 + 3/2 = 3.5, 1/4 + 3.5/2 = 2. Their mean is 14/7 = 2, their squared
 // distances from it sum to 1 + 1/4 + 1 + 0 + 1 + 9/4 + 0 = 11/2: a variance of 11/14.
-static mr_batch_maker *observed_maker(bool normalizes) {
+static mr_batch_maker *observed_maker(bool normalizes, double max_return) {
     mr_batch_options options = options_with(1);
     options.n_envs = 2;
     options.reward_scale = 10;
     options.normalize_reward = normalizes;
+    options.max_return = max_return;
     mr_batch_maker *maker = maker_new(&options);
     observe(maker, 1, true, 2, true);
     observe(maker, 1, false, 2, false);
@@ -187,14 +188,28 @@ static double drawn_reward(mr_batch_maker *maker) {
 }
 
 Test(batch, a_reward_is_divided_by_the_deviation_of_the_discounted_return) {
-    mr_batch_maker *maker = observed_maker(true);
+    mr_batch_maker *maker = observed_maker(true, 0);
     const double expected = 3 * 10 / sqrt(11. / 14);
     cr_expect_float_eq(drawn_reward(maker), expected, 1e-6 * expected);
     mr_batch_maker_free(maker);
 }
 
+// The largest return of observed_maker is 3.5, which a divisor of 3.5 / 2 makes 2; the deviation of
+// sqrt(11/14) makes it less than 10.
+Test(batch, a_normalised_return_is_at_most_the_largest_that_is_asked_for) {
+    static const struct {
+        double max_return, divisor;
+    } cases[] = {{2, 3.5 / 2}, {10, 0.88640526042791834}}; // the square root of 11/14
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_batch_maker *maker = observed_maker(true, cases[i].max_return);
+        const double expected = 3 * 10 / cases[i].divisor;
+        cr_expect_float_eq(drawn_reward(maker), expected, 1e-6 * expected);
+        mr_batch_maker_free(maker);
+    }
+}
+
 Test(batch, a_reward_is_only_scaled_by_default) {
-    mr_batch_maker *maker = observed_maker(false);
+    mr_batch_maker *maker = observed_maker(false, 0);
     cr_expect_eq(drawn_reward(maker), 30);
     mr_batch_maker_free(maker);
 }
