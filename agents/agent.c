@@ -35,6 +35,7 @@ struct mr_agent {
     void *self;
     mr_agent_setup setup;
     mr_agent_options options; // of the kind's own type
+    mr_exploration_noise *noise;
     uint64_t n_updates;
 };
 
@@ -78,6 +79,8 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
     if (setup->weight_norm)
         MR_TRY(mr_policy_keep_unit_rows(agent->policy));
+    MR_TRY(
+        mr_exploration_noise_new(&setup->exploration, setup->n_envs, spec->act_dim, &agent->noise));
     if (setup->n_threads == 0)
         agent->setup.n_threads = mr_agent_default_threads(agent->policy, setup);
     MR_TRY(ops->create(agent->policy, &agent->setup, options, &agent->self));
@@ -93,6 +96,7 @@ void mr_agent_free(mr_agent *agent) {
         return;
     if (agent->self)
         agent->ops->destroy(agent->self);
+    mr_exploration_noise_free(agent->noise);
     mr_policy_free(agent->policy);
     free(agent);
 }
@@ -111,7 +115,8 @@ int mr_agent_n_threads(const mr_agent *agent) {
 
 mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t step, mr_real *act) {
     mr_random random = mr_random_stream(agent->setup.seed, MR_STREAM_ACTION, step);
-    return agent->ops->act(agent->self, n, obs, &random, act);
+    const mr_real *noise = mr_exploration_noise_draw(agent->noise, n, step, &random);
+    return agent->ops->act(agent->self, n, obs, noise, act);
 }
 
 static void schedule_rates(mr_agent *agent) {
@@ -274,6 +279,7 @@ mr_status mr_agent_write(const mr_agent *agent, mr_tensors_writer *writer) {
     const size_t n = agent->ops->learners(agent->self, learners);
     MR_TRY(mr_tensors_writer_note(writer, "agent", agent->ops->name));
     MR_TRY(mr_tensors_writer_note_count(writer, "n_updates", agent->n_updates));
+    MR_TRY(mr_exploration_noise_write(agent->noise, writer));
     for (size_t i = 0; i < agent->ops->n_metrics; i++) {
         char name[NAME_SIZE];
         name_metric(&agent->ops->metrics[i], name);
@@ -294,6 +300,7 @@ mr_status mr_agent_read(mr_agent *agent, const mr_tensors *file) {
     const size_t n = agent->ops->learners(agent->self, learners);
     MR_TRY(mr_tensors_get_count(file, "n_updates", &agent->n_updates));
     MR_TRY(read_metrics(agent, file));
+    MR_TRY(mr_exploration_noise_read(agent->noise, file));
     for (size_t i = 0; i < n; i++) {
         learner_names names;
         name_arrays(&learners[i], &names);

@@ -6,6 +6,7 @@
 
 #include "agents/batch.h"
 #include "agents/critic.h"
+#include "agents/exploration_noise.h"
 #include "agents/policy.h"
 #include "agents/settings.h"
 #include "nn/learner.h"
@@ -14,11 +15,12 @@
 /// The sizes and seeds that every agent is built from.
 typedef struct {
     size_t batch_size;
-    size_t n_envs;              // observations that it explores from at a time
-    mr_mlp_spec critic;         // the net of each critic
-    mr_ensemble ensemble;       // the critics of the task; those of intrinsic rewards are twins
-    bool critic_targets;        // slow copies of the critics make the targets, else they themselves
-    bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
+    size_t n_envs;        // observations that it explores from at a time
+    mr_mlp_spec critic;   // the net of each critic
+    mr_ensemble ensemble; // the critics of the task; those of intrinsic rewards are twins
+    bool critic_targets;  // slow copies of the critics make the targets, else they themselves
+    bool has_intrinsic;   // batches bring intrinsic rewards, to be valued apart
+    mr_exploration_options exploration;
     mr_lr_schedule lr_schedule; // of all learners
     mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
     bool weight_norm;           // rows of weights of policy and critics are kept at norm 1
@@ -62,8 +64,9 @@ typedef struct {
     mr_status (*create)(mr_policy *policy, const mr_agent_setup *setup, const void *options,
                         void **out);
     void (*destroy)(void *self);
-    /// Actions to explore with: act [n x act_dim] in [-1, 1] at obs [n x obs_dim].
-    mr_status (*act)(void *self, size_t n, const double *obs, mr_random *random, mr_real *act);
+    /// Actions to explore with: act [n x act_dim] in [-1, 1] at obs [n x obs_dim], by standard
+    /// normals noise [n x act_dim].
+    mr_status (*act)(void *self, size_t n, const double *obs, const mr_real *noise, mr_real *act);
     /// One update, the `index`th, on a batch; noise comes from `random`.
     mr_status (*update)(void *self, const mr_batch *batch, uint64_t index, mr_random *random);
     /// Losses and gradients on a batch with given noise, without a change of parameters: for
@@ -111,7 +114,8 @@ int mr_agent_n_threads(const mr_agent *agent);
 /// on every machine with as many cores.
 int mr_agent_default_threads(const mr_policy *policy, const mr_agent_setup *setup);
 
-/// Actions to explore with at the training loop's step `step`; the noise is that of the step.
+/// Actions to explore with at the training loop's step `step`; the noise is that of the step, or
+/// kept from one before (exploration_noise.h).
 ///
 ///   obs  [n x obs_dim]  in; n at most what the policy was prepared for
 ///   act  [n x act_dim]  out, in [-1, 1]

@@ -35,7 +35,6 @@ typedef struct {
     mr_sac_options options;
     mr_agent_setup setup;
     mr_policy *policy; // borrowed
-    mr_real *noise;    // [n_envs x act_dim] of exploration
     mr_learner actor;
     mr_critic *critic;
     mr_critic *intrinsic_critic; // NULL: the intrinsic reward is part of the reward
@@ -182,14 +181,12 @@ static void sac_destroy(void *self) {
     mr_params_free(sac->temperature);
     mr_critic_free(sac->critic);
     mr_critic_free(sac->intrinsic_critic);
-    free(sac->noise);
     free(sac);
 }
 
 static mr_status sac_create(mr_policy *policy, const mr_agent_setup *setup, const void *options,
                             void **out) {
     mr_status status;
-    const size_t n_noise = setup->n_envs * mr_policy_get_spec(policy)->act_dim;
     if (!mr_policy_is_stochastic(policy))
         return mr_fail(MR_ERR_USAGE, "sac needs a policy that is stochastic, such as gaussian or "
                                      "real_nvp; td3 is for deterministic ones");
@@ -199,9 +196,6 @@ static mr_status sac_create(mr_policy *policy, const mr_agent_setup *setup, cons
     sac->options = *(const mr_sac_options *)options;
     sac->setup = *setup;
     sac->policy = policy;
-    sac->noise = calloc(n_noise, sizeof *sac->noise);
-    if (!sac->noise)
-        MR_TRY(mr_fail_memory("the agent"));
     MR_TRY(mr_learner_init(&sac->actor, mr_policy_params(policy),
                            mr_agent_adam(setup, sac->options.actor_lr), 0, setup->n_threads));
     MR_TRY(mr_critics_new(setup, mr_policy_get_spec(policy), sac->options.critic_lr, &sac->critic,
@@ -223,10 +217,9 @@ static const char *sac_policy(const void *options) {
 
 // ---- Acting
 
-static mr_status sac_act(void *self, size_t n, const double *obs, mr_random *random, mr_real *act) {
-    const sac_agent *sac = self;
-    mr_random_fill_normal(random, n * mr_policy_get_spec(sac->policy)->act_dim, sac->noise);
-    return mr_policy_sample_units(sac->policy, n, obs, sac->noise, act, NULL);
+static mr_status sac_act(void *self, size_t n, const double *obs, const mr_real *noise,
+                         mr_real *act) {
+    return mr_policy_sample_units(((const sac_agent *)self)->policy, n, obs, noise, act, NULL);
 }
 
 // ---- The update

@@ -110,6 +110,12 @@ static const mr_setting common[] = {
      "decoupled weight decay of actor and critics (AdamW)", false},
     {"adam_beta1", MR_SETTING_REAL, AT(adam_beta1), "0.9", 0, 0.9999, "X",
      "decay of Adam's first moment, of actor and critics", false},
+    {"noise_repeat", MR_SETTING_COUNT, AT(noise_repeat), "1", 1, 10000, "N",
+     "exploration noise is kept for n steps, drawn from 1 to N with probability proportional to "
+     "n^-noise_repeat_exponent; 1: fresh at every step",
+     false},
+    {"noise_repeat_exponent", MR_SETTING_REAL, AT(noise_repeat_exponent), "2", 0, 100, "X",
+     "the larger, the fewer steps exploration noise is kept for (noise_repeat)", false},
     {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
      "all learning rates over the run: constant, or falling to lr_final of themselves, linearly or "
      "as half a cosine",

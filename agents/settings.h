@@ -68,6 +68,8 @@ typedef struct {
     bool weight_norm; // and what follows: mr_agent_setup
     double weight_decay;
     double adam_beta1;
+    size_t noise_repeat; // and what follows: mr_exploration_options
+    double noise_repeat_exponent;
     char lr_schedule[MR_MAX_CHOICE]; // and what follows: mr_lr_schedule
     double lr_final;
     double gamma;

@@ -30,7 +30,6 @@ typedef struct {
     mr_td3_options options;
     mr_agent_setup setup;
     mr_policy *policy; // borrowed
-    mr_real *noise;    // [n_envs x act_dim] of exploration
     mr_learner actor;
     mr_critic *critic[2]; // the task's, the intrinsic reward's (NULL: part of the reward)
     critic_graph critic_graph;
@@ -105,7 +104,6 @@ static void td3_destroy(void *self) {
     mr_learner_release(&td3->actor);
     for (size_t i = 0; i < MR_COUNT(td3->critic); i++)
         mr_critic_free(td3->critic[i]);
-    free(td3->noise);
     free(td3);
 }
 
@@ -118,9 +116,6 @@ static mr_status td3_create(mr_policy *policy, const mr_agent_setup *setup, cons
     td3->options = *(const mr_td3_options *)options;
     td3->setup = *setup;
     td3->policy = policy;
-    td3->noise = calloc(setup->n_envs * mr_policy_get_spec(policy)->act_dim, sizeof *td3->noise);
-    if (!td3->noise)
-        MR_TRY(mr_fail_memory("the agent"));
     MR_TRY(mr_learner_init(&td3->actor, mr_policy_params(policy),
                            mr_agent_adam(setup, td3->options.actor_lr), MR_LEARNER_TARGET,
                            setup->n_threads));
@@ -147,13 +142,13 @@ static mr_real clip(mr_real x, mr_real bound) {
     return x > bound ? bound : x < -bound ? -bound : x;
 }
 
-static mr_status td3_act(void *self, size_t n, const double *obs, mr_random *random, mr_real *act) {
+static mr_status td3_act(void *self, size_t n, const double *obs, const mr_real *noise,
+                         mr_real *act) {
     const td3_agent *td3 = self;
     const size_t n_numbers = n * mr_policy_get_spec(td3->policy)->act_dim;
     const mr_status status = mr_policy_sample_units(td3->policy, n, obs, NULL, act, NULL);
-    mr_random_fill_normal(random, n_numbers, td3->noise);
     for (size_t i = 0; i < n_numbers && status == MR_OK; i++)
-        act[i] = clip(act[i] + (mr_real)td3->options.exploration_noise * td3->noise[i], 1);
+        act[i] = clip(act[i] + (mr_real)td3->options.exploration_noise * noise[i], 1);
     return status;
 }
 

@@ -80,6 +80,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .ensemble = mr_settings_ensemble(s),
                                   .critic_targets = mr_settings_critic_targets(s),
                                   .has_intrinsic = has_intrinsic_critic(s),
+                                  .exploration = {s->noise_repeat, s->noise_repeat_exponent},
                                   .lr_schedule = mr_settings_lr_schedule(s),
                                   .intrinsic_hidden = s->bonus_critic_hidden,
                                   .weight_norm = s->weight_norm,

@@ -435,6 +435,10 @@ Test(train, a_run_with_standardised_observations_and_a_falling_rate_goes_on_with
     check_resumed_with("normalize_observation=true lr_schedule=cosine num_envs=2");
 }
 
+Test(train, a_run_with_repeated_noise_goes_on_with_the_same_bytes) {
+    check_resumed_with("noise_repeat=16 num_envs=2");
+}
+
 Test(train, a_run_with_bounded_returns_goes_on_with_the_same_bytes) {
     check_resumed_with("normalize_reward=true max_return=5");
 }
