@@ -5,14 +5,16 @@
 enum { TASK_STREAM = 1, INTRINSIC_STREAM = 3 };
 
 mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
-                                    bool has_intrinsic) {
+                                    const mr_agent_setup *setup) {
     mr_batch_inputs in = {0}; // in a fixed order, which an initializer has not
     in.obs = mr_input(graph, spec->obs_dim, false);
     in.act = mr_input(graph, spec->act_dim, false);
     in.reward = mr_input(graph, 1, false);
     in.discount = mr_input(graph, 1, false);
     in.next_obs = mr_input(graph, spec->obs_dim, false);
-    if (has_intrinsic)
+    if (setup->has_weights)
+        in.weight = mr_input(graph, 1, false);
+    if (setup->has_intrinsic)
         in.intrinsic = mr_input(graph, 1, false);
     return in;
 }
@@ -23,8 +25,15 @@ void mr_batch_inputs_fill(const mr_batch_inputs *in, const mr_batch *batch) {
     mr_input_fill(in->reward, batch->n, batch->reward);
     mr_input_fill(in->discount, batch->n, batch->discount);
     mr_input_fill(in->next_obs, batch->n, batch->next_obs);
+    if (in->weight)
+        mr_input_fill(in->weight, batch->n, batch->weight);
     if (in->intrinsic)
         mr_input_fill(in->intrinsic, batch->n, batch->intrinsic);
+}
+
+mr_node *mr_batch_inputs_weigh(const mr_batch_inputs *in, mr_node *loss) {
+    mr_keep(loss);
+    return in->weight ? mr_mul(loss, in->weight) : loss;
 }
 
 void mr_beta_fill(mr_node *beta, const mr_batch *batch) {

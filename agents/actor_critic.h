@@ -8,12 +8,16 @@
 /// The input nodes of a batch.
 typedef struct {
     mr_node *obs, *act, *reward, *discount, *next_obs;
+    mr_node *weight;    // NULL: all are 1
     mr_node *intrinsic; // NULL: not valued apart
 } mr_batch_inputs;
 
-/// Adds the inputs to a graph; `has_intrinsic`: also that of intrinsic rewards.
+/// Adds the inputs to a graph: those that the setup's batches have.
 mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
-                                    bool has_intrinsic);
+                                    const mr_agent_setup *setup);
+
+/// The critics' loss, by the batch's weights. The value of `loss` itself is kept, too.
+mr_node *mr_batch_inputs_weigh(const mr_batch_inputs *inputs, mr_node *loss);
 
 /// Copies a batch into the inputs.
 void mr_batch_inputs_fill(const mr_batch_inputs *inputs, const mr_batch *batch);

@@ -171,6 +171,10 @@ const void *mr_agent_metrics(const mr_agent *agent) {
     return agent->ops->metrics_of(agent->self);
 }
 
+const mr_real *mr_agent_critic_losses(const mr_agent *agent) {
+    return agent->ops->critic_losses(agent->self);
+}
+
 static double *metric_at(const mr_agent *agent, size_t i) {
     char *metrics = agent->ops->metrics_of(agent->self);
     return (double *)(void *)(metrics + agent->ops->metrics[i].offset);

@@ -15,14 +15,15 @@
 /// The sizes and seeds that every agent is built from.
 typedef struct {
     size_t batch_size;
-    size_t n_envs;        // observations that it explores from at a time
-    mr_mlp_spec critic;   // the net of each critic
-    mr_ensemble ensemble; // the critics of the task; those of intrinsic rewards are twins
-    bool critic_targets;  // slow copies of the critics make the targets, else they themselves
-    bool has_intrinsic;   // batches bring intrinsic rewards, to be valued apart
+    size_t n_envs;              // observations that it explores from at a time
+    mr_mlp_spec critic;         // the net of each critic
+    mr_ensemble ensemble;       // the critics of the task; those of intrinsic rewards are twins
+    bool critic_targets;        // slow copies of the critics make the targets, else they themselves
+    bool has_weights;           // batches bring weights of the critics' losses
+    bool has_intrinsic;         // batches bring intrinsic rewards, to be valued apart
+    mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
     mr_exploration_options exploration;
     mr_lr_schedule lr_schedule; // of all learners
-    mr_widths intrinsic_hidden; // widths of the critics of the intrinsic reward, else as `critic`
     bool weight_norm;           // rows of weights of policy and critics are kept at norm 1
     double weight_decay;        // of policy and critics (mr_adam)
     double adam_beta1;          // likewise
@@ -73,6 +74,8 @@ typedef struct {
     /// checks.
     void (*compute)(void *self, const mr_batch *batch, const mr_real *next_noise,
                     const mr_real *noise);
+    /// The critics' loss on each row of the latest batch [n], not weighted.
+    const mr_real *(*critic_losses)(void *self);
     /// Lists the learners; returns how many there are.
     size_t (*learners)(void *self, mr_agent_learner out[MR_MAX_LEARNERS]);
     /// The struct of the metrics of the latest update.
@@ -135,6 +138,10 @@ const void *mr_agent_metrics(const mr_agent *agent);
 
 /// The value there of the kind's metric `i`.
 double mr_agent_metric_value(const mr_agent *agent, size_t i);
+
+/// The critics' loss on each row of the latest batch [n], not weighted: how wrong they were there.
+/// Borrowed.
+const mr_real *mr_agent_critic_losses(const mr_agent *agent);
 
 /// Computes the losses and their gradients on a batch, and changes no parameter: for checks against
 /// other implementations. The gradients are then in the learners' parameters, the losses in the

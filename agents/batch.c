@@ -19,6 +19,7 @@ struct mr_batch_maker {
     mr_batch_options options;
     size_t obs_dim;
     returns returns;
+    mr_real *weight; // [batch_size] NULL: drawn uniformly
     mr_transitions drawn;
     mr_real *score;          // [batch_size] b after one step
     mr_real *intrinsic;      // [batch_size] B
@@ -40,6 +41,12 @@ static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
                          .path = needs_path ? calloc(n_step * n * obs_dim, sizeof(mr_real)) : NULL};
     m->score = calloc(n, sizeof *m->score);
     m->intrinsic = calloc(n, sizeof *m->intrinsic);
+    const bool is_prioritised = m->options.priority_alpha > 0;
+    if (is_prioritised) {
+        d->slot = calloc(n, sizeof *d->slot);
+        d->probability = calloc(n, sizeof *d->probability);
+        m->weight = calloc(n, sizeof *m->weight);
+    }
     if (m->options.obs_norm) {
         m->obs = calloc(n * obs_dim, sizeof *m->obs);
         m->next_obs = calloc(n * obs_dim, sizeof *m->next_obs);
@@ -47,7 +54,8 @@ static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
     m->returns.running = calloc(m->options.n_envs, sizeof *m->returns.running);
     const bool is_whole = d->obs && d->act && d->reward && d->discount && d->next_obs &&
                           d->n_steps && (d->path || !needs_path) && m->score && m->intrinsic &&
-                          m->returns.running && (!m->options.obs_norm || (m->obs && m->next_obs));
+                          m->returns.running && (!m->options.obs_norm || (m->obs && m->next_obs)) &&
+                          (!is_prioritised || (d->slot && d->probability && m->weight));
     return is_whole ? MR_OK : mr_fail_memory("the batches");
 }
 
@@ -67,6 +75,7 @@ mr_status mr_batch_maker_new(const mr_batch_options *options, size_t obs_dim, si
                    .reward = m->drawn.reward,
                    .discount = m->drawn.discount,
                    .next_obs = m->next_obs ? m->next_obs : m->drawn.next_obs,
+                   .weight = m->weight,
                    .intrinsic = options->bonus && options->is_separate ? m->intrinsic : NULL};
     *out = m;
     m = NULL;
@@ -85,6 +94,9 @@ void mr_batch_maker_free(mr_batch_maker *m) {
     free(m->drawn.next_obs);
     free(m->drawn.n_steps);
     free(m->drawn.path);
+    free(m->drawn.slot);
+    free(m->drawn.probability);
+    free(m->weight);
     free(m->score);
     free(m->intrinsic);
     free(m->obs);
@@ -141,6 +153,23 @@ static mr_status sum_intrinsic(mr_batch_maker *m) {
     return status;
 }
 
+// N and the largest weight cancel: w = (P / min P)^-beta.
+static void weigh(mr_batch_maker *m) {
+    const double *p = m->drawn.probability;
+    double least = p[0];
+    for (size_t i = 1; i < m->batch.n; i++)
+        least = fmin(least, p[i]);
+    for (size_t i = 0; i < m->batch.n; i++)
+        m->weight[i] = (mr_real)pow(p[i] / least, -m->options.priority_beta);
+}
+
+void mr_batch_reprioritise(mr_batch_maker *m, mr_replay *replay, const mr_real *loss) {
+    const double smallest = 1e-6; // that everything is drawn again
+    for (size_t i = 0; i < m->batch.n && m->weight; i++)
+        mr_replay_set_priority(replay, m->drawn.slot[i],
+                               pow(sqrt((double)loss[i]) + smallest, m->options.priority_alpha));
+}
+
 static void standardise(mr_batch_maker *m) {
     mr_obs_norm_apply(m->options.obs_norm, m->batch.n, m->drawn.obs, m->obs);
     mr_obs_norm_apply(m->options.obs_norm, m->batch.n, m->drawn.next_obs, m->next_obs);
@@ -155,6 +184,8 @@ mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, uint64_t ind
     mr_replay_sample(replay, &which, o->batch_size, o->n_step, o->gamma, &m->drawn);
     for (size_t i = 0; i < o->batch_size; i++)
         m->drawn.reward[i] *= factor;
+    if (m->weight)
+        weigh(m);
     if (o->obs_norm)
         standardise(m);
     *out = &m->batch;

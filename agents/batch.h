@@ -32,6 +32,7 @@ typedef struct {
     const mr_real *reward;    // [n]
     const mr_real *discount;  // [n] what the value of next_obs is multiplied by; 0: the end
     const mr_real *next_obs;  // [n x obs_dim]
+    const mr_real *weight;    // [n] of each row's critic loss; NULL: all are 1
     const mr_real *intrinsic; // [n] B, for critics of its own; NULL: part of the reward
     double beta;              // present weight of the intrinsic reward
 } mr_batch;
@@ -45,7 +46,9 @@ typedef struct {
     double gamma;
     double reward_scale;
     bool normalize_reward;
-    double max_return;           // of normalised rewards; 0: no bound
+    double max_return;     // of normalised rewards; 0: no bound
+    double priority_alpha; // 0: transitions are drawn uniformly
+    double priority_beta;
     mr_bonus *bonus;             // borrowed; NULL: none
     const mr_obs_norm *obs_norm; // standardises what the agent sees; borrowed; NULL: nothing does
     bool is_separate;            // the intrinsic reward is not added: it has critics of its own
@@ -63,11 +66,20 @@ void mr_batch_maker_free(mr_batch_maker *maker);
 ///   is_first  [n_envs] it was the first step of an episode
 void mr_batch_observe(mr_batch_maker *maker, const mr_step *step, const bool *is_first);
 
-/// Draws a batch from stream (seed, replay, index), each transition uniformly, and scores its
-/// intrinsic rewards. The batch is valid until the next call. Allocates nothing after the bonus has
-/// begun. Fails as mr_bonus_score does. The replay buffer is not empty.
+/// Draws a batch from stream (seed, replay, index), each transition uniformly or by its priority,
+/// and scores its intrinsic rewards. The batch is valid until the next call. Allocates nothing
+/// after the bonus has begun. Fails as mr_bonus_score does. The replay buffer is not empty.
 mr_status mr_batch_draw(mr_batch_maker *maker, const mr_replay *replay, uint64_t index,
                         const mr_batch **out);
+
+/// Sets the priorities of the latest batch's transitions in the replay buffer that it was drawn
+/// from, if they have some: p = (sqrt(L) + 1e-6)^alpha. A batch then has the weights w = (N
+/// P)^-beta / max w of N transitions, each drawn with the probability P = p / sum p (Schaul et al.
+/// 2016, arXiv:1511.05952, proportional).
+///
+///   loss  [n] L, of the critics on each row, not weighted. Half the sum of two squared TD errors
+///         makes sqrt(L) their root mean square
+void mr_batch_reprioritise(mr_batch_maker *maker, mr_replay *replay, const mr_real *loss);
 
 /// Adds the state of std(G) to a checkpoint if rewards are normalised; the data is borrowed until
 /// the file is written. Reads it back; on failure it is partly overwritten.

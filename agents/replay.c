@@ -4,8 +4,11 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "agents/sum_tree.h"
 
 /// What follows the observation of a slot. Checkpoints hold these numbers.
 enum {
@@ -26,12 +29,14 @@ struct mr_replay {
     size_t ring_size;
     size_t n_used; // slots of each ring that have been used at least once: the largest of all rings
     size_t n_transitions;
-    ring *ring;          // [n_rings]
-    int64_t *head;       // [n_rings] where each one's present observation is, from its `first`
-    float *obs;          // [n_rings * ring_size x obs_dim]
-    float *act;          // [n_rings * ring_size x act_dim]
-    float *reward;       // [n_rings * ring_size]
-    unsigned char *kind; // [n_rings * ring_size]
+    ring *ring;            // [n_rings]
+    int64_t *head;         // [n_rings] where each one's present observation is, from its `first`
+    float *obs;            // [n_rings * ring_size x obs_dim]
+    float *act;            // [n_rings * ring_size x act_dim]
+    float *reward;         // [n_rings * ring_size]
+    unsigned char *kind;   // [n_rings * ring_size]
+    mr_sum_tree *priority; // [n_rings * ring_size] 0 where there is no step; NULL: all are equal
+    double largest;        // priority set so far
 };
 
 enum { MIN_RING = 3 }; // a step, the observation after it, and the present one of the next episode
@@ -69,6 +74,16 @@ mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t a
     return MR_OK;
 }
 
+mr_status mr_replay_prioritise(mr_replay *replay) {
+    replay->largest = 1;
+    return mr_sum_tree_new(replay->n_rings * replay->ring_size, &replay->priority);
+}
+
+void mr_replay_set_priority(mr_replay *replay, size_t slot, double priority) {
+    mr_sum_tree_set(replay->priority, slot, priority);
+    replay->largest = fmax(replay->largest, priority);
+}
+
 void mr_replay_free(mr_replay *replay) {
     if (!replay)
         return;
@@ -78,6 +93,7 @@ void mr_replay_free(mr_replay *replay) {
     free(replay->act);
     free(replay->reward);
     free(replay->kind);
+    mr_sum_tree_free(replay->priority);
     free(replay);
 }
 
@@ -94,8 +110,11 @@ static void advance(mr_replay *replay, const ring *r) {
     const size_t head = (head_slot(replay, r) - r->first + 1) % replay->ring_size;
     const size_t slot = r->first + head;
     replay->head[r - replay->ring] = (int64_t)head;
-    if (can_be_drawn(replay, slot))
+    if (can_be_drawn(replay, slot)) {
         replay->n_transitions--;
+        if (replay->priority)
+            mr_sum_tree_set(replay->priority, slot, 0);
+    }
     replay->kind[slot] = EMPTY;
     if (head >= replay->n_used)
         replay->n_used = head + 1;
@@ -126,12 +145,25 @@ void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *t) {
     replay->reward[slot] = (float)t->reward;
     replay->kind[slot] = t->terminated ? TERMINATED : STEP;
     replay->n_transitions++;
+    if (replay->priority)
+        mr_sum_tree_set(replay->priority, slot, replay->largest);
     advance(replay, r);
     write_obs(replay, r, t->next_obs);
 }
 
 size_t mr_replay_size(const mr_replay *replay) {
     return replay->n_transitions;
+}
+
+static size_t draw_by_priority(const mr_replay *replay, mr_random *random) {
+    return mr_sum_tree_find(replay->priority,
+                            mr_random_uniform(random) * mr_sum_tree_total(replay->priority));
+}
+
+static double probability_of(const mr_replay *replay, size_t slot) {
+    if (!replay->priority)
+        return 1 / (double)replay->n_transitions;
+    return mr_sum_tree_values(replay->priority)[slot] / mr_sum_tree_total(replay->priority);
 }
 
 // Draws slots until one holds a step: few do not (one for each episode, and the present ones).
@@ -184,8 +216,15 @@ static void copy_path(const mr_replay *replay, size_t slot, size_t n_step, doubl
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
                       double gamma, mr_transitions *out) {
     assert(replay->n_transitions > 0);
-    for (size_t i = 0; i < n; i++)
-        copy_path(replay, draw_slot(replay, random), n_step, gamma, i, n, out);
+    for (size_t i = 0; i < n; i++) {
+        const size_t slot =
+            replay->priority ? draw_by_priority(replay, random) : draw_slot(replay, random);
+        copy_path(replay, slot, n_step, gamma, i, n, out);
+        if (out->slot)
+            out->slot[i] = slot;
+        if (out->probability)
+            out->probability[i] = probability_of(replay, slot);
+    }
 }
 
 // ---- Files
@@ -200,9 +239,10 @@ typedef struct {
     char *data;  // of the ring's first slot
 } column;
 
-enum { N_COLUMNS = 4, NAME_SIZE = 64 };
+enum { MAX_COLUMNS = 5, NAME_SIZE = 64 };
 
-static void list_columns(const mr_replay *replay, const ring *r, column columns[N_COLUMNS]) {
+// Returns how many there are.
+static size_t list_columns(const mr_replay *replay, const ring *r, column columns[MAX_COLUMNS]) {
     const size_t obs_dim = replay->obs_dim, act_dim = replay->act_dim;
     columns[0] = (column){"obs",
                           MR_F32,
@@ -219,21 +259,32 @@ static void list_columns(const mr_replay *replay, const ring *r, column columns[
     columns[2] =
         (column){"reward", MR_F32, 1, 1, sizeof(float), (char *)(replay->reward + r->first)};
     columns[3] = (column){"kind", MR_U8, 1, 1, 1, (char *)(replay->kind + r->first)};
+    if (!replay->priority)
+        return 4;
+    double *priority = mr_sum_tree_values(replay->priority) + r->first;
+    columns[4] = (column){"priority", MR_F64, 1, 1, sizeof(double), (char *)priority};
+    return 5;
 }
 
 static void name_column(size_t env, const column *c, char name[NAME_SIZE]) {
     snprintf(name, NAME_SIZE, "replay.%zu.%s", env, c->name);
 }
 
+static const size_t one = 1;
+
 mr_status mr_replay_write(const mr_replay *replay, mr_tensors_writer *writer) {
     mr_status status;
-    column columns[N_COLUMNS];
+    column columns[MAX_COLUMNS];
+    const size_t n_columns = list_columns(replay, &replay->ring[0], columns);
     MR_TRY(mr_tensors_writer_add(writer, "replay.head", MR_I64, 1, &replay->n_rings, replay->head));
-    for (size_t i = 0; i < replay->n_rings * N_COLUMNS; i++) {
-        const size_t env = i / N_COLUMNS;
+    if (replay->priority)
+        MR_TRY(mr_tensors_writer_add(writer, "replay.largest_priority", MR_F64, 1, &one,
+                                     &replay->largest));
+    for (size_t i = 0; i < replay->n_rings * n_columns; i++) {
+        const size_t env = i / n_columns;
         char name[NAME_SIZE];
         list_columns(replay, &replay->ring[env], columns);
-        const column *c = &columns[i % N_COLUMNS];
+        const column *c = &columns[i % n_columns];
         const size_t shape[] = {replay->n_used, c->n_cols};
         name_column(env, c, name);
         MR_TRY(mr_tensors_writer_add(writer, name, c->dtype, c->n_dims, shape, c->data));
@@ -244,9 +295,9 @@ done:
 
 static mr_status read_ring(mr_replay *replay, size_t env, const mr_tensors *file) {
     mr_status status = MR_OK;
-    column columns[N_COLUMNS];
-    list_columns(replay, &replay->ring[env], columns);
-    for (size_t k = 0; k < N_COLUMNS; k++) {
+    column columns[MAX_COLUMNS];
+    const size_t n_columns = list_columns(replay, &replay->ring[env], columns);
+    for (size_t k = 0; k < n_columns; k++) {
         char name[NAME_SIZE];
         const void *data;
         const column *c = &columns[k];
@@ -259,12 +310,21 @@ done:
     return status;
 }
 
+static bool is_priority(double x, bool has_step) {
+    return has_step ? x > 0 && isfinite(x) : x == 0;
+}
+
 static bool is_valid(const mr_replay *replay, const ring *r) {
     const int64_t head = replay->head[r - replay->ring];
     bool valid = head >= 0 && (size_t)head < replay->n_used;
     valid = valid && replay->kind[head_slot(replay, r)] == EMPTY;
-    for (size_t i = 0; i < replay->n_used; i++)
-        valid = valid && replay->kind[r->first + i] <= TERMINATED;
+    for (size_t i = 0; i < replay->n_used; i++) {
+        const size_t slot = r->first + i;
+        const bool has_step = can_be_drawn(replay, slot);
+        valid = valid && replay->kind[slot] <= TERMINATED;
+        if (replay->priority)
+            valid = valid && is_priority(mr_sum_tree_values(replay->priority)[slot], has_step);
+    }
     return valid;
 }
 
@@ -278,6 +338,17 @@ static mr_status fail_damaged(const mr_tensors *file) {
     return mr_fail(MR_ERR_INPUT,
                    "%s: invalid replay buffer; the file is damaged, take another copy",
                    mr_tensors_path(file));
+}
+
+static mr_status read_largest(mr_replay *replay, const mr_tensors *file) {
+    const void *largest;
+    const mr_status status =
+        mr_tensors_get(file, "replay.largest_priority", MR_F64, 1, &one, &largest);
+    if (status != MR_OK)
+        return status;
+    replay->largest = *(const double *)largest;
+    mr_sum_tree_add_up(replay->priority);
+    return isfinite(replay->largest) ? MR_OK : fail_damaged(file);
 }
 
 mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file) {
@@ -298,6 +369,8 @@ mr_status mr_replay_read(mr_replay *replay, const mr_tensors *file) {
         for (size_t i = 0; i < replay->n_used; i++)
             replay->n_transitions += can_be_drawn(replay, r->first + i);
     }
+    if (replay->priority)
+        MR_TRY(read_largest(replay, file));
 done:
     return status;
 }

@@ -23,6 +23,14 @@ mr_status mr_replay_new(size_t capacity, size_t n_envs, size_t obs_dim, size_t a
                         mr_replay **out);
 void mr_replay_free(mr_replay *replay);
 
+/// Lets transitions be drawn in proportion to their priorities. Called before the first episode
+/// begins. A new transition has the largest priority that was set so far, at first 1.
+mr_status mr_replay_prioritise(mr_replay *replay);
+
+/// Sets the priority, positive, of a transition that was drawn (mr_transitions.slot) and has not
+/// been replaced since.
+void mr_replay_set_priority(mr_replay *replay, size_t slot, double priority);
+
 /// Begins an episode of environment `env` with its first observation [obs_dim].
 void mr_replay_begin(mr_replay *replay, size_t env, const double *obs);
 
@@ -43,18 +51,21 @@ size_t mr_replay_size(const mr_replay *replay);
 /// Drawn transitions over m steps each, a row each. m is n_step, or less if the episode ended
 /// before or has not gone on for so long.
 typedef struct {
-    mr_real *obs;      // [n x obs_dim] before the steps
-    mr_real *act;      // [n x act_dim] of the first step
-    mr_real *reward;   // [n] sum_{k<m} gamma^k r_k
-    mr_real *discount; // [n] gamma^m, or 0 after a termination
-    mr_real *next_obs; // [n x obs_dim] after the steps
-    size_t *n_steps;   // [n] m; may be NULL
+    mr_real *obs;        // [n x obs_dim] before the steps
+    mr_real *act;        // [n x act_dim] of the first step
+    mr_real *reward;     // [n] sum_{k<m} gamma^k r_k
+    mr_real *discount;   // [n] gamma^m, or 0 after a termination
+    mr_real *next_obs;   // [n x obs_dim] after the steps
+    size_t *n_steps;     // [n] m; may be NULL
+    size_t *slot;        // [n] where each transition is; may be NULL
+    double *probability; // [n] that it was drawn with; may be NULL
     mr_real *path; // [n_step x n x obs_dim] after each step, the last one repeated after the mth;
                    // may be NULL
 } mr_transitions;
 
-/// Draws `n` transitions, each uniformly from all, with replacement, and goes on from each for up
-/// to `n_step` steps of its episode. The replay buffer is not empty.
+/// Draws `n` transitions, each uniformly from all, or in proportion to its priority, with
+/// replacement, and goes on from each for up to `n_step` steps of its episode. The replay buffer is
+/// not empty.
 void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
                       double gamma, mr_transitions *out);
 

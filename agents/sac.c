@@ -15,7 +15,8 @@ typedef struct {
     mr_graph *graph;
     mr_batch_inputs batch;
     mr_node *next_noise;
-    mr_node *q; // of the task's first critic
+    mr_node *q;        // of the task's first critic
+    mr_node *row_loss; // not weighted
     mr_node *loss;
 } critic_graph;
 
@@ -87,7 +88,7 @@ static mr_status build_critic_graph(sac_agent *sac) {
     const mr_status status = mr_graph_new(sac->setup.batch_size, sac->setup.n_threads, &g->graph);
     if (status != MR_OK)
         return status;
-    g->batch = mr_batch_inputs_add(g->graph, spec, sac->setup.has_intrinsic);
+    g->batch = mr_batch_inputs_add(g->graph, spec, &sac->setup);
     g->next_noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes next =
         mr_policy_build(sac->policy, mr_policy_params(sac->policy), g->graph, g->batch.next_obs,
@@ -98,6 +99,8 @@ static mr_status build_critic_graph(sac_agent *sac) {
         g->loss = mr_add(g->loss, build_intrinsic_loss(sac, g, &next));
     }
     mr_keep(g->q);
+    g->row_loss = g->loss;
+    g->loss = mr_batch_inputs_weigh(&g->batch, g->row_loss);
     return mr_graph_plan(g->graph, g->loss, sac->intrinsic_critic ? 2 : 1, trained);
 }
 
@@ -336,6 +339,10 @@ static size_t sac_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     return 4;
 }
 
+static const mr_real *sac_critic_losses(void *self) {
+    return mr_node_value(((sac_agent *)self)->critic_graph.row_loss);
+}
+
 static void *sac_metrics_of(void *self) {
     return &((sac_agent *)self)->metrics;
 }
@@ -366,6 +373,7 @@ const mr_agent_ops mr_agent_sac = {
     .act = sac_act,
     .update = sac_update,
     .compute = sac_compute,
+    .critic_losses = sac_critic_losses,
     .learners = sac_learners,
     .metrics_of = sac_metrics_of,
 };

@@ -143,6 +143,15 @@ static const mr_setting common[] = {
      "standard "
      "deviation",
      false},
+    {"priority_alpha", MR_SETTING_REAL, AT(priority_alpha), "0", 0, 1, "X",
+     "prioritised replay: transitions are drawn with probability proportional to their TD error to "
+     "the power of X; 0: uniformly",
+     false},
+    {"priority_beta", MR_SETTING_REAL, AT(priority_beta), "0.4", 0, 1, "X",
+     "the critics' losses are weighted by (N P)^-X, for a transition drawn with probability P from "
+     "N "
+     "(priority_alpha)",
+     false},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
      "intrinsic reward for novel states: by a flow's log-density, or by random network "
      "distillation",

@@ -79,7 +79,9 @@ typedef struct {
     double reward_scale;
     bool normalize_reward;
     double max_return;
-    bool normalize_observation;      // obs_norm.h
+    bool normalize_observation; // obs_norm.h
+    double priority_alpha;      // and the next: batch.h
+    double priority_beta;
     char bonus[MR_MAX_CHOICE];       // "none", or a kind of mr_bonus_options
     char bonus_flow[MR_MAX_TEXT];    // of the density
     double bonus_scale;              // beta_0

@@ -13,8 +13,9 @@
 typedef struct {
     mr_graph *graph;
     mr_batch_inputs batch;
-    mr_node *noise; // [rows x act_dim] of the target's action, clipped
-    mr_node *q;     // of the task's first critic
+    mr_node *noise;    // [rows x act_dim] of the target's action, clipped
+    mr_node *q;        // of the task's first critic
+    mr_node *row_loss; // not weighted
     mr_node *loss;
 } critic_graph;
 
@@ -57,19 +58,22 @@ static mr_status build_critic_graph(td3_agent *td3) {
     const mr_status status = mr_graph_new(td3->setup.batch_size, td3->setup.n_threads, &g->graph);
     if (status != MR_OK)
         return status;
-    g->batch = mr_batch_inputs_add(g->graph, spec, td3->setup.has_intrinsic);
+    g->batch = mr_batch_inputs_add(g->graph, spec, &td3->setup);
     g->noise = mr_input(g->graph, spec->act_dim, false);
     const mr_policy_nodes next = mr_policy_build(td3->policy, td3->actor.target, g->graph,
                                                  g->batch.next_obs, NULL, MR_ACTING);
     mr_node *next_act = mr_clamp(mr_add(next.act, g->noise), -1, 1);
     g->loss = build_loss(td3->critic[0], g, g->batch.reward, next_act, &g->q);
     mr_keep(g->q);
-    if (!td3->critic[1])
-        return mr_graph_plan(g->graph, g->loss, 1, trained);
-    mr_node *unused;
-    trained[1] = mr_critic_params(td3->critic[1]);
-    g->loss = mr_add(g->loss, build_loss(td3->critic[1], g, g->batch.intrinsic, next_act, &unused));
-    return mr_graph_plan(g->graph, g->loss, 2, trained);
+    if (td3->critic[1]) {
+        mr_node *unused;
+        trained[1] = mr_critic_params(td3->critic[1]);
+        g->loss =
+            mr_add(g->loss, build_loss(td3->critic[1], g, g->batch.intrinsic, next_act, &unused));
+    }
+    g->row_loss = g->loss;
+    g->loss = mr_batch_inputs_weigh(&g->batch, g->row_loss);
+    return mr_graph_plan(g->graph, g->loss, td3->critic[1] ? 2 : 1, trained);
 }
 
 static mr_node *build_first_value(const mr_critic *critic, mr_node *obs, mr_node *act) {
@@ -252,6 +256,10 @@ static size_t td3_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     return 3;
 }
 
+static const mr_real *td3_critic_losses(void *self) {
+    return mr_node_value(((td3_agent *)self)->critic_graph.row_loss);
+}
+
 static void *td3_metrics_of(void *self) {
     return &((td3_agent *)self)->metrics;
 }
@@ -278,6 +286,7 @@ const mr_agent_ops mr_agent_td3 = {
     .act = td3_act,
     .update = td3_update,
     .compute = td3_compute,
+    .critic_losses = td3_critic_losses,
     .learners = td3_learners,
     .metrics_of = td3_metrics_of,
 };

@@ -51,6 +51,8 @@ static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_en
                                       .max_return = s->max_return,
                                       .bonus = u->bonus,
                                       .obs_norm = u->obs_norm,
+                                      .priority_alpha = s->priority_alpha,
+                                      .priority_beta = s->priority_beta,
                                       .is_separate = has_intrinsic_critic(s),
                                       .seed = s->seed};
     return mr_batch_maker_new(&options, env->obs_dim, env->act_dim, &u->batches);
@@ -79,6 +81,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .critic = mr_settings_critic(s),
                                   .ensemble = mr_settings_ensemble(s),
                                   .critic_targets = mr_settings_critic_targets(s),
+                                  .has_weights = s->priority_alpha > 0,
                                   .has_intrinsic = has_intrinsic_critic(s),
                                   .exploration = {s->noise_repeat, s->noise_repeat_exponent},
                                   .lr_schedule = mr_settings_lr_schedule(s),
@@ -104,6 +107,8 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
     MR_TRY(make_bonus(u, env, n_envs));
     MR_TRY(make_batches(u, env, n_envs));
     MR_TRY(mr_replay_new(settings->buffer_size, n_envs, env->obs_dim, env->act_dim, &u->replay));
+    if (settings->priority_alpha > 0)
+        MR_TRY(mr_replay_prioritise(u->replay));
 done:
     return status;
 }
@@ -144,6 +149,7 @@ mr_status mr_updater_update(mr_updater *u) {
     const mr_batch *batch;
     MR_TRY(mr_batch_draw(u->batches, u->replay, mr_agent_n_updates(u->agent), &batch));
     MR_TRY(mr_agent_update(u->agent, batch));
+    mr_batch_reprioritise(u->batches, u->replay, mr_agent_critic_losses(u->agent));
     if (u->bonus)
         mr_bonus_train(u->bonus);
 done:

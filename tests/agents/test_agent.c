@@ -173,6 +173,34 @@ Test(agent, every_learner_follows_the_schedule_of_the_learning_rate) {
     }
 }
 
+// Row by row: the loss that is reported is the mean of weight times loss.
+Test(agent, critics_weigh_the_rows_of_a_batch) {
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        static small_batch b;
+        const mr_real weight[SMALL_ROWS] = {1, 0.5, 0, 0.25, 1, 0.75};
+        mr_agent_setup setup = small_defaults(1).setup;
+        setup.has_weights = true;
+        student s = student_with(mr_agent_at(i), &setup);
+        small_batch_fill(mr_agent_policy(s.agent), &b);
+        mr_batch batch = {.n = SMALL_ROWS,
+                          .obs = b.obs,
+                          .act = b.act,
+                          .reward = b.reward,
+                          .discount = b.discount,
+                          .next_obs = b.next_obs,
+                          .weight = weight};
+        mr_agent_compute(s.agent, &batch, b.next_noise, b.noise);
+        double expected = 0, found = NAN;
+        for (size_t k = 0; k < SMALL_ROWS; k++)
+            expected += (double)(weight[k] * mr_agent_critic_losses(s.agent)[k]) / SMALL_ROWS;
+        for (size_t k = 0; k < mr_agent_at(i)->n_metrics; k++)
+            if (strcmp(mr_agent_at(i)->metrics[k].name, "train/critic_loss") == 0)
+                found = mr_agent_metric_value(s.agent, k);
+        cr_expect_float_eq(found, expected, 1e-6 * expected, "%s", mr_agent_at(i)->name);
+        student_free(&s);
+    }
+}
+
 Test(agent, names_its_options_metrics_and_itself) {
     for (size_t i = 0; i < mr_agent_count(); i++) {
         const mr_agent_ops *ops = mr_agent_at(i);

@@ -248,6 +248,34 @@ Test(batch, observations_are_standardised_by_the_statistics_of_now) {
     mr_obs_norm_free(norm);
 }
 
+// ---- Priorities
+
+// Two transitions; losses of 4 and 1/4 make priorities of (2 + 1e-6)^0.5 and (1/2 + 1e-6)^0.5, and
+// weights of 1 for the rarer one and (p_a / p_b)^-0.8 for the other.
+Test(batch, rows_are_weighted_against_the_probability_that_they_were_drawn_with) {
+    mr_batch_options options = options_with(1);
+    options.priority_alpha = 0.5;
+    options.priority_beta = 0.8;
+    mr_batch_maker *maker = maker_new(&options);
+    mr_replay *replay = replay_new(6, 1);
+    cr_assert_eq(mr_replay_prioritise(replay), MR_OK);
+    play(replay, 0, 10, 2, false);
+    const mr_batch *batch = draw(maker, replay);
+    mr_real loss[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        cr_expect_eq(batch->weight[i], 1);
+        loss[i] = batch->obs[i] == 10 ? 4 : (mr_real)0.25;
+    }
+    mr_batch_reprioritise(maker, replay, loss);
+    batch = draw(maker, replay);
+    cr_assert(find_row(batch, 10) >= 0 && find_row(batch, 11) >= 0);
+    const double ratio = pow((2 + 1e-6) / (0.5 + 1e-6), 0.5);
+    cr_expect_float_eq((double)batch->weight[find_row(batch, 11)], 1, 1e-7);
+    cr_expect_float_eq((double)batch->weight[find_row(batch, 10)], pow(ratio, -0.8), 1e-7);
+    mr_batch_maker_free(maker);
+    mr_replay_free(replay);
+}
+
 // ---- Intrinsic rewards
 
 static const mr_env_spec line = {.name = "Line-v0", .obs_dim = 1};

@@ -203,6 +203,46 @@ Test(replay, keeps_every_transition_within_reach) {
     pair_free(p);
 }
 
+// ---- Priorities
+
+// Slots are replaced at random priorities: of 6 slots, those whose steps are still there are drawn
+// in proportion. A share p of n draws has the standard deviation sqrt(p (1 - p) / n): four of them.
+Test(replay, draws_in_proportion_to_priorities_and_never_what_was_replaced) {
+    enum { N = 40000, SLOTS = 6, N_STEPS = 15 };
+    static float obs[N], act[N], reward[N], discount[N], next_obs[N];
+    static size_t slot[N];
+    static double probability[N];
+    double count[N_STEPS] = {0}, priority[N_STEPS], sum = 0;
+    mr_transitions batch = {obs, act, reward, discount, next_obs, NULL, slot, probability, NULL};
+    mr_random random = mr_random_stream(24, MR_STREAM_TEST, 0);
+    mr_replay *replay = NULL;
+    cr_assert_eq(mr_replay_new(SLOTS, 1, 1, 1, &replay), MR_OK);
+    cr_assert_eq(mr_replay_prioritise(replay), MR_OK);
+    mr_replay_begin(replay, 0, &(double){0});
+    for (size_t t = 0; t < N_STEPS; t++) // step t starts from observation t
+        mr_replay_push(replay, 0,
+                       &(mr_transition){.act = &(float){0}, .next_obs = &(double){(double)t + 1}});
+    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
+    for (size_t i = 0; i < N; i++) { // new ones have equal priorities
+        cr_expect_float_eq(probability[i], 1. / (SLOTS - 1), 1e-12);
+        priority[(size_t)obs[i]] = (double)((size_t)obs[i] % 4 + 1);
+        mr_replay_set_priority(replay, slot[i], priority[(size_t)obs[i]]);
+    }
+    for (size_t t = N_STEPS - (SLOTS - 1); t < N_STEPS; t++)
+        sum += priority[t];
+    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
+    for (size_t i = 0; i < N; i++) {
+        cr_assert_geq((double)obs[i], N_STEPS - (SLOTS - 1));
+        cr_expect_float_eq(probability[i], priority[(size_t)obs[i]] / sum, 1e-12);
+        count[(size_t)obs[i]]++;
+    }
+    for (size_t t = N_STEPS - (SLOTS - 1); t < N_STEPS; t++) {
+        const double p = priority[t] / sum;
+        cr_expect_float_eq(count[t] / N, p, 4 * sqrt(p * (1 - p) / N), "step %zu", t);
+    }
+    mr_replay_free(replay);
+}
+
 // ---- One behaviour at a time
 
 static mr_replay *replay_new(size_t capacity, size_t n_envs) {

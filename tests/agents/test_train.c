@@ -439,6 +439,10 @@ Test(train, a_run_with_repeated_noise_goes_on_with_the_same_bytes) {
     check_resumed_with("noise_repeat=16 num_envs=2");
 }
 
+Test(train, a_run_with_prioritised_replay_goes_on_with_the_same_bytes) {
+    check_resumed_with("priority_alpha=0.6 num_envs=2");
+}
+
 Test(train, a_run_with_bounded_returns_goes_on_with_the_same_bytes) {
     check_resumed_with("normalize_reward=true max_return=5");
 }
