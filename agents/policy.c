@@ -130,6 +130,15 @@ mr_status mr_policy_keep_unit_rows(mr_policy *policy) {
     return mr_policy_net_keep_unit_rows(&policy->net);
 }
 
+mr_policy_density mr_policy_build_density(const mr_policy *policy, mr_params *params, mr_node *obs,
+                                          mr_node *act, mr_mode mode) {
+    return mr_policy_net_build_density(&policy->net, params, obs, act, mode);
+}
+
+mr_status mr_policy_check_volume(const mr_policy *policy) {
+    return mr_flow_check_volume(policy->net.flow);
+}
+
 void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *units, double *action) {
     mr_policy_net_scale(&policy->net, n, units, action);
 }

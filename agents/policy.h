@@ -35,6 +35,25 @@ typedef struct {
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,
                                 mr_node *obs, mr_node *noise, mr_mode mode);
 
+/// The log-density of given actions in a graph.
+typedef struct {
+    mr_node *log_prob; // [n x 1] nats, with respect to act; NULL: no actions are given
+    mr_node *log_peak; // [n x 1] nats, that of the Gaussian at its mean, before flow and tanh
+} mr_policy_density;
+
+/// Adds it to a graph. The policy is stochastic.
+///
+///   params  as of mr_policy_build
+///   obs     [n x obs_dim]
+///   act     [n x act_dim] in [-1, 1]; NULL: log_peak alone
+///   mode    as of mr_policy_build
+mr_policy_density mr_policy_build_density(const mr_policy *policy, mr_params *params, mr_node *obs,
+                                          mr_node *act, mr_mode mode);
+
+/// Fails with MR_ERR_USAGE, naming the part, unless the flow of a stochastic policy keeps volumes.
+/// Before the tanh, its action without noise is then the mode.
+mr_status mr_policy_check_volume(const mr_policy *policy);
+
 /// mr_policy_sample in the nets' own numbers, before actions are scaled to the task's bounds.
 ///
 ///   obs       [n x obs_dim]  in; n at most what was prepared

@@ -2,6 +2,7 @@
 
 #include "agents/policy_net.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -90,6 +91,21 @@ mr_status mr_policy_net_keep_unit_rows(const mr_policy_net *net) {
     if (status != MR_OK)
         return status;
     return mr_params_keep_unit_rows(net->params, net->flow ? net->base.weight : net->weight, NULL);
+}
+
+mr_policy_density mr_policy_net_build_density(const mr_policy_net *net, mr_params *params,
+                                              mr_node *obs, mr_node *act, mr_mode mode) {
+    assert(net->flow);
+    mr_node *embedding = mr_mlp_build_mode(&net->trunk, params, obs, mode);
+    const mr_gaussian base = mr_base_build(&net->base, params, mr_node_graph(obs), embedding);
+    mr_policy_density density = {.log_peak = mr_gaussian_log_peak(base)};
+    if (!act)
+        return density;
+    mr_node *log_det;
+    mr_node *x = mr_unsquash(act, &log_det);
+    mr_node *z = mr_flow_inverse(net->flow, params, x, embedding, &log_det);
+    density.log_prob = mr_add(mr_gaussian_log_prob(base, z), log_det);
+    return density;
 }
 
 void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *units, double *action) {

@@ -41,5 +41,9 @@ mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params,
 /// mr_policy_keep_unit_rows.
 mr_status mr_policy_net_keep_unit_rows(const mr_policy_net *net);
 
+/// mr_policy_build_density.
+mr_policy_density mr_policy_net_build_density(const mr_policy_net *net, mr_params *params,
+                                              mr_node *obs, mr_node *act, mr_mode mode);
+
 /// mr_policy_scale.
 void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *units, double *action);

@@ -9,6 +9,10 @@ static const double log_2_pi = 1.8378770664093454836;
 // Bounds of a standard base's log-deviation, whose data have the deviation 1.
 static const double standard_low = -5, standard_high = 5;
 
+// In float32 an action this near to 1 has atanh to 0.3%, 1 - 1e-6 would have it to 3%. MEow's
+// implementation clips there too.
+static const double largest_action = 1 - 1e-5;
+
 static mr_base declare(mr_params *params, const char *prefix, size_t dim, size_t context_dim,
                        double log_std_low, double log_std_high, mr_initializer init) {
     mr_base base = {.dim = dim,
@@ -68,7 +72,22 @@ mr_node *mr_gaussian_log_prob(mr_gaussian gaussian, mr_node *z) {
     return log_prob_of_noise(gaussian, mr_mul(mr_sub(z, gaussian.mean), precision));
 }
 
+mr_node *mr_gaussian_log_peak(mr_gaussian gaussian) {
+    if (!gaussian.log_std)
+        return NULL;
+    const double constant = -(double)mr_node_cols(gaussian.log_std) / 2 * log_2_pi;
+    return mr_affine(mr_row_sum(gaussian.log_std), -1, constant);
+}
+
 mr_node *mr_squash(mr_node *x, mr_node **log_prob) {
     *log_prob = mr_sub(*log_prob, mr_tanh_log_det(x));
     return mr_tanh(x);
+}
+
+// atanh(a) = 1/2 (log(1 + a) - log(1 - a)).
+mr_node *mr_unsquash(mr_node *act, mr_node **log_det) {
+    mr_node *a = mr_clamp(act, -largest_action, largest_action);
+    mr_node *x = mr_affine(mr_sub(mr_log1p(a), mr_log1p(mr_affine(a, -1, 0))), 0.5, 0);
+    *log_det = mr_affine(mr_tanh_log_det(x), -1, 0);
+    return x;
 }

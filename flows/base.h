@@ -46,5 +46,12 @@ mr_node *mr_gaussian_sample(mr_gaussian gaussian, mr_node *noise, mr_node **log_
 /// The log-density [rows x 1] of given points z [rows x dim], nats.
 mr_node *mr_gaussian_log_prob(mr_gaussian gaussian, mr_node *z);
 
+/// The largest log-density [rows x 1], that of the mean: -sum log sigma - dim/2 log(2 pi).
+mr_node *mr_gaussian_log_peak(mr_gaussian gaussian);
+
 /// tanh(x), and log |det| of that map subtracted from `log_prob` [rows x 1].
 mr_node *mr_squash(mr_node *x, mr_node **log_prob);
+
+/// Its inverse: x = atanh(a) of actions a [rows x dim], and log |det dx/da| [rows x 1]. Actions
+/// beyond +-(1 - 1e-5) count as these: rounding took the rest of their digits.
+mr_node *mr_unsquash(mr_node *act, mr_node **log_det);

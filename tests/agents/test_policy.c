@@ -36,6 +36,45 @@ static mr_policy *bent_policy(const char *flow) {
     return policy;
 }
 
+// ---- The bound of the deviation
+
+// Deviations lie between e^-5 and the bound, so no action of noise 1 is further than that from the
+// one without noise, before the tanh.
+Test(policy, the_bound_of_the_deviation_is_kept_and_saved) {
+    enum { N = 3 };
+    static const double bounds[N] = {0, 0.02, 0.5};
+    double distance[N] = {0};
+    for (size_t k = 0; k < N; k++) {
+        const double obs[OBS_DIM] = {0.5, -1, 2};
+        const mr_real noise[ACT_DIM] = {1, -1};
+        mr_real act[ACT_DIM], mode[ACT_DIM];
+        mr_policy *policy = NULL, *loaded = NULL;
+        mr_policy_spec spec = small_spec("gaussian", OBS_DIM, ACT_DIM);
+        if (bounds[k] > 0) {
+            spec.log_std_low = -5;
+            spec.log_std_high = log(bounds[k]);
+        }
+        cr_assert_eq(mr_policy_new(&spec, 3, &policy), MR_OK);
+        mr_tensors *file = NULL;
+        cr_assert_eq(mr_policy_save(policy, "p.safetensors", 0, NULL), MR_OK);
+        cr_assert_eq(mr_tensors_open("p.safetensors", &file), MR_OK);
+        cr_expect_str_eq(mr_tensors_note(file, "format_version"), bounds[k] > 0 ? "2" : "1");
+        mr_tensors_close(file);
+        cr_assert_eq(mr_policy_load("p.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+        cr_expect_eq(mr_policy_get_spec(loaded)->log_std_high, bounds[k] > 0 ? log(bounds[k]) : 2);
+        cr_assert_eq(mr_policy_act_units(loaded, obs, noise, act), MR_OK);
+        cr_assert_eq(mr_policy_act_units(loaded, obs, NULL, mode), MR_OK);
+        for (size_t j = 0; j < ACT_DIM; j++)
+            distance[k] = fmax(distance[k], fabs(atanh((double)act[j]) - atanh((double)mode[j])));
+        mr_policy_free(policy);
+        mr_policy_free(loaded);
+    }
+    cr_expect_lt(distance[1], 0.02);
+    cr_expect_lt(distance[2], 0.5);
+    cr_expect_gt(distance[2], 0.02);
+    cr_expect_gt(distance[0], distance[2]);
+}
+
 // ---- Acting
 
 Test(policy, the_deterministic_action_is_that_of_no_noise_for_every_flow) {
