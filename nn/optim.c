@@ -119,14 +119,32 @@ bool mr_grad_is_finite(const mr_params *params) {
     return sum == 0;
 }
 
-double mr_grad_clip(mr_params *params, double max_norm) {
-    mr_real *g = mr_params_grad(params);
+static double sum_squares(const mr_params *params) {
+    const mr_real *g = mr_params_grad(params);
     const size_t n = mr_params_trained_size(params);
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)g[i] * (double)g[i];
+    return sum;
+}
+
+static void scale_grad(mr_params *params, mr_real factor) {
+    mr_real *g = mr_params_grad(params);
+    const size_t n = mr_params_trained_size(params);
+    for (size_t i = 0; i < n; i++)
+        g[i] *= factor;
+}
+
+double mr_grad_clip_all(size_t n, mr_params *const *sets, double max_norm) {
+    double sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += sum_squares(sets[k]);
     const double norm = sqrt(sum);
-    for (size_t i = 0; i < n && norm > max_norm; i++)
-        g[i] *= (mr_real)(max_norm / norm);
+    for (size_t k = 0; k < n && norm > max_norm; k++)
+        scale_grad(sets[k], (mr_real)(max_norm / norm));
     return norm;
+}
+
+double mr_grad_clip(mr_params *params, double max_norm) {
+    return mr_grad_clip_all(1, &params, max_norm);
 }

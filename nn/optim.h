@@ -33,3 +33,6 @@ bool mr_grad_is_finite(const mr_params *params);
 /// Scales the gradient that the set holds down to the norm `max_norm`, if its norm is larger.
 /// Returns the norm that it had, which is finite only if every component is.
 double mr_grad_clip(mr_params *params, double max_norm);
+
+/// The same for the gradients of `n` sets together, as if they were one.
+double mr_grad_clip_all(size_t n, mr_params *const *sets, double max_norm);

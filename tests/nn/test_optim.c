@@ -124,6 +124,14 @@ Test(optim, clipping_shortens_a_long_gradient_only) {
     cr_expect_eq(g[0], 0.75f);
     cr_expect_eq(g[5], -1);
     cr_expect_eq(g[1], 0);
+    mr_params *both[] = {params, params_of(SIZE)};
+    mr_params_grad(both[1])[3] = 3;
+    g[0] = 0;
+    g[5] = -4;
+    cr_expect_eq(mr_grad_clip_all(2, both, 2.5), 5);
+    cr_expect_eq(g[5], -2);
+    cr_expect_eq(mr_params_grad(both[1])[3], 1.5f);
+    mr_params_free(both[1]);
     g[2] = NAN;
     cr_expect(isnan(mr_grad_clip(params, 1)));
     g[2] = INFINITY;
