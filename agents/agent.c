@@ -12,7 +12,7 @@ enum { NAME_SIZE = 64 };
 
 enum { RESET_STREAM = 1000 }; // (seed, init, RESET_STREAM + i): the seed of the nets of reset i
 
-static const mr_agent_ops *const kinds[] = {&mr_agent_sac, &mr_agent_td3};
+static const mr_agent_ops *const kinds[] = {&mr_agent_sac, &mr_agent_td3, &mr_agent_meow};
 
 size_t mr_agent_count(void) {
     return MR_COUNT(kinds);

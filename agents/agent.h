@@ -55,6 +55,9 @@ typedef struct {
     size_t options_size;       // of the struct of its options
     const mr_setting *options; // rows about that struct
     size_t n_options;
+    /// Names of settings of every run that mean nothing to it, up to a NULL; NULL: none. Another
+    /// value than the default is refused.
+    const char *const *unused;
     const mr_agent_metric
         *metrics; // of the struct that `metrics_of` returns, in the columns' order
     size_t n_metrics;
@@ -84,6 +87,7 @@ typedef struct {
 
 extern const mr_agent_ops mr_agent_sac;
 extern const mr_agent_ops mr_agent_td3;
+extern const mr_agent_ops mr_agent_meow;
 
 /// The kinds of agent, in the order of lists.
 size_t mr_agent_count(void);

@@ -33,6 +33,7 @@ static const mr_setting common[] = {
      false},
     {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
      "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
+     "meow: one flow as policy and soft Q function; "
      "each has options of its own",
      false},
     {"steps", MR_SETTING_COUNT, AT(steps), "1000000", 1, 1e12, "N",
@@ -491,6 +492,23 @@ static mr_status check_settings_of_heads(const mr_settings *settings) {
     return MR_OK;
 }
 
+// A saved config.yaml names all settings: only another value than the default shows that someone
+// wants it.
+static mr_status check_unused(const mr_settings *settings) {
+    const char *const *name = mr_agent_find(settings->agent)->unused;
+    for (; name && *name; name++) {
+        char text[MR_MAX_TEXT];
+        const mr_setting *row = mr_setting_find(*name);
+        mr_setting_format(row, settings, text, sizeof text);
+        if (strcmp(text, row->initial) != 0)
+            return mr_fail(MR_ERR_USAGE,
+                           "%s is %s, but the agent %s has no critics that it could be about; "
+                           "leave it out or choose another agent",
+                           row->name, text, settings->agent);
+    }
+    return MR_OK;
+}
+
 static bool is_given(const mr_settings *settings, const char *name) {
     return settings->is_given[find_used(name, settings) - table];
 }
@@ -537,6 +555,8 @@ mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
     mr_status status = check_agent_options(settings);
+    if (status == MR_OK)
+        status = check_unused(settings);
     if (status == MR_OK)
         status = check_critics(settings);
     if (status != MR_OK)

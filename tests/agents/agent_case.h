@@ -1,11 +1,14 @@
-/// A case recorded by tests/oracle/sac_torch.py, td3_torch.py, crossq_torch.py or heads_torch.py:
-/// an agent with PyTorch's weights, and what PyTorch makes of one batch. For either precision: the
-/// recorded numbers are float64, the float32 library gets them rounded.
+/// A case recorded by tests/oracle/sac_torch.py, td3_torch.py, crossq_torch.py, heads_torch.py or
+/// meow_torch.py: an agent with PyTorch's weights, and what PyTorch makes of one batch. For either
+/// precision: the recorded numbers are float64, the float32 library gets them rounded.
 #pragma once
 
 #include "agents/agent.h"
 
 #include "tests/recorded.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 enum { CASE_ROWS = 16, CASE_OBS_DIM = 4, CASE_ACT_DIM = 3 };
 
@@ -19,6 +22,7 @@ static const struct {
     const char *learner, *prefix, *target, *gradient;
 } case_learners[] = {{"policy", "policy.", "policy_target.", "grad.policy."},
                      {"critic", "critic.", "target.", "grad.critic."},
+                     {"shift", "shift.", "target.", "grad.shift."},
                      {"temperature", "temperature.", NULL, "grad.temperature."}};
 
 static inline void case_load(mr_params *params, const mr_tensors *file, const char *prefix) {
@@ -45,6 +49,7 @@ static inline mr_settings case_settings(const mr_tensors *file) {
         const char *option, *note;
     } options[] = {{"agent", "agent"},
                    {"policy", "flow"},
+                   {"alpha", "alpha"},
                    {"target_entropy", "target_entropy"},
                    {"target_noise", "target_noise"},
                    {"target_noise_clip", "target_noise_clip"},
@@ -81,12 +86,15 @@ static inline agent_case case_open(const char *name, int n_threads) {
     snprintf(path, sizeof path, "agents/%s", name);
     c.file = recorded_open(path);
     const mr_settings settings = case_settings(c.file);
+    const char *max_std = mr_tensors_note(c.file, "max_std");
     const mr_policy_spec spec = {.env = "torch",
                                  .obs_dim = CASE_OBS_DIM,
                                  .act_dim = CASE_ACT_DIM,
                                  .act_low = low,
                                  .act_high = high,
                                  .hidden = settings.hidden,
+                                 .log_std_low = max_std ? -5 : 0,
+                                 .log_std_high = max_std ? log(atof(max_std)) : 0,
                                  .norm = settings.actor_norm,
                                  .norm_last = mr_settings_norm_last(&settings)};
     const mr_agent_setup setup = {.batch_size = CASE_ROWS,
@@ -135,7 +143,9 @@ static inline void case_expect_all(const agent_case *c, double tolerance) {
     } values[] = {{"loss.critic", "train/critic_loss"},
                   {"loss.actor", "train/actor_loss"},
                   {"loss.alpha", "train/ent_coef_loss"},
-                  {"q_mean", "train/q_mean"}};
+                  {"loss", "train/loss"},
+                  {"q_mean", "train/q_mean"},
+                  {"v_mean", "train/v_mean"}};
     const mr_agent_ops *ops = mr_agent_get_ops(c->agent);
     for (size_t k = 0; k < MR_COUNT(values); k++)
         for (size_t i = 0; i < ops->n_metrics; i++) {

@@ -41,6 +41,14 @@ Test(exact_agents_torch, an_ensemble_of_critics_has_pytorchs_losses_and_gradient
     case_check("sac_ensemble", tolerance);
 }
 
+Test(exact_agents_torch, a_meow_agent_has_pytorchs_losses_and_gradients) {
+    case_check("meow", tolerance);
+}
+
+Test(exact_agents_torch, a_meow_agent_of_a_gaussian_has_pytorchs_losses_and_gradients) {
+    case_check("meow_gaussian", tolerance);
+}
+
 Test(exact_agents_torch, log_densities_are_pytorchs) {
     static const char *const names[] = {"sac_gaussian", "sac_real_nvp"};
     for (size_t k = 0; k < MR_COUNT(names); k++) {

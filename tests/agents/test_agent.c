@@ -58,7 +58,7 @@ static bool is_same_learner(const mr_learner *a, const mr_learner *b) {
 }
 
 static void expect_same(const student *a, const student *b) {
-    static const char *const learners[] = {"policy", "critic", "temperature"};
+    static const char *const learners[] = {"policy", "critic", "shift", "temperature"};
     const mr_agent_ops *ops = mr_agent_get_ops(a->agent);
     for (size_t i = 0; i < MR_COUNT(learners); i++) {
         const mr_learner *of_a = mr_agent_learner_of(a->agent, learners[i]);
@@ -137,11 +137,14 @@ Test(agent, nets_of_every_kind_go_on_with_the_same_bits) {
 
 // The first of the running means after some updates, and its copy in the target.
 Test(agent, running_statistics_move_with_updates) {
+    static const char *const learners[] = {"critic", "shift"}; // an agent has one of them
     for (size_t i = 0; i < mr_agent_count(); i++) {
         mr_agent_setup setup = small_defaults(1).setup;
         setup.critic.norm = MR_NORM_BATCH;
         student s = student_with(mr_agent_at(i), &setup);
-        const mr_learner *critic = mr_agent_learner_of(s.agent, "critic");
+        const mr_learner *critic = NULL;
+        for (size_t k = 0; k < MR_COUNT(learners) && !critic; k++)
+            critic = mr_agent_learner_of(s.agent, learners[k]);
         const size_t first = mr_params_trained_size(critic->params);
         const mr_params *policy = mr_policy_params(mr_agent_policy(s.agent));
         const size_t first_of_policy = mr_params_trained_size(policy);

@@ -22,17 +22,22 @@ typedef struct {
     const char *const (*settings)[2];
 } recipe;
 
+// Sets the learning rates, which agents call differently.
+static void set_rates(mr_settings *s) {
+    static const char *const names[] = {"actor_lr", "critic_lr", "lr"};
+    for (size_t i = 0; i < MR_COUNT(names); i++)
+        for (size_t k = 0; k < mr_setting_count(); k++) {
+            const mr_setting *row = mr_setting_at(k);
+            if (strcmp(row->name, names[i]) == 0 && mr_setting_is_used(row, s))
+                set(s, names[i], "0.001");
+        }
+}
+
 static double learn(const recipe *r, size_t seed) {
-    static const char *const small[][2] = {{"env", "InvertedPendulum-v5"},
-                                           {"hidden", "32,32"},
-                                           {"batch_size", "64"},
-                                           {"learning_starts", "500"},
-                                           {"steps", "4000"},
-                                           {"actor_lr", "0.001"},
-                                           {"critic_lr", "0.001"},
-                                           {"eval_every", "0"},
-                                           {"eval_episodes", "5"},
-                                           {"threads", "1"}};
+    static const char *const small[][2] = {
+        {"env", "InvertedPendulum-v5"}, {"hidden", "32,32"}, {"batch_size", "64"},
+        {"learning_starts", "500"},     {"steps", "4000"},   {"eval_every", "0"},
+        {"eval_episodes", "5"},         {"threads", "1"}};
     mr_settings s;
     mr_trainer_result result;
     mr_settings_init(&s);
@@ -40,6 +45,7 @@ static double learn(const recipe *r, size_t seed) {
         set(&s, small[i][0], small[i][1]);
     for (size_t i = 0; i < r->n; i++)
         set(&s, r->settings[i][0], r->settings[i][1]);
+    set_rates(&s);
     s.seed = seed;
     snprintf(s.out, sizeof s.out, "%s-%zu", r->name, seed);
     cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());

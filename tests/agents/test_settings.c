@@ -496,7 +496,7 @@ Test(settings, every_agent_is_a_choice_and_has_options_of_its_own) {
     }
     mr_settings s = defaults();
     cr_expect_eq(mr_settings_set(&s, "agent", "sec", "--agent"), MR_ERR_USAGE);
-    scratch_expect_message("--agent must be one of sac|td3, not 'sec'; did you mean sac?");
+    scratch_expect_message("--agent must be one of sac|td3|meow, not 'sec'; did you mean sac?");
 }
 
 // Whichever comes first, the choice of the agent or the option.
@@ -516,6 +516,22 @@ Test(settings, an_option_of_another_agent_is_refused) {
             scratch_expect_message("is an option of the agent ");
             scratch_expect_message(cases[i][1]);
         }
+}
+
+// At its default it is in every saved config.yaml.
+Test(settings, a_setting_that_means_nothing_to_the_agent_is_refused_unless_at_its_default) {
+    static const char name[] = "bonus_critic_hidden";
+    mr_settings s = defaults();
+    set(&s, "env", "Some-v0");
+    set(&s, "agent", "meow");
+    set(&s, name, "128,128");
+    cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
+    set(&s, name, "64");
+    cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+    scratch_expect_message("bonus_critic_hidden is 64, but the agent meow has no critics");
+    for (size_t a = 0; a < mr_agent_count(); a++)
+        for (const char *const *at = mr_agent_at(a)->unused; at && *at; at++)
+            cr_expect_not_null(mr_setting_find(*at), "%s", *at);
 }
 
 Test(settings, an_option_that_agents_share_is_the_chosen_ones) {

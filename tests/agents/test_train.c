@@ -459,6 +459,12 @@ Test(train, a_run_of_td3_goes_on_with_the_same_bytes_too) {
     check_resumed("td3", 1, 0, NULL);
 }
 
+Test(train, a_run_of_meow_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {{"policy", "[coupling(shift, hidden=8)]*2"},
+                                              {"bonus_critic", "shared"}};
+    check_resumed("meow", 1, MR_COUNT(settings), settings);
+}
+
 Test(train, a_run_with_layer_norm_in_its_critics_goes_on_with_the_same_bytes_too) {
     static const char *const settings[][2] = {{"critic_norm", "layer"},
                                               {"critic_activation", "silu"}};
