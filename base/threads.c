@@ -194,10 +194,11 @@ static mr_status start_locked(int n_wanted) {
         *h = (helper){.state = WORKING, .next = idle};
         const int error = start_thread(h);
         if (error != 0)
-            return mr_fail(MR_ERR_MEMORY,
-                           "out of memory, or of threads, for thread %d (%s); raise the limits "
-                           "(ulimit -v, ulimit -u), free some memory, or use fewer threads",
-                           n_helpers + 2, strerror(error));
+            return mr_fail(
+                MR_ERR_MEMORY,
+                "out of memory for thread %d, or too many threads (%s); raise the limits "
+                "(ulimit -v, ulimit -u), free some memory, or use fewer threads",
+                n_helpers + 2, strerror(error));
         wait_until_finished(h);
         idle = h;
     }

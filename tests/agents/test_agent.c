@@ -196,9 +196,11 @@ Test(agent, critics_weigh_the_rows_of_a_batch) {
         double expected = 0, found = NAN;
         for (size_t k = 0; k < SMALL_ROWS; k++)
             expected += (double)(weight[k] * mr_agent_critic_losses(s.agent)[k]) / SMALL_ROWS;
-        for (size_t k = 0; k < mr_agent_at(i)->n_metrics; k++)
-            if (strcmp(mr_agent_at(i)->metrics[k].name, "train/critic_loss") == 0)
+        for (size_t k = 0; k < mr_agent_at(i)->n_metrics; k++) {
+            const char *name = mr_agent_at(i)->metrics[k].name;
+            if (strcmp(name, "train/critic_loss") == 0 || strcmp(name, "train/loss") == 0)
                 found = mr_agent_metric_value(s.agent, k);
+        }
         cr_expect_float_eq(found, expected, 1e-6 * expected, "%s", mr_agent_at(i)->name);
         student_free(&s);
     }
