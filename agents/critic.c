@@ -161,7 +161,7 @@ static mr_node *build_target(const mr_critic *critic, const mr_critic_outputs *n
 
 mr_node *mr_critic_loss(const mr_critic *critic, const mr_critic_step *step, mr_node **q) {
     const mr_value_head *head = critic->ensemble.head;
-    mr_critic_outputs now, next;
+    mr_critic_outputs now = {0}, next = {0};
     if (mr_norm_is_of_batch(critic->net[0].spec.norm))
         build_joint(critic, step, &now, &next);
     else

@@ -55,6 +55,7 @@ static double squared_distance(size_t dim, const double *a, const double *b) {
 // log of the distance of point i to its k-th nearest neighbour.
 static double log_distance(size_t n, size_t dim, const double *u, size_t i, size_t k) {
     double nearest[MAX_K]; // squared, ascending
+    assert(k > 0 && k <= MAX_K);
     for (size_t m = 0; m < k; m++)
         nearest[m] = INFINITY;
     for (size_t other = 0; other < n; other++) {

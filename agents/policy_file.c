@@ -211,21 +211,25 @@ done:
     return status;
 }
 
+static mr_status get_number(const mr_tensors *file, const char *key, double *out) {
+    double *number = NULL;
+    const mr_status status = get_numbers(file, key, 1, &number);
+    if (status == MR_OK && number)
+        *out = *number;
+    free(number);
+    return status;
+}
+
 // Files of policies with the usual bounds have none.
 static mr_status read_log_std(const mr_tensors *file, mr_policy_spec *spec) {
     mr_status status;
-    double *low = NULL, *high = NULL;
     if (!mr_tensors_note(file, "log_std_low"))
         return MR_OK;
-    MR_TRY(get_numbers(file, "log_std_low", 1, &low));
-    MR_TRY(get_numbers(file, "log_std_high", 1, &high));
-    spec->log_std_low = *low;
-    spec->log_std_high = *high;
-    if (*low >= *high)
+    MR_TRY(get_number(file, "log_std_low", &spec->log_std_low));
+    MR_TRY(get_number(file, "log_std_high", &spec->log_std_high));
+    if (spec->log_std_low >= spec->log_std_high)
         status = mr_model_fail(file, "log_std_low", mr_tensors_note(file, "log_std_low"));
 done:
-    free(low);
-    free(high);
     return status;
 }
 

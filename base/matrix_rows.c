@@ -149,9 +149,9 @@ mr_status mr_matrix_next_rows(const mr_matrix *matrix, mr_row_block *block) {
         block->x = matrix->values;
         return MR_OK;
     }
-    const size_t n_max = rows_in_block(matrix);
+    const size_t n_max = rows_in_block(matrix), n_numbers = n_max * matrix->n_cols;
     if (block->numbers == NULL)
-        block->numbers = malloc(n_max * matrix->n_cols * sizeof *block->numbers);
+        block->numbers = calloc(n_numbers > 0 ? n_numbers : 1, sizeof *block->numbers);
     if (block->numbers == NULL)
         return mr_fail_memory(matrix->file->path);
     block->n = smaller(block->n, n_max);

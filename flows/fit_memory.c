@@ -58,8 +58,9 @@ static mr_status standardise(const memory_data *m, size_t n, const double *x, co
                              rows *out, mr_fit_part *part) {
     double sum = 0;
     part->n = n;
-    out->u = malloc((n * m->width + 1) * sizeof *out->u);
-    out->weight = weights ? malloc(n * sizeof *out->weight) : NULL;
+    const size_t n_numbers = n * m->width;
+    out->u = calloc(n_numbers > 0 ? n_numbers : 1, sizeof *out->u);
+    out->weight = weights ? calloc(n + 1, sizeof *out->weight) : NULL;
     if (!out->u || (weights && !out->weight))
         return mr_fail_memory("the data");
     mr_density_standardise(m->density, n, x, out->u);

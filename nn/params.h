@@ -74,8 +74,8 @@ mr_param mr_params_add(mr_params *params, const char *name, size_t rows, size_t 
 mr_param mr_params_add_values(mr_params *params, const char *name, size_t rows, size_t cols,
                               const mr_real *start);
 
-/// Declares a buffer [rows x cols] of numbers that are initially `start`, or a buffer of `kind` that
-/// is initially a copy of start[rows x cols]. As mr_params_add in all else.
+/// Declares a buffer [rows x cols] of numbers that are initially `start`, or a buffer of `kind`
+/// that is initially a copy of start[rows x cols]. As mr_params_add in all else.
 mr_buffer mr_params_add_buffer(mr_params *params, const char *name, size_t rows, size_t cols,
                                double start);
 mr_buffer mr_params_add_buffer_values(mr_params *params, const char *name, size_t rows, size_t cols,
@@ -130,8 +130,8 @@ mr_status mr_params_write(const mr_params *params, const mr_real *array, const c
                           mr_tensors_writer *writer);
 
 /// Reads the same back from a file into `array`. A buffer that the file does not have stays as it
-/// is: files of version 0.1 have none. Fails with MR_ERR_INPUT on a parameter that is missing or has
-/// another shape, and on a buffer that is not of its kind; `array` is then partly overwritten.
+/// is: files of version 0.1 have none. Fails with MR_ERR_INPUT on a parameter that is missing or
+/// has another shape, and on a buffer that is not of its kind; `array` is then partly overwritten.
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array);
 

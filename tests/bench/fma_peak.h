@@ -1,4 +1,5 @@
-/// What the machine's processors can compute at most: the limit that whole updates are held against.
+/// What the machine's processors can compute at most: the limit that whole updates are held
+/// against.
 #pragma once
 
 /// float32 operations a second of `n_threads` threads that do nothing but multiply and add in
