@@ -54,9 +54,10 @@ static void end_process(pid_t pid) {
 
 static pid_t start_neighbour(void) {
     const pid_t pid = start_process();
-    for (volatile double x = 0; pid == 0;)
+    if (pid != 0)
+        return pid;
+    for (volatile double x = 0;;)
         x = x + 1;
-    return pid;
 }
 
 static double updates_per_s(workload *w, double seconds) {

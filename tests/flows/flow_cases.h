@@ -101,8 +101,8 @@ static const char *const mixed_flows[] = {
     "[inverse([planar, radial]), inverse(coupling(spline(bins=3, bound=4), hidden=8))]*2",
     "[logit(low=-1, high=2), actnorm, coupling(affine, hidden=16)]",
     "[coupling(affine, hidden=16), lu, tanh(bound=2), inverse(logit(low=-3))]",
-    "[log(low=-2), sigmoid(low=-4, high=4), coupling(spline(bins=3, bound=4), hidden=8), "
-    "inverse(sigmoid(low=-4, high=4))]",
+    ("[log(low=-2), sigmoid(low=-4, high=4), coupling(spline(bins=3, bound=4), hidden=8), "
+     "inverse(sigmoid(low=-4, high=4))]"),
 };
 
 /// Calls `check` for each preset, each part alone (with each transform that it may apply), and the
