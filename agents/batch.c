@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 
 /// The discounted returns of a run, observed step by step. All doubles: a file has each by name.
 typedef struct {

@@ -2,7 +2,7 @@
 
 #include "agents/bonus.h"
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 #include "agents/coverage.h"
 #include "agents/novelty.h"
 #include "agents/scaled_features.h"
@@ -430,7 +430,7 @@ mr_status mr_bonus_read(mr_bonus *b, const mr_tensors *file) {
     MR_TRY(mr_scaled_features_read(b->features, b->state.n_visited, file));
     if (b->state.has_begun != 0) {
         if (mr_scaled_features_get(b->features).dim == 0)
-            MR_TRY(mr_checkpoint_fail_damaged(file, "bonus.kept"));
+            MR_TRY(mr_numbers_fail_damaged(file, "bonus.kept"));
         MR_TRY(build_net(b));
         MR_TRY(box_coverage(b));
         MR_TRY(mr_novelty_read(b->net, file));

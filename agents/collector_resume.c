@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 
 // ---- Playing again
 
@@ -132,7 +132,7 @@ static mr_status check_episodes(const mr_collector *c, const mr_tensors *file) {
     for (size_t i = 0; i < c->n_envs; i++)
         if (!mr_number_is_count(c->episode[i].number) || c->episode[i].number < 1 ||
             !mr_number_is_count(c->episode[i].length))
-            return mr_checkpoint_fail_damaged(file, "rollouts");
+            return mr_numbers_fail_damaged(file, "rollouts");
     return MR_OK;
 }
 

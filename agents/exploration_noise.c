@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 
 struct mr_exploration_noise {
     size_t n_envs, dim, longest;

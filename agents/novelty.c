@@ -2,7 +2,7 @@
 
 #include "agents/novelty.h"
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 #include "nn/learner.h"
 
 #include <math.h>
@@ -247,7 +247,7 @@ static mr_status read_numbers(mr_novelty *v, const mr_tensors *file) {
                ? mr_numbers_read_array(N_NUMBERS, numbers, old_array, file)
                : mr_numbers_read(N_NUMBERS, numbers, file));
     if (!(v->state.lr >= 0))
-        status = mr_checkpoint_fail_damaged(file, "bonus.training.lr");
+        status = mr_numbers_fail_damaged(file, "bonus.training.lr");
 done:
     return status;
 }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 
 /// A component that has not varied is divided by sqrt(min_variance); SimBa's.
 static const double min_variance = 1e-8;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "agents/checkpoint.h"
+#include "agents/numbers.h"
 
 // ---- Building
 
