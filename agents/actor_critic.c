@@ -31,6 +31,15 @@ void mr_batch_inputs_fill(const mr_batch_inputs *in, const mr_batch *batch) {
         mr_input_fill(in->intrinsic, batch->n, batch->intrinsic);
 }
 
+mr_critic_step mr_batch_inputs_step(const mr_batch_inputs *in, mr_node *reward, mr_node *next_act,
+                                    mr_node *entropy_cost) {
+    return (mr_critic_step){.obs = in->obs,
+                            .act = in->act,
+                            .next_obs = in->next_obs,
+                            .next_act = next_act,
+                            .backup = {reward, in->discount, entropy_cost}};
+}
+
 mr_node *mr_batch_inputs_weigh(const mr_batch_inputs *in, mr_node *loss) {
     mr_keep(loss);
     return in->weight ? mr_mul(loss, in->weight) : loss;

@@ -16,6 +16,13 @@ typedef struct {
 mr_batch_inputs mr_batch_inputs_add(mr_graph *graph, const mr_policy_spec *spec,
                                     const mr_agent_setup *setup);
 
+/// What a critic's loss is made of: (obs, act) of the batch, and the action at next_obs.
+///
+///   reward        the task's or the intrinsic one
+///   entropy_cost  as in mr_backup; may be NULL
+mr_critic_step mr_batch_inputs_step(const mr_batch_inputs *inputs, mr_node *reward,
+                                    mr_node *next_act, mr_node *entropy_cost);
+
 /// The critics' loss, by the batch's weights. The value of `loss` itself is kept, too.
 mr_node *mr_batch_inputs_weigh(const mr_batch_inputs *inputs, mr_node *loss);
 

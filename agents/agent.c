@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/threads.h"
-
 enum { NAME_SIZE = 64 };
 
 enum { RESET_STREAM = 1000 }; // (seed, init, RESET_STREAM + i): the seed of the nets of reset i
@@ -42,7 +40,6 @@ struct mr_agent {
 // ---- The default number of threads
 
 enum {
-    MAX_THREADS = 4,           // a batch of 256 rows gains nothing from more
     WORK_OF_THREAD = 16000000, // multiplications in an update, about 0.3 ms
     POLICY_PASSES = 4,         // next actions 1; actions 1, with their gradient 2 more
     CRITIC_PASSES = 6,         // targets 1; values and actions' values 2, gradients 3
@@ -62,7 +59,7 @@ int mr_agent_default_threads(const mr_policy *policy, const mr_agent_setup *setu
     const size_t n_multiplied =
         POLICY_PASSES * of_policy + CRITIC_PASSES * setup->ensemble.n * of_critic;
     const size_t n = setup->batch_size * n_multiplied / WORK_OF_THREAD;
-    const int n_cores = mr_threads_cores(), most = n_cores < MAX_THREADS ? n_cores : MAX_THREADS;
+    const int most = mr_settings_threads(0);
     return n < 1 ? 1 : n < (size_t)most ? (int)n : most;
 }
 

@@ -39,8 +39,6 @@ done:
     return status;
 }
 
-static const char version_of_0_1[] = "2";
-
 static mr_status check_format(const mr_tensors *file) {
     const char *format = mr_tensors_note(file, "format");
     const char *version = mr_tensors_note(file, "format_version");
@@ -48,7 +46,7 @@ static mr_status check_format(const mr_tensors *file) {
         return mr_fail(MR_ERR_INPUT,
                        "%s is not a checkpoint that training can be resumed from; begin a new run",
                        mr_tensors_path(file));
-    if (strcmp(version, format_version) != 0 && strcmp(version, version_of_0_1) != 0)
+    if (strcmp(version, format_version) != 0 && !mr_numbers_are_of_0_1(file))
         return mr_fail(
             MR_ERR_INPUT,
             "%s is a checkpoint of version %.20s, and this millrace reads version %s; resume "

@@ -11,7 +11,6 @@ mr_status mr_numbers_fail_damaged(const mr_tensors *file, const char *name) {
 }
 
 // Version 2, of millrace 0.1, has all numbers in one array, in this order.
-static const char version_of_0_1[] = "2";
 static const char array_of_0_1[] = "loop";
 static const struct {
     const char *name;
@@ -110,11 +109,15 @@ static mr_status check_counts(size_t n, const mr_number *numbers, const mr_tenso
     return MR_OK;
 }
 
+bool mr_numbers_are_of_0_1(const mr_tensors *file) {
+    const char *version = mr_tensors_note(file, "format_version");
+    return version && strcmp(version, "2") == 0;
+}
+
 mr_status mr_numbers_read(size_t n, const mr_number *numbers, const mr_tensors *file) {
     mr_status status;
-    const char *version = mr_tensors_note(file, "format_version");
-    const bool is_of_0_1 = version && strcmp(version, version_of_0_1) == 0;
-    MR_TRY(is_of_0_1 ? read_array_of_0_1(n, numbers, file) : read_by_name(n, numbers, file));
+    MR_TRY(mr_numbers_are_of_0_1(file) ? read_array_of_0_1(n, numbers, file)
+                                       : read_by_name(n, numbers, file));
     MR_TRY(check_counts(n, numbers, file));
 done:
     return status;

@@ -23,6 +23,10 @@ mr_status mr_numbers_read(size_t n, const mr_number *numbers, const mr_tensors *
 mr_status mr_numbers_read_array(size_t n, const mr_number *numbers, const char *array,
                                 const mr_tensors *file);
 
+/// Whether a checkpoint is of version 2, that of millrace 0.1. mr_numbers_read takes its numbers
+/// from the one array that it has of them.
+bool mr_numbers_are_of_0_1(const mr_tensors *file);
+
 /// Whether a double is a whole number that is not negative.
 bool mr_number_is_count(double x);
 

@@ -53,17 +53,6 @@ static mr_node *build_alpha(const sac_agent *sac, mr_graph *graph) {
     return mr_exp(mr_param_rows(graph, sac->temperature, sac->log_alpha));
 }
 
-static mr_node *build_loss(const critic_graph *g, const mr_critic *critic, mr_node *reward,
-                           mr_node *next_act, mr_node *entropy_cost, mr_node **q) {
-    const mr_batch_inputs *in = &g->batch;
-    const mr_critic_step step = {.obs = in->obs,
-                                 .act = in->act,
-                                 .next_obs = in->next_obs,
-                                 .next_act = next_act,
-                                 .backup = {reward, in->discount, entropy_cost}};
-    return mr_critic_loss(critic, &step, q);
-}
-
 // Beside critics of the intrinsic reward, the task's critics value the task alone. The entropy's
 // temperature begins at 1, and what that adds to a value takes 1 / ((1 - gamma) tau) = 20,000
 // updates to fade: until then a reward of 1 that ends the episode would count as a loss. Ball et
@@ -72,13 +61,17 @@ static mr_node *build_task_loss(const sac_agent *sac, critic_graph *g,
                                 const mr_policy_nodes *next) {
     mr_node *entropy_cost =
         sac->intrinsic_critic ? NULL : mr_mul(build_alpha(sac, g->graph), next->log_prob);
-    return build_loss(g, sac->critic, g->batch.reward, next->act, entropy_cost, &g->q);
+    const mr_critic_step step =
+        mr_batch_inputs_step(&g->batch, g->batch.reward, next->act, entropy_cost);
+    return mr_critic_loss(sac->critic, &step, &g->q);
 }
 
 static mr_node *build_intrinsic_loss(const sac_agent *sac, const critic_graph *g,
                                      const mr_policy_nodes *next) {
     mr_node *q;
-    return build_loss(g, sac->intrinsic_critic, g->batch.intrinsic, next->act, NULL, &q);
+    const mr_critic_step step =
+        mr_batch_inputs_step(&g->batch, g->batch.intrinsic, next->act, NULL);
+    return mr_critic_loss(sac->intrinsic_critic, &step, &q);
 }
 
 static mr_status build_critic_graph(sac_agent *sac) {

@@ -42,12 +42,7 @@ typedef struct {
 
 static mr_node *build_loss(const mr_critic *critic, const critic_graph *g, mr_node *reward,
                            mr_node *next_act, mr_node **q) {
-    const mr_batch_inputs *in = &g->batch;
-    const mr_critic_step step = {.obs = in->obs,
-                                 .act = in->act,
-                                 .next_obs = in->next_obs,
-                                 .next_act = next_act,
-                                 .backup = {reward, in->discount, NULL}};
+    const mr_critic_step step = mr_batch_inputs_step(&g->batch, reward, next_act, NULL);
     return mr_critic_loss(critic, &step, q);
 }
 
