@@ -94,6 +94,12 @@ double mr_density_log_slope(const mr_density *density, const double *x) {
     return sum;
 }
 
+// Whether a value of some column may be out of bounds, or an angle.
+static bool has_bounds(const mr_density *density) {
+    return density->is_bounded || density->of_base.n_circles > 0 ||
+           density->of_context.n_circles > 0 || mr_density_is_limited(density);
+}
+
 static mr_status fail_bounds(const mr_density *density, size_t row, size_t j, double x) {
     const mr_interval limits = mr_density_limits(density, j);
     if (density->support[j].type == MR_SUPPORT_BOUNDED)
@@ -113,8 +119,7 @@ static mr_status fail_bounds(const mr_density *density, size_t row, size_t j, do
 mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_t n,
                                   const double *x) {
     const size_t width = mr_density_width(density);
-    const bool has_bounds = density->is_bounded || mr_density_is_limited(density);
-    for (size_t i = 0; i < n && has_bounds; i++)
+    for (size_t i = 0; i < n && has_bounds(density); i++)
         for (size_t j = 0; j < width; j++)
             if (!is_within(density, j, x[i * width + j]))
                 return fail_bounds(density, first + i, j, x[i * width + j]);
@@ -160,7 +165,7 @@ static void measure_column(const mr_density *density, size_t n, size_t j, const 
     *deviation = farthest * sqrt(sum / total);
 }
 
-static bool is_constant(size_t n, size_t width, const double *column) {
+bool mr_column_is_constant(size_t n, size_t width, const double *column) {
     for (size_t i = 1; i < n; i++)
         if (column[i * width] != column[0])
             return false;
@@ -174,7 +179,7 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x, cons
         if (mr_density_keeps_scale(density, j))
             continue;
         measure_column(density, n, j, x, weights, &mean, &deviation);
-        if (is_constant(n, width, x + j)) {
+        if (mr_column_is_constant(n, width, x + j)) {
             mean = mr_density_map(density, j, x[j]);
             deviation = 1;
         }
@@ -247,13 +252,6 @@ done:
 double mr_density_standardise_one(const mr_density *density, size_t j, double x) {
     const double u = (mr_density_map(density, j, x) - density->shift[j]) / density->scale[j];
     return density->support[j].type == MR_SUPPORT_CIRCLE ? remainder(u, 2 * pi) : u;
-}
-
-static bool has_bounds(const mr_density *density) {
-    for (size_t j = 0; j < mr_density_width(density); j++)
-        if (density->support[j].type != MR_SUPPORT_LINE)
-            return true;
-    return false;
 }
 
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {

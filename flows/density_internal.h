@@ -40,6 +40,9 @@ mr_interval mr_density_limits(const mr_density *density, size_t j);
 mr_status mr_density_check_bounds(const mr_density *density, size_t first, size_t n,
                                   const double *x);
 
+/// Whether a column of x [n x width], which begins at `column`, has one value only.
+bool mr_column_is_constant(size_t n, size_t width, const double *column);
+
 /// v of a value x of column j: its map to the line, if it is bounded. NaN outside the bounds.
 double mr_density_map(const mr_density *density, size_t j, double x);
 

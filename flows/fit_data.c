@@ -20,6 +20,29 @@ void mr_fit_shuffle(mr_random *random, size_t n, size_t *order) {
     }
 }
 
+size_t mr_fit_copy_batch(const mr_fit_rows *from, size_t width, size_t n, const size_t *order,
+                         size_t batch_size, size_t k, mr_real *u, mr_real *weight) {
+    const size_t n_batches = (n + batch_size - 1) / batch_size;
+    if (k >= n_batches)
+        return 0;
+    const size_t first = n * k / n_batches, n_rows = n * (k + 1) / n_batches - first;
+    for (size_t i = 0; i < n_rows; i++)
+        memcpy(u + i * width, from->u + order[first + i] * width, width * sizeof *u);
+    for (size_t i = 0; i < n_rows && from->weight; i++)
+        weight[i] = from->weight[order[first + i]];
+    return n_rows;
+}
+
+size_t mr_fit_copy_next(const mr_fit_rows *from, size_t width, size_t n, size_t first, mr_real *u,
+                        mr_real *weight) {
+    const size_t n_left = n - first;
+    const size_t n_rows = n_left < MR_DENSITY_BATCH ? n_left : MR_DENSITY_BATCH;
+    memcpy(u, from->u + first * width, n_rows * width * sizeof *u);
+    if (from->weight)
+        memcpy(weight, from->weight + first, n_rows * sizeof *weight);
+    return n_rows;
+}
+
 size_t mr_fit_count_held_out(size_t n, double fraction) {
     const size_t n_held_out = (size_t)round((double)n * fraction);
     return n_held_out < 1 ? 1 : n_held_out < n ? n_held_out : n - 1;

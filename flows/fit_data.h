@@ -42,6 +42,24 @@ mr_status mr_fit_data_streamed(mr_density *density, const mr_fit_options *option
 
 // ---- What both have in common
 
+/// Rows in memory, standardised.
+typedef struct {
+    mr_real *u;      // [n x width]
+    mr_real *weight; // [n] NULL: there are none
+} mr_fit_rows;
+
+/// Copies the `k`th batch of n rows that are taken in that order. Batches are of equal size, give
+/// or take a row, so that no small one at the end is noisier than the rest. Returns how many rows
+/// it has; 0: there is no such batch.
+///
+///   order  [n] of rows in `from`
+size_t mr_fit_copy_batch(const mr_fit_rows *from, size_t width, size_t n, const size_t *order,
+                         size_t batch_size, size_t k, mr_real *u, mr_real *weight);
+
+/// Copies the rows from `first` on, MR_DENSITY_BATCH of n at most. Returns how many.
+size_t mr_fit_copy_next(const mr_fit_rows *from, size_t width, size_t n, size_t first, mr_real *u,
+                        mr_real *weight);
+
 /// A random order of 0 .. n-1 (Fisher and Yates).
 void mr_fit_shuffle(mr_random *random, size_t n, size_t *order);
 

@@ -5,18 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// Rows of data, standardised.
-typedef struct {
-    mr_real *u;      // [n x width]
-    mr_real *weight; // [n] their mean is 1; NULL: all are
-} rows;
-
 typedef struct {
     mr_fit_data data;
     const mr_density *density;
     const mr_fit_options *options;
     size_t width; // of a row
-    rows trained, held_out;
+    mr_fit_rows trained, held_out;
     size_t *order; // [trained.n] of this epoch
     size_t batch;  // of this epoch, the next
     size_t next_held_out;
@@ -24,19 +18,12 @@ typedef struct {
 
 // ---- The split
 
-static bool is_constant(size_t n, size_t dim, const double *column) {
-    for (size_t i = 1; i < n; i++)
-        if (column[i * dim] != column[0])
-            return false;
-    return true;
-}
-
 static mr_status check_columns(size_t n, size_t dim, const double *x) {
     bool *constant = malloc(dim * sizeof *constant);
     if (!constant)
         return mr_fail_memory("the data");
     for (size_t j = 0; j < dim; j++)
-        constant[j] = is_constant(n, dim, x + j);
+        constant[j] = mr_column_is_constant(n, dim, x + j);
     const mr_status status = mr_fit_check_constants(dim, constant, x);
     free(constant);
     return status;
@@ -55,7 +42,7 @@ static double mean_log_scale(const memory_data *m, size_t n, const double *x,
 }
 
 static mr_status standardise(const memory_data *m, size_t n, const double *x, const double *weights,
-                             rows *out, mr_fit_part *part) {
+                             mr_fit_rows *out, mr_fit_part *part) {
     double sum = 0;
     part->n = n;
     const size_t n_numbers = n * m->width;
@@ -112,23 +99,10 @@ static mr_status memory_begin_epoch(mr_fit_data *data, uint64_t epoch) {
     return MR_OK;
 }
 
-// Batches are of equal size, give or take a row, so that no small one at the end is noisier than
-// the rest.
 static mr_status memory_next(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n) {
     memory_data *m = (memory_data *)data;
-    const size_t n_rows = data->trained.n, batch_size = m->options->batch_size;
-    const size_t n_batches = (n_rows + batch_size - 1) / batch_size, k = m->batch;
-    *n = 0;
-    if (k == n_batches)
-        return MR_OK;
-    const size_t first = n_rows * k / n_batches, end = n_rows * (k + 1) / n_batches;
-    for (size_t i = 0; i < end - first; i++)
-        memcpy(u + i * m->width, m->trained.u + m->order[first + i] * m->width,
-               m->width * sizeof *u);
-    for (size_t i = 0; i < end - first && m->trained.weight; i++)
-        weight[i] = m->trained.weight[m->order[first + i]];
-    *n = end - first;
-    m->batch++;
+    *n = mr_fit_copy_batch(&m->trained, m->width, data->trained.n, m->order, m->options->batch_size,
+                           m->batch++, u, weight);
     return MR_OK;
 }
 
@@ -139,11 +113,7 @@ static mr_status memory_begin_held_out(mr_fit_data *data) {
 
 static mr_status memory_next_held_out(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n) {
     memory_data *m = (memory_data *)data;
-    const size_t first = m->next_held_out, n_left = data->held_out.n - first;
-    *n = n_left < MR_DENSITY_BATCH ? n_left : MR_DENSITY_BATCH;
-    memcpy(u, m->held_out.u + first * m->width, *n * m->width * sizeof *u);
-    if (m->held_out.weight)
-        memcpy(weight, m->held_out.weight + first, *n * sizeof *weight);
+    *n = mr_fit_copy_next(&m->held_out, m->width, data->held_out.n, m->next_held_out, u, weight);
     m->next_held_out += *n;
     return MR_OK;
 }

@@ -30,11 +30,11 @@ typedef struct {
     size_t *order;     // [n_trained_blocks] of the blocks
     size_t next_block; // of `order`
     // The pool.
-    mr_real *u, *weight; // [POOL_BLOCKS x n_in_block x width], [.. x 1]
-    size_t *row;         // [n_pool] its rows in the order of training
+    mr_fit_rows pool; // [POOL_BLOCKS x n_in_block] rows
+    size_t *row;      // [n_pool] of them, in the order of training
     size_t n_pool, batch;
     // The held-out block that is scored.
-    mr_real *held_u, *held_weight;
+    mr_fit_rows held; // [n_in_block] rows
     size_t n_held, held_row, held_block;
 } streamed_data;
 
@@ -229,8 +229,8 @@ static mr_status fill_pool(streamed_data *s) {
     s->batch = 0;
     for (; n_taken < POOL_BLOCKS && s->next_block < s->n_trained_blocks; n_taken++) {
         const size_t block = s->block[s->order[s->next_block++]];
-        const mr_status status = take_block(s, block, TRAINED, s->u + s->n_pool * s->width,
-                                            s->weight ? s->weight + s->n_pool : NULL);
+        const mr_status status = take_block(s, block, TRAINED, s->pool.u + s->n_pool * s->width,
+                                            s->pool.weight ? s->pool.weight + s->n_pool : NULL);
         if (status != MR_OK)
             return status;
         s->n_pool += rows_of(s, block);
@@ -247,26 +247,21 @@ static mr_status streamed_begin_epoch(mr_fit_data *data, uint64_t epoch) {
     return fill_pool(s);
 }
 
-// Batches of a pool are of equal size, give or take a row.
+static size_t copy_batch(streamed_data *s, mr_real *u, mr_real *weight) {
+    return mr_fit_copy_batch(&s->pool, s->width, s->n_pool, s->row, s->options->batch_size,
+                             s->batch++, u, weight);
+}
+
+// Batches are of one pool each.
 static mr_status streamed_next(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n) {
     streamed_data *s = (streamed_data *)data;
-    const size_t batch_size = s->options->batch_size;
-    if (s->batch == (s->n_pool + batch_size - 1) / batch_size) {
-        const mr_status status = fill_pool(s);
-        if (status != MR_OK)
-            return status;
-    }
-    *n = 0;
-    if (s->n_pool == 0)
+    *n = copy_batch(s, u, weight);
+    if (*n > 0)
         return MR_OK;
-    const size_t n_batches = (s->n_pool + batch_size - 1) / batch_size, k = s->batch++;
-    const size_t first = s->n_pool * k / n_batches, end = s->n_pool * (k + 1) / n_batches;
-    for (size_t i = 0; i < end - first; i++)
-        memcpy(u + i * s->width, s->u + s->row[first + i] * s->width, s->width * sizeof *u);
-    for (size_t i = 0; i < end - first && s->weight; i++)
-        weight[i] = s->weight[s->row[first + i]];
-    *n = end - first;
-    return MR_OK;
+    const mr_status status = fill_pool(s);
+    if (status == MR_OK)
+        *n = copy_batch(s, u, weight);
+    return status;
 }
 
 static mr_status streamed_begin_held_out(mr_fit_data *data) {
@@ -280,17 +275,13 @@ static mr_status streamed_next_held_out(mr_fit_data *data, mr_real *u, mr_real *
     streamed_data *s = (streamed_data *)data;
     if (s->held_row == s->n_held && s->held_block < s->n_blocks) {
         const size_t block = s->block[s->held_block++];
-        const mr_status status = take_block(s, block, HELD_OUT, s->held_u, s->held_weight);
+        const mr_status status = take_block(s, block, HELD_OUT, s->held.u, s->held.weight);
         if (status != MR_OK)
             return status;
         s->n_held = rows_of(s, block);
         s->held_row = 0;
     }
-    const size_t first = s->held_row, n_left = s->n_held - first;
-    *n = n_left < MR_DENSITY_BATCH ? n_left : MR_DENSITY_BATCH;
-    memcpy(u, s->held_u + first * s->width, *n * s->width * sizeof *u);
-    if (s->held_weight)
-        memcpy(weight, s->held_weight + first, *n * sizeof *weight);
+    *n = mr_fit_copy_next(&s->held, s->width, s->n_held, s->held_row, u, weight);
     s->held_row += *n;
     return MR_OK;
 }
@@ -300,11 +291,11 @@ static void streamed_free(mr_fit_data *data) {
     free(s->block);
     free(s->order);
     free(s->x);
-    free(s->u);
-    free(s->weight);
+    free(s->pool.u);
+    free(s->pool.weight);
     free(s->row);
-    free(s->held_u);
-    free(s->held_weight);
+    free(s->held.u);
+    free(s->held.weight);
     free(s);
 }
 
@@ -320,13 +311,13 @@ static mr_status allocate(streamed_data *s) {
     const bool has_weights = s->options->weights != NULL;
     s->order = malloc(s->n_trained_blocks * sizeof *s->order);
     s->x = malloc(n * width * sizeof *s->x);
-    s->u = malloc(n_in_pool * width * sizeof *s->u);
+    s->pool.u = malloc(n_in_pool * width * sizeof *s->pool.u);
     s->row = malloc(n_in_pool * sizeof *s->row);
-    s->held_u = malloc(n * width * sizeof *s->held_u);
-    s->weight = has_weights ? malloc(n_in_pool * sizeof *s->weight) : NULL;
-    s->held_weight = has_weights ? malloc(n * sizeof *s->held_weight) : NULL;
-    const bool is_whole = s->order && s->x && s->u && s->row && s->held_u &&
-                          (!has_weights || (s->weight && s->held_weight));
+    s->held.u = malloc(n * width * sizeof *s->held.u);
+    s->pool.weight = has_weights ? malloc(n_in_pool * sizeof *s->pool.weight) : NULL;
+    s->held.weight = has_weights ? malloc(n * sizeof *s->held.weight) : NULL;
+    const bool is_whole = s->order && s->x && s->pool.u && s->row && s->held.u &&
+                          (!has_weights || (s->pool.weight && s->held.weight));
     return is_whole ? MR_OK : mr_fail_memory("the data");
 }
 
@@ -355,7 +346,7 @@ static mr_status start_flow(streamed_data *s) {
         return mr_fail_memory("a density's start");
     MR_TRY(streamed_begin_epoch(&s->data, 0));
     for (; n_rows < n && n_rows < s->n_pool; n_rows++)
-        memcpy(u + n_rows * s->width, s->u + s->row[n_rows] * s->width, s->width * sizeof *u);
+        memcpy(u + n_rows * s->width, s->pool.u + s->row[n_rows] * s->width, s->width * sizeof *u);
     status = mr_density_start_flow(s->density, n_rows, u);
 done:
     free(u);
