@@ -34,8 +34,8 @@ static void end_single_threaded(int n_threads) {
 }
 
 // c += a b. OpenBLAS 0.3.21 overwrites c by clearing it and adding to it, and its kernels of
-// Haswell and Zen clear slowly: 256 x 256 numbers in 20 us, memset in 3. So c is always cleared
-// before.
+// Haswell and Zen clear slowly: a product of 256 x 256 x 23 takes 60 us, and 39 if it adds. So
+// memset clears c before.
 static void add_gemm(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
                      const mr_real *a, const mr_real *b, mr_real *c) {
     const int n_threads = begin_single_threaded();

@@ -128,6 +128,11 @@ bool mr_node_is_for_one(const mr_node *node);
 /// The gradient of the node's parameter k that `thread` collects.
 mr_real *mr_node_param_grad(const mr_node *node, size_t k, int thread);
 
+/// max(v, 0) if `relu`, else v. Written so that NaN goes through.
+static inline mr_real mr_relu_if(bool relu, mr_real v) {
+    return relu && v < 0 ? 0 : v;
+}
+
 /// d[n] = v, or d += v.
 static inline void mr_put(bool adds, size_t n, const mr_real *restrict v, mr_real *restrict d) {
     if (adds)

@@ -197,10 +197,8 @@ static void normalise(const mr_node *node, mr_rows rows) {
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         const mr_real *restrict x = mr_row(input->value, input, i);
         mr_real *restrict y = mr_row(node->value, node, i);
-        for (size_t j = 0; j < node->cols; j++) {
-            const mr_real v = (x[j] - mu[j]) * factor[j] + offset[j];
-            y[j] = relu && v < 0 ? 0 : v; // written so that NaN goes through
-        }
+        for (size_t j = 0; j < node->cols; j++)
+            y[j] = mr_relu_if(relu, (x[j] - mu[j]) * factor[j] + offset[j]);
     }
 }
 

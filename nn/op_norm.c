@@ -5,11 +5,6 @@
 
 #include <math.h>
 
-// Written so that NaN goes through.
-static inline mr_real apply_relu(bool relu, mr_real v) {
-    return relu && v < 0 ? 0 : v;
-}
-
 // ---- Layer norm
 
 enum { GAIN, SHIFT };
@@ -52,7 +47,7 @@ static void layer_norm_forward(const mr_node *node, mr_rows rows) {
         const moments m = row_moments(node->cols, x);
         layer_options(node)->moments[i] = m;
         for (size_t j = 0; j < node->cols; j++)
-            y[j] = apply_relu(relu, (x[j] - m.mean) * m.inverse * gain[j] + shift[j]);
+            y[j] = mr_relu_if(relu, (x[j] - m.mean) * m.inverse * gain[j] + shift[j]);
     }
 }
 
@@ -173,7 +168,7 @@ static void rms_norm_forward(const mr_node *node, mr_rows rows) {
         const mr_real inverse = row_inverse(node->cols, x);
         rms_options(node)->inverse[i] = inverse;
         for (size_t j = 0; j < node->cols; j++)
-            y[j] = apply_relu(relu, x[j] * inverse * gain[j]);
+            y[j] = mr_relu_if(relu, x[j] * inverse * gain[j]);
     }
 }
 

@@ -232,7 +232,7 @@ static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_
 }
 
 // Linear maps have no form for angles, don't keep the box of a uniform base, and take n^3 steps to
-// draw for n columns: 3 s for 800.
+// draw for n columns.
 static const char *default_flow(const fit_options *chosen, const mr_fit_table *table) {
     enum { MAX_MIXED = 500 };
     bool has_angles = false;
