@@ -120,6 +120,13 @@ static bool is_support(const mr_support *s) {
            (s->low < s->high && (s->type == MR_SUPPORT_BOUNDED || isfinite(s->high - s->low)));
 }
 
+// Sizes up to MAX_DIM, so that the product does not overflow.
+bool mr_density_has_shape(const mr_density_spec *spec) {
+    const size_t c = spec->channels, h = spec->height, w = spec->width;
+    return (c == 0 && h == 0 && w == 0) ||
+           (c <= MAX_DIM && h <= MAX_DIM && w <= MAX_DIM && c * h * w == spec->dim);
+}
+
 mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_density **out) {
     MR_REQUIRE(spec);
     MR_REQUIRE(spec->flow);
@@ -130,6 +137,11 @@ mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_densi
             "a density of %zu features and %zu given columns was asked for; ask for 1 to "
             "%d features and at most as many given columns",
             spec->dim, spec->given_dim, MAX_DIM);
+    if (!mr_density_has_shape(spec))
+        return mr_fail(MR_ERR_USAGE,
+                       "an image of %zu channels, %zu rows and %zu columns does not have %zu "
+                       "features; give sizes whose product that is",
+                       spec->channels, spec->height, spec->width, spec->dim);
     const size_t width = spec->dim + spec->given_dim;
     for (size_t j = 0; j < width && spec->support; j++)
         if (!is_support(&spec->support[j]))
@@ -150,6 +162,7 @@ mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, s
     density->arena = mr_arena_new();
     density->dim = spec->dim;
     density->given_dim = spec->given_dim;
+    density->image = (mr_shape){spec->channels, spec->height, spec->width};
     density->use = spec->use;
     density->shift = calloc(width, sizeof *density->shift);
     density->scale = calloc(width, sizeof *density->scale);
@@ -211,9 +224,13 @@ bool mr_density_is_affine(const mr_density *density) {
     return mr_flow_is_affine(density->flow);
 }
 
+bool mr_density_is_image(const mr_density *density) {
+    return density->image.channels > 0;
+}
+
 bool mr_density_is_plain(const mr_density *density) {
-    return density->given_dim == 0 && !density->is_bounded && density->of_base.n_circles == 0 &&
-           strcmp(density->base_text, "normal") == 0;
+    return density->given_dim == 0 && !mr_density_is_image(density) && !density->is_bounded &&
+           density->of_base.n_circles == 0 && strcmp(density->base_text, "normal") == 0;
 }
 
 bool mr_density_is_limited(const mr_density *density) {
@@ -227,6 +244,15 @@ size_t mr_density_dim(const mr_density *density) {
 
 size_t mr_density_given_dim(const mr_density *density) {
     return density != NULL ? density->given_dim : 0;
+}
+
+void mr_density_shape(const mr_density *density, size_t *channels, size_t *height, size_t *width) {
+    if (channels == NULL || height == NULL || width == NULL)
+        return;
+    const mr_shape image = density != NULL ? density->image : (mr_shape){0};
+    *channels = image.channels;
+    *height = image.height;
+    *width = image.width;
 }
 
 size_t mr_density_width(const mr_density *density) {

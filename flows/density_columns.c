@@ -172,25 +172,62 @@ bool mr_column_is_constant(size_t n, size_t width, const double *column) {
     return true;
 }
 
-static mr_status take_scale(mr_density *density, size_t n, const double *x, const double *weights) {
-    const size_t width = mr_density_width(density);
-    for (size_t j = 0; j < width; j++) {
-        double mean, deviation;
+// Mean and deviation of all pixels of an image together, through the largest number, so that no
+// square overflows.
+static void pool_pixels(size_t dim, const double *mean, const double *deviation,
+                        double *pooled_mean, double *pooled_deviation) {
+    double largest = 0, centre = 0, sum = 0;
+    for (size_t j = 0; j < dim; j++)
+        largest = fmax(largest, fmax(fabs(mean[j]), deviation[j]));
+    for (size_t j = 0; j < dim && largest > 0; j++)
+        centre += mean[j] / largest / (double)dim;
+    for (size_t j = 0; j < dim && largest > 0; j++) {
+        const double distance = mean[j] / largest - centre, d = deviation[j] / largest;
+        sum += (distance * distance + d * d) / (double)dim;
+    }
+    *pooled_mean = largest * centre;
+    *pooled_deviation = largest * sqrt(sum);
+}
+
+mr_status mr_density_take_moments(mr_density *density, const double *mean,
+                                  const double *deviation) {
+    double of_image = 0, image_deviation = 1;
+    if (mr_density_is_image(density))
+        pool_pixels(density->dim, mean, deviation, &of_image, &image_deviation);
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        const bool is_pixel = mr_density_is_image(density) && j < density->dim;
+        const double shift = is_pixel ? of_image : mean[j];
+        const double scale = is_pixel ? image_deviation : deviation[j];
         if (mr_density_keeps_scale(density, j))
             continue;
-        measure_column(density, n, j, x, weights, &mean, &deviation);
-        if (mr_column_is_constant(n, width, x + j)) {
-            mean = mr_density_map(density, j, x[j]);
-            deviation = 1;
-        }
-        if (!isfinite(mean) || !isfinite(deviation) || deviation < DBL_MIN)
+        if (!isfinite(shift) || !isfinite(scale) || scale < DBL_MIN)
             return mr_fail(MR_ERR_INPUT,
                            "column %zu has a standard deviation of %g; rescale it to ordinary size",
-                           j + 1, deviation);
-        density->shift[j] = mean;
-        density->scale[j] = deviation;
+                           j + 1, scale);
+        density->shift[j] = shift;
+        density->scale[j] = scale;
     }
     return MR_OK;
+}
+
+// A constant column gets scale 1, but for a pixel, which counts as what it is.
+static mr_status take_scale(mr_density *density, size_t n, const double *x, const double *weights) {
+    const size_t width = mr_density_width(density);
+    double *mean = calloc(2 * width, sizeof *mean), *deviation = mean + width;
+    if (!mean)
+        return mr_fail_memory("a density's start");
+    for (size_t j = 0; j < width; j++) {
+        if (mr_density_keeps_scale(density, j))
+            continue;
+        measure_column(density, n, j, x, weights, &mean[j], &deviation[j]);
+        if (mr_column_is_constant(n, width, x + j)) {
+            mean[j] = mr_density_map(density, j, x[j]);
+            deviation[j] = mr_density_is_image(density) && j < density->dim ? 0 : 1;
+        }
+    }
+    const mr_status status = mr_density_take_moments(density, mean, deviation);
+    free(mean);
+    return status;
 }
 
 mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights) {

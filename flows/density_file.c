@@ -13,8 +13,8 @@
 #include "base/json_memory.h"
 #include "nn/model_file.h"
 
-// Version 2 says more: base, given columns and supports. A density that needs none of it is written
-// as version 1, which earlier versions of millrace read.
+// Version 2 says more: base, given columns, an image's shape and supports. A density that needs
+// none of it is written as version 1, which earlier versions of millrace read.
 static const mr_model_format formats[] = {{.name = "millrace.density",
                                            .version = "1",
                                            .what = "density",
@@ -30,6 +30,9 @@ static const char *const supports[] = {
 
 // What `use` is called in a file.
 static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_SCORE] = "score"};
+
+// The shape of an image: channels, height, width.
+static const char shape_format[] = "%zux%zux%zu";
 
 // ---- Writing
 
@@ -93,8 +96,8 @@ static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-// What version 2 says more: the base, how many columns are given, and [type, low, high] for each
-// column.
+// What version 2 says more: the base, how many columns are given, an image's shape, and [type, low,
+// high] for each column.
 static mr_status write_more(const mr_density *density, mr_tensors_writer *writer) {
     mr_status status = MR_OK;
     if (mr_density_is_plain(density))
@@ -102,6 +105,14 @@ static mr_status write_more(const mr_density *density, mr_tensors_writer *writer
     MR_TRY(mr_tensors_writer_note(writer, "base", mr_density_base(density)));
     if (mr_density_given_dim(density) > 0)
         MR_TRY(mr_model_note_size(writer, "given_dim", mr_density_given_dim(density)));
+    if (mr_density_is_image(density)) {
+        char shape[64];
+        snprintf(shape, sizeof shape, shape_format, density->image.channels, density->image.height,
+                 density->image.width);
+        MR_TRY(mr_tensors_writer_note(writer, "shape", shape));
+    }
+    if (mr_density_is_image(density) && !density->is_bounded)
+        return status; // its pixels are lines
     mr_json_watch();
     json_t *list = json_array();
     for (size_t j = 0; j < mr_density_width(density); j++) {
@@ -228,6 +239,27 @@ static const mr_model_format *format_of(const mr_tensors *file) {
     return &formats[MR_COUNT(formats) - 1];
 }
 
+// The shape of an image.
+static mr_status read_shape(const mr_tensors *file, mr_density_spec *spec) {
+    const char *text = mr_tensors_note(file, "shape");
+    size_t size[3];
+    for (size_t k = 0; k < MR_COUNT(size) && text; k++) {
+        char *end;
+        size[k] = text[0] >= '1' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+        if (size[k] == 0 || *end != (k + 1 < MR_COUNT(size) ? 'x' : '\0'))
+            return mr_model_fail(file, "shape", mr_tensors_note(file, "shape"));
+        text = end + 1;
+    }
+    if (!text)
+        return MR_OK;
+    spec->channels = size[0];
+    spec->height = size[1];
+    spec->width = size[2];
+    return mr_density_has_shape(spec)
+               ? MR_OK
+               : mr_model_fail(file, "shape", mr_tensors_note(file, "shape"));
+}
+
 static mr_status read_spec(const mr_tensors *file, mr_density_spec *spec, mr_support **support) {
     mr_status status;
     MR_TRY(mr_model_check(format_of(file), file));
@@ -239,6 +271,7 @@ static mr_status read_spec(const mr_tensors *file, mr_density_spec *spec, mr_sup
         MR_TRY(mr_model_size(file, "given_dim", &spec->given_dim));
     MR_TRY(read_supports(file, spec->dim + spec->given_dim, support));
     spec->support = *support;
+    status = read_shape(file, spec);
 done:
     return status;
 }

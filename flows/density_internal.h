@@ -8,6 +8,7 @@
 struct mr_density {
     mr_arena *arena;
     size_t dim, given_dim;
+    mr_shape image; // of the features; all 0: they are a vector
     mr_flow_use use;
     mr_params *params;
     mr_distribution base;   // of the features on lines
@@ -28,7 +29,8 @@ struct mr_density {
 mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, size_t max_params,
                                    mr_density **out);
 
-/// Whether it is not conditional, its base is "normal" and all its columns are lines.
+/// Whether it is not conditional, its base is "normal", its features are a vector and all its
+/// columns are lines.
 bool mr_density_is_plain(const mr_density *density);
 
 /// What values x of column j lie between; infinite: no bound.
@@ -45,6 +47,18 @@ bool mr_column_is_constant(size_t n, size_t width, const double *column);
 
 /// v of a value x of column j: its map to the line, if it is bounded. NaN outside the bounds.
 double mr_density_map(const mr_density *density, size_t j, double x);
+
+/// Whether the shape of a specification is one of its `dim` features, or none at all.
+bool mr_density_has_shape(const mr_density_spec *spec);
+
+/// Whether its features are an image.
+bool mr_density_is_image(const mr_density *density);
+
+/// Sets shift and scale by the means and deviations [width each] of the columns' v. Columns of
+/// mr_density_keeps_scale stay as they are. The pixels of an image share one mean and one
+/// deviation, so that the picture stays what it is and a pixel may be constant. Fails with
+/// MR_ERR_INPUT if a deviation is 0 or not finite.
+mr_status mr_density_take_moments(mr_density *density, const double *mean, const double *deviation);
 
 /// Whether column j keeps the shift and scale that it starts with: those of an angle or a column
 /// with a box follow from its bounds, a fixed map takes values as they are. Others are standardised

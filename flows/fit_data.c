@@ -63,10 +63,12 @@ mr_status mr_fit_check_weights(size_t n, const double *weights) {
 }
 
 // Names all of them at once.
-mr_status mr_fit_check_constants(size_t width, const bool *is_constant, const double *x) {
+mr_status mr_fit_check_constants(const mr_density *density, const bool *is_constant,
+                                 const double *x) {
     char list[MAX_LIST] = "", value[32];
+    const size_t width = mr_density_width(density);
     size_t n_constant = 0;
-    for (size_t j = 0; j < width; j++) {
+    for (size_t j = mr_density_is_image(density) ? mr_density_dim(density) : 0; j < width; j++) {
         const size_t used = strlen(list);
         if (!is_constant[j])
             continue;

@@ -68,8 +68,10 @@ size_t mr_fit_count_held_out(size_t n, double fraction);
 
 mr_status mr_fit_check_weights(size_t n, const double *weights);
 
-/// Names the constant columns, of which row x [width] has the values. OK if there are none.
-mr_status mr_fit_check_constants(size_t width, const bool *is_constant, const double *x);
+/// Names the constant columns, of which row x [width] has the values. OK if there are none. A pixel
+/// of an image may be constant.
+mr_status mr_fit_check_constants(const mr_density *density, const bool *is_constant,
+                                 const double *x);
 
 /// Fails unless the weights of a part have a sum above 0.
 mr_status mr_fit_check_sum(double sum);

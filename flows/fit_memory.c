@@ -18,13 +18,14 @@ typedef struct {
 
 // ---- The split
 
-static mr_status check_columns(size_t n, size_t dim, const double *x) {
-    bool *constant = malloc(dim * sizeof *constant);
+static mr_status check_columns(const mr_density *density, size_t n, const double *x) {
+    const size_t width = mr_density_width(density);
+    bool *constant = malloc(width * sizeof *constant);
     if (!constant)
         return mr_fail_memory("the data");
-    for (size_t j = 0; j < dim; j++)
-        constant[j] = mr_column_is_constant(n, dim, x + j);
-    const mr_status status = mr_fit_check_constants(dim, constant, x);
+    for (size_t j = 0; j < width; j++)
+        constant[j] = mr_column_is_constant(n, width, x + j);
+    const mr_status status = mr_fit_check_constants(density, constant, x);
     free(constant);
     return status;
 }
@@ -139,7 +140,7 @@ mr_status mr_fit_data_in_memory(mr_density *density, const mr_fit_options *optio
     if (n < 2)
         return mr_fail(MR_ERR_INPUT, "the data has %zu row; a fit needs two at least", n);
     MR_TRY(mr_fit_check_weights(n, options->weights));
-    MR_TRY(check_columns(n, width, x));
+    MR_TRY(check_columns(density, n, x));
     MR_TRY(mr_density_check_bounds(density, 0, n, x));
     m = calloc(1, sizeof *m);
     if (!m)

@@ -148,22 +148,14 @@ done:
     return status;
 }
 
-static mr_status take_scale(streamed_data *s, const moments *m) {
-    mr_status status;
-    double *shift = malloc(s->width * sizeof *shift), *scale = malloc(s->width * sizeof *scale);
-    if (!shift || !scale) {
-        status = mr_fail_memory("the data");
-        goto done;
-    }
-    for (size_t j = 0; j < s->width; j++) {
-        const bool keeps = mr_density_keeps_scale(s->density, j);
-        shift[j] = keeps ? mr_density_shift(s->density)[j] : m->mean[j];
-        scale[j] = keeps ? mr_density_scale(s->density)[j] : sqrt(m->square[j] / m->weight);
-    }
-    status = mr_density_set_scale(s->density, shift, scale);
-done:
-    free(shift);
-    free(scale);
+static mr_status take_scale(const streamed_data *s, const moments *m) {
+    double *deviation = malloc(s->width * sizeof *deviation);
+    if (!deviation)
+        return mr_fail_memory("the data");
+    for (size_t j = 0; j < s->width; j++)
+        deviation[j] = sqrt(m->square[j] / m->weight);
+    const mr_status status = mr_density_take_moments(s->density, m->mean, deviation);
+    free(deviation);
     return status;
 }
 
@@ -211,7 +203,7 @@ static mr_status take_statistics(streamed_data *s) {
                 .first = numbers + 4 * width,
                 .is_constant = is_constant};
     MR_TRY(survey_blocks(s, &v));
-    MR_TRY(mr_fit_check_constants(width, v.is_constant, v.first));
+    MR_TRY(mr_fit_check_constants(s->density, v.is_constant, v.first));
     MR_TRY(mr_fit_check_sum(v.part[TRAINED].weight));
     MR_TRY(take_scale(s, &v.all));
     status = take_parts(s, &v);

@@ -61,11 +61,15 @@ typedef struct {
                       // "normal"
     size_t dim, given_dim;
     const mr_support *support; // [dim + given_dim]; NULL: all are lines
+    /// The features are an image, in the order [channels x height x width], dim = channels height
+    /// width. All 0: they are a vector.
+    size_t channels, height, width;
 } mr_density_spec;
 
 /// A density by its specification, otherwise as mr_density_new. Texts and arrays are copied. Fails
-/// with MR_ERR_USAGE also if flow, base and supports don't go together: the base "uniform" needs
-/// bounded columns and a flow that keeps its box; some parts have no form for angles.
+/// with MR_ERR_USAGE also if flow, base, supports and shape don't go together: the base "uniform"
+/// needs bounded columns and a flow that keeps its box; some parts have no form for angles, others
+/// only one for images.
 MR_API mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_density **out);
 
 /// Reads a model file. Fails with one clear line on anything that is not a whole model saved by
@@ -94,6 +98,10 @@ MR_API const char *mr_density_base(const mr_density *density);
 MR_API mr_flow_use mr_density_use(const mr_density *density);
 MR_API size_t mr_density_dim(const mr_density *density);
 MR_API size_t mr_density_given_dim(const mr_density *density); // 0: it isn't conditional
+
+/// The shape of its features if they are an image, else 0, 0, 0.
+MR_API void mr_density_shape(const mr_density *density, size_t *channels, size_t *height,
+                             size_t *width);
 
 /// Says which columns of a table the features are: `columns` [dim], ascending, of `n_columns`.
 MR_API mr_status mr_density_set_columns(mr_density *density, size_t n_columns,

@@ -454,6 +454,7 @@ Test(library, answers_for_null_what_is_asked_without_a_status) {
     cr_expect_null(mr_density_flow(NULL));
     cr_expect_null(mr_density_columns(NULL, &n));
     cr_expect_eq(mr_density_dim(NULL), 0);
+    mr_density_shape(NULL, NULL, NULL, NULL);
 }
 
 Test(library, refuses_an_evaluation_on_another_task) {
