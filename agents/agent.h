@@ -58,6 +58,8 @@ typedef struct {
     /// Names of settings of every run that mean nothing to it, up to a NULL; NULL: none. Another
     /// value than the default is refused.
     const char *const *unused;
+    /// Names of options that mean nothing if critics have no slow copies, up to a NULL; NULL: none.
+    const char *const *of_targets;
     const mr_agent_metric
         *metrics; // of the struct that `metrics_of` returns, in the columns' order
     size_t n_metrics;

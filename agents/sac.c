@@ -321,6 +321,8 @@ static const mr_setting options[] = {
 
 #undef AT
 
+static const char *const of_targets[] = {"tau", NULL};
+
 static size_t sac_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     sac_agent *sac = self;
     out[0] = (mr_agent_learner){"policy", &sac->actor};
@@ -358,6 +360,7 @@ const mr_agent_ops mr_agent_sac = {
     .options_size = sizeof(mr_sac_options),
     .options = options,
     .n_options = MR_COUNT(options),
+    .of_targets = of_targets,
     .metrics = metrics,
     .n_metrics = MR_COUNT(metrics),
     .policy = sac_policy,

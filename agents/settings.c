@@ -1,216 +1,18 @@
-// The table of settings.
+// Settings as a whole: what they say together, their defaults, setting them by name.
 
 #include "agents/settings.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agents/agent.h"
 #include "agents/peer_names.h"
-#include "agents/run_files.h"
 #include "base/nearest.h"
 #include "base/threads.h"
 
 enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
 #define AT(field) offsetof(mr_settings, field)
-#define NORMS "none|layer|rms|batch|batch_renorm"
-
-// Settings of every run. Their defaults are those of SAC on MuJoCo tasks (Haarnoja et al. 2018,
-// arXiv:1812.05905, table 1), with CleanRL's learning rates and learning_starts.
-static const mr_setting common[] = {
-    {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
-     "task to train on; may be given as an argument instead", false},
-    {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
-     "option of the task (`millrace envs ENV` lists them); may be given several times", false},
-    {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
-     "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", false},
-    {"preset", MR_SETTING_TEXT, AT(preset), "none", 0, 0, "NAME",
-     "defaults of a published agent in the place of these (`millrace presets` lists them); files "
-     "and other options override it",
-     false},
-    {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
-     "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
-     "meow: one flow as policy and soft Q function; "
-     "each has options of its own",
-     false},
-    {"steps", MR_SETTING_COUNT, AT(steps), "1000000", 1, 1e12, "N",
-     "environment steps to train for", false},
-    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
-     "seed of all random numbers; the same seed gives the same run", false},
-    {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
-     "threads; 0: as many as the work of an update is worth, at most one for each core and 4",
-     false},
-    {"num_envs", MR_SETTING_COUNT, AT(num_envs), "0", 0, 4096, "N",
-     "copies of the task that are stepped together; 0: one, or all that a server (zmq:) has",
-     false},
-    {"batch_size", MR_SETTING_COUNT, AT(batch_size), "256", 1, 65536, "N",
-     "transitions in the batch of an update", false},
-    {"buffer_size", MR_SETTING_COUNT, AT(buffer_size), "1000000", 1, 1e9, "N",
-     "transitions that the replay buffer holds", false},
-    {"learning_starts", MR_SETTING_COUNT, AT(learning_starts), "5000", 0, 1e9, "N",
-     "environment steps with uniformly random actions before the first update", false},
-    {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
-     "widths of the hidden layers of the actor and of the critics", false},
-    {"actor_norm", MR_SETTING_CHOICE, AT(actor_norm), "none", 0, 0, NORMS,
-     "normalisation of the actor's hidden layers; batch norms normalise its input too, and act by "
-     "running statistics",
-     false},
-    {"critic_norm", MR_SETTING_CHOICE, AT(critic_norm), "none", 0, 0, NORMS,
-     "normalisation of the critics' hidden layers; batch norms normalise their input too, and take "
-     "statistics over (s, a) and (s', a') together",
-     false},
-    {"log_std_min", MR_SETTING_REAL, AT(log_std_min), "-5", -50, 10, "X",
-     "lower bound of the log standard deviation of a stochastic policy's Gaussian, which is "
-     "approached smoothly",
-     false},
-    {"log_std_max", MR_SETTING_REAL, AT(log_std_max), "2", -50, 10, "X", "upper bound of the same",
-     false},
-    {"norm_position", MR_SETTING_CHOICE, AT(norm_position), "before", 0, 0, "before|after",
-     "normalisation comes before the activation, or after it, in actor and critics", false},
-    {"critic_targets", MR_SETTING_CHOICE, AT(critic_targets), "polyak", 0, 0, "polyak|none",
-     "what the targets are made of: polyak: slow copies of the critics, which move by tau; none: "
-     "the critics themselves (CrossQ), best with batch norms",
-     false},
-    {"critic_activation", MR_SETTING_CHOICE, AT(critic_activation), "relu", 0, 0,
-     "relu|silu|gelu|tanh", "activation of the critics' hidden layers", false},
-    {"critic_residual", MR_SETTING_SWITCH, AT(critic_residual), "false", 0, 0, NULL,
-     "critics are residual: a layer of the first width, then a block for each further one, which "
-     "is the width inside",
-     false},
-    {"critic_dropout", MR_SETTING_REAL, AT(critic_dropout), "0", 0, 0.9, "X",
-     "dropout rate after the critics' hidden linear layers; DroQ has 0.01 and critic_norm layer",
-     false},
-    {"critics", MR_SETTING_COUNT, AT(critics), "2", 1, MR_MAX_CRITICS, "N", "number of critics",
-     false},
-    {"critic_target_subset", MR_SETTING_COUNT, AT(critic_target_subset), "0", 0, MR_MAX_CRITICS,
-     "N", "critics, drawn for each update, that a target is made of (REDQ: 2 of 10); 0: all",
-     false},
-    {"critic_head", MR_SETTING_CHOICE, AT(critic_head), "scalar", 0, 0,
-     "scalar|quantile|categorical",
-     "what critics learn of the return: its mean; quantiles of it, the target without the largest "
-     "(TQC); or probabilities of evenly spaced values (C51)",
-     false},
-    {"critic_atoms", MR_SETTING_COUNT, AT(critic_atoms), "101", 2, 1001, "N",
-     "values of critic_head categorical", false},
-    {"critic_value_min", MR_SETTING_REAL, AT(critic_value_min), "-5", -1e9, 1e9, "X",
-     "the least value of critic_head categorical", false},
-    {"critic_value_max", MR_SETTING_REAL, AT(critic_value_max), "5", -1e9, 1e9, "X",
-     "the largest value of critic_head categorical", false},
-    {"critic_quantiles", MR_SETTING_COUNT, AT(critic_quantiles), "25", 1, 200, "N",
-     "quantiles of each critic with critic_head quantile", false},
-    {"critic_drop", MR_SETTING_COUNT, AT(critic_drop), "2", 0, 199, "N",
-     "largest quantiles, for each critic, that a target of critic_head quantile leaves out", false},
-    {"weight_norm", MR_SETTING_SWITCH, AT(weight_norm), "false", 0, 0, NULL,
-     "scale the weights of each unit of actor and critics to norm 1 after each update; for nets "
-     "whose hidden layers are normalised",
-     false},
-    {"weight_decay", MR_SETTING_REAL, AT(weight_decay), "0", 0, 1e3, "X",
-     "decoupled weight decay of actor and critics (AdamW)", false},
-    {"adam_beta1", MR_SETTING_REAL, AT(adam_beta1), "0.9", 0, 0.9999, "X",
-     "decay of Adam's first moment, of actor and critics", false},
-    {"noise_repeat", MR_SETTING_COUNT, AT(noise_repeat), "1", 1, 10000, "N",
-     "exploration noise is kept for n steps, drawn from 1 to N with probability proportional to "
-     "n^-noise_repeat_exponent; 1: fresh at every step",
-     false},
-    {"noise_repeat_exponent", MR_SETTING_REAL, AT(noise_repeat_exponent), "2", 0, 100, "X",
-     "the larger, the fewer steps exploration noise is kept for (noise_repeat)", false},
-    {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
-     "all learning rates over the run: constant, or falling to lr_final of themselves, linearly or "
-     "as half a cosine",
-     false},
-    {"lr_final", MR_SETTING_REAL, AT(lr_final), "0.1", 0, 1, "X",
-     "fraction of the learning rates that is left at the last step (lr_schedule)", false},
-    {"gamma", MR_SETTING_REAL, AT(gamma), "0.99", 0, 1, "X", "discount factor", false},
-    {"updates_per_step", MR_SETTING_COUNT, AT(updates_per_step), "1", 1, 1000, "N",
-     "updates for each environment step", false},
-    {"reset_every", MR_SETTING_COUNT, AT(reset_every), "0", 0, 1e12, "N",
-     "updates after which all nets of the agent begin anew, time after time (BRO); 0: never",
-     false},
-    {"n_step", MR_SETTING_COUNT, AT(n_step), "1", 1, 100, "N",
-     "rewards that a critic's target sums, each discounted, before it bootstraps", false},
-    {"reward_scale", MR_SETTING_REAL, AT(reward_scale), "1", 0, 1e6, "X",
-     "factor on the task's rewards in updates; 0: only the intrinsic reward counts", false},
-    {"normalize_reward", MR_SETTING_SWITCH, AT(normalize_reward), "false", 0, 0, NULL,
-     "divide the task's rewards by the running standard deviation of the discounted return", false},
-    {"max_return", MR_SETTING_REAL, AT(max_return), "0", 0, 1e9, "X",
-     "normalize_reward divides by so much that no discounted return so far is larger than X; 0: no "
-     "bound",
-     false},
-    {"normalize_observation", MR_SETTING_SWITCH, AT(normalize_observation), "false", 0, 0, NULL,
-     "actor and critics see observations less their running mean, divided by their running "
-     "standard deviation",
-     false},
-    {"priority_alpha", MR_SETTING_REAL, AT(priority_alpha), "0", 0, 1, "X",
-     "prioritised replay: transitions are drawn with probability proportional to their TD error to "
-     "the power of X; 0: uniformly",
-     false},
-    {"priority_beta", MR_SETTING_REAL, AT(priority_beta), "0.4", 0, 1, "X",
-     "the critics' losses are weighted by (N P)^-X, for a transition drawn with probability P from "
-     "N (priority_alpha)",
-     false},
-    {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
-     "intrinsic reward for novel states: by a flow's log-density, or by random network "
-     "distillation",
-     false},
-    {"bonus_flow", MR_SETTING_TEXT, AT(bonus_flow), "nsf_ar:layers=2,hidden=64x64", 0, 0, "NAME",
-     "flow of the density, with options as in policy", false},
-    {"bonus_scale", MR_SETTING_REAL, AT(bonus_scale), "0.3", 0, 1e6, "X",
-     "beta at the first step: weight of the intrinsic reward", false},
-    {"bonus_decay", MR_SETTING_CHOICE, AT(bonus_decay), "exponential", 0, 0,
-     "none|linear|exponential",
-     "decay of beta: linear, to 0 at the last step; exponential, by (1 - rate)^step", false},
-    {"bonus_decay_rate", MR_SETTING_AUTO, AT(bonus_decay_rate), "auto", 0, 1, "auto|X",
-     "rate of the exponential decay; auto: beta is a thousandth at the last step", false},
-    {"bonus_features", MR_SETTING_TEXT, AT(bonus_features), "all", 0, 0, "NAME|N|N-N,...",
-     "features of the observation that the novelty is about: all, or names and numbers", false},
-    {"bonus_normalize", MR_SETTING_CHOICE, AT(bonus_normalize), "auto", 0, 0,
-     "auto|standard|scale|none",
-     "intrinsic reward: standard: (novelty - mean) / std; scale: novelty / std; none: novelty; "
-     "auto: standard for density, scale for rnd",
-     false},
-    {"bonus_critic", MR_SETTING_CHOICE, AT(bonus_critic), "separate", 0, 0, "shared|separate",
-     "shared: the intrinsic reward is added to the task's reward; separate: it has critics of its "
-     "own",
-     false},
-    {"bonus_critic_hidden", MR_SETTING_WIDTHS, AT(bonus_critic_hidden), "128,128", 0, 0, "N,N,...",
-     "widths of the hidden layers of the critics of the intrinsic reward (separate)", false},
-    {"eval_every", MR_SETTING_COUNT, AT(eval_every), "5000", 0, 1e12, "N",
-     "steps between evaluations; 0: only at the end", false},
-    {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
-     "episodes in an evaluation", false},
-    {"eval_max_steps", MR_SETTING_COUNT, AT(eval_max_steps), "0", 0, 1e12, "N",
-     "steps after which an episode of an evaluation is cut off; 0: the largest of the task's time "
-     "limit, the longest episode that has ended in training, and 1000",
-     false},
-    {"checkpoint_every", MR_SETTING_COUNT, AT(checkpoint_every), "10000", 0, 1e12, "N",
-     "steps between checkpoints, from which --resume continues; 0: only at the beginning, at the "
-     "end and on Ctrl-C",
-     false},
-    {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
-     "seconds to wait for a server's reply (zmq:) before the request is sent again", false},
-    {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
-     "times that a request is sent again before training stops", false},
-    {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
-     "public key of the servers (zmq:), which turns encryption on, with...", false},
-    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
-     "...your own secret key (`millrace keygen` makes a pair)", false},
-    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
-     "for --resume, if files of the model or task have changed since the run began: refuse; accept "
-     "them; or use the run's own copy",
-     true},
-    {"out", MR_SETTING_OUT_DIR, AT(out), "", 0, 0, "DIR",
-     "new directory for the results; default: runs/ENV-POLICY-sSEED-DATE", true},
-};
-
-// Names of earlier versions, which stay valid.
-static const struct {
-    const char *former, *name;
-} renamed[] = {
-    {"bonus_hidden", "bonus_critic_hidden"}, // until 0.1
-};
 
 // Settings that may change when a run is resumed.
 static const size_t changeable[] = {AT(steps),
@@ -222,61 +24,6 @@ static const size_t changeable[] = {AT(steps),
                                     AT(changed_files),
                                     AT(out)};
 
-// ---- The table of all
-
-static mr_setting table[MR_MAX_SETTINGS];
-static const char *agent_of[MR_MAX_SETTINGS]; // whose option a row is; NULL: every run has it
-static size_t n_settings;
-static char agent_words[MR_MAX_AGENTS * MR_MAX_CHOICE]; // "sac|td3"
-
-static void add_setting(const mr_setting *row, size_t base, const char *agent) {
-    assert(n_settings < MR_MAX_SETTINGS);
-    mr_setting *added = &table[n_settings];
-    agent_of[n_settings++] = agent;
-    *added = *row;
-    added->offset += base;
-}
-
-static void add_agent(size_t i) {
-    const mr_agent_ops *agent = mr_agent_at(i);
-    const size_t base = AT(agent_options) + i * sizeof(mr_agent_options), n = strlen(agent_words);
-    assert(agent->options_size <= MR_MAX_AGENT_OPTIONS);
-    snprintf(agent_words + n, sizeof agent_words - n, "%s%s", i > 0 ? "|" : "", agent->name);
-    for (size_t k = 0; k < agent->n_options; k++)
-        add_setting(&agent->options[k], base, agent->name);
-}
-
-static void make_table(void) {
-    assert(mr_agent_count() <= MR_MAX_AGENTS);
-    for (size_t i = 0; i < MR_COUNT(common); i++) {
-        add_setting(&common[i], 0, NULL);
-        if (common[i].offset != AT(agent))
-            continue;
-        table[n_settings - 1].metavar = agent_words;
-        for (size_t k = 0; k < mr_agent_count(); k++)
-            add_agent(k);
-    }
-}
-
-size_t mr_setting_count(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_table);
-    return n_settings;
-}
-
-const mr_setting *mr_setting_at(size_t i) {
-    return i < mr_setting_count() ? &table[i] : NULL;
-}
-
-const char *mr_setting_agent(const mr_setting *setting) {
-    return agent_of[setting - table];
-}
-
-bool mr_setting_is_used(const mr_setting *setting, const mr_settings *settings) {
-    const char *agent = mr_setting_agent(setting);
-    return !agent || strcmp(agent, settings->agent) == 0;
-}
-
 const void *mr_settings_agent_options(const mr_settings *settings) {
     size_t i = 0;
     while (strcmp(mr_agent_at(i)->name, settings->agent) != 0)
@@ -286,37 +33,6 @@ const void *mr_settings_agent_options(const mr_settings *settings) {
 
 const char *mr_settings_policy(const mr_settings *settings) {
     return mr_agent_find(settings->agent)->policy(mr_settings_agent_options(settings));
-}
-
-// ---- Names
-
-static bool same_name(const char *a, const char *b) {
-    for (; *a != '\0' && *b != '\0'; a++, b++)
-        if ((*a == '-' ? '_' : *a) != (*b == '-' ? '_' : *b))
-            return false;
-    return *a == *b;
-}
-
-const char *mr_setting_former_name(const mr_setting *setting) {
-    for (size_t i = 0; i < MR_COUNT(renamed); i++)
-        if (strcmp(renamed[i].name, setting->name) == 0)
-            return renamed[i].former;
-    return NULL;
-}
-
-static const char *present_name(const char *name) {
-    for (size_t i = 0; i < MR_COUNT(renamed); i++)
-        if (same_name(renamed[i].former, name))
-            return renamed[i].name;
-    return name;
-}
-
-const mr_setting *mr_setting_find(const char *name) {
-    name = present_name(name);
-    for (size_t i = 0; i < mr_setting_count(); i++)
-        if (same_name(name, table[i].name))
-            return &table[i];
-    return NULL;
 }
 
 // Whether the decay of the intrinsic reward depends on the number of steps.
@@ -392,8 +108,8 @@ int mr_settings_threads(size_t threads) {
 void mr_settings_init(mr_settings *settings) {
     *settings = (mr_settings){0};
     for (size_t i = 0; i < mr_setting_count(); i++) {
-        const mr_status status =
-            mr_setting_store(&table[i], settings, table[i].initial, table[i].name);
+        const mr_setting *row = mr_setting_at(i);
+        const mr_status status = mr_setting_store(row, settings, row->initial, row->name);
         assert(status == MR_OK);
         (void)status;
     }
@@ -403,13 +119,15 @@ static const char *name_at(const void *rows, size_t i) {
     return ((const mr_setting *)rows)[i].name;
 }
 
+// Agents may have settings of the same name.
 static mr_status store_by_name(mr_settings *settings, const char *name, const char *text,
                                const char *where) {
     mr_status status = MR_OK;
-    for (size_t i = 0; i < n_settings; i++) {
-        if (!same_name(name, table[i].name))
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *row = mr_setting_at(i);
+        if (strcmp(name, row->name) != 0)
             continue;
-        MR_TRY(mr_setting_store(&table[i], settings, text, where));
+        MR_TRY(mr_setting_store(row, settings, text, where));
         settings->is_given[i] = true;
     }
 done:
@@ -418,170 +136,14 @@ done:
 
 mr_status mr_settings_set(mr_settings *settings, const char *name, const char *text,
                           const char *where) {
-    if (mr_setting_find(name) != NULL)
-        return store_by_name(settings, present_name(name), text, where);
+    const mr_setting *found = mr_setting_find(name);
+    if (found != NULL)
+        return store_by_name(settings, found->name, text, where);
     char theirs[256];
     if (mr_peer_name_explain(name, false, theirs, sizeof theirs))
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; %s", where, theirs);
-    const char *nearest = mr_nearest(name, n_settings, name_at, table);
+    const char *nearest = mr_nearest(name, mr_setting_count(), name_at, mr_setting_at(0));
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "%s is not a setting; did you mean %s?", where, nearest);
     return mr_fail(MR_ERR_USAGE, "%s is not a setting; `millrace train --help` lists them", where);
-}
-
-// The row of that name that a run with these settings has; NULL: none.
-static const mr_setting *find_used(const char *name, const mr_settings *settings) {
-    for (size_t i = 0; i < mr_setting_count(); i++)
-        if (strcmp(table[i].name, name) == 0 && mr_setting_is_used(&table[i], settings))
-            return &table[i];
-    return NULL;
-}
-
-static mr_status check_agent_options(const mr_settings *settings) {
-    for (size_t i = 0; i < mr_setting_count(); i++) {
-        const mr_setting *row = &table[i];
-        if (settings->is_given[i] && !find_used(row->name, settings))
-            return mr_fail(MR_ERR_USAGE,
-                           "%s is an option of the agent %s, and this run's agent is %s; leave it "
-                           "out or choose the agent %s",
-                           row->name, agent_of[i], settings->agent, agent_of[i]);
-        if (row->type == MR_SETTING_TEXT && row->initial[0] != '\0' &&
-            ((const char *)settings)[row->offset] == '\0')
-            return mr_fail(MR_ERR_USAGE, "%s is empty; give it a value, such as %s", row->name,
-                           row->initial);
-    }
-    return MR_OK;
-}
-
-static mr_status check_norm(const mr_settings *settings, const char *name, const char *norm) {
-    mr_norm_kind kind = MR_NORM_NONE;
-    mr_norm_find(norm, &kind);
-    if (settings->batch_size > 1 || !mr_norm_is_of_batch(kind))
-        return MR_OK;
-    return mr_fail(
-        MR_ERR_USAGE,
-        "%s is %s, which takes mean and variance over a batch, and batch_size is 1; raise "
-        "batch_size, or choose layer or rms",
-        name, norm);
-}
-
-// Settings of one value head.
-static const struct {
-    const char *name, *head;
-} of_head[] = {{"critic_atoms", "categorical"},
-               {"critic_value_min", "categorical"},
-               {"critic_value_max", "categorical"},
-               {"critic_quantiles", "quantile"},
-               {"critic_drop", "quantile"}};
-
-// Whether someone wants a setting. A saved config.yaml names all of them: only another value than
-// the default shows it. `text` is then that value.
-static bool is_wanted(const mr_setting *row, const mr_settings *settings, char text[MR_MAX_TEXT]) {
-    mr_setting_format(row, settings, text, MR_MAX_TEXT);
-    return strcmp(text, row->initial) != 0;
-}
-
-static mr_status check_settings_of_heads(const mr_settings *settings) {
-    for (size_t i = 0; i < MR_COUNT(of_head); i++) {
-        char text[MR_MAX_TEXT];
-        const mr_setting *row = find_used(of_head[i].name, settings);
-        if (strcmp(settings->critic_head, of_head[i].head) != 0 && is_wanted(row, settings, text))
-            return mr_fail(MR_ERR_USAGE,
-                           "%s is a setting of critic_head %s, and critic_head is %s; leave it out "
-                           "or set critic_head to %s",
-                           row->name, of_head[i].head, settings->critic_head, of_head[i].head);
-    }
-    return MR_OK;
-}
-
-static mr_status check_unused(const mr_settings *settings) {
-    const char *const *name = mr_agent_find(settings->agent)->unused;
-    for (; name && *name; name++) {
-        char text[MR_MAX_TEXT];
-        const mr_setting *row = mr_setting_find(*name);
-        if (is_wanted(row, settings, text))
-            return mr_fail(MR_ERR_USAGE,
-                           "%s is %s, but the agent %s has no critics that it could be about; "
-                           "leave it out or choose another agent",
-                           row->name, text, settings->agent);
-    }
-    return MR_OK;
-}
-
-static bool is_given(const mr_settings *settings, const char *name) {
-    return settings->is_given[find_used(name, settings) - table];
-}
-
-// Returns without a scale are in the hundreds on most tasks: beyond the support, all are equal.
-static mr_status check_support(const mr_settings *s) {
-    if (strcmp(s->critic_head, "categorical") != 0)
-        return MR_OK;
-    if (s->critic_value_min >= s->critic_value_max)
-        return mr_fail(
-            MR_ERR_USAGE,
-            "critic_value_min is %g, not less than the critic_value_max of %g; lower the "
-            "one or raise the other",
-            s->critic_value_min, s->critic_value_max);
-    if (!s->normalize_reward && !is_given(s, "critic_value_max") && !is_given(s, "reward_scale"))
-        return mr_fail(MR_ERR_USAGE,
-                       "critic_head categorical has values from %g to %g, and returns may be far "
-                       "beyond; add normalize_reward, or set critic_value_min and critic_value_max "
-                       "to the task's least and largest discounted return",
-                       s->critic_value_min, s->critic_value_max);
-    return MR_OK;
-}
-
-static mr_status check_critics(const mr_settings *s) {
-    mr_status status;
-    MR_TRY(check_settings_of_heads(s));
-    MR_TRY(check_support(s));
-    if (s->critic_drop >= s->critic_quantiles)
-        return mr_fail(
-            MR_ERR_USAGE,
-            "critic_drop is %zu, and critics have %zu quantiles (critic_quantiles): none "
-            "would be left for the target; lower the one or raise the other",
-            s->critic_drop, s->critic_quantiles);
-    if (s->critic_target_subset > s->critics)
-        return mr_fail(MR_ERR_USAGE,
-                       "critic_target_subset is %zu, more than the %zu critics; lower the one or "
-                       "raise the other",
-                       s->critic_target_subset, s->critics);
-done:
-    return status;
-}
-
-mr_status mr_settings_check(const mr_settings *settings) {
-    if (settings->env[0] == '\0')
-        return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
-    mr_status status = check_agent_options(settings);
-    if (status == MR_OK)
-        status = check_unused(settings);
-    if (status == MR_OK)
-        status = check_critics(settings);
-    if (status != MR_OK)
-        return status;
-    if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||
-        check_norm(settings, "critic_norm", settings->critic_norm) != MR_OK)
-        return MR_ERR_USAGE;
-    if (settings->log_std_min >= settings->log_std_max)
-        return mr_fail(MR_ERR_USAGE,
-                       "log_std_min is %g, not less than the log_std_max of %g; lower the one or "
-                       "raise the other",
-                       settings->log_std_min, settings->log_std_max);
-    if (settings->buffer_size < settings->batch_size)
-        return mr_fail(MR_ERR_USAGE,
-                       "buffer_size is %zu, less than the batch_size of %zu; raise the one or "
-                       "lower the other",
-                       settings->buffer_size, settings->batch_size);
-    if (settings->buffer_size < settings->num_envs)
-        return mr_fail(MR_ERR_USAGE,
-                       "buffer_size is %zu, less than the %zu copies of num_envs; raise the one or "
-                       "lower the other",
-                       settings->buffer_size, settings->num_envs);
-    if (settings->steps < settings->num_envs)
-        return mr_fail(MR_ERR_USAGE,
-                       "steps is %zu, less than the %zu copies of num_envs; raise the one or lower "
-                       "the other",
-                       settings->steps, settings->num_envs);
-    return MR_OK;
 }

@@ -426,14 +426,20 @@ static mr_status check_buffer(const entry *e, const char *name, const mr_tensors
     return status;
 }
 
+// Whether version 0.1 drew the numbers again in the place of reading them.
+static bool is_drawn(const entry *e) {
+    return e->is_buffer && e->kind != MR_BUFFER_NUMBERS;
+}
+
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array) {
     for (const entry *e = params->first; e; e = e->next) {
         const file_form form = form_of(e, prefix);
         const void *data;
         mr_tensor found;
-        if (e->is_buffer &&
-            (!has_buffers(params, array) || !mr_tensors_find(tensors, form.name, &found)))
+        if (e->is_buffer && !has_buffers(params, array))
+            continue;
+        if (is_drawn(e) && !mr_tensors_find(tensors, form.name, &found))
             continue;
         mr_status status =
             mr_tensors_get(tensors, form.name, mr_real_dtype, form.n_dims, form.shape, &data);

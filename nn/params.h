@@ -129,9 +129,10 @@ extern const mr_dtype mr_real_dtype;
 mr_status mr_params_write(const mr_params *params, const mr_real *array, const char *prefix,
                           mr_tensors_writer *writer);
 
-/// Reads the same back from a file into `array`. A buffer that the file does not have stays as it
-/// is: files of version 0.1 have none. Fails with MR_ERR_INPUT on a parameter that is missing or
-/// has another shape, and on a buffer that is not of its kind; `array` is then partly overwritten.
+/// Reads the same back from a file into `array`. A permutation or signs that the file does not have
+/// stay as they are: files of version 0.1 have none. Fails with MR_ERR_INPUT on anything else that
+/// is missing or has another shape, and on a buffer that is not of its kind; `array` is then partly
+/// overwritten.
 mr_status mr_params_load(const mr_params *params, const mr_tensors *tensors, const char *prefix,
                          mr_real *array);
 

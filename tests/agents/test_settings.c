@@ -342,6 +342,8 @@ Test(settings, check_refuses_critics_that_make_no_sense) {
          "critic_drop is 3, and critics have 3 quantiles"},
         {{{"critics", "2"}, {"critic_target_subset", "3"}},
          "critic_target_subset is 3, more than the 2 critics"},
+        {{{"critic_targets", "none"}, {"tau", "0.01"}},
+         "tau is 0.01, but with critic_targets none there are no slow copies"},
     };
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_settings s = defaults();
