@@ -36,7 +36,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/millraceConfig.cmake
         DESTINATION ${package_dir})
 
 set(private_libs ${CSV_LIBRARY})
-foreach(module OPENBLAS JANSSON YAML PROTOBUF_C ISAL SODIUM EXPAT ZIP ZMQ MSGPACK)
+foreach(module OPENBLAS JANSSON YAML PROTOBUF_C ISAL SODIUM EXPAT ZIP PNG JPEG ZMQ MSGPACK)
     list(APPEND private_libs ${${module}_LINK_LIBRARIES})
 endforeach()
 list(APPEND private_libs ${OpenMP_C_FLAGS} -lm -ldl)

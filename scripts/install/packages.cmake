@@ -18,9 +18,11 @@ mr_find_module(OPENBLAS openblas)
 mr_find_module(JANSSON jansson)
 mr_find_module(YAML yaml-0.1)
 mr_find_module(PROTOBUF_C libprotobuf-c)
-mr_find_module(ISAL libisal) # its CRC-32C
+mr_find_module(ISAL libisal) # its CRC-32C, and inflating .gz
 mr_find_module(SODIUM libsodium) # its SHA-256; libzmq brings it
 mr_find_module(EXPAT expat) # finds the files that a model names
 mr_find_module(ZIP libzip) # for .npz
+mr_find_module(PNG libpng) # for images as data
+mr_find_module(JPEG libjpeg)
 mr_find_module(ZMQ libzmq)
 mr_find_module(MSGPACK msgpack-c msgpack) # the C library's name changed with 6.0
