@@ -31,7 +31,7 @@ static mr_status open_envs(mr_collector *c, const mr_run_place *place,
     if (is_remote)
         c->eval_envs = c->envs;
     else
-        MR_TRY(mr_vec_env_open(place->env, &options, s->eval_episodes, n_threads, &c->eval_envs));
+        MR_TRY(mr_vec_env_open_more(c->envs, s->eval_episodes, n_threads, &c->eval_envs));
 done:
     return status;
 }

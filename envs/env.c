@@ -3,6 +3,7 @@
 
 #include "envs/env_ops.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,11 @@ mr_status mr_env_wrap(const mr_env_ops *ops, void *self, const mr_env_spec *spec
     *env = (mr_env){.ops = ops, .self = self, .spec = *spec, .obs = obs};
     *out = env;
     return MR_OK;
+}
+
+mr_status mr_env_copy(const mr_env *env, mr_env **out) {
+    assert(env->ops->copy != NULL);
+    return env->ops->copy(env->self, &env->spec, out);
 }
 
 void *mr_env_unwrap(const mr_env *env, const mr_env_ops *ops) {

@@ -16,11 +16,19 @@ typedef struct {
     /// only (mr_step.diverged): env.c applies the episode limit.
     mr_status (*step)(void *self, const double *action, double *obs, mr_step *result);
     void (*close)(void *self);
+    /// Opens another environment of the same task and options (mr_env_copy); `spec` is that of
+    /// `self`. NULL: there are no copies of such environments.
+    mr_status (*copy)(const void *self, const mr_env_spec *spec, mr_env **out);
 } mr_env_ops;
 
 /// Makes an environment of functions and their state. Takes over `self` (also on failure). Copies
 /// the struct `spec`, but not what it points to, which must live as long as `self`.
 mr_status mr_env_wrap(const mr_env_ops *ops, void *self, const mr_env_spec *spec, mr_env **out);
+
+/// Opens another environment of the same task and options, as mr_env_open would: before its first
+/// episode, with random numbers of its own. `env` is one that mr_env_open opened by a name that is
+/// not remote, may be closed before its copy, and is used by no other thread meanwhile.
+mr_status mr_env_copy(const mr_env *env, mr_env **out);
 
 /// The state that was wrapped with these functions; NULL if `env` has others.
 void *mr_env_unwrap(const mr_env *env, const mr_env_ops *ops);

@@ -208,6 +208,19 @@ mr_status mr_vec_env_check_sizes(const char *name, size_t n, int n_threads) {
     return MR_OK;
 }
 
+// Fills envs [n] up with copies of `like`, from the index `n_open` on. Takes over `envs`, also on
+// failure.
+static mr_status fill_up(const mr_env *like, size_t n_open, mr_env **envs, size_t n, int n_threads,
+                         mr_vec_env **out) {
+    mr_status status = MR_OK;
+    for (size_t i = n_open; i < n; i++)
+        MR_TRY(mr_env_copy(like, &envs[i]));
+    return mr_vec_env_of(envs, n, n_threads, out);
+done:
+    close_envs(envs, n);
+    return status;
+}
+
 static mr_status open_copies(const char *name, const mr_env_options *options, size_t n,
                              int n_threads, mr_vec_env **out) {
     mr_status status;
@@ -217,12 +230,21 @@ static mr_status open_copies(const char *name, const mr_env_options *options, si
     envs = calloc(n, sizeof(mr_env *));
     if (envs == NULL)
         return mr_fail_memory("copies of an environment");
-    for (size_t i = 0; i < n; i++)
-        MR_TRY(mr_env_open(name, options, &envs[i]));
-    return mr_vec_env_of(envs, n, n_threads, out);
+    MR_TRY(mr_env_open(name, options, &envs[0]));
+    return fill_up(envs[0], 1, envs, n, n_threads, out);
 done:
-    close_envs(envs, n);
+    free(envs);
     return status;
+}
+
+mr_status mr_vec_env_open_more(const mr_vec_env *of, size_t n, int n_threads, mr_vec_env **out) {
+    const mr_status status = mr_vec_env_check_sizes(of->spec->name, n, n_threads);
+    if (status != MR_OK)
+        return status;
+    mr_env **envs = calloc(n, sizeof(mr_env *));
+    if (envs == NULL)
+        return mr_fail_memory("copies of an environment");
+    return fill_up(mr_vec_env_at(of, 0), 0, envs, n, n_threads, out);
 }
 
 // ---- Opening

@@ -4,5 +4,10 @@
 #include "millrace/vec_env.h"
 #include "envs/env.h"
 
+/// Opens `n` more environments like those of `of`, which are copies in this process, without
+/// reading or compiling anything again. `of` may be closed before them. The caller closes the
+/// result.
+mr_status mr_vec_env_open_more(const mr_vec_env *of, size_t n, int n_threads, mr_vec_env **out);
+
 /// Copy `i`, owned by `vec`; to look at, not to step. NULL if it is remote.
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i);

@@ -28,7 +28,23 @@ static mr_status classic_step(void *self, const double *action, double *obs, mr_
     return MR_OK;
 }
 
-static const mr_env_ops ops = {classic_reset, classic_step, free};
+static mr_status classic_copy(const void *self, const mr_env_spec *spec, mr_env **out);
+
+static const mr_env_ops ops = {classic_reset, classic_step, free, classic_copy};
+
+static mr_classic new_classic(const mr_classic_task *task, double option) {
+    return (mr_classic){
+        .task = task, .option = option, .random = mr_random_stream(0, MR_STREAM_ENV, 0)};
+}
+
+static mr_status classic_copy(const void *self, const mr_env_spec *spec, mr_env **out) {
+    const mr_classic *of = self;
+    mr_classic *classic = malloc(sizeof *classic);
+    if (classic == NULL)
+        return mr_fail_memory(spec->name);
+    *classic = new_classic(of->task, of->option);
+    return mr_env_wrap(&ops, classic, spec, out);
+}
 
 static mr_status set_options(mr_classic *classic, const mr_env_builtin *builtin,
                              const mr_env_options *options) {
@@ -38,11 +54,7 @@ static mr_status set_options(mr_classic *classic, const mr_env_builtin *builtin,
                            .offset = offsetof(mr_classic, option),
                            .min = task->option_min,
                            .max = task->option_max};
-    *classic = (mr_classic){
-        .task = task,
-        .option = task->option_default,
-        .random = mr_random_stream(0, MR_STREAM_ENV, 0),
-    };
+    *classic = new_classic(task, task->option_default);
     return mr_options_set(builtin->name, options->set, 1, &row, classic);
 }
 

@@ -16,3 +16,6 @@ void mr_healthy_print_range(const mr_healthy_range *range, char *text, size_t si
 /// MuJoCo warned of in its model (`warnings`, a line each). Tries where episodes start; leaves data
 /// and random numbers as they are before the first reset.
 mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings);
+
+/// Gives `mujoco`, which has none, the notes of another environment of the same task.
+mr_status mr_mujoco_copy_notes(const mr_mujoco *from, mr_mujoco *mujoco);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,6 +73,33 @@ mr_status mr_model_open(const char *name, char *warnings, mjModel **out) {
                        name, builtin_prefix, name, name);
     return open_builtin(name, warnings, out);
 }
+
+// ---- Models that are shared
+
+mr_status mr_shared_model_new(mjModel *model, mr_shared_model **out) {
+    mr_shared_model *shared = malloc(sizeof *shared);
+    if (shared == NULL) {
+        mj_deleteModel(model);
+        return mr_fail_memory("a MuJoCo model");
+    }
+    *shared = (mr_shared_model){.model = model, .n_users = 1};
+    *out = shared;
+    return MR_OK;
+}
+
+mr_shared_model *mr_shared_model_use(mr_shared_model *shared) {
+    atomic_fetch_add(&shared->n_users, 1);
+    return shared;
+}
+
+void mr_shared_model_release(mr_shared_model *shared) {
+    if (shared == NULL || atomic_fetch_sub(&shared->n_users, 1) > 1)
+        return;
+    mj_deleteModel(shared->model);
+    free(shared);
+}
+
+// ---- Actuators
 
 // An actuator for messages: its name, or its number if it has none.
 typedef struct {

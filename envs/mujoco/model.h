@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "base/status.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <mujoco/mujoco.h>
@@ -22,6 +23,21 @@ extern const size_t mr_n_model_files;
 ///   warnings  [MR_MUJOCO_TEXT_SIZE] out, MuJoCo's warnings about a file's model, a line each; "":
 ///             none
 mr_status mr_model_open(const char *name, char *warnings, mjModel **out);
+
+/// A model that several environments may read at the same time. Belongs to all who use it.
+typedef struct {
+    mjModel *model;
+    atomic_size_t n_users;
+} mr_shared_model;
+
+/// Makes the caller its first user. Takes over `model`, also on failure.
+mr_status mr_shared_model_new(mjModel *model, mr_shared_model **out);
+
+/// One more user; returns `shared`.
+mr_shared_model *mr_shared_model_use(mr_shared_model *shared);
+
+/// One user less; the last one's frees it. NULL is fine.
+void mr_shared_model_release(mr_shared_model *shared);
 
 /// Whether mr_model_open takes a name as a built-in model's (or refuses it because there is a file
 /// of that name, too).

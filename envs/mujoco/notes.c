@@ -130,6 +130,17 @@ done:
     return status;
 }
 
+mr_status mr_mujoco_copy_notes(const mr_mujoco *from, mr_mujoco *mujoco) {
+    mr_status status = MR_OK;
+    mujoco->notes = calloc(from->n_notes + 1, sizeof *mujoco->notes);
+    if (mujoco->notes == NULL)
+        return mr_fail_memory(mujoco->name);
+    for (size_t i = 0; i < from->n_notes; i++)
+        MR_TRY(note(mujoco, "%s", from->notes[i]));
+done:
+    return status;
+}
+
 mr_status mr_mujoco_make_notes(mr_mujoco *mujoco, const char *warnings) {
     const locale_t before = uselocale(mr_number_locale());
     const mr_status status = make_notes(mujoco, warnings);

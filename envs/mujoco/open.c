@@ -126,23 +126,23 @@ static void copy_bounds(mr_mujoco *mujoco) {
     }
 }
 
-// Takes over `model`, also on failure.
-static mr_status build(const char *name, const mr_task *task, mjModel *model, const char *warnings,
+// All but the notes. Takes over the use of `shared`, also on failure.
+static mr_status build(const char *name, const mr_task *task, mr_shared_model *shared,
                        mr_mujoco **out) {
     mr_status status;
+    const mjModel *model = shared->model;
     mr_mujoco *mujoco = calloc(1, sizeof *mujoco);
 
     if (mujoco == NULL) {
-        mj_deleteModel(model);
+        mr_shared_model_release(shared);
         return mr_fail_memory(name);
     }
-    mujoco->model = model;
+    mujoco->shared = shared;
+    mujoco->model = shared->model;
     mujoco->name = strdup(name);
     if (mujoco->name == NULL)
         MR_TRY(mr_fail_memory(name));
     MR_TRY(mr_task_copy(task, &mujoco->task));
-    MR_TRY(mr_model_check_actuators(name, model));
-    MR_TRY(mr_model_limit_actuators(name, &task->ctrl_range, model));
     MR_TRY(mr_task_resolve(name, model, &mujoco->task));
     MR_TRY(mr_start_resolve(mujoco));
     mujoco->random = mr_random_stream(0, MR_STREAM_ENV, 0);
@@ -157,7 +157,6 @@ static mr_status build(const char *name, const mr_task *task, mjModel *model, co
     MR_TRY(mr_mujoco_run(name, make_data, mujoco));
     if (mujoco->data == NULL)
         MR_TRY(mr_fail_memory(name));
-    MR_TRY(mr_mujoco_make_notes(mujoco, warnings));
     *out = mujoco;
     mujoco = NULL;
 done:
@@ -186,20 +185,82 @@ static mr_env_spec make_spec(const mr_mujoco *mujoco) {
     };
 }
 
+static mr_status wrap(mr_mujoco *mujoco, mr_env **out) {
+    const mr_env_spec spec = make_spec(mujoco);
+    return mr_env_wrap(&mr_mujoco_ops, mujoco, &spec, out);
+}
+
+// ---- Opening
+
+// Takes over `model`, also on failure.
+static mr_status share_checked(const char *name, const mr_task *task, mjModel *model,
+                               mr_shared_model **out) {
+    mr_status status;
+    MR_TRY(mr_model_check_actuators(name, model));
+    MR_TRY(mr_model_limit_actuators(name, &task->ctrl_range, model));
+    return mr_shared_model_new(model, out);
+done:
+    mj_deleteModel(model);
+    return status;
+}
+
 mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, const char *warnings,
                         mr_env **out) {
     mr_status status;
     char own_warnings[MR_MUJOCO_TEXT_SIZE];
+    mr_shared_model *shared = NULL;
     mr_mujoco *mujoco = NULL;
 
     if (model == NULL) {
         MR_TRY(mr_model_open(task->model, own_warnings, &model));
         warnings = own_warnings;
     }
-    MR_TRY(build(name, task, model, warnings, &mujoco));
-    const mr_env_spec spec = make_spec(mujoco);
-    MR_TRY(mr_env_wrap(&mr_mujoco_ops, mujoco, &spec, out));
+    MR_TRY(share_checked(name, task, model, &shared));
+    MR_TRY(build(name, task, shared, &mujoco));
+    MR_TRY(mr_mujoco_make_notes(mujoco, warnings));
+    return wrap(mujoco, out);
 done:
+    mr_mujoco_ops.close(mujoco);
+    return status;
+}
+
+typedef struct {
+    const mjModel *of;
+    mjModel *model;
+} model_copy;
+
+static void copy_model(void *self) {
+    model_copy *copy = self;
+    copy->model = mj_copyModel(NULL, copy->of);
+}
+
+// What a copy of an environment reads: the same model, or a copy if episodes place goals in it.
+static mr_status model_for_copy(const mr_mujoco *of, mr_shared_model **out) {
+    mr_status status;
+    model_copy copy = {.of = of->model};
+    if (!mr_start_changes_model(&of->task)) {
+        *out = mr_shared_model_use(of->shared);
+        return MR_OK;
+    }
+    MR_TRY(mr_mujoco_run(of->name, copy_model, &copy));
+    status = copy.model != NULL ? mr_shared_model_new(copy.model, out) : mr_fail_memory(of->name);
+done:
+    return status;
+}
+
+mr_status mr_mujoco_copy(const void *self, const mr_env_spec *spec, mr_env **out) {
+    mr_status status;
+    const mr_mujoco *of = self;
+    mr_shared_model *shared = NULL;
+    mr_mujoco *mujoco = NULL;
+    (void)spec; // points to what belongs to `of`
+
+    MR_TRY(model_for_copy(of, &shared));
+    MR_TRY(build(of->name, &of->task, shared, &mujoco));
+    MR_TRY(mr_mujoco_copy_notes(of, mujoco));
+    return wrap(mujoco, out);
+done:
+    mr_mujoco_ops.close(mujoco);
     return status;
 }
 

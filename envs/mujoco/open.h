@@ -9,3 +9,7 @@
 ///   warnings  what MuJoCo warned of in the model (mr_model_open); becomes notes of the environment
 mr_status mr_mujoco_new(const char *name, const mr_task *task, mjModel *model, const char *warnings,
                         mr_env **out);
+
+/// Opens another environment of a running task (mr_env_ops.copy). Both read the same model, unless
+/// episodes change it.
+mr_status mr_mujoco_copy(const void *self, const mr_env_spec *spec, mr_env **out);

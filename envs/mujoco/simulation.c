@@ -13,6 +13,7 @@
 #include "envs/mujoco/simulation.h"
 
 #include "envs/mujoco/compat.h"
+#include "envs/mujoco/open.h"
 #include "envs/mujoco/start.h"
 #include "envs/mujoco/terms.h"
 
@@ -222,7 +223,7 @@ static void task_close(void *self) {
     if (mujoco == NULL)
         return;
     mj_deleteData(mujoco->data);
-    mj_deleteModel(mujoco->model);
+    mr_shared_model_release(mujoco->shared);
     for (size_t i = 0; i < mujoco->n_notes; i++)
         free(mujoco->notes[i]);
     free(mujoco->notes);
@@ -241,6 +242,7 @@ const mr_env_ops mr_mujoco_ops = {
     .reset = task_reset,
     .step = task_step,
     .close = task_close,
+    .copy = mr_mujoco_copy,
 };
 
 mr_mujoco *mr_mujoco_of(const mr_env *env) {

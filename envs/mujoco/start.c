@@ -47,6 +47,7 @@ static mr_status resolve_body(const mjModel *model, mr_goal *goal) {
         return MR_OK;
     }
     goal->place = place_of_body;
+    goal->is_in_model = true;
     return MR_OK;
 }
 
@@ -65,6 +66,7 @@ static mr_status resolve_joint(const mjModel *model, mr_goal *goal) {
 mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal) {
     const mr_status status = mr_object_find(model, goal->object, goal->name, &goal->id);
     goal->joint = -1;
+    goal->is_in_model = false;
     if (status != MR_OK)
         return status;
     if (goal->object == mjOBJ_BODY)
@@ -72,7 +74,15 @@ mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal) {
     if (goal->object == mjOBJ_JOINT)
         return resolve_joint(model, goal);
     goal->place = place_of_site;
+    goal->is_in_model = true;
     return MR_OK;
+}
+
+bool mr_start_changes_model(const mr_task *task) {
+    for (size_t i = 0; i < task->goals.n; i++)
+        if (task->goals.rows[i].is_in_model)
+            return true;
+    return false;
 }
 
 static void draw_goal(mr_mujoco *mujoco, const mr_goal *goal) {

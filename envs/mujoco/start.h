@@ -11,6 +11,9 @@ mr_status mr_goal_resolve(const mjModel *model, mr_goal *goal);
 /// mujoco->noises.
 mr_status mr_start_resolve(mr_mujoco *mujoco);
 
+/// Whether episodes of a task, whose goals are resolved, place some of them in the model itself.
+bool mr_start_changes_model(const mr_task *task);
+
 /// Resets the data to the start without noise and goals.
 void mr_start_reset(mr_mujoco *mujoco);
 

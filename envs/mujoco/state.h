@@ -3,14 +3,16 @@
 
 #include "envs/mujoco/task.h"
 
+#include "envs/mujoco/model.h"
 #include "base/random.h"
 
 /// Readable by terms; made by open.c, and written by simulation.c alone.
 struct mr_mujoco {
-    char *name;     // owned
-    mr_task task;   // owned
-    mjModel *model; // owned
-    mjData *data;   // owned
+    char *name;              // owned
+    mr_task task;            // owned
+    mr_shared_model *shared; // owned together with copies of the environment
+    mjModel *model;          // of `shared`; written to only if it is shared with none (mr_start)
+    mjData *data;            // owned
     mr_random random;
     double dt;                  // seconds that a step of the environment takes
     bool healthy;               // after the last step or reset

@@ -127,6 +127,7 @@ struct mr_goal {
     mjtNum *(*place)(mr_mujoco *mujoco, const mr_goal *goal); // [3], or [1] of a joint
     int id;                                                   // of the object
     int joint;                                                // whose speed becomes 0; -1: none
+    bool is_in_model; // `place` is in the model, not in the state
 };
 
 /// A list and its length. Lists of built-in tasks are never written to.

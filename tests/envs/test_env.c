@@ -38,8 +38,8 @@ static void puppet_close(void *self) {
     p->n_closes++;
 }
 
-static const mr_env_ops puppet_ops = {puppet_reset, puppet_step, puppet_close};
-static const mr_env_ops other_ops = {puppet_reset, puppet_step, puppet_close};
+static const mr_env_ops puppet_ops = {puppet_reset, puppet_step, puppet_close, NULL};
+static const mr_env_ops other_ops = {puppet_reset, puppet_step, puppet_close, NULL};
 
 static const double low[] = {-1.0, -1.0}, high[] = {1.0, 1.0};
 static const double no_action[2];

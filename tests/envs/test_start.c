@@ -2,6 +2,8 @@
 
 #include "arm.h"
 
+#include "envs/env_ops.h"
+
 #include <math.h>
 
 TestSuite(start, .init = scratch_enter, .fini = scratch_leave);
@@ -183,6 +185,30 @@ Test(start, leaves_goals_where_they_are_for_the_episode) {
     cr_expect_arr_eq(mujoco->data->xpos, before, size); // nothing else moves either
     free(before);
     mr_env_close(env);
+}
+
+// Places of bodies and sites are in the model: a copy that shared it would move another's goal.
+Test(start, draws_goals_of_copies_apart) {
+    mr_env *copy, *env = arm_open(HEAD "goals: [{body: post, y: [3, 4]}]\n");
+    cr_assert_eq(mr_env_copy(env, &copy), MR_OK, "%s", mr_error_message());
+    const mr_mujoco *a = mr_mujoco_of(env), *b = mr_mujoco_of(copy);
+    const int y = 3 * mj_name2id(a->model, mjOBJ_BODY, "post") + 1;
+    reset(env, 1);
+    const double before = a->model->body_pos[y];
+    reset(copy, 2);
+    cr_expect_neq(b->model->body_pos[y], before);
+    cr_expect_eq(a->model->body_pos[y], before);
+    mr_env_close(env);
+    mr_env_close(copy);
+}
+
+// Places of mocap bodies and joints are in the state.
+Test(start, shares_the_model_of_copies_whose_goals_are_in_the_state) {
+    mr_env *copy, *env = arm_open(HEAD "goals: [{body: marker, x: [-1, 1]}]\n");
+    cr_assert_eq(mr_env_copy(env, &copy), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_mujoco_of(env)->model, mr_mujoco_of(copy)->model);
+    mr_env_close(env);
+    mr_env_close(copy);
 }
 
 Test(start, refuses_what_cannot_be_placed_or_started_from) {

@@ -1,6 +1,6 @@
 // Environments stepped together: the same numbers as alone, whatever the number of threads.
 
-#include "envs/vec_env.h"
+#include "envs/env_ops.h"
 
 #include "base/random.h"
 #include "tests/scratch.h"
@@ -138,7 +138,19 @@ Test(vec_env, refuses_no_copies_no_threads_and_unknown_names) {
     mr_vec_env_close(NULL);
 }
 
-// ---- Episodes of a copy that has been used
+Test(vec_env, more_copies_outlive_those_that_they_were_opened_after) {
+    mr_vec_env *vec = open_vec(1), *more = NULL;
+    double obs[OBS_DIM];
+    const uint64_t seed = 3;
+    cr_assert_eq(mr_vec_env_open_more(vec, 2, 2, &more), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_vec_env_open_more(vec, 0, 1, &more), MR_ERR_USAGE);
+    mr_vec_env_close(vec);
+    cr_expect_eq(mr_vec_env_n(more), 2);
+    cr_expect_eq(mr_vec_env_reset(more, 1, &seed, obs), MR_OK);
+    mr_vec_env_close(more);
+}
+
+// ---- Episodes of an environment that has been used, and of its copies
 
 enum { MAX_DIM = 512, N_WILD = 300, N_COMPARED = 40 };
 
@@ -183,20 +195,25 @@ static void expect_same_episode(const char *name, mr_env *used, mr_env *fresh) {
     cr_assert_arr_eq(obs_a, obs_b, obs_size, "%s", name);
 }
 
-static void check_reset(const char *name, const mr_env_options *options) {
-    mr_env *used, *fresh;
+// Environments that have played, and copies of them, play the same episode as new ones.
+static void check_episodes(const char *name, const mr_env_options *options) {
+    mr_env *used, *fresh, *copy;
     cr_assert_eq(mr_env_open(name, options, &used), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_env_open(name, options, &fresh), MR_OK);
     cr_assert(mr_env_get_spec(used)->obs_dim <= MAX_DIM);
     play_wildly(used);
+    cr_assert_eq(mr_env_copy(used, &copy), MR_OK, "%s", mr_error_message());
+    cr_assert_str_eq(mr_env_get_spec(copy)->name, name);
     expect_same_episode(name, used, fresh);
     mr_env_close(used);
+    expect_same_episode(name, copy, fresh);
+    mr_env_close(copy);
     mr_env_close(fresh);
 }
 
-Test(vec_env, an_episode_does_not_depend_on_those_that_its_copy_has_played) {
+Test(vec_env, an_episode_depends_neither_on_earlier_ones_nor_on_being_a_copys) {
     for (size_t i = 0; i < mr_env_count(); i++)
-        check_reset(mr_env_at(i).name, NULL);
+        check_episodes(mr_env_at(i).name, NULL);
 }
 
 // Actuators with a state of their own, a warm start, a body that follows a mocap body, a tendon.
@@ -221,5 +238,5 @@ Test(vec_env, an_episode_of_a_model_with_states_of_its_own_does_not_either, .ini
         "frame_skip: 3\nobservation: [{field: qpos}, {field: qvel}, {field: qacc}, {field: "
         "actuator_force}, {field: xpos}]\nreward: [{term: control_cost}]\nreset_noise: "
         "{qvel: {normal: 0.1}}\n");
-    check_reset("mjcf:arm.xml", &(mr_env_options){.task = "arm.yaml"});
+    check_episodes("mjcf:arm.xml", &(mr_env_options){.task = "arm.yaml"});
 }
