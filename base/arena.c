@@ -2,13 +2,13 @@
 
 #include "base/arena.h"
 
-#include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct piece {
     struct piece *next;
-    alignas(max_align_t) unsigned char bytes[];
+    unsigned char bytes[]; // what is given begins at the first aligned one
 } piece;
 
 struct mr_arena {
@@ -31,12 +31,13 @@ void mr_arena_free(mr_arena *arena) {
 }
 
 void *mr_arena_alloc(mr_arena *arena, size_t n_bytes) {
-    piece *p = calloc(1, sizeof *p + n_bytes);
+    const size_t n_spare = MR_ARENA_ALIGNMENT - 1;
+    piece *p = calloc(1, sizeof *p + n_spare + n_bytes);
     if (!p)
         return NULL;
     p->next = arena->first;
     arena->first = p;
-    return p->bytes;
+    return p->bytes + (-(uintptr_t)p->bytes & n_spare);
 }
 
 char *mr_arena_text(mr_arena *arena, const char *text) {

@@ -9,7 +9,10 @@ typedef struct mr_arena mr_arena;
 mr_arena *mr_arena_new(void);
 void mr_arena_free(mr_arena *arena);
 
-/// Zeroed memory, aligned for any type, NULL if that fails. Lives until the arena is freed.
+enum { MR_ARENA_ALIGNMENT = 64 }; // bytes: a cache line, and the widest vector
+
+/// Zeroed memory at an address that is a multiple of MR_ARENA_ALIGNMENT, NULL if that fails. Lives
+/// until the arena is freed. The system gives pages of large blocks only when they are first used.
 void *mr_arena_alloc(mr_arena *arena, size_t n_bytes);
 
 /// A copy of a text, NULL if that fails.

@@ -43,7 +43,6 @@ bool mr_node_is_for_one(const mr_node *node) {
 void mr_graph_free(mr_graph *graph) {
     if (!graph)
         return;
-    free(graph->memory);
     mr_arena_free(graph->arena);
     free(graph);
 }

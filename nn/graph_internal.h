@@ -15,7 +15,7 @@ typedef struct {
 } mr_trained_set;
 
 struct mr_graph {
-    mr_arena *arena; // owns the nodes and their memory but for values and gradients
+    mr_arena *arena; // owns the nodes and their memory
     bool failed;     // an allocation failed while building
     size_t max_rows;
     size_t tile; // rows that a thread takes through all ops at a time; 0: all of its rows

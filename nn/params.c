@@ -11,10 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ALIGNMENT = 64, // bytes: a cache line, and the widest vector
-    MAX_NAME = 256,
-};
+enum { MAX_NAME = 256 };
 
 enum { VALUE, GRAD, MOMENT1, MOMENT2, N_ARRAYS };
 
@@ -39,7 +36,7 @@ typedef struct unit_rows {
 } unit_rows;
 
 struct mr_params {
-    mr_arena *arena; // the entries and unit_rows
+    mr_arena *arena; // all that follows
     entry *first, *last;
     unit_rows *unit_rows;
     bool failed;              // an allocation of mr_params_add failed
@@ -48,11 +45,11 @@ struct mr_params {
     size_t n_trained;         // without gaps
     size_t n_buffered;        // likewise
     size_t limit;             // of each of these two
-    mr_real *array[N_ARRAYS]; // one allocation, owned through array[VALUE]
+    mr_real *array[N_ARRAYS]; // one block
 };
 
 static size_t round_up(size_t n) {
-    const size_t unit = ALIGNMENT / sizeof(mr_real);
+    const size_t unit = MR_ARENA_ALIGNMENT / sizeof(mr_real);
     return (n + unit - 1) / unit * unit;
 }
 
@@ -88,7 +85,6 @@ void mr_params_free(mr_params *params) {
     if (!params)
         return;
     mr_arena_free(params->arena);
-    free(params->array[VALUE]);
     free(params);
 }
 
@@ -173,10 +169,9 @@ static mr_status allocate_block(mr_params *params) {
         return mr_fail_memory("the names of parameters");
     const size_t size = mr_params_size(params);
     const size_t n_bytes = (size > 0 ? size : round_up(1)) * sizeof(mr_real);
-    mr_real *block = aligned_alloc(ALIGNMENT, N_ARRAYS * n_bytes);
+    mr_real *block = mr_arena_alloc(params->arena, N_ARRAYS * n_bytes);
     if (!block)
         return mr_fail_memory("parameters");
-    memset(block, 0, N_ARRAYS * n_bytes);
     for (size_t k = 0; k < N_ARRAYS; k++)
         params->array[k] = block + k * size;
     return MR_OK;

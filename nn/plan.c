@@ -12,12 +12,10 @@
 #include "nn/graph_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
-    ALIGNMENT = 64,
-    TILE = 256, // rows that go through all ops together, if a thread has more than twice as many
-};
+    TILE = 256
+}; // rows that go through all ops together, if a thread has more than twice as many
 
 /// When a value or a gradient must be in memory.
 typedef struct {
@@ -173,7 +171,7 @@ static size_t take_slot(slot *slots, size_t *n_slots, const live_range *range) {
 }
 
 static size_t round_up(size_t n_bytes) {
-    return (n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return (n_bytes + MR_ARENA_ALIGNMENT - 1) / MR_ARENA_ALIGNMENT * MR_ARENA_ALIGNMENT;
 }
 
 // Rows of the matrices that ops work on.
@@ -182,7 +180,7 @@ static size_t slot_rows(const mr_graph *graph) {
 }
 
 static mr_status place_all(mr_graph *graph, live_range *ranges, size_t n_ranges, slot *slots) {
-    size_t n_slots = 0, n_bytes = ALIGNMENT;
+    size_t n_slots = 0, n_bytes = 0;
     qsort(ranges, n_ranges, sizeof *ranges, by_start);
     for (size_t i = 0; i < n_ranges; i++)
         if (ranges[i].cols > 0)
@@ -191,10 +189,9 @@ static mr_status place_all(mr_graph *graph, live_range *ranges, size_t n_ranges,
         slots[s].offset = n_bytes / sizeof(mr_real);
         n_bytes += round_up(slot_rows(graph) * slots[s].cols * sizeof(mr_real));
     }
-    graph->memory = aligned_alloc(ALIGNMENT, n_bytes);
+    graph->memory = mr_graph_alloc(graph, n_bytes);
     if (!graph->memory)
         return mr_fail_memory("a graph's values");
-    memset(graph->memory, 0, n_bytes);
     for (size_t i = 0; i < n_ranges; i++)
         if (ranges[i].cols > 0)
             *ranges[i].address = graph->memory + slots[ranges[i].slot].offset;
