@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agents/events.h"
-#include "agents/growing_file.h"
+#include "base/events.h"
+#include "base/growing_file.h"
 #include "base/file.h"
 #include "base/number.h"
 

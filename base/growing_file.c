@@ -1,6 +1,6 @@
 // Files that are appended to in whole pieces.
 
-#include "agents/growing_file.h"
+#include "base/growing_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

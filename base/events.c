@@ -1,6 +1,6 @@
 // Event files of TensorBoard.
 
-#include "agents/events.h"
+#include "base/events.h"
 
 #include <dirent.h>
 #include <endian.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agents/growing_file.h"
+#include "base/growing_file.h"
 #include "events.pb-c.h"
 
 static const char name_prefix[] = "events.out.tfevents.";

@@ -1,4 +1,4 @@
-#include "agents/events.h"
+#include "base/events.h"
 
 #include <limits.h>
 #include <math.h>
