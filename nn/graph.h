@@ -207,6 +207,9 @@ mr_node *mr_row_mean(mr_node *x); // [rows x 1]
 /// sqrt(sum of squares + 1e-30): the gradient at 0 is 0. [rows x 1]
 mr_node *mr_row_norm(mr_node *x);
 
+/// log(sum of exp(x)), nothing overflows. [rows x 1]
+mr_node *mr_row_log_sum_exp(mr_node *x);
+
 /// log |det| of a = tanh(x), summed over a row: 2 (log 2 - x - softplus(-2x)). [rows x 1]
 mr_node *mr_tanh_log_det(mr_node *x);
 
@@ -257,6 +260,20 @@ mr_node *mr_row_sort(mr_node *x);
 ///   q  [rows x n] quantiles
 ///   y  [rows x m] samples that they are to be quantiles of
 mr_node *mr_quantile_huber(mr_node *q, mr_node *y);
+
+// ---- Categories
+
+/// The rows of a table [n_categories x width] that x [rows x d] names by whole numbers from 0, side
+/// by side: [rows x d width]. Numbers outside the table name its first or last row. No gradient
+/// goes to x.
+mr_node *mr_embed(mr_node *x, mr_params *params, mr_param table);
+
+/// The log-densities [rows x n] of x under n products of logistic distributions: that of feature d
+/// in product k has the mean mean[k][d] and the scale exp(log_scale[k][d]).
+///
+///   x                [rows x d]
+///   mean, log_scale  [n x d]
+mr_node *mr_logistic_log_density(mr_node *x, mr_params *params, mr_param mean, mr_param log_scale);
 
 // ---- Splines
 
@@ -361,6 +378,10 @@ mr_node *mr_radial_root(mr_node *big_r, mr_node *shape);
 mr_node *mr_concat(mr_node *a, mr_node *b);          // side by side
 mr_node *mr_concat_all(size_t n, mr_node *const *x); // n > 0 of them
 mr_node *mr_slice(mr_node *x, size_t first, size_t n);
+
+/// The columns moved to the right by n: the first n are 0, the last n of x are left out. Of rows
+/// that are sequences of steps it is what stood some steps before.
+mr_node *mr_shift_columns(mr_node *x, size_t n);
 
 /// Column j of the result is column index[j] of x. `index` [n] is copied; it may name a column
 /// twice or not at all.

@@ -135,6 +135,42 @@ mr_node *mr_slice(mr_node *x, size_t first, size_t n) {
     return mr_node_of(&op_slice, n, &(slice_options){first}, 1, &x);
 }
 
+// ---- Moved to the right
+
+static void shift_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    const size_t first = first_of(node), n = node->cols - first;
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        mr_real *y = mr_row(node->value, node, i);
+        memset(y, 0, first * sizeof *y);
+        memcpy(y + first, mr_row(x->value, x, i), n * sizeof *y);
+    }
+}
+
+static void shift_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    const size_t first = first_of(node), n = node->cols - first;
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        mr_real *dx = mr_row(x->grad, x, i);
+        mr_put(node->adds[0], n, mr_row(node->grad, node, i) + first, dx);
+        if (!node->adds[0])
+            memset(dx + n, 0, first * sizeof *dx);
+    }
+}
+
+static const mr_op op_shift = {
+    .name = "shift_columns",
+    .options_size = sizeof(slice_options),
+    .forward = shift_forward,
+    .backward = shift_backward,
+};
+
+mr_node *mr_shift_columns(mr_node *x, size_t n) {
+    if (!x)
+        return NULL;
+    return mr_node_of(&op_shift, x->cols, &(slice_options){n < x->cols ? n : x->cols}, 1, &x);
+}
+
 // ---- The same values, in the same order in memory. Without a backward the plan lets no gradient
 // through.
 

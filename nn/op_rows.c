@@ -96,6 +96,56 @@ mr_node *mr_row_norm(mr_node *x) {
     return mr_node_of(&op_norm, 1, NULL, 1, &x);
 }
 
+// ---- Log of the sum of exponentials
+
+static void log_sum_exp_forward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++) {
+        const mr_real *row = mr_row(x->value, x, i);
+        mr_real chunk[CHUNK], largest = -INFINITY;
+        double sum = 0;
+        for (size_t j = 0; j < x->cols; j++)
+            largest = row[j] > largest ? row[j] : largest;
+        for (size_t j = 0; j < x->cols; j += CHUNK) {
+            const size_t n = x->cols - j < CHUNK ? x->cols - j : CHUNK;
+            for (size_t k = 0; k < n; k++)
+                chunk[k] = row[j + k] - largest;
+            mr_vexp(n, chunk, chunk);
+            for (size_t k = 0; k < n; k++)
+                sum += (double)chunk[k];
+        }
+        node->value[i] = largest + (mr_real)log(sum);
+    }
+}
+
+// The derivative is exp(x_j - y).
+static void log_sum_exp_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *x = node->input[0];
+    mr_real d[CHUNK];
+    for (size_t i = rows.first; i < rows.first + rows.n; i++)
+        for (size_t j = 0; j < x->cols; j += CHUNK) {
+            const size_t n = x->cols - j < CHUNK ? x->cols - j : CHUNK;
+            const mr_real *row = mr_row(x->value, x, i) + j;
+            for (size_t k = 0; k < n; k++)
+                d[k] = row[k] - node->value[i];
+            mr_vexp(n, d, d);
+            for (size_t k = 0; k < n; k++)
+                d[k] *= node->grad[i];
+            mr_put(node->adds[0], n, d, mr_row(x->grad, x, i) + j);
+        }
+}
+
+static const mr_op op_log_sum_exp = {
+    .name = "row_log_sum_exp",
+    .reads = MR_READS_INPUTS | MR_READS_OUTPUT,
+    .forward = log_sum_exp_forward,
+    .backward = log_sum_exp_backward,
+};
+
+mr_node *mr_row_log_sum_exp(mr_node *x) {
+    return mr_node_of(&op_log_sum_exp, 1, NULL, 1, &x);
+}
+
 // ---- log |det| of tanh
 
 // 2 (log 2 - x - softplus(-2x)) = 2 (log 2 - |x| - log1p(exp(-2|x|))): no cancellation for large

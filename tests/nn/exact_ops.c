@@ -27,7 +27,7 @@ typedef struct {
     mr_node *column;                // [ROWS x 1]
     mr_node *positive;              // [ROWS x COLS], above 0.5
     mr_node *weights;               // of the loss, one for each value of the op's result
-    mr_param weight;                // [WIDE x COLS]
+    mr_param weight, log_scale;     // [WIDE x COLS]
     mr_param bias;                  // [1 x WIDE]
     mr_param gain;                  // [1 x COLS]
     mr_param shift;                 // [1 x COLS]
@@ -302,6 +302,23 @@ static mr_node *op_cross_entropy(leaves *x) {
 static mr_node *op_quantile_huber(leaves *x) {
     return mr_quantile_huber(x->a, mr_stop_gradient(x->b));
 }
+static mr_node *op_row_log_sum_exp(leaves *x) {
+    return mr_row_log_sum_exp(mr_affine(x->a, 3, 0));
+}
+static mr_node *op_shift_columns(leaves *x) {
+    return mr_mul(mr_shift_columns(mr_tanh(x->a), 1), x->a);
+}
+static mr_node *op_shift_columns_past_the_end(leaves *x) {
+    return mr_mul(mr_add(mr_shift_columns(x->a, COLS + 1), x->b), x->a);
+}
+// Some numbers are the same, and some are outside the table.
+static mr_node *op_embed(leaves *x) {
+    mr_node *table = mr_embed(mr_affine(x->positive, 2, 0), x->params, x->weight);
+    return mr_mul(table, mr_embed(mr_affine(x->positive, 4, -3), x->params, x->weight));
+}
+static mr_node *op_logistic_log_density(leaves *x) {
+    return mr_logistic_log_density(x->a, x->params, x->weight, x->log_scale);
+}
 static mr_node *op_scale(leaves *x) {
     return mr_scale(x->a, x->params, x->gain, x->shift);
 }
@@ -429,6 +446,11 @@ static const op_case cases[] = {
     {"categorical_mean", op_categorical_mean},
     {"cross_entropy", op_cross_entropy},
     {"quantile_huber", op_quantile_huber},
+    {"row_log_sum_exp", op_row_log_sum_exp},
+    {"shift_columns", op_shift_columns},
+    {"shift_columns, all of them", op_shift_columns_past_the_end},
+    {"embed", op_embed},
+    {"logistic_log_density", op_logistic_log_density},
     {"scale", op_scale},
     {"param_dot", op_param_dot},
     {"param_add", op_param_add},
@@ -454,6 +476,7 @@ static leaves leaves_new(int n_threads) {
     x.shift = mr_params_add(x.params, "shift", 1, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.masked = mr_params_add(x.params, "masked", WIDE, COLS, MR_INIT_FAN_IN, 1, mask);
     x.square = mr_params_add(x.params, "square", COLS, COLS, MR_INIT_FAN_IN, 1, NULL);
+    x.log_scale = mr_params_add(x.params, "log_scale", WIDE, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.pair[0] = mr_params_add(x.params, "pair.0", 1, 2, MR_INIT_FAN_IN, 1, NULL);
     x.pair[1] = mr_params_add(x.params, "pair.1", 1, 2, MR_INIT_FAN_IN, 1, NULL);
     x.norm = (mr_batch_norm){
@@ -555,6 +578,7 @@ static void check_op(const op_case *c, int n_threads) {
             check(&x, loss, c->name, inputs[k].name, mr_node_value(inputs[k].node),
                   mr_node_grad(inputs[k].node), ROWS * mr_node_cols(inputs[k].node));
     check_param(&x, loss, c->name, "weight", x.weight);
+    check_param(&x, loss, c->name, "log_scale", x.log_scale);
     check_param(&x, loss, c->name, "bias", x.bias);
     check_param(&x, loss, c->name, "gain", x.gain);
     check_param(&x, loss, c->name, "shift", x.shift);
