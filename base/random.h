@@ -28,6 +28,7 @@ typedef enum {
     MR_STREAM_BONUS = 14,      // noise on the states that a bonus is trained on
     MR_STREAM_BONUS_INIT = 15, // its nets at the start
     MR_STREAM_SERVE = 16,      // noise of a policy that is served
+    MR_STREAM_LATENT = 17,     // latents of categories, in a fit and when scoring
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

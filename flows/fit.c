@@ -2,8 +2,8 @@
 
 #include "millrace/fit.h"
 
-#include "flows/fit_data.h"
 #include "flows/fit_internal.h"
+#include "nn/lr_schedule.h"
 #include "base/threads.h"
 #include "base/clock.h"
 
@@ -49,8 +49,9 @@ typedef struct {
 
 typedef struct {
     const mr_fit_options *options;
+    mr_lr_schedule lr_schedule;
     mr_fit_state state;
-    mr_params *params; // the density's
+    mr_params *params; // the model's
     mr_fit_data *data; // owned
     likelihood training, validation;
     // The state of the parameters at the end of the last whole epoch.
@@ -70,13 +71,15 @@ static mr_status build_likelihood(const fit *f, size_t max_rows, bool trains, li
     const mr_status status = mr_graph_new(max_rows, f->options->n_threads, &s->graph);
     if (status != MR_OK)
         return status;
-    s->u = mr_input(s->graph, mr_density_width(f->state.density), false);
+    const mr_fit_model *model = f->state.model;
+    s->u = mr_input(s->graph, model->width, false);
     s->weight = f->options->weights ? mr_input(s->graph, 1, false) : NULL;
-    s->log_prob = mr_density_build_log_prob(f->state.density, s->u);
+    s->log_prob = model->build_log_prob(model->self, s->u);
     if (s->weight)
         s->log_prob = mr_mul(s->weight, s->log_prob);
     mr_keep(s->log_prob);
-    mr_node *loss = trains ? mr_affine(s->log_prob, -1, 0) : NULL;
+    const double rows_in_unit = (double)f->data->trained.n / f->data->trained.n_units;
+    mr_node *loss = trains ? mr_affine(s->log_prob, -rows_in_unit, 0) : NULL;
     return mr_graph_plan(s->graph, loss, trains ? 1 : 0, &trained);
 }
 
@@ -163,6 +166,13 @@ static bool is_save_due(const fit *f) {
 
 // ---- An epoch
 
+// Runs a graph on its first n rows. What is random in it is drawn from the stream `index`.
+static void run_graph(const fit *f, const likelihood *s, size_t n, uint64_t index) {
+    mr_random random = mr_random_stream(f->options->seed, MR_STREAM_LATENT, index);
+    mr_graph_draw(s->graph, n, &random);
+    mr_graph_run(s->graph, n);
+}
+
 // The (weighted) sum of the log-densities that a run left. Over all of `rows` it is that with
 // respect to the data as given.
 static double sum_of(const mr_fit_part *of, const likelihood *s, size_t n) {
@@ -183,15 +193,16 @@ static mr_status score_held_out(const fit *f, double *mean) {
     mr_fit_data *data = f->data;
     double sum = 0;
     size_t n;
+    uint64_t n_drawn = 0; // the same latents in every epoch, so that epochs compare
     MR_TRY(data->ops->begin_held_out(data));
     for (;;) {
         MR_TRY(data->ops->next_held_out(data, mr_node_value(s->u), weights_of(s), &n));
         if (n == 0)
             break;
-        mr_graph_run(s->graph, n);
+        run_graph(f, s, n, UINT64_MAX - n_drawn++);
         sum += sum_of(&data->held_out, s, n);
     }
-    *mean = sum / (double)data->held_out.n;
+    *mean = sum / data->held_out.n_units;
 done:
     return status;
 }
@@ -210,12 +221,16 @@ static double ema_rate_at(uint64_t n_steps) {
 }
 
 // One step on the n rows of the graph's input; adds their log-densities before it to `sum`.
-static mr_status step(fit *f, size_t n, double *sum) {
-    mr_graph_run(f->training.graph, n);
+//
+//   n_before  rows of this epoch before them
+static mr_status step(fit *f, size_t n_before, size_t n, double *sum) {
+    run_graph(f, &f->training, n, f->state.adam.n_steps);
     *sum += sum_of(&f->data->trained, &f->training, n);
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
     if (!isfinite(*sum) || !isfinite(norm))
         return fail_infinite(f->state.progress.epoch + 1);
+    const size_t n_of_epochs = f->state.progress.epoch * f->data->trained.n;
+    f->state.adam.lr_factor = mr_lr_factor(&f->lr_schedule, n_of_epochs + n_before);
     mr_adam_step(&f->state.adam, f->params, f->options->n_threads);
     mr_polyak(f->state.average, f->params, ema_rate_at(f->state.adam.n_steps),
               f->options->n_threads);
@@ -227,17 +242,18 @@ static mr_status train(fit *f, const volatile sig_atomic_t *stop) {
     const likelihood *s = &f->training;
     mr_fit_data *data = f->data;
     double sum = 0;
-    size_t n;
+    size_t n, n_before = 0;
     MR_TRY(data->ops->begin_epoch(data, f->state.progress.epoch));
     for (;;) {
         MR_TRY(data->ops->next(data, mr_node_value(s->u), weights_of(s), &n));
         if (n == 0)
             break;
-        MR_TRY(step(f, n, &sum));
+        MR_TRY(step(f, n_before, n, &sum));
+        n_before += n;
         if (stop && *stop)
             return MR_OK;
     }
-    f->state.progress.train_log_prob = sum / (double)data->trained.n;
+    f->state.progress.train_log_prob = sum / data->trained.n_units;
 done:
     return status;
 }
@@ -305,28 +321,37 @@ done:
     return status;
 }
 
-static mr_status check_options(const mr_fit_options *options) {
+mr_status mr_fit_check_options(const mr_fit_options *options) {
+    mr_lr_schedule schedule;
     const bool are_valid = options->lr > 0 && options->clip_norm > 0 && options->batch_size > 0 &&
                            options->held_out > 0 && options->held_out < 1;
     if (!are_valid)
         return mr_fail(MR_ERR_USAGE,
                        "options of a fit: lr, clip_norm and batch_size must be above 0, held_out "
                        "between 0 and 1; begin with mr_fit_defaults");
+    if (options->lr_schedule && !mr_lr_schedule_find(options->lr_schedule, &schedule))
+        return mr_fail(MR_ERR_USAGE,
+                       "options of a fit: lr_schedule is '%s'; give one of " MR_LR_SCHEDULE_WORDS,
+                       options->lr_schedule);
     return mr_threads_check(options->n_threads);
 }
 
-// Fits to rows x in memory, or to those of a source.
-static mr_status fit_density(mr_density *density, size_t n, const double *x,
-                             const mr_row_source *source, const mr_fit_options *options,
-                             mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
-                             mr_fit_progress *result) {
+static mr_lr_schedule lr_schedule_of(const mr_fit_options *options, size_t n_rows) {
+    mr_lr_schedule schedule = {.last = 0};
+    mr_lr_schedule_find(options->lr_schedule ? options->lr_schedule : "constant", &schedule);
+    schedule.n_updates = (double)options->max_epochs * (double)n_rows;
+    return schedule;
+}
+
+mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
+                       mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
+                       mr_fit_progress *result) {
     mr_status status;
     fit f = {.options = options,
-             .state = {.density = density, .adam = mr_adam_new(options->lr)},
-             .params = mr_density_params(density)};
-    MR_TRY(check_options(options));
-    MR_TRY(source ? mr_fit_data_streamed(density, options, source, &f.data)
-                  : mr_fit_data_in_memory(density, options, n, x, &f.data));
+             .lr_schedule = lr_schedule_of(options, data->trained.n),
+             .state = {.model = model, .adam = mr_adam_new(options->lr)},
+             .params = model->params,
+             .data = data};
     MR_TRY(build(&f));
     MR_TRY(resume_or_save(&f));
     status = run(&f, watcher, self, stop);
@@ -336,6 +361,42 @@ static mr_status fit_density(mr_density *density, size_t n, const double *x,
 done:
     release(&f);
     return status;
+}
+
+static mr_node *build_density(const void *self, mr_node *u) {
+    return mr_density_build_log_prob(self, u);
+}
+
+static mr_fit_model model_of(const mr_density *density) {
+    const size_t width = mr_density_width(density);
+    mr_fit_model model = {.params = mr_density_params(density),
+                          .width = width,
+                          .build_log_prob = build_density,
+                          .self = density,
+                          .flow = mr_density_flow(density),
+                          .dim = mr_density_dim(density),
+                          .fingerprint = {{"shift", width, mr_density_shift(density)},
+                                          {"scale", width, mr_density_scale(density)}}};
+    if (!mr_density_is_plain(density))
+        snprintf(model.base, sizeof model.base, ", base %s, %zu given", mr_density_base(density),
+                 mr_density_given_dim(density));
+    return model;
+}
+
+// Fits to rows x in memory, or to those of a source.
+static mr_status fit_density(mr_density *density, size_t n, const double *x,
+                             const mr_row_source *source, const mr_fit_options *options,
+                             mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
+                             mr_fit_progress *result) {
+    mr_fit_data *data;
+    mr_status status = mr_fit_check_options(options);
+    if (status == MR_OK)
+        status = source ? mr_fit_data_streamed(density, options, source, &data)
+                        : mr_fit_data_in_memory(density, options, n, x, &data);
+    if (status != MR_OK)
+        return status;
+    const mr_fit_model model = model_of(density);
+    return mr_fit_train(&model, data, options, watcher, self, stop, result);
 }
 
 mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,

@@ -21,6 +21,7 @@ typedef struct {
 /// A part of the rows.
 typedef struct {
     size_t n;
+    double n_units;   // that a mean log-density is one of: rows, of a text characters
     double log_scale; // what a mean log-density in x is smaller by than that in u
 } mr_fit_part;
 

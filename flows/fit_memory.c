@@ -46,6 +46,7 @@ static mr_status standardise(const memory_data *m, size_t n, const double *x, co
                              mr_fit_rows *out, mr_fit_part *part) {
     double sum = 0;
     part->n = n;
+    part->n_units = (double)n;
     const size_t n_numbers = n * m->width;
     out->u = calloc(n_numbers > 0 ? n_numbers : 1, sizeof *out->u);
     out->weight = weights ? calloc(n + 1, sizeof *out->weight) : NULL;

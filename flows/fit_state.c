@@ -16,25 +16,23 @@ static const char format_version[] = "2";
 enum { TEXT_SIZE = MR_FLOW_MAX_TEXT + 512, NUMBER_SIZE = 32 };
 
 // What must be the same for a fit to go on, in words: the flow and the options. (The data is known
-// by its number of rows and by the shift and scale that come from it.)
+// by its number of rows and by the fingerprints that come from it.)
 static void describe(const mr_fit_state *state, const mr_fit_options *options, size_t n_rows,
                      char text[TEXT_SIZE]) {
     char lr[NUMBER_SIZE], held_out[NUMBER_SIZE], clip_norm[NUMBER_SIZE];
+    const mr_fit_model *model = state->model;
     mr_number_write_digits(lr, sizeof lr, 17, options->lr);
     mr_number_write_digits(held_out, sizeof held_out, 17, options->held_out);
     mr_number_write_digits(clip_norm, sizeof clip_norm, 17, options->clip_norm);
-    snprintf(
+    const int used = snprintf(
         text, TEXT_SIZE,
         "%s, %zu%s rows of %zu, lr %s, batch size %zu, patience %zu, held out %s, clip norm %s, "
-        "seed %" PRIu64,
-        mr_density_flow(state->density), n_rows, options->weights ? " weighted" : "",
-        mr_density_dim(state->density), lr, options->batch_size, options->patience, held_out,
-        clip_norm, options->seed);
-    if (mr_density_is_plain(state->density))
-        return;
-    const size_t used = strlen(text);
-    snprintf(text + used, TEXT_SIZE - used, ", base %s, %zu given", mr_density_base(state->density),
-             mr_density_given_dim(state->density));
+        "seed %" PRIu64 "%s",
+        model->flow, n_rows, options->weights ? " weighted" : "", model->dim, lr,
+        options->batch_size, options->patience, held_out, clip_norm, options->seed, model->base);
+    if (options->lr_schedule && strcmp(options->lr_schedule, "constant") != 0)
+        snprintf(text + used, TEXT_SIZE - (size_t)used, ", %s over %zu epochs",
+                 options->lr_schedule, options->max_epochs);
 }
 
 /// The arrays of numbers besides the parameters.
@@ -58,7 +56,7 @@ typedef struct {
 enum { N_BLOCKS = 5 };
 
 static void list_blocks(const mr_fit_state *state, block blocks[N_BLOCKS]) {
-    mr_params *params = mr_density_params(state->density);
+    mr_params *params = state->model->params;
     blocks[0] = (block){"newest.", mr_params_value(params)};
     blocks[1] = (block){"moment1.", mr_params_moment(params, 1)};
     blocks[2] = (block){"moment2.", mr_params_moment(params, 2)};
@@ -77,7 +75,8 @@ mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *opt
         state->adam.lr,          now->train_log_prob,          now->held_out_log_prob,
         now->best_log_prob,      (int64_t)state->adam.n_steps, (int64_t)now->epoch,
         (int64_t)now->best_epoch};
-    const size_t n_reals = N_REALS, n_wholes = N_WHOLES, width = mr_density_width(state->density);
+    const size_t n_reals = N_REALS, n_wholes = N_WHOLES;
+    const mr_fit_model *model = state->model;
     describe(state, options, n_rows, text);
     list_blocks(state, blocks);
     MR_TRY(mr_tensors_writer_new(&writer));
@@ -86,13 +85,11 @@ mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *opt
     MR_TRY(mr_tensors_writer_note(writer, "fit", text));
     MR_TRY(mr_tensors_writer_add(writer, "reals", MR_F64, 1, &n_reals, &c));
     MR_TRY(mr_tensors_writer_add(writer, "counts", MR_I64, 1, &n_wholes, &c.n_steps));
-    MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &width,
-                                 mr_density_shift(state->density)));
-    MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &width,
-                                 mr_density_scale(state->density)));
+    for (size_t i = 0; i < MR_N_FINGERPRINTS && model->fingerprint[i].name; i++)
+        MR_TRY(mr_tensors_writer_add(writer, model->fingerprint[i].name, MR_F64, 1,
+                                     &model->fingerprint[i].n, model->fingerprint[i].values));
     for (size_t i = 0; i < N_BLOCKS; i++)
-        MR_TRY(mr_params_write(mr_density_params(state->density), blocks[i].array, blocks[i].prefix,
-                               writer));
+        MR_TRY(mr_params_write(model->params, blocks[i].array, blocks[i].prefix, writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
     mr_tensors_writer_free(writer);
@@ -110,10 +107,8 @@ static mr_status fail_other(const mr_tensors *file, const char *what) {
 
 static mr_status check_fit(const mr_tensors *file, const mr_fit_state *state,
                            const mr_fit_options *options, size_t n_rows) {
-    mr_status status;
-    const void *shift, *scale;
+    mr_status status = MR_OK;
     char text[TEXT_SIZE];
-    const size_t width = mr_density_width(state->density);
     const char *format = mr_tensors_note(file, "format");
     const char *version = mr_tensors_note(file, "format_version");
     const char *found = mr_tensors_note(file, "fit");
@@ -124,11 +119,13 @@ static mr_status check_fit(const mr_tensors *file, const mr_fit_state *state,
                        mr_tensors_path(file));
     if (strcmp(found, text) != 0)
         return fail_other(file, found);
-    MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &width, &shift));
-    MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &width, &scale));
-    if (memcmp(shift, mr_density_shift(state->density), width * sizeof(double)) != 0 ||
-        memcmp(scale, mr_density_scale(state->density), width * sizeof(double)) != 0)
-        status = fail_other(file, "its data differs");
+    for (size_t i = 0; i < MR_N_FINGERPRINTS && state->model->fingerprint[i].name; i++) {
+        const mr_fit_fingerprint *f = &state->model->fingerprint[i];
+        const void *found_values;
+        MR_TRY(mr_tensors_get(file, f->name, MR_F64, 1, &f->n, &found_values));
+        if (memcmp(found_values, f->values, f->n * sizeof *f->values) != 0)
+            return fail_other(file, "its data differs");
+    }
 done:
     return status;
 }
@@ -163,8 +160,7 @@ mr_status mr_fit_state_load(mr_fit_state *state, const mr_fit_options *options, 
     MR_TRY(check_fit(file, state, options, n_rows));
     MR_TRY(read_counters(file, state));
     for (size_t i = 0; i < N_BLOCKS; i++)
-        MR_TRY(mr_params_load(mr_density_params(state->density), file, blocks[i].prefix,
-                              blocks[i].array));
+        MR_TRY(mr_params_load(state->model->params, file, blocks[i].prefix, blocks[i].array));
 done:
     mr_tensors_close(file);
     return status;

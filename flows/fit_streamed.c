@@ -166,6 +166,7 @@ static mr_status take_parts(streamed_data *s, const survey *v) {
         const sums *sum = &v->part[k];
         MR_TRY(mr_fit_check_sum(sum->weight));
         part[k]->n = sum->n;
+        part[k]->n_units = (double)sum->n;
         part[k]->log_scale = mr_density_log_scale(s->density) - sum->log_slope / sum->weight;
         s->weight_factor[k] = (double)sum->n / sum->weight;
     }

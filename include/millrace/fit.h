@@ -23,6 +23,8 @@ typedef struct {
     const double *weights;  // [n] how often each row counts, from 0; NULL: once
     const char *checkpoint; // file to keep the state in, and to go on from if it exists; NULL:
                             // none
+    const char *lr_schedule; // of the learning rate over max_epochs, besides: "linear" or "cosine",
+                             // down to 0; NULL or "constant": none
 } mr_fit_options;
 
 /// What `millrace flow fit` uses: one thread, seed 1, no checkpoint.
