@@ -63,6 +63,15 @@ int mr_agent_default_threads(const mr_policy *policy, const mr_agent_setup *setu
     return n < 1 ? 1 : n < (size_t)most ? (int)n : most;
 }
 
+static mr_status set_deterministic(mr_agent *agent, const char *action) {
+    bool takes_mean;
+    if (agent->ops->critics) {
+        const mr_critic *critics = agent->ops->critics(agent->self, &takes_mean);
+        mr_policy_set_critics(agent->policy, critics, takes_mean);
+    }
+    return action ? mr_policy_set_deterministic(agent->policy, action) : MR_OK;
+}
+
 mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
                        const mr_agent_setup *setup, const void *options, mr_agent **out) {
     mr_status status;
@@ -73,6 +82,7 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     *agent = (mr_agent){.ops = ops, .setup = *setup};
     memcpy(agent->options.bytes, options, ops->options_size);
     own.flow = ops->policy(options);
+    own.deterministic = NULL; // until there are critics
     MR_TRY(mr_policy_new(&own, setup->seed, &agent->policy));
     if (setup->weight_norm)
         MR_TRY(mr_policy_keep_unit_rows(agent->policy));
@@ -81,6 +91,7 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     if (setup->n_threads == 0)
         agent->setup.n_threads = mr_agent_default_threads(agent->policy, setup);
     MR_TRY(ops->create(agent->policy, &agent->setup, options, &agent->self));
+    MR_TRY(set_deterministic(agent, spec->deterministic));
     *out = agent;
     agent = NULL;
 done:

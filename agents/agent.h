@@ -81,6 +81,9 @@ typedef struct {
                     const mr_real *noise);
     /// The critics' loss on each row of the latest batch [n], not weighted.
     const mr_real *(*critic_losses)(void *self);
+    /// The critics that a deterministic action may be chosen by, and whether by their mean (else by
+    /// the least). NULL: there are none, or no actions to choose from.
+    const mr_critic *(*critics)(void *self, bool *takes_mean);
     /// Lists the learners; returns how many there are.
     size_t (*learners)(void *self, mr_agent_learner out[MR_MAX_LEARNERS]);
     /// The struct of the metrics of the latest update.
@@ -102,7 +105,7 @@ typedef struct mr_agent mr_agent;
 
 /// An agent, with a policy of its own. The caller frees it.
 ///
-///   spec     of the policy; its flow is the agent's to choose
+///   spec     of the policy; its flow is the agent's to choose. `deterministic` may be of critics
 ///   options  the kind's struct of options
 ///
 /// Fails with MR_ERR_USAGE if the policy's text is not understood.

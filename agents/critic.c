@@ -28,6 +28,8 @@ mr_status mr_critic_new(const mr_critic_options *o, mr_critic **out) {
         return mr_fail_memory("the critics");
     critic->ensemble = *e;
     MR_TRY(mr_params_new(&critic->params));
+    if (o->max_params > 0)
+        mr_params_limit(critic->params, o->max_params);
     for (size_t i = 0; i < e->n; i++) {
         critic->order[i] = i;
         char name[NAME_SIZE];
@@ -65,6 +67,10 @@ mr_params *mr_critic_params(const mr_critic *critic) {
 
 const mr_ensemble *mr_critic_ensemble(const mr_critic *critic) {
     return &critic->ensemble;
+}
+
+const mr_mlp_spec *mr_critic_net(const mr_critic *critic) {
+    return &critic->net[0].spec;
 }
 
 // The first steps of a Fisher-Yates shuffle, from the identity, so that a draw depends on nothing

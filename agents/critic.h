@@ -42,9 +42,11 @@ typedef struct {
     mr_adam adam;
     uint64_t seed, stream; // parameters are drawn from stream (seed, init, stream)
     int n_threads;
+    size_t max_params; // numbers that they may have together (mr_params_limit); 0: any
 } mr_critic_options;
 
-/// Critics; targets start equal to them. The caller frees them.
+/// Critics; targets start equal to them. The caller frees them. Fails with MR_ERR_MEMORY, or with
+/// MR_ERR_INPUT if they would have more than `max_params` numbers.
 mr_status mr_critic_new(const mr_critic_options *options, mr_critic **out);
 void mr_critic_free(mr_critic *critic);
 
@@ -60,6 +62,9 @@ typedef struct {
 
 /// How many there are, and their head. Owned by it.
 const mr_ensemble *mr_critic_ensemble(const mr_critic *critic);
+
+/// The net of each.
+const mr_mlp_spec *mr_critic_net(const mr_critic *critic);
 
 /// Draws the critics that the next targets are made of, if not all are.
 void mr_critic_draw(mr_critic *critic, mr_random *random);
@@ -90,3 +95,11 @@ typedef struct {
 ///
 ///   q  out, the first critic's expected return at (obs, act) [rows x 1]
 mr_node *mr_critic_loss(const mr_critic *critic, const mr_critic_step *step, mr_node **q);
+
+/// Adds critics to the file of a policy: their nets and head in the metadata, their parameters
+/// under "critic.".
+mr_status mr_critic_write(const mr_critic *critic, mr_tensors_writer *writer);
+
+/// Reads them back. The caller frees them. Fails with MR_ERR_INPUT, or with MR_ERR_NUMERIC if a
+/// parameter is not finite.
+mr_status mr_critic_read(const mr_tensors *file, size_t obs_dim, size_t act_dim, mr_critic **out);

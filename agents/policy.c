@@ -65,6 +65,8 @@ mr_status mr_policy_new_within(const mr_policy_spec *spec, uint64_t seed, size_t
     MR_TRY(mr_policy_net_declare(&policy->net, &policy->spec, seed, max_params));
     policy->spec.flow = mr_policy_net_text(&policy->net);
     MR_TRY(mr_policy_actors_new(&policy->net, &policy->actors));
+    MR_TRY(mr_policy_set_deterministic(policy, spec->deterministic ? spec->deterministic
+                                                                   : mr_deterministic_default));
     *out = policy;
     policy = NULL;
 done:
@@ -77,6 +79,7 @@ void mr_policy_free(mr_policy *policy) {
         return;
     mr_policy_actors_free(policy->actors);
     mr_policy_net_release(&policy->net);
+    mr_critic_free(policy->own_critics);
     mr_arena_free(policy->arena);
     free(policy);
 }
@@ -119,6 +122,54 @@ void mr_policy_set_obs_stats(mr_policy *policy, const double *mean, const double
     const size_t size = policy->spec.obs_dim * sizeof *mean;
     memcpy((double *)policy->spec.obs_mean, mean, size);
     memcpy((double *)policy->spec.obs_std, std, size);
+}
+
+// ---- The action without noise
+
+void mr_policy_set_critics(mr_policy *policy, const mr_critic *critics, bool takes_mean) {
+    policy->critics = (mr_policy_critics){critics, takes_mean};
+}
+
+mr_params *mr_policy_critic_params(const mr_policy *policy) {
+    return mr_deterministic_needs_critics(&policy->deterministic)
+               ? mr_critic_params(policy->critics.critics)
+               : NULL;
+}
+
+mr_status mr_policy_check_deterministic(const char *action, bool *needs_critics) {
+    mr_deterministic d;
+    const mr_status status = mr_deterministic_read(action, &d);
+    if (status == MR_OK && needs_critics)
+        *needs_critics = mr_deterministic_needs_critics(&d);
+    return status;
+}
+
+static void note_deterministic(mr_policy *policy, mr_deterministic d) {
+    policy->deterministic = d;
+    mr_deterministic_format(&d, policy->deterministic_text);
+    policy->spec.deterministic = policy->deterministic_text;
+}
+
+mr_status mr_policy_set_deterministic(mr_policy *policy, const char *action) {
+    mr_status status;
+    mr_deterministic d;
+    MR_REQUIRE(policy);
+    MR_REQUIRE(action);
+    MR_TRY(mr_deterministic_read(action, &d));
+    if (mr_deterministic_is_base(&d, &policy->net))
+        d = mr_deterministic_base;
+    if (mr_deterministic_needs_critics(&d) && !policy->critics.critics)
+        return mr_fail(
+            MR_ERR_USAGE,
+            "the policy has no critics to choose the deterministic action best by; train "
+            "it with deterministic_action best, or choose base, mean or mode");
+    note_deterministic(policy, d);
+    status = mr_policy_actors_set_deterministic(policy->actors, &policy->deterministic,
+                                                &policy->critics);
+    if (status != MR_OK)
+        note_deterministic(policy, mr_deterministic_base);
+done:
+    return status;
 }
 
 mr_policy_nodes mr_policy_build(const mr_policy *policy, mr_params *params, mr_graph *graph,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "millrace/policy.h"
+#include "agents/critic.h"
 #include "envs/env.h"
 #include "nn/mlp.h"
 
@@ -11,6 +12,24 @@ mr_status mr_policy_new(const mr_policy_spec *spec, uint64_t seed, mr_policy **o
 
 /// Its parameters, owned by it.
 mr_params *mr_policy_params(const mr_policy *policy);
+
+/// The deterministic actions, as --help lists them.
+#define MR_DETERMINISTIC_WORDS "base|mean|mode|best"
+
+/// Gives a policy the critics that it may choose its deterministic action by; borrowed, and trained
+/// meanwhile.
+///
+///   takes_mean  actions are valued by the mean of the critics, else by the least
+void mr_policy_set_critics(mr_policy *policy, const mr_critic *critics, bool takes_mean);
+
+/// The parameters of the critics that it chooses its deterministic action by. They are saved with
+/// it. NULL: it needs none.
+mr_params *mr_policy_critic_params(const mr_policy *policy);
+
+/// Fails with MR_ERR_USAGE if a text names no deterministic action (mr_policy_set_deterministic).
+///
+///   needs_critics  out; may be NULL
+mr_status mr_policy_check_deterministic(const char *action, bool *needs_critics);
 
 /// Keeps the rows of the embedding's weights and of those of mean, deviation or output at norm 1
 /// (mr_mlp_keep_unit_rows). A flow's own nets start as the identity and stay free.
@@ -57,7 +76,7 @@ mr_status mr_policy_check_volume(const mr_policy *policy);
 /// mr_policy_sample in the nets' own numbers, before actions are scaled to the task's bounds.
 ///
 ///   obs       [n x obs_dim]  in; n at most what was prepared
-///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic action
+///   noise     [n x act_dim]  in, standard normals; NULL: the deterministic action
 ///   act       [n x act_dim]  out, each in [-1, 1] (the bounds are reached by rounding only)
 ///   log_prob  [n]            out, nats, with respect to act; may be NULL
 ///

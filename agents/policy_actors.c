@@ -10,18 +10,21 @@
 #include "agents/obs_norm.h"
 #include "nn/openblas.h"
 
-/// A graph for acting on up to `max_rows` observations.
+/// A graph for acting on up to `max_rows` observations, or a chooser.
 typedef struct actor actor;
 struct actor {
     mr_graph *graph;
     mr_node *obs, *noise;
     mr_policy_nodes nodes;
+    mr_chooser *chooser;
     actor *next; // in the pool
 };
 
+typedef enum { FOR_ONE, FOR_BATCH, CHOOSING } actor_kind;
+
 /// Those of one kind that nobody uses now.
 typedef struct {
-    bool is_for_one;
+    actor_kind kind;
     size_t max_rows; // 0: not prepared
     actor *first;
 } pool;
@@ -31,7 +34,9 @@ struct mr_policy_actors {
     pthread_mutex_t mutex;
     int n_busy;  // workspaces in use
     int n_ready; // that OpenBLAS has memory for, in use at once
-    pool one, batch;
+    pool one, batch, choosing;
+    const mr_deterministic *deterministic; // borrowed; NULL: base
+    const mr_policy_critics *critics;      // borrowed
 };
 
 // ---- Workspaces
@@ -42,13 +47,16 @@ mr_status mr_policy_actors_new(const mr_policy_net *net, mr_policy_actors **out)
         return mr_fail_memory("a policy");
     actors->net = net;
     pthread_mutex_init(&actors->mutex, NULL);
-    actors->one = (pool){.is_for_one = true, .max_rows = 1};
+    actors->one = (pool){.kind = FOR_ONE, .max_rows = 1};
+    actors->batch = (pool){.kind = FOR_BATCH};
+    actors->choosing = (pool){.kind = CHOOSING, .max_rows = 1};
     *out = actors;
     return MR_OK;
 }
 
 static void free_actor(actor *a) {
     mr_graph_free(a->graph);
+    mr_chooser_free(a->chooser);
     free(a);
 }
 
@@ -65,13 +73,14 @@ void mr_policy_actors_free(mr_policy_actors *actors) {
         return;
     empty(&actors->one);
     empty(&actors->batch);
+    empty(&actors->choosing);
     pthread_mutex_destroy(&actors->mutex);
     free(actors);
 }
 
 static mr_status build(const mr_policy_net *net, const pool *kind, actor *a) {
-    mr_status status = kind->is_for_one ? mr_graph_new_for_one(&a->graph)
-                                        : mr_graph_new(kind->max_rows, 1, &a->graph);
+    mr_status status = kind->kind == FOR_ONE ? mr_graph_new_for_one(&a->graph)
+                                             : mr_graph_new(kind->max_rows, 1, &a->graph);
     if (status != MR_OK)
         return status;
     a->obs = mr_input(a->graph, net->obs_dim, false);
@@ -83,12 +92,15 @@ static mr_status build(const mr_policy_net *net, const pool *kind, actor *a) {
     return mr_graph_plan(a->graph, NULL, 0, NULL);
 }
 
-static mr_status make(const mr_policy_net *net, const pool *kind, actor **out) {
+static mr_status make(const mr_policy_actors *actors, const pool *kind, actor **out) {
     mr_status status;
     actor *a = calloc(1, sizeof *a);
     if (a == NULL)
         return mr_fail_memory("acting with a policy");
-    MR_TRY(build(net, kind, a));
+    if (kind->kind == CHOOSING)
+        MR_TRY(mr_chooser_new(actors->deterministic, actors->net, actors->critics, &a->chooser));
+    else
+        MR_TRY(build(actors->net, kind, a));
     *out = a;
     return MR_OK;
 done:
@@ -104,7 +116,7 @@ static mr_status take_locked(mr_policy_actors *actors, pool *from, actor **out) 
         actors->n_ready++;
     }
     if (from->first == NULL)
-        MR_TRY(make(actors->net, from, &from->first));
+        MR_TRY(make(actors, from, &from->first));
     *out = from->first;
     from->first = from->first->next;
     actors->n_busy++;
@@ -136,6 +148,19 @@ static mr_status fill(mr_policy_actors *actors, pool *into) {
     return status;
 }
 
+mr_status mr_policy_actors_set_deterministic(mr_policy_actors *actors,
+                                             const mr_deterministic *deterministic,
+                                             const mr_policy_critics *critics) {
+    empty(&actors->choosing);
+    actors->deterministic =
+        deterministic->kind == mr_deterministic_base.kind ? NULL : deterministic;
+    actors->critics = critics;
+    const mr_status status = actors->deterministic ? fill(actors, &actors->choosing) : MR_OK;
+    if (status != MR_OK)
+        actors->deterministic = NULL;
+    return status;
+}
+
 mr_status mr_policy_actors_prepare(mr_policy_actors *actors, size_t max_rows) {
     mr_status status;
     if (max_rows == 0)
@@ -153,7 +178,7 @@ mr_status mr_policy_actors_prepare(mr_policy_actors *actors, size_t max_rows) {
 
 // ---- Acting
 
-static mr_status check_finite(const char *what, size_t n_rows, size_t n_cols,
+static mr_status check_finite(const char *what, size_t first_row, size_t n_rows, size_t n_cols,
                               const mr_real *values) {
     for (size_t i = 0; i < n_rows * n_cols; i++)
         if (!isfinite(values[i]))
@@ -161,18 +186,18 @@ static mr_status check_finite(const char *what, size_t n_rows, size_t n_cols,
                 MR_ERR_NUMERIC,
                 "policy: %s %zu of observation row %zu is %g; are the observation and the "
                 "policy's parameters finite?",
-                what, i % n_cols, i / n_cols, (double)values[i]);
+                what, i % n_cols, first_row + i / n_cols, (double)values[i]);
     return MR_OK;
 }
 
 // Runs what has been filled in.
 static mr_status run(const mr_policy_net *net, actor *a, size_t n, bool wants_log_prob) {
     mr_status status;
-    MR_TRY(check_finite("component", n, net->obs_dim, mr_node_value(a->obs)));
+    MR_TRY(check_finite("component", 0, n, net->obs_dim, mr_node_value(a->obs)));
     mr_graph_run(a->graph, n);
-    MR_TRY(check_finite("action", n, net->act_dim, mr_node_value(a->nodes.act)));
+    MR_TRY(check_finite("action", 0, n, net->act_dim, mr_node_value(a->nodes.act)));
     if (wants_log_prob && a->nodes.log_prob)
-        MR_TRY(check_finite("log-density", n, 1, mr_node_value(a->nodes.log_prob)));
+        MR_TRY(check_finite("log-density", 0, n, 1, mr_node_value(a->nodes.log_prob)));
 done:
     return status;
 }
@@ -222,9 +247,6 @@ static mr_status act(mr_policy_actors *actors, pool *from, size_t n, const doubl
                      const mr_real *noise, const mr_policy_results *out) {
     mr_status status;
     actor *a = NULL;
-    MR_TRY(check_rows(from, n));
-    if (n == 0)
-        return MR_OK;
     MR_TRY(take(actors, from, &a));
     fill_inputs(actors->net, a, n, obs, noise);
     MR_TRY(run(actors->net, a, n, out->log_prob != NULL));
@@ -235,12 +257,56 @@ done:
     return status;
 }
 
+static mr_status choose(const mr_policy_net *net, mr_chooser *chooser, size_t row,
+                        const double *obs, const mr_policy_results *out) {
+    mr_status status;
+    mr_real *seen = mr_chooser_obs(chooser);
+    const size_t act_dim = net->act_dim;
+    fill_obs(net, 1, obs + row * net->obs_dim, seen);
+    MR_TRY(check_finite("component", row, 1, net->obs_dim, seen));
+    const mr_real *act = mr_chooser_act(chooser);
+    MR_TRY(check_finite("action", row, 1, act_dim, act));
+    if (out->act)
+        memcpy(out->act + row * act_dim, act, act_dim * sizeof *act);
+    if (out->action)
+        mr_policy_net_scale(net, 1, act, out->action + row * act_dim);
+done:
+    return status;
+}
+
+// One observation after the other: an action is the same alone and among others.
+static mr_status act_without_noise(mr_policy_actors *actors, size_t n, const double *obs,
+                                   const mr_policy_results *out) {
+    mr_status status;
+    actor *a = NULL;
+    if (out->log_prob)
+        return mr_fail(MR_ERR_USAGE,
+                       "policy: the log-density of an action without noise is known for the "
+                       "deterministic action base alone; leave out log_prob or choose base");
+    MR_TRY(take(actors, &actors->choosing, &a));
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(choose(actors->net, a->chooser, i, obs, out));
+done:
+    if (a != NULL)
+        put_back(actors, &actors->choosing, a);
+    return status;
+}
+
+static mr_status act_on(mr_policy_actors *actors, pool *from, size_t n, const double *obs,
+                        const mr_real *noise, const mr_policy_results *out) {
+    const mr_status status = check_rows(from, n);
+    if (status != MR_OK || n == 0)
+        return status;
+    return noise == NULL && actors->deterministic != NULL ? act_without_noise(actors, n, obs, out)
+                                                          : act(actors, from, n, obs, noise, out);
+}
+
 mr_status mr_policy_actors_act(mr_policy_actors *actors, const double *obs, const mr_real *noise,
                                const mr_policy_results *out) {
-    return act(actors, &actors->one, 1, obs, noise, out);
+    return act_on(actors, &actors->one, 1, obs, noise, out);
 }
 
 mr_status mr_policy_actors_sample(mr_policy_actors *actors, size_t n, const double *obs,
                                   const mr_real *noise, const mr_policy_results *out) {
-    return act(actors, &actors->batch, n, obs, noise, out);
+    return act_on(actors, &actors->batch, n, obs, noise, out);
 }

@@ -3,7 +3,7 @@
 /// agents/policy*.c.
 #pragma once
 
-#include "agents/policy_net.h"
+#include "agents/deterministic.h"
 
 typedef struct mr_policy_actors mr_policy_actors;
 
@@ -18,12 +18,19 @@ typedef struct {
 mr_status mr_policy_actors_new(const mr_policy_net *net, mr_policy_actors **out);
 void mr_policy_actors_free(mr_policy_actors *actors);
 
+/// Sets the action without noise, at first `base`. Both are borrowed. Not while anybody acts. Fails
+/// with MR_ERR_MEMORY alone; the action is then `base`.
+mr_status mr_policy_actors_set_deterministic(mr_policy_actors *actors,
+                                             const mr_deterministic *deterministic,
+                                             const mr_policy_critics *critics);
+
 /// Makes the first workspaces: for one observation, and for up to `max_rows` at a time; acting then
 /// allocates nothing until several threads do it at once. Not while anybody acts.
 mr_status mr_policy_actors_prepare(mr_policy_actors *actors, size_t max_rows);
 
-/// Acts on one observation [obs_dim] with noise [act_dim]; NULL: zeros. Fails with MR_ERR_NUMERIC
-/// if a number is not finite.
+/// Acts on one observation [obs_dim] with noise [act_dim]; NULL: without noise. Fails with
+/// MR_ERR_NUMERIC if a number is not finite, and with MR_ERR_USAGE if log_prob is wanted of an
+/// action without noise that is not `base`.
 mr_status mr_policy_actors_act(mr_policy_actors *actors, const double *obs, const mr_real *noise,
                                const mr_policy_results *out);
 

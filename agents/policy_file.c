@@ -4,14 +4,14 @@
 
 #include "flows/flow.h"
 #include "nn/model_file.h"
-#include "base/number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Version 2 is that of policies with normalisation of layers or observations, or with other bounds
-// of the deviation, which earlier versions would act without.
+// Version 2 is that of policies with normalisation of layers or observations, with other bounds of
+// the deviation or another deterministic action than the base's mean, which earlier versions would
+// act without.
 static const mr_model_format formats[] = {{.name = "millrace.policy",
                                            .version = "1",
                                            .what = "policy",
@@ -27,23 +27,6 @@ enum { NUMBER_SIZE = 32 };
 
 // ---- Writing
 
-static mr_status note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
-                              const double *numbers) {
-    char *text = malloc(n * NUMBER_SIZE + 1);
-    if (!text)
-        return mr_fail_memory("a policy file");
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            text[used++] = ' ';
-        used += (size_t)mr_number_write_digits(text + used, NUMBER_SIZE, 17, numbers[i]);
-    }
-    const mr_status status = mr_tensors_writer_note(writer, key, text);
-    free(text);
-    return status;
-}
-
 static bool has_norm(const mr_policy_spec *spec) {
     return strcmp(spec->norm, mr_norm_name(MR_NORM_NONE)) != 0;
 }
@@ -55,8 +38,13 @@ static mr_status note_norm(mr_tensors_writer *writer, const mr_policy_spec *spec
                : status;
 }
 
+static bool acts_by_base(const mr_policy_spec *spec) {
+    return strcmp(spec->deterministic, mr_deterministic_default) == 0;
+}
+
 static bool has_more_than_version_1(const mr_policy_spec *spec) {
-    return has_norm(spec) || spec->obs_mean || !mr_policy_has_usual_log_std(spec);
+    return has_norm(spec) || spec->obs_mean || !mr_policy_has_usual_log_std(spec) ||
+           !acts_by_base(spec);
 }
 
 static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec) {
@@ -79,18 +67,32 @@ static mr_status note_spec(mr_tensors_writer *writer, const mr_policy_spec *spec
         MR_TRY(note_norm(writer, spec));
     MR_TRY(mr_model_note_size(writer, "obs_dim", spec->obs_dim));
     MR_TRY(mr_model_note_size(writer, "act_dim", spec->act_dim));
-    MR_TRY(note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
-    MR_TRY(note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
+    MR_TRY(mr_model_note_numbers(writer, "act_low", spec->act_dim, spec->act_low));
+    MR_TRY(mr_model_note_numbers(writer, "act_high", spec->act_dim, spec->act_high));
     if (!mr_policy_has_usual_log_std(spec)) {
-        MR_TRY(note_numbers(writer, "log_std_low", 1, &spec->log_std_low));
-        MR_TRY(note_numbers(writer, "log_std_high", 1, &spec->log_std_high));
+        MR_TRY(mr_model_note_numbers(writer, "log_std_low", 1, &spec->log_std_low));
+        MR_TRY(mr_model_note_numbers(writer, "log_std_high", 1, &spec->log_std_high));
     }
     if (spec->obs_mean) {
-        MR_TRY(note_numbers(writer, "obs_mean", spec->obs_dim, spec->obs_mean));
-        MR_TRY(note_numbers(writer, "obs_std", spec->obs_dim, spec->obs_std));
+        MR_TRY(mr_model_note_numbers(writer, "obs_mean", spec->obs_dim, spec->obs_mean));
+        MR_TRY(mr_model_note_numbers(writer, "obs_std", spec->obs_dim, spec->obs_std));
     }
+    if (!acts_by_base(spec))
+        MR_TRY(mr_tensors_writer_note(writer, "deterministic_action", spec->deterministic));
 done:
     return status;
+}
+
+static const char *const critic_values[] = {"min", "mean"}; // by takes_mean
+
+// Critics are there for the actions that need them alone: they are larger than the policy.
+static mr_status write_critics(const mr_policy *policy, mr_tensors_writer *writer) {
+    if (!mr_deterministic_needs_critics(&policy->deterministic))
+        return MR_OK;
+    const mr_policy_critics *c = &policy->critics;
+    const mr_status status =
+        mr_tensors_writer_note(writer, "critic_value", critic_values[c->takes_mean]);
+    return status == MR_OK ? mr_critic_write(c->critics, writer) : status;
 }
 
 mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_entries,
@@ -107,6 +109,7 @@ mr_status mr_policy_save(const mr_policy *policy, const char *path, size_t n_ent
     for (size_t i = 0; i < n_entries; i++)
         MR_TRY(mr_tensors_writer_note(writer, entries[i].key, entries[i].value));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
+    MR_TRY(write_critics(policy, writer));
     MR_TRY(mr_tensors_writer_write(writer, path));
 done:
     mr_tensors_writer_free(writer);
@@ -122,28 +125,15 @@ typedef struct {
 } file_spec;
 
 static mr_status get_numbers(const mr_tensors *file, const char *key, size_t n, double **out) {
-    const char *text;
-    const mr_status status = mr_model_text(file, key, &text);
-    if (status != MR_OK)
-        return status;
     double *numbers = malloc(n * sizeof *numbers);
     if (!numbers)
         return mr_fail_memory("a policy file");
-    char *end = (char *)text;
-    for (size_t i = 0; i < n; i++) {
-        const char *at = end;
-        numbers[i] = mr_number_read(at, &end);
-        if (end == at || !isfinite(numbers[i])) {
-            free(numbers);
-            return mr_model_fail(file, key, text);
-        }
-    }
-    if (*end != '\0') {
+    const mr_status status = mr_model_numbers(file, key, n, numbers);
+    if (status == MR_OK)
+        *out = numbers;
+    else
         free(numbers);
-        return mr_model_fail(file, key, text);
-    }
-    *out = numbers;
-    return MR_OK;
+    return status;
 }
 
 // The trunk's arrays tell whether the sizes are those of the file.
@@ -180,19 +170,12 @@ static const mr_model_format *format_of(const mr_tensors *file) {
 // The metadata of a policy without normalisation has nothing about it.
 static mr_status read_norm(const mr_tensors *file, mr_policy_spec *spec) {
     mr_norm_kind kind;
-    const char *position;
     spec->norm = mr_tensors_note(file, "norm");
     if (!spec->norm)
         return MR_OK;
     if (!mr_norm_find(spec->norm, &kind))
         return mr_model_fail(file, "norm", spec->norm);
-    const mr_status status = mr_model_text(file, "norm_position", &position);
-    if (status != MR_OK)
-        return status;
-    spec->norm_last = strcmp(position, positions[true]) == 0;
-    return spec->norm_last || strcmp(position, positions[false]) == 0
-               ? MR_OK
-               : mr_model_fail(file, "norm_position", position);
+    return mr_model_word(file, "norm_position", positions, &spec->norm_last);
 }
 
 // Files of policies that see observations as they are have none.
@@ -211,22 +194,13 @@ done:
     return status;
 }
 
-static mr_status get_number(const mr_tensors *file, const char *key, double *out) {
-    double *number = NULL;
-    const mr_status status = get_numbers(file, key, 1, &number);
-    if (status == MR_OK && number)
-        *out = *number;
-    free(number);
-    return status;
-}
-
 // Files of policies with the usual bounds have none.
 static mr_status read_log_std(const mr_tensors *file, mr_policy_spec *spec) {
     mr_status status;
     if (!mr_tensors_note(file, "log_std_low"))
         return MR_OK;
-    MR_TRY(get_number(file, "log_std_low", &spec->log_std_low));
-    MR_TRY(get_number(file, "log_std_high", &spec->log_std_high));
+    MR_TRY(mr_model_numbers(file, "log_std_low", 1, &spec->log_std_low));
+    MR_TRY(mr_model_numbers(file, "log_std_high", 1, &spec->log_std_high));
     if (spec->log_std_low >= spec->log_std_high)
         status = mr_model_fail(file, "log_std_low", mr_tensors_note(file, "log_std_low"));
 done:
@@ -275,13 +249,40 @@ static mr_status build(const mr_tensors *file, const mr_policy_spec *spec, mr_po
     return mr_fail(MR_ERR_INPUT, "%s: %s", mr_tensors_path(file), cause);
 }
 
+static mr_status read_critics(const mr_tensors *file, mr_policy *policy) {
+    mr_status status;
+    bool takes_mean;
+    MR_TRY(mr_model_word(file, "critic_value", critic_values, &takes_mean));
+    MR_TRY(mr_critic_read(file, policy->spec.obs_dim, policy->spec.act_dim, &policy->own_critics));
+    mr_policy_set_critics(policy, policy->own_critics, takes_mean);
+done:
+    return status;
+}
+
+// Files of policies that act by the base's mean have none.
+static mr_status read_deterministic(const mr_tensors *file, mr_policy *policy) {
+    mr_status status = MR_OK;
+    bool needs_critics;
+    const char *text = mr_tensors_note(file, "deterministic_action");
+    if (!text)
+        return MR_OK;
+    if (mr_policy_check_deterministic(text, &needs_critics) != MR_OK)
+        return mr_model_fail(file, "deterministic_action", text);
+    if (needs_critics)
+        MR_TRY(read_critics(file, policy));
+    status = mr_policy_set_deterministic(policy, text);
+done:
+    return status;
+}
+
 static mr_status read_policy(const mr_tensors *file, mr_policy **out) {
     mr_status status;
     mr_policy *policy = NULL;
     file_spec f = {0};
     MR_TRY(read_spec(file, &f));
     MR_TRY(build(file, &f.spec, &policy));
-    MR_TRY(mr_model_load(file, mr_policy_params(policy), "use an earlier policy"));
+    MR_TRY(mr_model_load(file, mr_policy_params(policy), "", "use an earlier policy"));
+    MR_TRY(read_deterministic(file, policy));
     *out = policy;
     policy = NULL;
 done:

@@ -9,6 +9,10 @@ struct mr_policy {
     mr_policy_spec spec;
     mr_policy_net net;
     mr_policy_actors *actors;
+    mr_deterministic deterministic; // the action without noise
+    char deterministic_text[MR_DETERMINISTIC_SIZE];
+    mr_policy_critics critics;
+    mr_critic *own_critics; // of a file; NULL: there are none, or the agent's are borrowed
 };
 
 /// Whether the bounds of the log-deviation are the usual ones, which files don't name.

@@ -69,20 +69,33 @@ const char *mr_policy_net_text(const mr_policy_net *net) {
     return net->flow ? mr_flow_text(net->flow) : deterministic;
 }
 
+static mr_policy_point sample(const mr_policy_net *net, mr_params *params, mr_graph *graph,
+                              mr_node *embedding, mr_node *noise) {
+    mr_policy_point point;
+    const mr_gaussian base = mr_base_build(&net->base, params, graph, embedding);
+    mr_node *log_det = NULL;
+    mr_node *z = mr_gaussian_sample(base, noise, &point.log_prob);
+    point.x = mr_flow_forward(net->flow, params, z, embedding, &log_det);
+    if (log_det)
+        point.log_prob = mr_sub(point.log_prob, log_det);
+    return point;
+}
+
+mr_policy_point mr_policy_net_sample(const mr_policy_net *net, mr_params *params, mr_graph *graph,
+                                     mr_node *obs, mr_node *noise, mr_mode mode) {
+    assert(net->flow);
+    return sample(net, params, graph, mr_mlp_build_mode(&net->trunk, params, obs, mode), noise);
+}
+
 mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params, mr_graph *graph,
                                     mr_node *obs, mr_node *noise, mr_mode mode) {
-    mr_policy_nodes nodes;
     mr_node *embedding = mr_mlp_build_mode(&net->trunk, params, obs, mode);
     if (!net->flow)
         return (mr_policy_nodes){.act =
                                      mr_linear(embedding, params, net->weight, net->bias, MR_TANH)};
-    const mr_gaussian base = mr_base_build(&net->base, params, graph, embedding);
-    mr_node *log_det = NULL;
-    mr_node *z = mr_gaussian_sample(base, noise, &nodes.log_prob);
-    mr_node *x = mr_flow_forward(net->flow, params, z, embedding, &log_det);
-    if (log_det)
-        nodes.log_prob = mr_sub(nodes.log_prob, log_det);
-    nodes.act = mr_squash(x, &nodes.log_prob);
+    const mr_policy_point point = sample(net, params, graph, embedding, noise);
+    mr_policy_nodes nodes = {.log_prob = point.log_prob};
+    nodes.act = mr_squash(point.x, &nodes.log_prob);
     return nodes;
 }
 

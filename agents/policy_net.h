@@ -34,6 +34,17 @@ void mr_policy_net_release(mr_policy_net *net);
 /// The flow's text with every option, or "deterministic". Owned by the net.
 const char *mr_policy_net_text(const mr_policy_net *net);
 
+/// A sample before the tanh.
+typedef struct {
+    mr_node *x;        // [n x act_dim]
+    mr_node *log_prob; // [n x 1] nats, with respect to x
+} mr_policy_point;
+
+/// Adds the nets of a stochastic policy to a graph up to the tanh; otherwise as
+/// mr_policy_net_build.
+mr_policy_point mr_policy_net_sample(const mr_policy_net *net, mr_params *params, mr_graph *graph,
+                                     mr_node *obs, mr_node *noise, mr_mode mode);
+
 /// Adds the nets to a graph, as mr_policy_build does.
 mr_policy_nodes mr_policy_net_build(const mr_policy_net *net, mr_params *params, mr_graph *graph,
                                     mr_node *obs, mr_node *noise, mr_mode mode);

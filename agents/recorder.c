@@ -18,6 +18,14 @@ static mr_policy *policy(const mr_recorder *r) {
     return mr_agent_policy(r->updater->agent);
 }
 
+// What the file of a policy is made of. That of the critics is NULL if it has none.
+enum { POLICY, CRITICS, N_SETS };
+
+static void list_sets(const mr_recorder *r, mr_params *out[N_SETS]) {
+    out[POLICY] = mr_policy_params(policy(r));
+    out[CRITICS] = mr_policy_critic_params(policy(r));
+}
+
 // ---- Building
 
 static void clear_metrics(mr_recorder *r) {
@@ -35,6 +43,7 @@ static void clear_metrics(mr_recorder *r) {
 mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
                            const mr_train_watcher *watcher, mr_updater *updater) {
     mr_status status;
+    mr_params *sets[N_SETS];
     *r = (mr_recorder){.settings = settings,
                        .watcher = watcher,
                        .updater = updater,
@@ -44,7 +53,10 @@ mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
                        .begun_cpu_s = mr_cpu_s()};
     clear_metrics(r);
     MR_TRY(mr_evaluation_new(settings->eval_episodes, &r->evaluation));
-    MR_TRY(mr_params_copy(mr_policy_params(policy(r)), &r->best));
+    list_sets(r, sets);
+    for (size_t k = 0; k < N_SETS; k++)
+        if (sets[k])
+            MR_TRY(mr_params_copy(sets[k], &r->best[k]));
 done:
     return status;
 }
@@ -52,7 +64,8 @@ done:
 void mr_recorder_close(mr_recorder *r) {
     mr_run_close(r->run);
     mr_evaluation_free(r->evaluation);
-    mr_params_free(r->best);
+    for (size_t k = 0; k < N_SETS; k++)
+        mr_params_free(r->best[k]);
 }
 
 // ---- Telling the watcher
@@ -174,10 +187,18 @@ static mr_status save_policy(mr_recorder *r, const char *name, double n_steps) {
     return mr_policy_save(policy(r), mr_run_path(r->run, name), MR_COUNT(notes), notes);
 }
 
+static void swap_best(mr_recorder *r) {
+    mr_params *sets[N_SETS];
+    list_sets(r, sets);
+    for (size_t k = 0; k < N_SETS; k++)
+        if (sets[k])
+            mr_params_swap(sets[k], r->best[k]);
+}
+
 mr_status mr_recorder_save_best(mr_recorder *r, const char *name) {
-    mr_params_swap(mr_policy_params(policy(r)), r->best);
+    swap_best(r);
     const mr_status status = save_policy(r, name, r->best_steps);
-    mr_params_swap(mr_policy_params(policy(r)), r->best);
+    swap_best(r);
     return status;
 }
 
@@ -241,11 +262,14 @@ static mr_status play_evaluation(mr_recorder *r, const mr_collector *collector) 
 }
 
 static mr_status keep_best(mr_recorder *r) {
-    const mr_params *params = mr_policy_params(policy(r));
+    mr_params *sets[N_SETS];
+    list_sets(r, sets);
     r->best_mean_reward = r->evaluation->mean_return;
     r->best_steps = r->now.total_timesteps;
-    memcpy(mr_params_value(r->best), mr_params_read(params),
-           mr_params_size(params) * sizeof(mr_real));
+    for (size_t k = 0; k < N_SETS; k++)
+        if (sets[k])
+            memcpy(mr_params_value(r->best[k]), mr_params_read(sets[k]),
+                   mr_params_size(sets[k]) * sizeof(mr_real));
     return save_policy(r, "best_policy.safetensors", r->best_steps);
 }
 
@@ -271,6 +295,8 @@ done:
 }
 
 // ---- Checkpoints
+
+static const char *const best_prefix[N_SETS] = {"best.", "best_critic."};
 
 enum { MAX_NUMBERS = 16 + MR_MAX_METRICS + MR_MAX_AGENT_METRICS };
 
@@ -312,7 +338,9 @@ mr_status mr_recorder_write(mr_recorder *r, mr_tensors_writer *writer) {
     mr_number numbers[MAX_NUMBERS];
     const size_t n = list_numbers(r, numbers);
     MR_TRY(mr_numbers_write(n, numbers, writer));
-    MR_TRY(mr_params_write(r->best, mr_params_read(r->best), "best.", writer));
+    for (size_t k = 0; k < N_SETS; k++)
+        if (r->best[k])
+            MR_TRY(mr_params_write(r->best[k], mr_params_read(r->best[k]), best_prefix[k], writer));
 done:
     return status;
 }
@@ -322,7 +350,9 @@ mr_status mr_recorder_read(mr_recorder *r, const mr_tensors *file) {
     mr_number numbers[MAX_NUMBERS];
     const size_t n = list_numbers(r, numbers);
     MR_TRY(mr_numbers_read(n, numbers, file));
-    MR_TRY(mr_params_load(r->best, file, "best.", mr_params_value(r->best)));
+    for (size_t k = 0; k < N_SETS; k++)
+        if (r->best[k])
+            MR_TRY(mr_params_load(r->best[k], file, best_prefix[k], mr_params_value(r->best[k])));
 done:
     return status;
 }

@@ -20,7 +20,7 @@ typedef struct {
     mr_updater *updater;             // borrowed
     mr_run *run;                     // NULL: not begun
     mr_evaluation *evaluation;       // the latest
-    mr_params *best;                 // the policy's, at the best evaluation
+    mr_params *best[2]; // the policy's at the best evaluation; of the critics in its file (or NULL)
 
     // What checkpoints hold. All doubles: a file has each under its name.
     mr_metrics now;

@@ -97,15 +97,18 @@ static mr_status build_critic_graph(sac_agent *sac) {
     return mr_graph_plan(g->graph, g->loss, sac->intrinsic_critic ? 2 : 1, trained);
 }
 
+static bool takes_mean(const sac_agent *sac, const mr_critic *critic) {
+    const char *chosen = sac->options.actor_value;
+    return strcmp(chosen, "auto") == 0 ? mr_critic_ensemble(critic)->head->policy_takes_mean
+                                       : strcmp(chosen, "mean") == 0;
+}
+
 static mr_node *build_expected(const sac_agent *sac, const mr_critic *critic, mr_node *obs,
                                mr_node *act) {
-    const mr_ensemble *e = mr_critic_ensemble(critic);
-    const mr_critic_outputs outputs =
-        mr_critic_build(critic, e->n, mr_critic_params(critic), obs, act, MR_CONSTANT);
-    const char *chosen = sac->options.actor_value;
-    const bool takes_mean =
-        strcmp(chosen, "auto") == 0 ? e->head->policy_takes_mean : strcmp(chosen, "mean") == 0;
-    return takes_mean ? mr_critic_mean(critic, &outputs) : mr_critic_min(critic, &outputs);
+    const mr_critic_outputs outputs = mr_critic_build(
+        critic, mr_critic_ensemble(critic)->n, mr_critic_params(critic), obs, act, MR_CONSTANT);
+    return takes_mean(sac, critic) ? mr_critic_mean(critic, &outputs)
+                                   : mr_critic_min(critic, &outputs);
 }
 
 // The intrinsic critics value b itself: a beta that falls counts at once, and they have nothing to
@@ -334,6 +337,12 @@ static size_t sac_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     return 4;
 }
 
+static const mr_critic *sac_critics(void *self, bool *by_mean) {
+    const sac_agent *sac = self;
+    *by_mean = takes_mean(sac, sac->critic);
+    return sac->critic;
+}
+
 static const mr_real *sac_critic_losses(void *self) {
     return mr_node_value(((sac_agent *)self)->critic_graph.row_loss);
 }
@@ -370,6 +379,7 @@ const mr_agent_ops mr_agent_sac = {
     .update = sac_update,
     .compute = sac_compute,
     .critic_losses = sac_critic_losses,
+    .critics = sac_critics,
     .learners = sac_learners,
     .metrics_of = sac_metrics_of,
 };

@@ -54,7 +54,8 @@ typedef struct {
     double log_std_max;
     char critic_norm[MR_MAX_CHOICE]; // and what follows: mr_mlp_spec
     char norm_position[MR_MAX_CHOICE];
-    char critic_targets[MR_MAX_CHOICE]; // "polyak", "none"
+    char deterministic_action[MR_MAX_TEXT]; // mr_policy_set_deterministic
+    char critic_targets[MR_MAX_CHOICE];     // "polyak", "none"
     char critic_activation[MR_MAX_CHOICE];
     bool critic_residual;
     double critic_dropout;

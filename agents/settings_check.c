@@ -145,6 +145,17 @@ done:
     return status;
 }
 
+static mr_status check_deterministic(const mr_settings *s) {
+    bool needs_critics;
+    const mr_status status = mr_policy_check_deterministic(s->deterministic_action, &needs_critics);
+    if (status == MR_OK && needs_critics && !mr_agent_find(s->agent)->critics)
+        return mr_fail(MR_ERR_USAGE,
+                       "deterministic_action is %s, but the agent %s has no critics that value "
+                       "several actions; choose base, mean or mode, or another agent",
+                       s->deterministic_action, s->agent);
+    return status;
+}
+
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
@@ -153,6 +164,8 @@ mr_status mr_settings_check(const mr_settings *settings) {
         status = check_unused(settings);
     if (status == MR_OK)
         status = check_critics(settings);
+    if (status == MR_OK)
+        status = check_deterministic(settings);
     if (status != MR_OK)
         return status;
     if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||

@@ -63,6 +63,12 @@ static const mr_setting common[] = {
      false},
     {"log_std_max", MR_SETTING_REAL, AT(log_std_max), "2", -50, 10, "X", "upper bound of the same",
      false},
+    {"deterministic_action", MR_SETTING_TEXT, AT(deterministic_action), "base", 0, 0,
+     MR_DETERMINISTIC_WORDS,
+     "action of a flow policy in evaluations: its base's mean, mapped through the flow; or of 8 "
+     "samples (mean:samples=N) their mean, the mode by ascent from the densest, or the best by the "
+     "critics",
+     false},
     {"norm_position", MR_SETTING_CHOICE, AT(norm_position), "before", 0, 0, "before|after",
      "normalisation comes before the activation, or after it, in actor and critics", false},
     {"critic_targets", MR_SETTING_CHOICE, AT(critic_targets), "polyak", 0, 0, "polyak|none",

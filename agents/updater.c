@@ -74,6 +74,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                  .norm_last = mr_settings_norm_last(s),
                                  .log_std_low = s->log_std_min,
                                  .log_std_high = s->log_std_max,
+                                 .deterministic = s->deterministic_action,
                                  .obs_mean = u->obs_norm ? mr_obs_norm_mean(u->obs_norm) : NULL,
                                  .obs_std = u->obs_norm ? mr_obs_norm_std(u->obs_norm) : NULL};
     const mr_agent_setup setup = {.batch_size = s->batch_size,

@@ -29,6 +29,7 @@ typedef enum {
     MR_STREAM_BONUS_INIT = 15, // its nets at the start
     MR_STREAM_SERVE = 16,      // noise of a policy that is served
     MR_STREAM_LATENT = 17,     // latents of categories, in a fit and when scoring
+    MR_STREAM_CHOOSE = 18,     // noise of the samples that a deterministic action is made of
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

@@ -425,7 +425,7 @@ static mr_status read_model(const mr_tensors *file, mr_density **out) {
     mr_status status;
     mr_density *density = NULL;
     MR_TRY(read_density(file, &density));
-    MR_TRY(mr_model_load(file, mr_density_params(density), "fit the model again"));
+    MR_TRY(mr_model_load(file, mr_density_params(density), "", "fit the model again"));
     MR_TRY(read_layout(file, density));
     *out = density;
     density = NULL;

@@ -264,6 +264,10 @@ const char *mr_flow_composition(const mr_flow *flow) {
     return flow->composition;
 }
 
+bool mr_flow_is_identity(const mr_flow *flow) {
+    return flow->n_parts == 0;
+}
+
 bool mr_flow_is_affine(const mr_flow *flow) {
     for (size_t i = 0; i < flow->n_parts; i++) {
         const mr_part *part = &flow->part[i].part;

@@ -65,6 +65,9 @@ const char *mr_flow_composition(const mr_flow *flow);
 mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_MAX_TEXT],
                            char composition[MR_FLOW_MAX_TEXT]);
 
+/// Whether it has no parts.
+bool mr_flow_is_identity(const mr_flow *flow);
+
 /// Whether it has parts, and all are affine in each feature: of a single feature it then makes no
 /// more than a Gaussian.
 bool mr_flow_is_affine(const mr_flow *flow);

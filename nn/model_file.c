@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum {
     MAX_SIZE = 1 << 20, // beyond it a file is damaged, not large
     NUMBER_SIZE = 32,
@@ -46,6 +48,16 @@ mr_status mr_model_text(const mr_tensors *file, const char *key, const char **ou
                    mr_tensors_path(file), key);
 }
 
+mr_status mr_model_word(const mr_tensors *file, const char *key, const char *const words[2],
+                        bool *is_second) {
+    const char *text;
+    const mr_status status = mr_model_text(file, key, &text);
+    if (status != MR_OK)
+        return status;
+    *is_second = strcmp(text, words[1]) == 0;
+    return *is_second || strcmp(text, words[0]) == 0 ? MR_OK : mr_model_fail(file, key, text);
+}
+
 mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out) {
     const char *text;
     char *end;
@@ -72,9 +84,42 @@ mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *tex
                    mr_tensors_path(file), key, text);
 }
 
-mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *remedy) {
+mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
+                                const double *numbers) {
+    char *text = malloc(n * NUMBER_SIZE + 1);
+    if (!text)
+        return mr_fail_memory("a model's metadata");
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        used += (size_t)mr_number_write_digits(text + used, NUMBER_SIZE, 17, numbers[i]);
+    }
+    const mr_status status = mr_tensors_writer_note(writer, key, text);
+    free(text);
+    return status;
+}
+
+mr_status mr_model_numbers(const mr_tensors *file, const char *key, size_t n, double *numbers) {
+    const char *text;
+    const mr_status status = mr_model_text(file, key, &text);
+    if (status != MR_OK)
+        return status;
+    char *end = (char *)text;
+    for (size_t i = 0; i < n; i++) {
+        const char *at = end;
+        numbers[i] = mr_number_read(at, &end);
+        if (end == at || !isfinite(numbers[i]))
+            return mr_model_fail(file, key, text);
+    }
+    return *end == '\0' ? MR_OK : mr_model_fail(file, key, text);
+}
+
+mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *prefix,
+                        const char *remedy) {
     mr_real *value = mr_params_value(params);
-    const mr_status status = mr_params_load(params, file, "", value);
+    const mr_status status = mr_params_load(params, file, prefix, value);
     if (status != MR_OK)
         return status;
     for (size_t i = 0; i < mr_params_size(params); i++)

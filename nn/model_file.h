@@ -25,6 +25,10 @@ mr_status mr_model_check(const mr_model_format *format, const mr_tensors *file);
 /// An entry of the metadata, borrowed. Fails with MR_ERR_INPUT if it is missing.
 mr_status mr_model_text(const mr_tensors *file, const char *key, const char **out);
 
+/// Which of two words an entry of the metadata is. Fails with MR_ERR_INPUT on another one.
+mr_status mr_model_word(const mr_tensors *file, const char *key, const char *const words[2],
+                        bool *is_second);
+
 /// A size in the metadata, from 1 to 2^20. Fails with MR_ERR_INPUT on anything else.
 mr_status mr_model_size(const mr_tensors *file, const char *key, size_t *out);
 
@@ -34,6 +38,15 @@ size_t mr_model_count_numbers(const mr_tensors *file);
 /// Fails with MR_ERR_INPUT, saying that an entry of the metadata is invalid.
 mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text);
 
-/// Loads parameters and buffers. Fails with MR_ERR_INPUT if the file has others or other shapes,
-/// and with MR_ERR_NUMERIC if some are not finite; `remedy` then ends the message.
-mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *remedy);
+/// Adds numbers [n] to the metadata, each with as many digits as read back the same.
+mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
+                                const double *numbers);
+
+/// Reads numbers [n] in the metadata, all finite.
+mr_status mr_model_numbers(const mr_tensors *file, const char *key, size_t n, double *numbers);
+
+/// Loads parameters and buffers; `prefix` before their names. Fails with MR_ERR_INPUT if the file
+/// has others or other shapes, and with MR_ERR_NUMERIC if some are not finite; `remedy` then ends
+/// the message.
+mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *prefix,
+                        const char *remedy);

@@ -25,6 +25,7 @@ typedef struct {
     size_t threads;
     bool deterministic;
     bool stochastic;
+    char deterministic_action[MR_MAX_TEXT];
     bool json;
     bool coverage;
     char features[MR_MAX_TEXT];
@@ -56,9 +57,11 @@ static const mr_setting options[] = {
     {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
      "threads to simulate with, which change no number; 0: one a core, at most 4", false},
     {"deterministic", MR_SETTING_SWITCH, AT(deterministic), "false", 0, 0, NULL,
-     "act by the mean of the base distribution, mapped through the flow (the default)", false},
+     "act without noise, by --deterministic-action (the default)", false},
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
      "sample actions from the policy, as in training", false},
+    {"deterministic_action", MR_SETTING_TEXT, AT(deterministic_action), "", 0, 0,
+     MR_DETERMINISTIC_WORDS, MR_DETERMINISTIC_HELP, false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
      "--coverage states, state_entropy and coverage too (null if they are unknown)",
@@ -107,8 +110,10 @@ static const mr_setting options[] = {
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
                        const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     printf("task         %s\n", spec->env);
-    printf("policy       %s, %s\n", spec->flow,
-           chosen->stochastic ? "stochastic" : "deterministic");
+    if (chosen->stochastic)
+        printf("policy       %s, stochastic\n", spec->flow);
+    else
+        printf("policy       %s, deterministic (%s)\n", spec->flow, spec->deterministic);
     printf("episodes     %zu\n", evaluation->n_ended);
     printf("mean return  %.2f ± %.2f\n", evaluation->mean_return, evaluation->std_return);
     printf("mean length  %.1f\n", evaluation->mean_length);
@@ -246,6 +251,9 @@ static mr_status check_video_options(const mr_command_line *line, const eval_opt
 }
 
 static mr_status check_options(const mr_command_line *line, const eval_options *chosen) {
+    if (chosen->stochastic && chosen->deterministic_action[0] != '\0')
+        return mr_fail(MR_ERR_USAGE, "--deterministic-action and --stochastic exclude each other; "
+                                     "give one of them");
     if (chosen->deterministic && chosen->stochastic)
         return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
                                      "give one of them");
@@ -340,7 +348,7 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
 
     MR_TRY(read_options(line, &chosen));
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
-    MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
+    MR_TRY(mr_saved_policy_load(line->arguments[0], chosen.deterministic_action, &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     MR_TRY(open_envs(line->arguments[0], spec, &chosen, stop, &envs));
     MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));

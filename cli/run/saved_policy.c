@@ -28,11 +28,26 @@ static mr_status policy_path(const char *given, char **out) {
     return MR_OK;
 }
 
-mr_status mr_saved_policy_load(const char *run_or_file, mr_policy **out) {
+static mr_status load_policy(const char *path, const char *deterministic, mr_policy **out) {
+    mr_policy *policy;
+    mr_status status = mr_policy_load(path, &policy);
+    if (status != MR_OK)
+        return status;
+    if (deterministic[0] != '\0')
+        status = mr_policy_set_deterministic(policy, deterministic);
+    if (status == MR_OK)
+        *out = policy;
+    else
+        mr_policy_free(policy);
+    return status;
+}
+
+mr_status mr_saved_policy_load(const char *run_or_file, const char *deterministic,
+                               mr_policy **out) {
     mr_status status;
     char *path = NULL;
     MR_TRY(policy_path(run_or_file, &path));
-    MR_TRY(mr_policy_load(path, out));
+    MR_TRY(load_policy(path, deterministic, out));
 done:
     free(path);
     return status;

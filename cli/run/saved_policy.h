@@ -6,7 +6,14 @@
 #include "agents/settings.h"
 
 /// Loads the policy of a file, or the latest of a run's directory. The caller frees it.
-mr_status mr_saved_policy_load(const char *run_or_file, mr_policy **out);
+///
+///   deterministic  its action without noise (mr_policy_set_deterministic); "": as in training
+mr_status mr_saved_policy_load(const char *run_or_file, const char *deterministic, mr_policy **out);
+
+/// The help of options that are that text.
+#define MR_DETERMINISTIC_HELP                                                                      \
+    "action of a flow policy without noise, as for train (mean:samples=16); default: as in "       \
+    "training"
 
 /// An environment, and how to reach it. `link` points into it.
 typedef struct {

@@ -19,6 +19,7 @@ static const double longest_wait = 0.1; // s
 typedef struct {
     uint64_t seed;
     bool stochastic;
+    char deterministic_action[MR_MAX_TEXT];
     char camera[MR_MAX_TEXT];
     size_t width, height;
     char env_set[MR_MAX_TEXT];
@@ -32,7 +33,9 @@ static const mr_setting options[] = {
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "seed of the first episode; the next ones count on from it", false},
     {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
-     "sample actions from the policy, as in training, instead of using the mean", false},
+     "sample actions from the policy, as in training", false},
+    {"deterministic_action", MR_SETTING_TEXT, AT(deterministic_action), "", 0, 0,
+     MR_DETERMINISTIC_WORDS, MR_DETERMINISTIC_HELP, false},
     {"camera", MR_SETTING_TEXT, AT(camera), "", 0, 0, "NAME",
      "track (follows the robot, the default), free (the whole scene), or a camera of the model",
      false},
@@ -170,7 +173,7 @@ static mr_status run_view(const mr_command_line *line, int *exit_code) {
     player p = {0};
 
     MR_TRY(mr_command_line_store(&mr_command_view, line, &chosen));
-    MR_TRY(mr_saved_policy_load(line->arguments[0], &p.policy));
+    MR_TRY(mr_saved_policy_load(line->arguments[0], chosen.deterministic_action, &p.policy));
     p.seed = chosen.seed;
     p.is_stochastic = chosen.stochastic;
     MR_TRY(open_env(line->arguments[0], mr_policy_get_spec(p.policy), &chosen, &p.env));

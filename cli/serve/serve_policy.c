@@ -10,11 +10,14 @@
 typedef struct {
     mr_serving serving;
     uint64_t seed;
+    char deterministic_action[MR_MAX_TEXT];
 } serve_policy_options;
 
 static const mr_setting options[] = {
     {"seed", MR_SETTING_SEED, offsetof(serve_policy_options, seed), "1", 0, 0, "N",
      "seed of the noise in stochastic actions", false},
+    {"deterministic_action", MR_SETTING_TEXT, offsetof(serve_policy_options, deterministic_action),
+     "", 0, 0, MR_DETERMINISTIC_WORDS, MR_DETERMINISTIC_HELP, false},
 };
 
 static mr_bytes answer(void *self, mr_bytes request) {
@@ -36,7 +39,7 @@ static mr_status run_serve_policy(const mr_command_line *line, int *exit_code) {
     char what[MR_MAX_TEXT];
 
     MR_TRY(mr_command_line_store(&mr_command_serve_policy, line, &chosen));
-    MR_TRY(mr_saved_policy_load(line->arguments[0], &policy));
+    MR_TRY(mr_saved_policy_load(line->arguments[0], chosen.deterministic_action, &policy));
     MR_TRY(mr_policy_responder_new(policy, chosen.seed, &responder));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     snprintf(what, sizeof what, "a policy (%.100s) for %.100s", spec->flow, spec->env);

@@ -31,13 +31,14 @@ typedef struct {
     const double *act_low;  // [act_dim]
     const double *act_high; // [act_dim]
     mr_widths hidden;
-    const char *norm;       // normalisation of the embedding's layers: "layer", "rms", "batch",
-                            // "batch_renorm"; NULL or "none": none
-    bool norm_last;         // after the activation; else before it
-    double log_std_low;     // bounds of the Gaussian's log-deviation, which are approached
-    double log_std_high;    // smoothly; both 0: -5 and 2
-    const double *obs_mean; // [obs_dim] the nets see (obs - mean) / std, clipped to [-10, 10];
-    const double *obs_std;  // [obs_dim] both NULL: they see the observations as they are
+    const char *norm;          // normalisation of the embedding's layers: "layer", "rms", "batch",
+                               // "batch_renorm"; NULL or "none": none
+    bool norm_last;            // after the activation; else before it
+    double log_std_low;        // bounds of the Gaussian's log-deviation, which are approached
+    double log_std_high;       // smoothly; both 0: -5 and 2
+    const double *obs_mean;    // [obs_dim] the nets see (obs - mean) / std, clipped to [-10, 10];
+    const double *obs_std;     // [obs_dim] both NULL: they see the observations as they are
+    const char *deterministic; // the action without noise (mr_policy_set_deterministic); NULL: base
 } mr_policy_spec;
 
 /// Reads a policy file (policy.safetensors of a run). Fails with one clear line on anything that is
@@ -71,10 +72,24 @@ MR_API mr_status mr_policy_save(const mr_policy *policy, const char *path, size_
 /// Fails with MR_ERR_INPUT when the policy's sizes or bounds are not those of `env`.
 MR_API mr_status mr_policy_check_env(const mr_policy *policy, const mr_env_spec *env);
 
+/// Sets what the policy does without noise. A file says what it was in training, where the policy
+/// was evaluated so.
+///
+///   action  "base": the mean of the Gaussian, mapped through the flow.
+///           "mean": the mean of 8 samples; of 16: "mean:samples=16", likewise for the next two.
+///           "mode": the mode of the density before the tanh, by ascent from the densest sample.
+///           "best": the sample that the critics value most, if the file has them
+///
+/// The samples are the same for the same observation. A policy without a flow has "base" for "mean"
+/// and "mode". No thread may be using the policy. Fails with MR_ERR_USAGE on another text and on
+/// "best" without critics; the policy then acts as before.
+MR_API mr_status mr_policy_set_deterministic(mr_policy *policy, const char *action);
+
 /// The action for one observation.
 ///
 ///   obs     [obs_dim] in, the task's own units, not normalised
-///   noise   [act_dim] in, standard normals (mr_policy_noise); NULL: zeros, not random
+///   noise   [act_dim] in, standard normals (mr_policy_noise); NULL: the deterministic action
+///           (mr_policy_set_deterministic)
 ///   action  [act_dim] out, the task's own units, within its bounds
 ///
 /// The action depends on these and the parameters alone, to the last bit, whatever other threads
@@ -96,15 +111,16 @@ MR_API mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 /// Actions for a batch of observations, and their log-densities.
 ///
 ///   obs       [n x obs_dim]  in, the task's own units, not normalised
-///   noise     [n x act_dim]  in, standard normals; NULL: zeros, the deterministic actions
+///   noise     [n x act_dim]  in, standard normals; NULL: the deterministic actions
 ///   action    [n x act_dim]  out, the task's own units, within its bounds
 ///   log_prob  [n]            out, nats, of the action in (-1, 1), before it is scaled to the
-///                            task's bounds; may be NULL. 0 for a deterministic policy
+///                            task's bounds; may be NULL. 0 for a deterministic policy; not known
+///                            of a deterministic action that is not "base"
 ///
 /// Faster than mr_policy_act for each observation; the last bits of a row depend on how many rows
 /// there are. Threads and memory as for mr_policy_act. Fails with MR_ERR_USAGE when there are more
-/// rows than were prepared, and with MR_ERR_NUMERIC when an observation, an action or a log-density
-/// is not finite (the row is named).
+/// rows than were prepared or a log-density is not known, and with MR_ERR_NUMERIC when an
+/// observation, an action or a log-density is not finite (the row is named).
 MR_API mr_status mr_policy_sample(const mr_policy *policy, size_t n, const double *obs,
                                   const float *noise, double *action, float *log_prob);
 

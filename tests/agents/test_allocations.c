@@ -189,6 +189,7 @@ static world world_open(size_t n, int n_threads) {
 static mr_status world_step(world *w, mr_policy *policy) {
     mr_status status;
     MR_TRY(mr_policy_act(policy, w->obs, w->noise, w->action));
+    MR_TRY(mr_policy_act(policy, w->obs, NULL, w->action));
     MR_TRY(mr_policy_sample(policy, w->n, w->obs, w->noise, w->action, NULL));
     MR_TRY(mr_policy_sample_units(policy, w->n, w->obs, w->noise, w->act, NULL));
     MR_TRY(mr_policy_act_units(policy, w->obs, w->noise, w->act));
@@ -206,6 +207,7 @@ Test(allocations, none_in_sampling_and_stepping) {
         for (int n_threads = 1; n_threads <= 2; n_threads++) {
             mr_policy *policy = small_policy("real_nvp", OBS_DIM, ACT_DIM);
             world w = world_open(n, n_threads);
+            cr_assert_eq(mr_policy_set_deterministic(policy, "mode"), MR_OK);
             cr_assert_eq(mr_policy_prepare(policy, n), MR_OK);
             mr_status status = world_step(&w, policy);
             arm();

@@ -93,8 +93,9 @@ static void *act_often(void *argument) {
         float noise[ACT_DIM];
         const double obs[OBS_DIM] = {sin((double)k), cos((double)k), 0.1};
         mr_policy_noise(a->policy, 1, k, noise);
-        a->status = k % 2 == 0 ? mr_policy_act(a->policy, obs, noise, a->action[k])
-                               : mr_policy_sample(a->policy, 1, obs, noise, a->action[k], NULL);
+        a->status = k % 2 == 0
+                        ? mr_policy_act(a->policy, obs, k % 4 == 0 ? NULL : noise, a->action[k])
+                        : mr_policy_sample(a->policy, 1, obs, noise, a->action[k], NULL);
     }
     return NULL;
 }
@@ -103,6 +104,7 @@ Test(library, lets_several_threads_act_on_one_policy) {
     static actor alone, actors[N_THREADS];
     mr_policy *policy = flow_policy();
     expect_ok(mr_policy_prepare(policy, 1));
+    expect_ok(mr_policy_set_deterministic(policy, "mean"));
     alone.policy = policy;
     act_often(&alone);
     expect_ok(alone.status);
@@ -388,6 +390,8 @@ Test(library, refuses_null) {
     EXPECT_REFUSED(mr_policy_save(policy, "x", 1, NULL));
     EXPECT_REFUSED(mr_policy_check_env(NULL, mr_env_get_spec(env)));
     EXPECT_REFUSED(mr_policy_check_env(policy, NULL));
+    EXPECT_REFUSED(mr_policy_set_deterministic(NULL, "base"));
+    EXPECT_REFUSED(mr_policy_set_deterministic(policy, NULL));
     EXPECT_REFUSED(mr_policy_act(NULL, numbers, NULL, numbers));
     EXPECT_REFUSED(mr_policy_act(policy, NULL, NULL, numbers));
     EXPECT_REFUSED(mr_policy_act(policy, numbers, NULL, NULL));

@@ -1,7 +1,8 @@
 // How long a policy takes from one observation to one action (mr_policy_act), for control loops.
 //
 // Sizes of HalfCheetah-v5: 17 observations, 6 actions, two hidden layers of 256. Each call is timed
-// by itself, with what reading the clock takes (about 25 ns).
+// by itself, with what reading the clock takes (about 25 ns). Sampled actions have noise; the
+// others are the deterministic actions of the flow.
 
 #include "agents/policy.h"
 #include "base/clock.h"
@@ -34,9 +35,24 @@ static mr_policy *policy_new(const char *flow) {
     return policy;
 }
 
-static void time_calls(const mr_policy *policy, size_t n, double *us) {
+static mr_critic *critics_new(void) {
+    const mr_widths hidden = {.n = 2, .width = {256, 256}};
+    const mr_critic_options options = {.ensemble = mr_twin_critics,
+                                       .obs_dim = OBS_DIM,
+                                       .act_dim = ACT_DIM,
+                                       .net = mr_mlp_plain(&hidden),
+                                       .adam = mr_adam_new(1e-3),
+                                       .seed = 1,
+                                       .n_threads = 1};
+    mr_critic *critics;
+    die(mr_critic_new(&options, &critics));
+    return critics;
+}
+
+static void time_calls(const mr_policy *policy, bool is_noisy, size_t n, double *us) {
     double obs[N_OBS][OBS_DIM], action[ACT_DIM];
-    float noise[ACT_DIM] = {0.3F, -0.2F, 1, 0.1F, -1, 0.7F};
+    static const float drawn[ACT_DIM] = {0.3F, -0.2F, 1, 0.1F, -1, 0.7F};
+    const float *noise = is_noisy ? drawn : NULL;
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
     for (size_t i = 0; i < N_OBS; i++)
         for (size_t j = 0; j < OBS_DIM; j++)
@@ -50,19 +66,27 @@ static void time_calls(const mr_policy *policy, size_t n, double *us) {
     }
 }
 
-static void bench(const char *flow, size_t n) {
+// `action`: a deterministic one; NULL: sampled.
+static void bench(const char *flow, const char *action, size_t n) {
     mr_policy *policy = policy_new(flow);
+    mr_critic *critics = critics_new();
     double *us = malloc(n * sizeof *us);
     if (us == NULL) {
         fprintf(stderr, "bench_act: out of memory\n");
         exit(1);
     }
-    time_calls(policy, n, us);
+    mr_policy_set_critics(policy, critics, false);
+    if (action != NULL)
+        die(mr_policy_set_deterministic(policy, action));
+    time_calls(policy, action == NULL, n, us);
     const double median = bench_median(n, us), p999 = us[n * 999 / 1000];
-    printf("%-10s %.1f us in the median, 99th percentile %.1f us, 99.9th %.1f us: %.1f medians\n",
-           flow, median, us[n * 99 / 100], p999, p999 / median);
+    printf("%-10s %-8s %.1f us in the median, 99th percentile %.1f us, 99.9th %.1f us: %.1f "
+           "medians\n",
+           flow, action != NULL ? action : "sampled", median, us[n * 99 / 100], p999,
+           p999 / median);
     free(us);
     mr_policy_free(policy);
+    mr_critic_free(critics);
 }
 
 int main(int argc, const char **argv) {
@@ -77,8 +101,10 @@ int main(int argc, const char **argv) {
                 rc < -1 ? poptBadOption(context, 0) : "--calls: at least 1000");
         return 2;
     }
-    bench("gaussian", (size_t)n);
-    bench("real_nvp", (size_t)n);
+    static const char *const actions[] = {NULL, "base", "mean", "mode", "best"};
+    bench("gaussian", NULL, (size_t)n);
+    for (size_t i = 0; i < MR_COUNT(actions); i++)
+        bench("real_nvp", actions[i], (size_t)n);
     poptFreeContext(context);
     return 0;
 }

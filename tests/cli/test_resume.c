@@ -66,6 +66,18 @@ Test(resume_command, a_flow_run_is_as_if_never_killed) {
     CHECK("real_nvp:layers=2,hidden=8", "1", "100", "3000");
 }
 
+// The file of the best policy has the critics of its evaluation.
+Test(resume_command, a_run_that_acts_by_its_critics_is_as_if_never_killed) {
+#define BY_CRITICS(out)                                                                            \
+    ARGUMENTS(RUN_OF("real_nvp:layers=2,hidden=8", "1", "100", "3000"), "--deterministic-action",  \
+              "best", "--out", out)
+    check(BY_CRITICS("whole"), BY_CRITICS("killed"));
+    outcome o = RUN("eval", "whole/best_policy.safetensors", "--episodes", "1");
+    expect_success(&o);
+    scratch_expect_part(o.out, "deterministic (best:samples=8)");
+    outcome_free(&o);
+}
+
 #define WITH_BONUS(kind, critic, out)                                                              \
     ARGUMENTS(RUN_OF("gaussian", "1", "100", "3000"), "--bonus", kind, "--bonus-critic", critic,   \
               "--bonus-flow", "nsf_ar:layers=2,hidden=8", "--out", out)

@@ -271,6 +271,22 @@ Test(train_command, eval_is_deterministic_unless_told) {
     outcome_free(&stochastic);
 }
 
+Test(train_command, eval_acts_by_the_deterministic_action_that_is_asked_for) {
+    train_into("a");
+    outcome base = RUN("eval", "a", "--deterministic-action", "base");
+    outcome mean = RUN("eval", "a", "--deterministic-action", "mean:samples=3");
+    outcome best = RUN("eval", "a", "--deterministic-action", "best");
+    expect_success(&base);
+    expect_success(&mean);
+    scratch_expect_part(base.out, "deterministic (base)");
+    scratch_expect_part(mean.out, "deterministic (mean:samples=3)");
+    cr_expect_eq(best.code, 2);
+    scratch_expect_part(best.err, "the policy has no critics to choose the deterministic action");
+    outcome_free(&base);
+    outcome_free(&mean);
+    outcome_free(&best);
+}
+
 Test(train_command, eval_reports_for_people) {
     train_into("a");
     outcome o = RUN("eval", "a", "--episodes", "2");
