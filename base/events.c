@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <endian.h>
 #include <isa-l/crc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,9 +160,22 @@ static void fill_values(size_t n, const mr_scalar *scalars, Mr__Tensorboard__Val
     for (size_t i = 0; i < n; i++) {
         mr__tensorboard__value__init(&values[i]);
         values[i].tag = (char *)scalars[i].tag;
+        values[i].has_simple_value = true;
         values[i].simple_value = (float)scalars[i].value;
         pointers[i] = &values[i];
     }
+}
+
+static mr_status append_values(mr_events *events, size_t step, size_t n,
+                               Mr__Tensorboard__Value **values) {
+    Mr__Tensorboard__Summary summary = MR__TENSORBOARD__SUMMARY__INIT;
+    summary.n_value = n;
+    summary.value = values;
+    Mr__Tensorboard__Event event = MR__TENSORBOARD__EVENT__INIT;
+    event.has_step = true;
+    event.step = (int64_t)step;
+    event.summary = &summary;
+    return append(events, &event);
 }
 
 mr_status mr_events_add(mr_events *events, size_t step, size_t n, const mr_scalar *scalars) {
@@ -173,17 +187,32 @@ mr_status mr_events_add(mr_events *events, size_t step, size_t n, const mr_scala
         goto done;
     }
     fill_values(n, scalars, values, pointers);
-    Mr__Tensorboard__Summary summary = MR__TENSORBOARD__SUMMARY__INIT;
-    summary.n_value = n;
-    summary.value = pointers;
-    Mr__Tensorboard__Event event = MR__TENSORBOARD__EVENT__INIT;
-    event.has_step = true;
-    event.step = (int64_t)step;
-    event.summary = &summary;
-    status = append(events, &event);
+    status = append_values(events, step, n, pointers);
 done:
     free(values);
     free(pointers);
+    return status;
+}
+
+// ---- Pictures
+
+mr_status mr_events_add_picture(mr_events *events, size_t step, const char *tag,
+                                const mr_picture *picture) {
+    unsigned char *png;
+    size_t n_bytes;
+    mr_status status = mr_picture_encode(picture, &png, &n_bytes);
+    if (status != MR_OK)
+        return status;
+    Mr__Tensorboard__Image image = MR__TENSORBOARD__IMAGE__INIT;
+    image.height = (int32_t)picture->height;
+    image.width = (int32_t)picture->width;
+    image.colorspace = (int32_t)picture->channels;
+    image.encoded_image_string = (ProtobufCBinaryData){n_bytes, png};
+    Mr__Tensorboard__Value value = MR__TENSORBOARD__VALUE__INIT;
+    value.tag = (char *)tag;
+    value.image = &image;
+    status = append_values(events, step, 1, &(Mr__Tensorboard__Value *){&value});
+    free(png);
     return status;
 }
 

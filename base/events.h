@@ -6,6 +6,7 @@
 /// bits plus 0xa282ead8.
 #pragma once
 
+#include "base/picture.h"
 #include "base/status.h"
 
 typedef struct mr_events mr_events;
@@ -33,6 +34,10 @@ const char *mr_events_path(const mr_events *events);
 /// Adds scalars [n] of a step, with the time of day. All are in one record: fails with MR_ERR_IO,
 /// and then none of them is in the file.
 mr_status mr_events_add(mr_events *events, size_t step, size_t n, const mr_scalar *scalars);
+
+/// Adds a picture of a step, in a record of its own; otherwise as mr_events_add.
+mr_status mr_events_add_picture(mr_events *events, size_t step, const char *tag,
+                                const mr_picture *picture);
 
 /// Waits until all of it is on the disk. `n_bytes`: out, the size of the file.
 mr_status mr_events_sync(mr_events *events, size_t *n_bytes);

@@ -14,6 +14,7 @@ typedef struct {
     int64_t step;
     float value;
     double wall_time; // s since 1970
+    size_t n_picture; // bytes of the .png that it is; 0: it is a number
 } event_point;
 
 typedef struct {
@@ -94,7 +95,7 @@ static inline void event_copy(const event_field *field, char text[EVENT_TAG_SIZE
     text[field->n_bytes] = '\0';
 }
 
-// Value: tag = 1, simple_value = 2.
+// Value: tag = 1, simple_value = 2 or image = 4.
 static inline void event_read_value(const event_field *value, event_point *point) {
     const uint8_t *at = value->bytes, *end = at + value->n_bytes;
     bool has_tag = false, has_value = false;
@@ -104,6 +105,9 @@ static inline void event_read_value(const event_field *value, event_point *point
             has_tag = true;
         } else if (field.number == 2) {
             memcpy(&point->value, &(uint32_t){(uint32_t)field.value}, sizeof point->value);
+            has_value = true;
+        } else if (field.number == 4) { // a picture
+            point->n_picture = field.n_bytes;
             has_value = true;
         }
     }
