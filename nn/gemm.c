@@ -119,12 +119,22 @@ void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, bool accumu
     end_single_threaded(n_threads);
 }
 
-void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
-                         mr_real *x) {
+static void solve(enum CBLAS_SIDE side, bool upper, bool transposed, size_t m, size_t n,
+                  size_t size, const mr_real *t, mr_real *x) {
     assert(m <= INT_MAX && n <= INT_MAX);
     const int n_threads = begin_single_threaded();
-    TRSM(CblasRowMajor, CblasRight, upper ? CblasUpper : CblasLower,
+    TRSM(CblasRowMajor, side, upper ? CblasUpper : CblasLower,
          transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (blasint)m, (blasint)n, 1, t,
-         (blasint)n, x, (blasint)n);
+         (blasint)size, x, (blasint)n);
     end_single_threaded(n_threads);
+}
+
+void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
+                         mr_real *x) {
+    solve(CblasRight, upper, transposed, m, n, n, t, x);
+}
+
+void mr_triangular_solve_columns(bool upper, bool transposed, size_t n, size_t m, const mr_real *t,
+                                 mr_real *x) {
+    solve(CblasLeft, upper, transposed, n, m, n, t, x);
 }

@@ -19,3 +19,7 @@ void mr_gemv(size_t m, size_t k, const mr_real *a, const mr_real *x, bool accumu
 /// on its other side are not read.
 void mr_triangular_solve(bool upper, bool transposed, size_t m, size_t n, const mr_real *t,
                          mr_real *x);
+
+/// x[n x m] = t^-T x, or t^-1 x if not `transposed`, in place.
+void mr_triangular_solve_columns(bool upper, bool transposed, size_t n, size_t m, const mr_real *t,
+                                 mr_real *x);

@@ -307,17 +307,18 @@ mr_node *mr_spline_inverse(mr_node *y, mr_node *raw, mr_spline spline);
 
 // ---- Linear maps whose determinant and inverse are cheap
 
-/// x exp(log_scale) + shift, feature by feature.
+/// x exp(log_scale) + shift, feature by feature or channel by channel.
 ///
-///   log_scale, shift  [1 x cols]
+///   log_scale, shift  [1 x cols], or [1 x channels] of an image
 mr_node *mr_scale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift);
 
 /// Its inverse, (x - shift) exp(-log_scale).
 mr_node *mr_unscale(mr_node *x, mr_params *params, mr_param log_scale, mr_param shift);
 
-/// L x for each row x. L has ones on its diagonal and the entries of `matrix` below it.
+/// L x for each row x, or for the channels in each place of an image. L has ones on its diagonal
+/// and the entries of `matrix` below it.
 ///
-///   matrix  [cols x cols]
+///   matrix  [cols x cols], or [channels x channels]
 mr_node *mr_lower(mr_node *x, mr_params *params, mr_param matrix);
 
 /// L^-1 x, by substitution.
@@ -326,9 +327,9 @@ mr_node *mr_lower_solve(mr_node *x, mr_params *params, mr_param matrix);
 /// U x for each row x. U has sign exp(log_diagonal) on its diagonal and the entries of `matrix`
 /// above it. One matrix can hold an L and a U, one on each side of its diagonal.
 ///
-///   matrix        [cols x cols]
-///   log_diagonal  [1 x cols]
-///   sign          [1 x cols] of 1 and -1
+///   matrix        [cols x cols], or [channels x channels]
+///   log_diagonal  [1 x cols], or [1 x channels]
+///   sign          likewise, of 1 and -1
 mr_node *mr_upper(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
                   mr_buffer sign);
 
@@ -336,9 +337,10 @@ mr_node *mr_upper(mr_node *x, mr_params *params, mr_param matrix, mr_param log_d
 mr_node *mr_upper_solve(mr_node *x, mr_params *params, mr_param matrix, mr_param log_diagonal,
                         mr_buffer sign);
 
-/// The features in another order: feature j of the result is feature order[j] of x.
+/// The features, or the channels of an image, in another order: number j of the result is number
+/// order[j] of x.
 ///
-///   order  [1 x cols] a permutation of 0 to cols - 1
+///   order  [1 x cols], or [1 x channels]: a permutation of 0, 1, ...
 mr_node *mr_permute(mr_node *x, const mr_params *params, mr_buffer order);
 
 /// Its inverse: feature order[j] of the result is feature j of x.
@@ -406,10 +408,16 @@ mr_node *mr_join_rows(mr_node *x, size_t n);
 /// The same numbers in another shape of as many.
 mr_node *mr_reshape(mr_node *x, mr_shape shape);
 
+/// Each feature of x in all places of an image.
+///
+///   x  [rows x shape.channels]
+mr_node *mr_spread(mr_node *x, mr_shape shape);
+
 typedef struct {
     size_t kernel;  // height and width of the kernel
     size_t stride;  // 1 or more
     size_t padding; // zeros on each side
+    bool relu;      // the result is max(0, ...)
 } mr_conv2d_options;
 
 /// Two-dimensional convolution (as PyTorch's, not mirrored).

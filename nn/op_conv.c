@@ -1,13 +1,15 @@
-// Two-dimensional convolution.
+// Two-dimensional convolution with bias, and a ReLU if wanted: matrix products by OpenBLAS, one for
+// each image.
 //
-// An image's patches are written side by side as the columns of a matrix (im2col), and the
-// convolution is that matrix times the weights, by OpenBLAS. With 32 channels to 32 by 3 x 3 on 32
-// x 32, batch 64, one thread (float32, seconds of CPU time, AMD EPYC with AVX2), that goes at 44 to
-// 54 GFLOP/s, a plain product at 70 to 85. oneDNN 2.6 reaches 31 on this layout; its 70 to 87 need
-// a layout of its own for all that lies between convolutions.
+// The smaller side of the convolution is written out in patches (conv_patches.h). If that is the
+// input x, they are read from it (im2col) and y = W P. If it is the result, the weights make the
+// patches of the result, P = W' x, which are added in their places; W' is W in another order. The
+// last convolution of a coupling's net has 128 channels to 12: the patches of its input are ten
+// times as large as those of its result. A convolution of 1 x 1 is a product of x itself.
 
 #include "nn/op.h"
 
+#include "nn/conv_patches.h"
 #include "nn/gemm.h"
 
 #include <string.h>
@@ -16,194 +18,197 @@ enum { WEIGHT, BIAS };
 
 typedef struct {
     mr_conv2d_options options;
-    mr_real *scratch; // each thread's patches [patch x n_patches]
+    mr_real *scratch; // each thread's
+    size_t n_scratch; // numbers of a thread
 } conv_options;
 
 /// The sizes of a node's products.
 typedef struct {
-    size_t n_out;      // channels of the result
-    size_t n_patches;  // places of the result
-    size_t patch;      // numbers in a patch: channels of the input times kernel^2
-    bool is_pointwise; // patches are the input itself
+    size_t n_in, n_out; // channels
+    size_t n_taps;      // numbers in the kernel
+    size_t n_places;    // of the result
+    bool is_pointwise;  // patches are the input itself
+    bool is_transposed; // patches are those of the result
 } sizes;
 
-static const conv_options *options_of(const mr_node *node) {
-    return node->options;
+static sizes sizes_of(mr_shape in, mr_shape out, const mr_conv2d_options *o) {
+    const bool keeps_size = o->stride == 1 && in.height == out.height && in.width == out.width;
+    return (sizes){.n_in = in.channels,
+                   .n_out = out.channels,
+                   .n_taps = o->kernel * o->kernel,
+                   .n_places = out.height * out.width,
+                   .is_pointwise = o->kernel == 1 && o->stride == 1 && o->padding == 0,
+                   .is_transposed = keeps_size && o->kernel > 1 && out.channels < in.channels};
 }
 
-static sizes sizes_of(const mr_node *node) {
-    const mr_conv2d_options *o = &options_of(node)->options;
-    return (sizes){.n_out = node->shape.channels,
-                   .n_patches = node->shape.height * node->shape.width,
-                   .patch = node->input[0]->shape.channels * o->kernel * o->kernel,
-                   .is_pointwise = o->kernel == 1 && o->stride == 1 && o->padding == 0};
-}
-
-static mr_real *scratch_of(const mr_node *node, int thread) {
-    const sizes s = sizes_of(node);
-    return options_of(node)->scratch + (size_t)thread * s.patch * s.n_patches;
-}
-
-// ---- Patches
-
-/// One line of patches: the numbers of one channel at one offset within the kernel that belong to
-/// one line of the result.
+/// A node in a thread's work.
 typedef struct {
-    size_t first, end;   // columns of the result whose number lies inside the image
-    const mr_real *from; // the number of column `first`, NULL: the whole line is padding
-} line;
+    const mr_node *node;
+    const conv_options *options;
+    sizes s;
+    mr_patches patches;
+    mr_real *planes;               // [patches]
+    mr_real *weight, *weight_grad; // of W', [n_out n_taps x n_in], if is_transposed
+} work;
 
-// The first column of the result that reads at or behind `at`, an index of the padded line.
-static size_t first_column(size_t at, size_t stride) {
-    return (at + stride - 1) / stride;
+static work work_of(const mr_node *node, int thread) {
+    const conv_options *own = node->options;
+    const mr_conv2d_options *o = &own->options;
+    work w = {.node = node,
+              .options = own,
+              .s = sizes_of(node->input[0]->shape, node->shape, o),
+              .planes = own->scratch + (size_t)thread * own->n_scratch};
+    w.patches = (mr_patches){.image = w.s.is_transposed ? node->shape : node->input[0]->shape,
+                             .height = node->shape.height,
+                             .width = node->shape.width,
+                             .kernel = o->kernel,
+                             .stride = o->stride,
+                             .padding = o->padding,
+                             .is_transposed = w.s.is_transposed};
+    w.weight = w.planes + mr_patches_size(&w.patches);
+    w.weight_grad = w.weight + w.s.n_out * w.s.n_taps * w.s.n_in;
+    return w;
 }
 
-static line find_line(const mr_node *node, const mr_real *channel, size_t ky, size_t kx, size_t y) {
-    const mr_conv2d_options *o = &options_of(node)->options;
-    const mr_shape in = node->input[0]->shape;
-    const size_t row = y * o->stride + ky; // of the padded image
-    if (row < o->padding || row >= in.height + o->padding)
-        return (line){0};
-    const size_t left = o->padding > kx ? o->padding - kx : 0;
-    const size_t right = in.width + o->padding > kx ? in.width + o->padding - kx : 0;
-    const size_t end = first_column(right, o->stride);
-    line l = {.first = first_column(left, o->stride),
-              .end = end < node->shape.width ? end : node->shape.width};
-    if (l.first < l.end)
-        l.from = channel + (row - o->padding) * in.width + l.first * o->stride + kx - o->padding;
-    return l;
+// W' of W.
+static void transpose_weight(const work *w) {
+    const mr_real *weight = mr_node_param(w->node, WEIGHT);
+    const sizes *s = &w->s;
+    for (size_t o = 0; o < s->n_out; o++)
+        for (size_t c = 0; c < s->n_in; c++)
+            for (size_t t = 0; t < s->n_taps; t++)
+                w->weight[(o * s->n_taps + t) * s->n_in + c] =
+                    weight[(o * s->n_in + c) * s->n_taps + t];
 }
 
-static void read_line(const line *l, size_t stride, size_t n, mr_real *to) {
-    if (!l->from) {
-        memset(to, 0, n * sizeof *to);
+// ---- Forward
+
+static void add_product(const work *w, const mr_real *x, mr_real *y) {
+    const sizes *s = &w->s;
+    const mr_real *weight = mr_node_param(w->node, WEIGHT);
+    if (s->is_transposed) {
+        mr_gemm(false, false, s->n_out * s->n_taps, s->n_places, s->n_in, w->weight, x, false,
+                w->planes);
+        mr_patches_add(&w->patches, w->planes, y);
         return;
     }
-    memset(to, 0, l->first * sizeof *to);
-    if (stride == 1)
-        memcpy(to + l->first, l->from, (l->end - l->first) * sizeof *to);
-    else
-        for (size_t x = l->first; x < l->end; x++)
-            to[x] = l->from[(x - l->first) * stride];
-    memset(to + l->end, 0, (n - l->end) * sizeof *to);
+    if (!s->is_pointwise)
+        mr_patches_read(&w->patches, x, w->planes);
+    mr_gemm(false, false, s->n_out, s->n_places, s->n_in * s->n_taps, weight,
+            s->is_pointwise ? x : w->planes, true, y);
 }
-
-static void add_line(const line *l, size_t stride, const mr_real *from, mr_real *to) {
-    for (size_t x = l->first; x < l->end; x++)
-        to[(x - l->first) * stride] += from[x];
-}
-
-/// A walk over all lines of an image's patches, in the order of the matrix of patches.
-typedef struct {
-    size_t channel, ky, kx, y;
-} position;
-
-static bool next_position(const mr_node *node, position *at) {
-    const size_t kernel = options_of(node)->options.kernel;
-    if (++at->y < node->shape.height)
-        return true;
-    at->y = 0;
-    if (++at->kx < kernel)
-        return true;
-    at->kx = 0;
-    if (++at->ky < kernel)
-        return true;
-    at->ky = 0;
-    return ++at->channel < node->input[0]->shape.channels;
-}
-
-static line line_at(const mr_node *node, const position *at, const mr_real *image) {
-    const mr_shape in = node->input[0]->shape;
-    return find_line(node, image + at->channel * in.height * in.width, at->ky, at->kx, at->y);
-}
-
-static const mr_real *read_patches(const mr_node *node, const mr_real *image, mr_real *patches) {
-    const size_t stride = options_of(node)->options.stride, n = node->shape.width;
-    if (sizes_of(node).is_pointwise)
-        return image;
-    position at = {0};
-    mr_real *to = patches;
-    do {
-        const line l = line_at(node, &at, image);
-        read_line(&l, stride, n, to);
-        to += n;
-    } while (next_position(node, &at));
-    return patches;
-}
-
-static void add_patches(const mr_node *node, const mr_real *patches, mr_real *image) {
-    const size_t stride = options_of(node)->options.stride;
-    position at = {0};
-    do {
-        const line l = line_at(node, &at, image);
-        if (l.from)
-            add_line(&l, stride, patches, image + (l.from - image));
-        patches += node->shape.width;
-    } while (next_position(node, &at));
-}
-
-// ---- The op
 
 static void conv_forward(const mr_node *node, mr_rows rows) {
     const mr_node *input = node->input[0];
-    const sizes s = sizes_of(node);
+    const work w = work_of(node, rows.thread);
     const mr_real *bias = mr_node_param(node, BIAS);
+    const bool relu = w.options->options.relu;
+    if (w.s.is_transposed)
+        transpose_weight(&w);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         mr_real *y = mr_row(node->value, node, i);
-        const mr_real *patches =
-            read_patches(node, mr_row(input->value, input, i), scratch_of(node, rows.thread));
-        mr_gemm(false, false, s.n_out, s.n_patches, s.patch, mr_node_param(node, WEIGHT), patches,
-                false, y);
-        for (size_t c = 0; c < s.n_out; c++)
-            for (size_t k = 0; k < s.n_patches; k++)
-                y[c * s.n_patches + k] += bias[c];
+        for (size_t c = 0; c < w.s.n_out; c++)
+            for (size_t k = 0; k < w.s.n_places; k++)
+                y[c * w.s.n_places + k] = bias[c];
+        add_product(&w, mr_row(input->value, input, i), y);
+        for (size_t j = 0; j < node->cols && relu; j++)
+            y[j] = mr_relu_if(true, y[j]);
     }
 }
 
-static void train(const mr_node *node, mr_rows rows, size_t row) {
-    const mr_node *input = node->input[0];
-    const sizes s = sizes_of(node);
+// ---- Backward
+
+// dy becomes the gradient before the ReLU.
+static void deactivate(const mr_node *node, size_t row) {
+    const mr_real *y = mr_row(node->value, node, row);
+    mr_real *dy = mr_row(node->grad, node, row);
+    for (size_t j = 0; j < node->cols; j++)
+        dy[j] = y[j] > 0 ? dy[j] : 0;
+}
+
+static void train_bias(const work *w, mr_rows rows, size_t row) {
+    const mr_node *node = w->node;
+    const bool adds = mr_node_adds_param(node, BIAS, rows) || row > rows.first;
+    for (size_t c = 0; c < w->s.n_out; c++) {
+        const mr_real *dy = mr_row(node->grad, node, row) + c * w->s.n_places;
+        mr_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t k = 0; k < w->s.n_places; k++)
+            sum += dy[k];
+        mr_put(adds, 1, &sum, mr_node_param_grad(node, BIAS, rows.thread) + c);
+    }
+}
+
+// By the patches of the row: dW += dy P^T, or dW' += P x^T.
+static void train_weight(const work *w, mr_rows rows, size_t row) {
+    const mr_node *node = w->node, *input = node->input[0];
+    const sizes *s = &w->s;
+    const mr_real *x = mr_row(input->value, input, row), *dy = mr_row(node->grad, node, row);
     const bool is_first = row == rows.first;
-    const mr_real *dy = mr_row(node->grad, node, row);
-    mr_real *d_bias = mr_node_param_grad(node, BIAS, rows.thread);
-    mr_gemm(false, true, s.n_out, s.patch, s.n_patches, dy,
-            read_patches(node, mr_row(input->value, input, row), scratch_of(node, rows.thread)),
-            mr_node_adds_param(node, WEIGHT, rows) || !is_first,
-            mr_node_param_grad(node, WEIGHT, rows.thread));
-    for (size_t c = 0; c < s.n_out; c++) {
-        double sum = 0;
-        for (size_t k = 0; k < s.n_patches; k++)
-            sum += (double)dy[c * s.n_patches + k];
-        const mr_real d = (mr_real)sum;
-        mr_put(mr_node_adds_param(node, BIAS, rows) || !is_first, 1, &d, d_bias + c);
-    }
+    if (s->is_transposed)
+        mr_gemm(false, true, s->n_out * s->n_taps, s->n_in, s->n_places, w->planes, x, !is_first,
+                w->weight_grad);
+    else
+        mr_gemm(false, true, s->n_out, s->n_in * s->n_taps, s->n_places, dy,
+                s->is_pointwise ? x : w->planes,
+                mr_node_adds_param(node, WEIGHT, rows) || !is_first,
+                mr_node_param_grad(node, WEIGHT, rows.thread));
 }
 
-static void pass(const mr_node *node, mr_rows rows, size_t row) {
-    const mr_node *input = node->input[0];
-    const sizes s = sizes_of(node);
-    const mr_real *dy = mr_row(node->grad, node, row);
+// Brings the gradient of W' into the order of W.
+static void end_weight(const work *w, mr_rows rows) {
+    const sizes *s = &w->s;
+    const bool adds = mr_node_adds_param(w->node, WEIGHT, rows);
+    mr_real *gradient = mr_node_param_grad(w->node, WEIGHT, rows.thread);
+    for (size_t o = 0; o < s->n_out; o++)
+        for (size_t c = 0; c < s->n_in; c++)
+            for (size_t t = 0; t < s->n_taps; t++)
+                mr_put(adds, 1, &w->weight_grad[(o * s->n_taps + t) * s->n_in + c],
+                       &gradient[(o * s->n_in + c) * s->n_taps + t]);
+}
+
+// dx = W^T dy, through the patches of x; or W'^T P.
+static void pass(const work *w, size_t row) {
+    const mr_node *node = w->node, *input = node->input[0];
+    const sizes *s = &w->s;
+    const mr_real *weight = mr_node_param(node, WEIGHT), *dy = mr_row(node->grad, node, row);
     mr_real *dx = mr_row(input->grad, input, row);
-    if (s.is_pointwise) {
-        mr_gemm(true, false, s.patch, s.n_patches, s.n_out, mr_node_param(node, WEIGHT), dy,
+    if (s->is_transposed) {
+        mr_gemm(true, false, s->n_in, s->n_places, s->n_out * s->n_taps, w->weight, w->planes,
                 node->adds[0], dx);
-        return;
+    } else if (s->is_pointwise) {
+        mr_gemm(true, false, s->n_in, s->n_places, s->n_out, weight, dy, node->adds[0], dx);
+    } else {
+        mr_gemm(true, false, s->n_in * s->n_taps, s->n_places, s->n_out, weight, dy, false,
+                w->planes);
+        if (!node->adds[0])
+            memset(dx, 0, input->cols * sizeof *dx);
+        mr_patches_add(&w->patches, w->planes, dx);
     }
-    mr_real *patches = scratch_of(node, rows.thread);
-    mr_gemm(true, false, s.patch, s.n_patches, s.n_out, mr_node_param(node, WEIGHT), dy, false,
-            patches);
-    if (!node->adds[0])
-        memset(dx, 0, input->cols * sizeof *dx);
-    add_patches(node, patches, dx);
 }
 
 static void conv_backward(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    const work w = work_of(node, rows.thread);
+    const bool trains = node->set >= 0;
+    if (w.s.is_transposed)
+        transpose_weight(&w);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
-        if (node->set >= 0)
-            train(node, rows, i);
+        if (w.options->options.relu)
+            deactivate(node, i);
+        if (w.s.is_transposed)
+            mr_patches_read(&w.patches, mr_row(node->grad, node, i), w.planes);
+        else if (trains && !w.s.is_pointwise)
+            mr_patches_read(&w.patches, mr_row(input->value, input, i), w.planes);
+        if (trains) {
+            train_bias(&w, rows, i);
+            train_weight(&w, rows, i);
+        }
         if (mr_node_passes(node, 0))
-            pass(node, rows, i);
+            pass(&w, i);
     }
+    if (trains && w.s.is_transposed)
+        end_weight(&w, rows);
 }
 
 static const mr_op op_conv = {
@@ -214,9 +219,26 @@ static const mr_op op_conv = {
     .backward = conv_backward,
 };
 
+static const mr_op op_conv_relu = {
+    .name = "conv2d_relu",
+    .options_size = sizeof(conv_options),
+    .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
+    .forward = conv_forward,
+    .backward = conv_backward,
+};
+
 static size_t size_after(size_t size, const mr_conv2d_options *o) {
     assert(size + 2 * o->padding >= o->kernel);
     return (size + 2 * o->padding - o->kernel) / o->stride + 1;
+}
+
+static size_t count_scratch(mr_shape in, mr_shape out, const mr_conv2d_options *o) {
+    const sizes s = sizes_of(in, out, o);
+    const size_t n_weights = s.n_out * s.n_taps * s.n_in;
+    if (s.is_pointwise)
+        return 0;
+    return s.is_transposed ? s.n_out * s.n_taps * s.n_places + 2 * n_weights
+                           : s.n_in * s.n_taps * s.n_places;
 }
 
 mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
@@ -227,9 +249,10 @@ mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias
     assert(weight.cols == x->shape.channels * options.kernel * options.kernel);
     const mr_shape shape = {weight.rows, size_after(x->shape.height, &options),
                             size_after(x->shape.width, &options)};
-    const conv_options own = {options,
-                              mr_graph_scratch(x->graph, weight.cols * shape.height * shape.width)};
-    mr_node *node = mr_node_of(&op_conv, shape.channels * shape.height * shape.width, &own, 1, &x);
+    const size_t n = count_scratch(x->shape, shape, &options);
+    const conv_options own = {options, n > 0 ? mr_graph_scratch(x->graph, n) : NULL, n};
+    mr_node *node = mr_node_of(options.relu ? &op_conv_relu : &op_conv,
+                               shape.channels * shape.height * shape.width, &own, 1, &x);
     if (!node)
         return NULL;
     node->shape = shape;

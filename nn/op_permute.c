@@ -1,4 +1,5 @@
-// Permutations of the features that belong to a model: the order is a buffer, read at every run.
+// Permutations of the features, or of an image's channels, that belong to a model: the order is a
+// buffer, read at every run.
 
 #include "nn/op.h"
 
@@ -12,47 +13,57 @@ static const mr_real *order_of(const mr_node *node) {
     return mr_params_buffer(o->params, o->order);
 }
 
+/// Features that stay together: the places of an image's channel.
+static size_t places_of(const mr_node *node) {
+    const permute_options *o = node->options;
+    return node->cols / o->order.cols;
+}
+
 // to[j] = from[order[j]] in each row.
-static void gather(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from, bool adds,
+static void gather(const mr_node *node, size_t n_rows, const mr_real *from, bool adds,
                    mr_real *to) {
-    for (size_t j = 0; j < cols; j++) {
+    const mr_real *order = order_of(node);
+    const size_t cols = node->cols, n_places = places_of(node);
+    for (size_t j = 0; j < cols / n_places; j++) {
         const size_t k = (size_t)order[j];
         for (size_t i = 0; i < n_rows * cols; i += cols)
-            to[i + j] = from[i + k] + (adds ? to[i + j] : 0);
+            mr_put(adds, n_places, from + i + k * n_places, to + i + j * n_places);
     }
 }
 
 // to[order[j]] = from[j] in each row.
-static void scatter(const mr_real *order, size_t cols, size_t n_rows, const mr_real *from,
-                    bool adds, mr_real *to) {
-    for (size_t j = 0; j < cols; j++) {
+static void scatter(const mr_node *node, size_t n_rows, const mr_real *from, bool adds,
+                    mr_real *to) {
+    const mr_real *order = order_of(node);
+    const size_t cols = node->cols, n_places = places_of(node);
+    for (size_t j = 0; j < cols / n_places; j++) {
         const size_t k = (size_t)order[j];
         for (size_t i = 0; i < n_rows * cols; i += cols)
-            to[i + k] = from[i + j] + (adds ? to[i + k] : 0);
+            mr_put(adds, n_places, from + i + j * n_places, to + i + k * n_places);
     }
 }
 
 static void permute_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
-    gather(order_of(node), node->cols, rows.n, mr_row(x->value, x, rows.first), false,
+    gather(node, rows.n, mr_row(x->value, x, rows.first), false,
            mr_row(node->value, node, rows.first));
 }
 
 static void permute_backward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
-    scatter(order_of(node), node->cols, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
+    scatter(node, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
             mr_row(x->grad, x, rows.first));
 }
 
 static void unpermute_forward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
-    scatter(order_of(node), node->cols, rows.n, mr_row(x->value, x, rows.first), false,
+    scatter(node, rows.n, mr_row(x->value, x, rows.first), false,
             mr_row(node->value, node, rows.first));
 }
 
 static void unpermute_backward(const mr_node *node, mr_rows rows) {
     const mr_node *x = node->input[0];
-    gather(order_of(node), node->cols, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
+    gather(node, rows.n, mr_row(node->grad, node, rows.first), node->adds[0],
            mr_row(x->grad, x, rows.first));
 }
 
@@ -73,7 +84,7 @@ static const mr_op op_unpermute = {
 static mr_node *permute_new(const mr_op *op, mr_node *x, const mr_params *params, mr_buffer order) {
     if (!x)
         return NULL;
-    assert(order.rows == 1 && order.cols == x->cols);
+    assert(order.rows == 1 && x->cols % order.cols == 0);
     return mr_node_of(op, x->cols, &(permute_options){params, order}, 1, &x);
 }
 

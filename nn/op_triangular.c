@@ -1,4 +1,5 @@
-// Triangular matrices T: products and solves for every row of the batch.
+// Triangular matrices T: products and solves for every row of the batch, or for the channels in
+// every place of an image.
 //
 // The parameters are the entries above the diagonal of an upper T, whose diagonal is sign
 // exp(log_diagonal), or those below the diagonal of a lower T, whose diagonal is ones. Each thread
@@ -15,7 +16,7 @@
 enum { MATRIX, LOG_DIAGONAL };
 
 typedef struct {
-    mr_buffer sign;   // [1 x cols] of an upper matrix's diagonal
+    mr_buffer sign;   // [1 x n] of an upper matrix's diagonal
     mr_real *scratch; // each thread's two matrices: T, and the gradient of all its entries
 } triangular_options;
 
@@ -27,13 +28,23 @@ static bool is_upper(const mr_node *node) {
     return node->n_params == 2;
 }
 
+// Rows and columns of T.
+static size_t size_of(const mr_node *node) {
+    return node->param[MATRIX].rows;
+}
+
+// Of an image; of a vector 1.
+static size_t places_of(const mr_node *node) {
+    return node->cols / size_of(node);
+}
+
 static mr_real *scratch_of(const mr_node *node, int thread) {
-    return options_of(node)->scratch + 2 * (size_t)thread * node->cols * node->cols;
+    return options_of(node)->scratch + 2 * (size_t)thread * size_of(node) * size_of(node);
 }
 
 // T, with zeros on its other side.
 static mr_real *assemble(const mr_node *node, int thread) {
-    const size_t n = node->cols;
+    const size_t n = size_of(node);
     const mr_real *entry = mr_node_param(node, MATRIX);
     mr_real *t = scratch_of(node, thread);
     memset(t, 0, n * n * sizeof *t);
@@ -51,15 +62,46 @@ static mr_real *assemble(const mr_node *node, int thread) {
     return t;
 }
 
+// y = T x, or T^T x, of all rows; added to y if `adds`.
+static void multiply(const mr_node *node, mr_rows rows, bool transposed, const mr_real *t,
+                     const mr_real *x, bool adds, mr_real *y) {
+    const size_t n = size_of(node), n_places = places_of(node);
+    if (n_places == 1)
+        mr_gemm(false, !transposed, rows.n, n, n, x + rows.first * n, t, adds, y + rows.first * n);
+    for (size_t i = rows.first; i < rows.first + rows.n && n_places > 1; i++)
+        mr_gemm(transposed, false, n, n_places, n, t, x + i * node->cols, adds, y + i * node->cols);
+}
+
+// y = T^-1 y, or T^-T y, of all rows.
+static void solve(const mr_node *node, mr_rows rows, bool transposed, const mr_real *t,
+                  mr_real *y) {
+    const size_t n = size_of(node), n_places = places_of(node);
+    if (n_places == 1)
+        mr_triangular_solve(is_upper(node), !transposed, rows.n, n, t, y + rows.first * n);
+    for (size_t i = rows.first; i < rows.first + rows.n && n_places > 1; i++)
+        mr_triangular_solve_columns(is_upper(node), transposed, n, n_places, t, y + i * node->cols);
+}
+
+// a^T b summed over all rows and places.
+static void correlate(const mr_node *node, mr_rows rows, const mr_real *a, const mr_real *b,
+                      mr_real *out) {
+    const size_t n = size_of(node), n_places = places_of(node);
+    if (n_places == 1)
+        mr_gemm(true, false, n, n, rows.n, a + rows.first * n, b + rows.first * n, false, out);
+    for (size_t i = rows.first; i < rows.first + rows.n && n_places > 1; i++)
+        mr_gemm(false, true, n, n, n_places, a + i * node->cols, b + i * node->cols, i > rows.first,
+                out);
+}
+
 // Adds factor a^T b, restricted to T's triangle, to the gradient of T's parameters. T has been
 // assembled before.
 static void train(const mr_node *node, mr_rows rows, mr_real factor, const mr_real *a,
                   const mr_real *b) {
-    const size_t n = node->cols;
+    const size_t n = size_of(node);
     const mr_real *t = scratch_of(node, rows.thread);
     mr_real *all = scratch_of(node, rows.thread) + n * n;
     mr_real *gradient = mr_node_param_grad(node, MATRIX, rows.thread);
-    mr_gemm(true, false, n, n, rows.n, a + rows.first * n, b + rows.first * n, false, all);
+    correlate(node, rows, a, b, all);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             const mr_real d = (is_upper(node) ? j > i : j < i) ? factor * all[i * n + j] : 0;
@@ -78,21 +120,18 @@ static void train(const mr_node *node, mr_rows rows, mr_real factor, const mr_re
 // ---- y = T x
 
 static void product_forward(const mr_node *node, mr_rows rows) {
-    const size_t n = node->cols;
-    mr_gemm(false, true, rows.n, n, n, node->input[0]->value + rows.first * n,
-            assemble(node, rows.thread), false, node->value + rows.first * n);
+    multiply(node, rows, false, assemble(node, rows.thread), node->input[0]->value, false,
+             node->value);
 }
 
 // dT = dy x^T, dx = T^T dy.
 static void product_backward(const mr_node *node, mr_rows rows) {
-    const size_t n = node->cols;
     const mr_node *x = node->input[0];
     const mr_real *t = assemble(node, rows.thread);
     if (node->set >= 0)
         train(node, rows, 1, node->grad, x->value);
     if (mr_node_passes(node, 0))
-        mr_gemm(false, false, rows.n, n, n, node->grad + rows.first * n, t, node->adds[0],
-                x->grad + rows.first * n);
+        multiply(node, rows, true, t, node->grad, node->adds[0], x->grad);
 }
 
 static const mr_op op_product = {
@@ -106,21 +145,21 @@ static const mr_op op_product = {
 // ---- y = T^-1 x
 
 static void solve_forward(const mr_node *node, mr_rows rows) {
-    const size_t n = node->cols;
-    mr_real *y = node->value + rows.first * n;
-    memcpy(y, node->input[0]->value + rows.first * n, rows.n * n * sizeof *y);
-    mr_triangular_solve(is_upper(node), true, rows.n, n, assemble(node, rows.thread), y);
+    const size_t first = rows.first * node->cols;
+    memcpy(node->value + first, node->input[0]->value + first,
+           rows.n * node->cols * sizeof *node->value);
+    solve(node, rows, false, assemble(node, rows.thread), node->value);
 }
 
 // g = T^-T dy, in dy's place; dT = -g y^T, dx = g.
 static void solve_backward(const mr_node *node, mr_rows rows) {
-    const size_t n = node->cols;
-    mr_real *g = node->grad + rows.first * n;
-    mr_triangular_solve(is_upper(node), false, rows.n, n, assemble(node, rows.thread), g);
+    const size_t first = rows.first * node->cols;
+    solve(node, rows, true, assemble(node, rows.thread), node->grad);
     if (node->set >= 0)
         train(node, rows, -1, node->grad, node->value);
     if (mr_node_passes(node, 0))
-        mr_put(node->adds[0], rows.n * n, g, node->input[0]->grad + rows.first * n);
+        mr_put(node->adds[0], rows.n * node->cols, node->grad + first,
+               node->input[0]->grad + first);
 }
 
 static const mr_op op_solve = {
@@ -137,10 +176,10 @@ static mr_node *triangular_new(const mr_op *op, mr_node *x, mr_params *params, s
                                const mr_param *param, mr_buffer sign) {
     if (!x)
         return NULL;
-    const size_t n = x->cols;
-    assert(param[MATRIX].rows == n && param[MATRIX].cols == n);
+    const size_t n = param[MATRIX].rows;
+    assert(param[MATRIX].cols == n && x->cols % n == 0);
     const triangular_options options = {sign, mr_graph_scratch(x->graph, 2 * n * n)};
-    mr_node *node = mr_node_of(op, n, &options, 1, &x);
+    mr_node *node = mr_node_of(op, x->cols, &options, 1, &x);
     if (node)
         mr_node_use(node, params, n_params, param);
     return node;
@@ -152,7 +191,7 @@ static mr_node *lower_new(const mr_op *op, mr_node *x, mr_params *params, mr_par
 
 static mr_node *upper_new(const mr_op *op, mr_node *x, mr_params *params, mr_param matrix,
                           mr_param log_diagonal, mr_buffer sign) {
-    assert(!x || sign.cols == x->cols);
+    assert(sign.cols == matrix.cols);
     const mr_param param[] = {[MATRIX] = matrix, [LOG_DIAGONAL] = log_diagonal};
     return triangular_new(op, x, params, 2, param, sign);
 }

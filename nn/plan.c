@@ -14,8 +14,9 @@
 #include <stdlib.h>
 
 enum {
-    TILE = 256
-}; // rows that go through all ops together, if a thread has more than twice as many
+    TILE = 256, // rows that go through all ops together, if a thread has more than twice as many
+    TILE_NUMBERS = 1 << 24, // of images: as many rows as have so many values and gradients (64 MB)
+};
 
 /// When a value or a gradient must be in memory.
 typedef struct {
@@ -174,6 +175,33 @@ static size_t round_up(size_t n_bytes) {
     return (n_bytes + MR_ARENA_ALIGNMENT - 1) / MR_ARENA_ALIGNMENT * MR_ARENA_ALIGNMENT;
 }
 
+static bool has_images(const mr_graph *graph) {
+    for (const mr_node *node = graph->first; node; node = node->next)
+        if (node->shape.height * node->shape.width > 1)
+            return true;
+    return false;
+}
+
+static bool has_whole_batch_op(const mr_graph *graph) {
+    for (const mr_node *node = graph->first; node; node = node->next)
+        if (node->op->reduce_forward)
+            return true;
+    return false;
+}
+
+// Rows of a tile; 0: a thread takes all of its rows at once.
+static size_t choose_tile(const mr_graph *graph, const slot *slots, size_t n_slots) {
+    size_t tile = TILE, n_cols = 1;
+    for (size_t s = 0; s < n_slots; s++)
+        n_cols += slots[s].cols;
+    if (has_images(graph))
+        tile = n_cols < TILE_NUMBERS ? TILE_NUMBERS / n_cols : 1;
+    const size_t n_rows = (graph->max_rows - 1) / (size_t)graph->n_threads + 1; // of a thread
+    const bool is_large =
+        has_images(graph) ? n_rows > tile : graph->max_rows > 2 * TILE * (size_t)graph->n_threads;
+    return is_large && !has_whole_batch_op(graph) ? tile : 0;
+}
+
 // Rows of the matrices that ops work on.
 static size_t slot_rows(const mr_graph *graph) {
     return graph->tile > 0 ? graph->tile * (size_t)graph->n_threads : graph->max_rows;
@@ -185,6 +213,7 @@ static mr_status place_all(mr_graph *graph, live_range *ranges, size_t n_ranges,
     for (size_t i = 0; i < n_ranges; i++)
         if (ranges[i].cols > 0)
             ranges[i].slot = take_slot(slots, &n_slots, &ranges[i]);
+    graph->tile = choose_tile(graph, slots, n_slots);
     for (size_t s = 0; s < n_slots; s++) {
         slots[s].offset = n_bytes / sizeof(mr_real);
         n_bytes += round_up(slot_rows(graph) * slots[s].cols * sizeof(mr_real));
@@ -248,21 +277,12 @@ done:
     return status;
 }
 
-static bool has_whole_batch_op(const mr_graph *graph) {
-    for (const mr_node *node = graph->first; node; node = node->next)
-        if (node->op->reduce_forward)
-            return true;
-    return false;
-}
-
 mr_status mr_graph_plan(mr_graph *graph, mr_node *loss, size_t n_trained,
                         mr_params *const *trained) {
     assert(!graph->memory && n_trained <= MR_MAX_SETS);
     if (graph->failed)
         return mr_fail_memory("a graph");
     assert(!loss || loss->cols == 1);
-    const bool is_large = graph->max_rows > 2 * TILE * (size_t)graph->n_threads;
-    graph->tile = is_large && !has_whole_batch_op(graph) ? TILE : 0;
     graph->loss = mr_keep(loss);
     graph->n_sets = n_trained;
     for (size_t s = 0; s < n_trained; s++)

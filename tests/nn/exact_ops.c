@@ -34,6 +34,7 @@ typedef struct {
     mr_param masked;                // [WIDE x COLS], zero where the mask is
     mr_param square;                // [COLS x COLS]
     mr_param pair[2];               // [1 x 2] gain and shift of two channels
+    mr_param narrow[2];             // [1 x 18] and [1 x 1]: 3 x 3 of two channels to one
     mr_batch_norm norm, image_norm; // of COLS features, of two channels
     mr_buffer sign, order;          // [1 x COLS]
 } leaves;
@@ -275,6 +276,22 @@ static mr_node *op_conv2d_pointwise(leaves *x) {
     return mr_conv2d(image, x->params, x->weight, x->bias,
                      (mr_conv2d_options){.kernel = 1, .stride = 1});
 }
+static mr_node *op_conv2d_relu(leaves *x) {
+    mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
+    return mr_conv2d(image, x->params, x->weight, x->bias,
+                     (mr_conv2d_options){.kernel = 2, .stride = 1, .padding = 1, .relu = true});
+}
+// To fewer channels: the patches are those of the result.
+static mr_node *op_conv2d_narrow(leaves *x) {
+    const mr_conv2d_options options = {.kernel = 3, .stride = 1, .padding = 1};
+    mr_node *all = mr_concat_all(3, (mr_node *[]){x->a, x->b, x->positive});
+    mr_node *image = mr_reshape(all, (mr_shape){2, 2, 3});
+    mr_node *y = mr_conv2d(mr_tanh(image), x->params, x->narrow[0], x->narrow[1], options);
+    return mr_mul(y, mr_conv2d(image, x->params, x->narrow[0], x->narrow[1], options));
+}
+static mr_node *op_spread(leaves *x) {
+    return mr_spread(x->a, (mr_shape){4, 2, 3});
+}
 // A value with other consumers, and weights that are used twice.
 static mr_node *op_conv2d_shared(leaves *x) {
     const mr_conv2d_options options = {.kernel = 2, .stride = 1, .padding = 1};
@@ -321,6 +338,26 @@ static mr_node *op_logistic_log_density(leaves *x) {
 }
 static mr_node *op_scale(leaves *x) {
     return mr_scale(x->a, x->params, x->gain, x->shift);
+}
+// An image of as many channels as the other cases have features.
+static mr_node *image_of(leaves *x) {
+    return mr_reshape(mr_concat(x->a, x->b), (mr_shape){COLS, 1, 2});
+}
+static mr_node *op_scale_image(leaves *x) {
+    mr_node *y = mr_scale(image_of(x), x->params, x->gain, x->shift);
+    return mr_scale(mr_tanh(y), x->params, x->gain, x->shift);
+}
+static mr_node *op_unscale_image(leaves *x) {
+    return mr_unscale(image_of(x), x->params, x->gain, x->shift);
+}
+static mr_node *op_lower_upper_image(leaves *x) {
+    mr_node *y = mr_upper(image_of(x), x->params, x->square, x->gain, x->sign);
+    return mr_permute(mr_lower(y, x->params, x->square), x->params, x->order);
+}
+static mr_node *op_lower_upper_solve_image(leaves *x) {
+    mr_node *y = mr_unpermute(image_of(x), x->params, x->order);
+    return mr_upper_solve(mr_lower_solve(y, x->params, x->square), x->params, x->square, x->gain,
+                          x->sign);
 }
 static mr_node *op_param_dot(leaves *x) {
     return mr_param_dot(x->a, x->params, x->square, 2, 1);
@@ -440,6 +477,9 @@ static const op_case cases[] = {
     {"conv2d, strided", op_conv2d_strided},
     {"conv2d, 1 x 1", op_conv2d_pointwise},
     {"conv2d, shared", op_conv2d_shared},
+    {"conv2d, relu", op_conv2d_relu},
+    {"conv2d, to fewer channels", op_conv2d_narrow},
+    {"spread", op_spread},
     {"batch_log_sum_exp", op_batch_log_sum_exp},
     {"huber, the example of docs/extending.md", op_huber},
     {"dropout", op_dropout},
@@ -456,6 +496,10 @@ static const op_case cases[] = {
     {"param_add", op_param_add},
     {"param_product", op_param_product},
     {"unscale", op_unscale},
+    {"scale of channels", op_scale_image},
+    {"unscale of channels", op_unscale_image},
+    {"lower and upper of channels", op_lower_upper_image},
+    {"lower_solve and upper_solve of channels", op_lower_upper_solve_image},
     {"lower", op_lower},
     {"lower_solve", op_lower_solve},
     {"upper", op_upper},
@@ -479,6 +523,8 @@ static leaves leaves_new(int n_threads) {
     x.log_scale = mr_params_add(x.params, "log_scale", WIDE, COLS, MR_INIT_FAN_IN, 1, NULL);
     x.pair[0] = mr_params_add(x.params, "pair.0", 1, 2, MR_INIT_FAN_IN, 1, NULL);
     x.pair[1] = mr_params_add(x.params, "pair.1", 1, 2, MR_INIT_FAN_IN, 1, NULL);
+    x.narrow[0] = mr_params_add(x.params, "narrow.0", 1, 18, MR_INIT_FAN_IN, 18, NULL);
+    x.narrow[1] = mr_params_add(x.params, "narrow.1", 1, 1, MR_INIT_FAN_IN, 18, NULL);
     x.norm = (mr_batch_norm){
         .gain = x.gain,
         .shift = x.shift,
@@ -585,6 +631,8 @@ static void check_op(const op_case *c, int n_threads) {
     check_param(&x, loss, c->name, "square", x.square);
     check_param(&x, loss, c->name, "pair", x.pair[0]);
     check_param(&x, loss, c->name, "pair", x.pair[1]);
+    check_param(&x, loss, c->name, "narrow", x.narrow[0]);
+    check_param(&x, loss, c->name, "narrow", x.narrow[1]);
     check_masked(&x, loss, c->name);
     leaves_free(&x);
 }
