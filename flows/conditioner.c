@@ -6,23 +6,29 @@
 
 // ---- Multi-layer perceptrons
 
-static mr_status mlp_declare(void *state, mr_params *params, const char *prefix, size_t n_in,
-                             const mr_widths *hidden, size_t n_out) {
-    *(mr_mlp *)state = mr_mlp_declare(params, prefix, n_in, hidden, n_out, MR_INIT_ZERO);
+static size_t count_inputs(const mr_conditioner_spec *spec) {
+    return mr_shape_count(spec->in) + spec->context_dim;
+}
+
+static mr_status mlp_declare(void *state, mr_params *params, const char *prefix,
+                             const mr_conditioner_spec *spec) {
+    *(mr_mlp *)state = mr_mlp_declare(params, prefix, count_inputs(spec), &spec->hidden,
+                                      spec->n_out, MR_INIT_ZERO);
     return MR_OK;
 }
 
-static mr_status residual_declare(void *state, mr_params *params, const char *prefix, size_t n_in,
-                                  const mr_widths *hidden, size_t n_out) {
-    mr_mlp_spec spec = mr_mlp_plain(hidden);
-    spec.residual = true;
-    spec.norm = MR_NORM_LAYER;
-    *(mr_mlp *)state = mr_mlp_declare_spec(params, prefix, n_in, &spec, n_out, MR_INIT_ZERO);
+static mr_status residual_declare(void *state, mr_params *params, const char *prefix,
+                                  const mr_conditioner_spec *spec) {
+    mr_mlp_spec mlp = mr_mlp_plain(&spec->hidden);
+    mlp.residual = true;
+    mlp.norm = MR_NORM_LAYER;
+    *(mr_mlp *)state =
+        mr_mlp_declare_spec(params, prefix, count_inputs(spec), &mlp, spec->n_out, MR_INIT_ZERO);
     return MR_OK;
 }
 
-static mr_node *mlp_build(const void *state, mr_params *params, mr_node *x) {
-    return mr_mlp_build(state, params, x);
+static mr_node *mlp_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
+    return mr_mlp_build(state, params, x && context ? mr_concat(x, context) : x ? x : context);
 }
 
 static const mr_conditioner_ops mlp = {
@@ -42,8 +48,9 @@ static const mr_conditioner_ops residual = {
     .build = mlp_build,
 };
 
-const mr_conditioner_ops *const mr_conditioner_table[] = {&mlp, &residual};
-const char mr_conditioner_names[] = "mlp|residual";
+const mr_conditioner_ops *const mr_conditioner_table[] = {&mlp, &residual, &mr_conditioner_conv,
+                                                          &mr_conditioner_conv_residual};
+const char mr_conditioner_names[] = "mlp|residual|conv|conv_residual";
 
 // ---- Parameters without a net
 

@@ -6,18 +6,37 @@
 
 // ---- A net
 
-/// A kind of net, as a coupling uses it: a function [rows x n_in] -> [rows x n_out] that starts as
-/// the constant 0.
+/// What a net is to be.
+typedef struct {
+    mr_shape in;        // of the features that it sees; a vector's, if it does not convolve
+    size_t context_dim; // 0: no context
+    mr_widths hidden;
+    size_t n_out; // channels of its result, which has the height and width of `in`
+} mr_conditioner_spec;
+
+/// A kind of net, as a coupling uses it: a function of features and a context that starts as the
+/// constant 0.
 typedef struct {
     const char *name;
     const char *summary;
+    bool convolves; // it takes images
     size_t state_size;
     /// Declares the parameters, under names that begin with `prefix` and a dot. `state` is the
     /// net's own, zeroed.
-    mr_status (*declare)(void *state, mr_params *params, const char *prefix, size_t n_in,
-                         const mr_widths *hidden, size_t n_out);
-    mr_node *(*build)(const void *state, mr_params *params, mr_node *x);
+    mr_status (*declare)(void *state, mr_params *params, const char *prefix,
+                         const mr_conditioner_spec *spec);
+    /// The net's result. One of `x` and `context` may be NULL.
+    ///
+    ///   x        [rows x features]
+    ///   context  [rows x context_dim]
+    mr_node *(*build)(const void *state, mr_params *params, mr_node *x, mr_node *context);
 } mr_conditioner_ops;
+
+/// The net of Glow's couplings, which also gives factor_out its parameters.
+extern const mr_conditioner_ops mr_conditioner_conv;
+
+/// The net of Real NVP's couplings.
+extern const mr_conditioner_ops mr_conditioner_conv_residual;
 
 /// The table of conditioners, and their names as the choices of an option, in the same order.
 extern const mr_conditioner_ops *const mr_conditioner_table[];

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { ALTERNATE, HALVES, SWAPPED }; // choices of `mask`
+enum { ALTERNATE, HALVES, SWAPPED, CHANNELS, CHECKERBOARD }; // choices of `mask`
 
 typedef struct {
     size_t net; // in mr_conditioner_table
@@ -24,14 +24,25 @@ typedef struct {
     mr_moved moved;                // b
     const mr_conditioner_ops *net; // NULL: neither features nor a context feed it
     void *net_state;
-    mr_param free; // [1 x outputs] what the net would give, then
+    size_t *raw; // [outputs] the results that concern b of a net that sees the whole image, a in
+                 // its places and 0 in those of b; NULL: it sees a alone
+    mr_param free; // [1 x outputs] what a net would give, if there is none
 } coupling;
 
 // By default couplings come in pairs that swap a and b, and pairs alternate between halves and
 // every other feature, so that any two features meet. A single feature is always moved, by the
 // context alone.
+//
+// Of an image, one half of the channels passes, or every other pixel, as on a checkerboard; the
+// other one in the next coupling.
 static bool passes(const mr_part *part, size_t j) {
     const coupling_options *o = part->options;
+    const mr_shape *s = &part->shape;
+    if (o->mask == CHANNELS)
+        return (j / mr_shape_places(*s) < s->channels / 2) == (part->index % 2 == 0) &&
+               part->dim > 1;
+    if (o->mask == CHECKERBOARD)
+        return (j / s->width % s->height + j % s->width) % 2 == part->index % 2;
     const bool by_halves = o->mask != ALTERNATE || part->index / 2 % 2 == 0;
     const bool swapped = o->mask == ALTERNATE ? part->index % 2 == 1 : o->mask == SWAPPED;
     const bool first = by_halves ? j < part->dim / 2 : j % 2 == 0;
@@ -57,43 +68,101 @@ static bool split(const mr_part *part, coupling *c) {
     return true;
 }
 
+static mr_status check_mask(const mr_part *part) {
+    const coupling_options *o = part->options;
+    const bool is_image = mr_shape_places(part->shape) > 1;
+    if (o->mask == CHANNELS && is_image && part->shape.channels == 1)
+        return mr_fail(MR_ERR_USAGE, "coupling has mask=channels, and an image of one channel "
+                                     "reaches it; put squeeze in front, or take mask=checkerboard");
+    if (o->mask == CHECKERBOARD && !is_image)
+        return mr_fail(MR_ERR_USAGE, "coupling has mask=checkerboard, which is for images, and a "
+                                     "vector reaches it; take mask=channels or alternate");
+    if (mr_conditioner_table[o->net]->convolves && is_image && o->mask < CHANNELS)
+        return mr_fail(MR_ERR_USAGE,
+                       "coupling has net=%s, for which pixels must keep their "
+                       "places; take mask=channels or checkerboard",
+                       mr_conditioner_table[o->net]->name);
+    return MR_OK;
+}
+
+// Which results concern b of a net that gives parameters for all features.
+static size_t *columns_of_b(const mr_part *part, size_t n_params) {
+    const coupling *c = part->state;
+    size_t *column = mr_arena_alloc(part->arena, n_params * c->n_b * sizeof *column);
+    for (size_t p = 0; p < n_params && column; p++)
+        for (size_t k = 0; k < c->n_b; k++)
+            column[p * c->n_b + k] = p * part->dim + c->b[k];
+    return column;
+}
+
+// A net that convolves sees whole channels, or the image with zeros in the places of b and gives
+// parameters for all places, of which those of b are taken.
+static mr_status declare_net(mr_part *part, mr_params *params, const char *prefix) {
+    coupling *c = part->state;
+    const coupling_options *o = part->options;
+    const size_t n_params = mr_part_n_params(part), n_places = mr_shape_places(part->shape);
+    mr_conditioner_spec spec = {.in = {mr_features_n_seen(&c->seen), 1, 1},
+                                .context_dim = part->context_dim,
+                                .hidden = o->hidden,
+                                .n_out = n_params * c->n_b};
+    c->net = mr_conditioner_table[c->n_a > 0 ? o->net : 0]; // the context alone is no image
+    c->net_state = mr_arena_alloc(part->arena, c->net->state_size);
+    if (!c->net_state)
+        return mr_fail_memory("a coupling");
+    if (c->net->convolves && o->mask == CHECKERBOARD) {
+        c->raw = columns_of_b(part, n_params);
+        if (!c->raw)
+            return mr_fail_memory("a coupling");
+        spec.in = part->shape;
+        spec.n_out = n_params * part->shape.channels;
+    } else if (c->net->convolves) {
+        spec.in = (mr_shape){c->n_a / n_places, part->shape.height, part->shape.width};
+        spec.n_out = n_params * c->n_b / n_places;
+    }
+    return c->net->declare(c->net_state, params, prefix, &spec);
+}
+
 static mr_status coupling_declare(mr_part *part, mr_params *params, const char *prefix) {
     coupling *c = part->state;
     const coupling_options *o = part->options;
+    mr_status status = check_mask(part);
+    if (status != MR_OK)
+        return status;
     if (!split(part, c))
         return mr_fail_memory("a coupling");
     part->transform.fan_in = o->hidden.width[o->hidden.n - 1];
-    mr_status status = mr_features_init(&c->seen, part->arena, part->circular, c->a, c->n_a);
+    status = mr_features_init(&c->seen, part->arena, part->circular, c->a, c->n_a);
     if (status == MR_OK)
         status = mr_moved_init(&c->moved, part, c->b, c->n_b);
     if (status != MR_OK)
         return status;
-    const size_t n_in = mr_features_n_seen(&c->seen) + part->context_dim;
-    const size_t n_out = mr_part_n_params(part) * c->n_b;
     char name[256];
     snprintf(name, sizeof name, "%s.net", prefix);
-    if (n_in == 0) {
-        c->free = mr_params_add(params, name, 1, n_out, MR_INIT_ZERO, 1, NULL);
-        return MR_OK;
-    }
-    c->net = mr_conditioner_table[o->net];
-    c->net_state = mr_arena_alloc(part->arena, c->net->state_size);
-    if (!c->net_state)
-        return mr_fail_memory("a coupling");
-    return c->net->declare(c->net_state, params, name, n_in, &o->hidden, n_out);
+    if (mr_features_n_seen(&c->seen) + part->context_dim > 0)
+        return declare_net(part, params, name);
+    c->free =
+        mr_params_add(params, name, 1, mr_part_n_params(part) * c->n_b, MR_INIT_ZERO, 1, NULL);
+    return MR_OK;
+}
+
+// What the net makes of a and the context: the parameters of b.
+static mr_node *build_net(const mr_part *part, mr_params *params, mr_node *a, mr_node *b,
+                          mr_node *context) {
+    const coupling *c = part->state;
+    mr_node *seen = a ? mr_features_see(&c->seen, a) : NULL;
+    if (!c->raw)
+        return c->net->build(c->net_state, params, seen, context);
+    mr_node *image = mr_columns(mr_concat(seen, mr_affine(b, 0, 0)), c->order, part->dim);
+    return mr_columns(c->net->build(c->net_state, params, image, context), c->raw,
+                      mr_part_n_params(part) * c->n_b);
 }
 
 // Moves b by the transform or its inverse.
 static mr_node *move(const mr_part *part, mr_params *params, mr_node *x, mr_node *context,
                      bool inverse, mr_node **log_det) {
     const coupling *c = part->state;
-    mr_node *b = mr_columns(x, c->b, c->n_b), *a = NULL, *in = context;
-    if (c->n_a > 0) {
-        a = mr_columns(x, c->a, c->n_a);
-        mr_node *seen = mr_features_see(&c->seen, a);
-        in = context ? mr_concat(seen, context) : seen;
-    }
-    mr_node *raw = c->net ? c->net->build(c->net_state, params, in)
+    mr_node *b = mr_columns(x, c->b, c->n_b), *a = c->n_a > 0 ? mr_columns(x, c->a, c->n_a) : NULL;
+    mr_node *raw = c->net ? build_net(part, params, a, b, context)
                           : mr_param_rows(mr_node_graph(x), params, c->free);
     mr_node *moved = mr_moved_apply(&c->moved, part, inverse, b, raw, log_det);
     return a ? mr_columns(mr_concat(a, moved), c->order, part->dim) : moved;
@@ -125,8 +194,10 @@ static const mr_flow_option rows[] = {
      .type = MR_FLOW_OPTION_CHOICE,
      .offset = offsetof(coupling_options, mask),
      .initial = "alternate",
-     .choices = "alternate|halves|swapped",
-     .help = "features that pass: others in each coupling, always the first half, or the second"},
+     .choices = "alternate|halves|swapped|channels|checkerboard",
+     .help =
+         "features that pass: others in each coupling, always the first half, or the second; of "
+         "an image, half of the channels or every other pixel, the others in the next coupling"},
 };
 
 const mr_part_ops mr_part_coupling = {

@@ -99,8 +99,13 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
     mr_params_limit(density->params, max_params);
     if (base->dim > 0)
         MR_TRY(base->ops->declare(base, density->params, "base"));
-    MR_TRY(mr_flow_new_circular(spec->flow, spec->use, density->dim, circular, context_dim,
-                                density->params, "flow", &density->flow));
+    const mr_flow_spec flow = {.text = spec->flow,
+                               .use = spec->use,
+                               .dim = density->dim,
+                               .image = density->image,
+                               .circular = circular,
+                               .context_dim = context_dim};
+    MR_TRY(mr_flow_create(&flow, density->params, "flow", &density->flow));
     MR_TRY(find_values(density));
     MR_TRY(check_base(density));
     init_scale(density);

@@ -22,10 +22,12 @@ struct mr_flow {
     mr_arena *arena; // the parts and all that they hold
     mr_flow_use use;
     size_t dim, context_dim;
+    mr_shape image;       // of x; all 0: a vector
     const bool *circular; // [dim] as of a part
     bool is_preset;
-    size_t n_parts, n_declared;
-    placed *part; // [n_parts] in the order in which the use's direction applies them
+    size_t n_parts;
+    size_t n_factored; // parts behind which some features are those of z
+    placed *part;      // [n_parts] in the order in which the use's direction applies them
     char text[MR_FLOW_MAX_TEXT];
     char composition[MR_FLOW_MAX_TEXT];
 };
@@ -55,8 +57,9 @@ static mr_status fail_preset(const char *text) {
 }
 
 // Reads `text` into a tree, and writes it out in full: as it is, and as a composition.
-static mr_status read_text(const char *text, mr_flow_use use, mr_arena *arena, mr_term **term,
-                           char full[MR_FLOW_MAX_TEXT], char composition[MR_FLOW_MAX_TEXT]) {
+static mr_status read_text(const char *text, mr_flow_use use, mr_shape image, mr_arena *arena,
+                           mr_term **term, char full[MR_FLOW_MAX_TEXT],
+                           char composition[MR_FLOW_MAX_TEXT]) {
     mr_status status;
     char expanded[MR_FLOW_MAX_TEXT];
     if (strlen(text) >= MR_FLOW_MAX_TEXT)
@@ -66,7 +69,7 @@ static mr_status read_text(const char *text, mr_flow_use use, mr_arena *arena, m
     if (!preset && looks_like_preset(text))
         return fail_preset(text);
     if (preset)
-        MR_TRY(mr_preset_expand(preset, text, use, full, expanded));
+        MR_TRY(mr_preset_expand(preset, text, use, image, full, expanded));
     MR_TRY(mr_flow_parse(preset ? expanded : text, arena, term));
     MR_TRY(mr_flow_print(*term, composition, MR_FLOW_MAX_TEXT));
     if (!preset)
@@ -82,7 +85,7 @@ mr_status mr_flow_describe(const char *text, mr_flow_use use, char full[MR_FLOW_
     mr_arena *arena = mr_arena_new();
     if (!arena)
         return mr_fail_memory("a flow");
-    const mr_status status = read_text(text, use, arena, &term, texts[0], texts[1]);
+    const mr_status status = read_text(text, use, (mr_shape){0}, arena, &term, texts[0], texts[1]);
     if (status == MR_OK && full)
         memcpy(full, texts[0], MR_FLOW_MAX_TEXT);
     if (status == MR_OK && composition)
@@ -98,13 +101,16 @@ typedef struct {
     mr_flow *flow;
     mr_params *params;
     const char *prefix;
+    size_t n_placed;
+    size_t order[MR_FLOW_MAX_PARTS]; // [n_placed] the places, as they are declared
 } builder;
 
 // A preset's layers are steps: PREFIX.STEP.*, or PREFIX.STEP.NAME.* if a step has several parts, as
 // in files of version 0.1. Parts of other texts are numbered.
-static void write_prefix(const builder *b, const mr_part *part, char *text, size_t size) {
+static void write_prefix(const builder *b, const mr_part *part, size_t number, char *text,
+                         size_t size) {
     if (!b->flow->is_preset)
-        snprintf(text, size, "%s.%zu", b->prefix, b->flow->n_declared);
+        snprintf(text, size, "%s.%zu", b->prefix, number);
     else if (part->ops->step_name)
         snprintf(text, size, "%s.%zu.%s", b->prefix, part->index, part->ops->step_name);
     else
@@ -131,13 +137,11 @@ static mr_transform transform_of(const mr_term *part) {
 
 static mr_status add_part(builder *b, const mr_term *term, size_t place, bool inverted) {
     mr_flow *flow = b->flow;
-    char prefix[128];
     const mr_part part = {.ops = term->ops,
                           .options = term->options,
                           .transform = transform_of(term),
                           .arena = flow->arena,
                           .index = count_before(flow, term->ops),
-                          .dim = flow->dim,
                           .context_dim = flow->context_dim,
                           .circular = flow->circular,
                           .state = mr_arena_alloc(flow->arena, term->ops->state_size)};
@@ -149,9 +153,8 @@ static mr_status add_part(builder *b, const mr_term *term, size_t place, bool in
                        "autoregressive, affine and spline have one",
                        flow->text, term->ops->name);
     flow->part[place] = (placed){part, inverted};
-    write_prefix(b, &part, prefix, sizeof prefix);
-    flow->n_declared++;
-    return part.ops->declare(&flow->part[place].part, b->params, prefix);
+    b->order[b->n_placed++] = place;
+    return MR_OK;
 }
 
 static mr_status add_term(builder *b, const mr_term *term, size_t place, bool inverted);
@@ -184,7 +187,7 @@ static mr_status add_once(builder *b, const mr_term *term, size_t place, bool in
     return add_part(b, term, place, inverted);
 }
 
-// Builds the parts of a tree into flow->part[place ...]. Of repetitions the one next to the base is
+// Puts the parts of a tree into flow->part[place ...]. Of repetitions the one next to the base is
 // declared first, whichever way the text is read: so the same parameters are drawn for the same
 // layers.
 static mr_status add_term(builder *b, const mr_term *term, size_t place, bool inverted) {
@@ -196,6 +199,70 @@ static mr_status add_term(builder *b, const mr_term *term, size_t place, bool in
     return status;
 }
 
+// Part k, counted from the data.
+static placed *part_from_data(const mr_flow *flow, size_t k) {
+    return &flow->part[flow->use == MR_FLOW_TO_SCORE ? k : flow->n_parts - 1 - k];
+}
+
+static mr_status fail_shape(const mr_flow *flow, const mr_part *part) {
+    const mr_shape *s = &part->shape;
+    if (mr_shape_places(*s) == 1)
+        return mr_fail(MR_ERR_USAGE, "flow '%.200s': %s needs %s, and a vector reaches it",
+                       flow->text, part->ops->name, part->ops->needs);
+    return mr_fail(MR_ERR_USAGE,
+                   "flow '%.200s': %s needs %s, and one of %zu channels and %zu x %zu pixels "
+                   "reaches it; give other parts or fewer levels",
+                   flow->text, part->ops->name, part->ops->needs, s->channels, s->height, s->width);
+}
+
+// The shape of what reaches a part, and of what goes on.
+static mr_status give_shape(mr_flow *flow, placed *p, mr_shape shape) {
+    mr_part *part = &p->part;
+    const bool is_forward = (flow->use == MR_FLOW_TO_SCORE) != p->inverted;
+    part->shape = part->out = shape;
+    part->dim = mr_shape_count(shape);
+    if (part->ops->fixed && flow->n_factored > 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "flow '%.200s': %s stands behind factor_out, so that it maps some features "
+                       "alone; put it in front",
+                       flow->text, part->ops->name);
+    if (!part->ops->reshape)
+        return MR_OK;
+    if (!is_forward)
+        return mr_fail(MR_ERR_USAGE,
+                       "flow '%.200s': %s goes from the data to the base, and this is its inverse; "
+                       "write it %s inverse(...)",
+                       flow->text, part->ops->name, p->inverted ? "without" : "in");
+    if (!part->ops->reshape(shape, &part->out))
+        return fail_shape(flow, part);
+    flow->n_factored += mr_shape_count(part->out) < part->dim;
+    return MR_OK;
+}
+
+static mr_status give_shapes(mr_flow *flow) {
+    mr_shape shape = flow->image.channels > 0 ? flow->image : (mr_shape){flow->dim, 1, 1};
+    for (size_t k = 0; k < flow->n_parts; k++) {
+        placed *p = part_from_data(flow, k);
+        const mr_status status = give_shape(flow, p, shape);
+        if (status != MR_OK)
+            return status;
+        shape = p->part.out;
+    }
+    return MR_OK;
+}
+
+static mr_status declare_parts(const builder *b) {
+    char prefix[128];
+    for (size_t i = 0; i < b->n_placed; i++) {
+        mr_part *part = &b->flow->part[b->order[i]].part;
+        write_prefix(b, part, i, prefix, sizeof prefix);
+        const mr_status status = part->ops->declare(part, b->params, prefix);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
 // A copy of `circular`, NULL if no feature is.
 static mr_status copy_circular(mr_flow *flow, const bool *circular) {
     bool any = false;
@@ -203,6 +270,9 @@ static mr_status copy_circular(mr_flow *flow, const bool *circular) {
         any |= circular[j];
     if (!any)
         return MR_OK;
+    if (flow->image.channels > 0)
+        return mr_fail(MR_ERR_USAGE, "flow '%.200s': the pixels of an image cannot be angles",
+                       flow->text);
     bool *copy = mr_arena_alloc(flow->arena, flow->dim * sizeof *copy);
     if (!copy)
         return mr_fail_memory("a flow");
@@ -213,12 +283,12 @@ static mr_status copy_circular(mr_flow *flow, const bool *circular) {
 
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out) {
-    return mr_flow_new_circular(text, use, dim, NULL, context_dim, params, prefix, out);
+    const mr_flow_spec spec = {.text = text, .use = use, .dim = dim, .context_dim = context_dim};
+    return mr_flow_create(&spec, params, prefix, out);
 }
 
-mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, const bool *circular,
-                               size_t context_dim, mr_params *params, const char *prefix,
-                               mr_flow **out) {
+mr_status mr_flow_create(const mr_flow_spec *spec, mr_params *params, const char *prefix,
+                         mr_flow **out) {
     mr_status status;
     mr_term *term = NULL;
     mr_flow *flow = calloc(1, sizeof *flow);
@@ -228,20 +298,25 @@ mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, co
         status = mr_fail_memory("a flow");
         goto done;
     }
-    flow->use = use;
-    flow->dim = dim;
-    flow->context_dim = context_dim;
-    flow->is_preset = mr_preset_of(text) != NULL;
-    MR_TRY(read_text(text, use, flow->arena, &term, flow->text, flow->composition));
+    flow->use = spec->use;
+    flow->dim = spec->dim;
+    flow->image = spec->image;
+    flow->context_dim = spec->context_dim;
+    flow->is_preset = mr_preset_of(spec->text) != NULL;
+    MR_TRY(read_text(spec->text, spec->use, spec->image, flow->arena, &term, flow->text,
+                     flow->composition));
     assert(term);
-    MR_TRY(copy_circular(flow, circular));
+    MR_TRY(copy_circular(flow, spec->circular));
     flow->n_parts = mr_term_count(term);
     flow->part = mr_arena_alloc(flow->arena, flow->n_parts * sizeof *flow->part);
     if (!flow->part) {
         status = mr_fail_memory("a flow");
         goto done;
     }
-    MR_TRY(add_term(&(builder){flow, params, prefix}, term, 0, false));
+    builder b = {.flow = flow, .params = params, .prefix = prefix};
+    MR_TRY(add_term(&b, term, 0, false));
+    MR_TRY(give_shapes(flow));
+    MR_TRY(declare_parts(&b));
     *out = flow;
     flow = NULL;
 done:
@@ -367,27 +442,52 @@ static mr_node *apply(const placed *p, bool along, mr_params *params, mr_node *x
     return y;
 }
 
-static mr_node *apply_all(const mr_flow *flow, bool along, mr_params *params, mr_node *x,
-                          mr_node *context, mr_node **log_det) {
-    for (size_t i = 0; i < flow->n_parts; i++)
-        x = apply(&flow->part[along ? i : flow->n_parts - 1 - i], along, params, x, context,
-                  log_det);
-    return x;
+// Features that a part sends to z.
+static size_t n_leaving(const mr_part *part) {
+    return part->dim - mr_shape_count(part->out);
 }
 
 mr_node *mr_flow_forward(const mr_flow *flow, mr_params *params, mr_node *z, mr_node *context,
                          mr_node **log_det) {
-    return apply_all(flow, flow->use == MR_FLOW_TO_SAMPLE, params, z, context, log_det);
+    const bool along = flow->use == MR_FLOW_TO_SAMPLE;
+    mr_node *x = z;
+    size_t used = flow->dim; // features of z that are in x
+    for (size_t i = 0; i < flow->n_parts && flow->n_factored > 0; i++)
+        used -= n_leaving(&flow->part[i].part);
+    if (used < flow->dim)
+        x = mr_slice(z, 0, used);
+    for (size_t k = flow->n_parts; k-- > 0;) {
+        const placed *p = part_from_data(flow, k);
+        const size_t n = n_leaving(&p->part);
+        if (n > 0)
+            x = mr_concat(x, mr_slice(z, used, n));
+        used += n;
+        x = apply(p, along, params, x, context, log_det);
+    }
+    return x;
 }
 
 mr_node *mr_flow_inverse(const mr_flow *flow, mr_params *params, mr_node *x, mr_node *context,
                          mr_node **log_det) {
-    return apply_all(flow, flow->use == MR_FLOW_TO_SCORE, params, x, context, log_det);
+    const bool along = flow->use == MR_FLOW_TO_SCORE;
+    mr_node *z[MR_FLOW_MAX_PARTS + 1];
+    size_t n_left = 0;
+    for (size_t k = 0; k < flow->n_parts; k++) {
+        const placed *p = part_from_data(flow, k);
+        const size_t n = n_leaving(&p->part);
+        x = apply(p, along, params, x, context, log_det);
+        if (n == 0)
+            continue;
+        z[flow->n_factored - n_left++] = mr_slice(x, p->part.dim - n, n);
+        x = mr_slice(x, 0, p->part.dim - n);
+    }
+    z[0] = x;
+    return n_left > 0 ? mr_concat_all(n_left + 1, z) : x;
 }
 
 // ---- The data-dependent start
 
-// Moves x [n x dim] through one part, towards z.
+// Moves x [n x part's dim] through one part, towards z. What goes on takes its place.
 static mr_status step(const mr_flow *flow, const placed *p, mr_params *params, size_t n, mr_real *x,
                       const mr_real *context) {
     mr_status status;
@@ -395,16 +495,18 @@ static mr_status step(const mr_flow *flow, const placed *p, mr_params *params, s
     mr_node *in, *context_in = NULL, *log_det = NULL, *out;
 
     MR_TRY(mr_graph_new(n, 1, &graph));
-    in = mr_input(graph, flow->dim, false);
+    in = mr_input(graph, p->part.dim, false);
     if (context)
         context_in = mr_input(graph, flow->context_dim, false);
-    out = mr_keep(apply(p, true, params, in, context_in, &log_det));
+    const size_t n_on = mr_shape_count(p->part.out);
+    out = apply(p, true, params, in, context_in, &log_det);
+    out = mr_keep(n_on < p->part.dim ? mr_slice(out, 0, n_on) : out);
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
     mr_input_fill(in, n, x);
     if (context)
         mr_input_fill(context_in, n, context);
     mr_graph_run(graph, n);
-    memcpy(x, mr_node_value(out), n * flow->dim * sizeof *x);
+    memcpy(x, mr_node_value(out), n * n_on * sizeof *x);
 done:
     mr_graph_free(graph);
     return status;
@@ -444,6 +546,13 @@ done:
 // ---- What there is to choose from
 
 size_t mr_flow_count(void) {
+    size_t n = 0;
+    while (n < mr_preset_table_size && !mr_preset_table[n].is_for_images)
+        n++;
+    return n;
+}
+
+size_t mr_flow_count_all(void) {
     return mr_preset_table_size;
 }
 
@@ -461,6 +570,7 @@ mr_flow_part mr_flow_part_at(size_t i) {
                           .summary = ops->summary,
                           .inverse_by = ops->inverse_by,
                           .is_fixed = ops->fixed != NULL,
+                          .is_for_images = ops->reshape != NULL,
                           .has_transform = ops->has_transform,
                           .is_transform = ops->transform != NULL,
                           .n_options = ops->options.n};

@@ -40,14 +40,20 @@ enum { MR_FLOW_MAX_TEXT = 1024 }; // bytes of a flow's text, with the final zero
 mr_status mr_flow_new(const char *text, mr_flow_use use, size_t dim, size_t context_dim,
                       mr_params *params, const char *prefix, mr_flow **out);
 
-/// The same for a flow some of whose features are angles in [-pi, pi].
-///
-///   circular  [dim] which ones; NULL: none
-///
-/// Fails with MR_ERR_USAGE also if a part has no circular form.
-mr_status mr_flow_new_circular(const char *text, mr_flow_use use, size_t dim, const bool *circular,
-                               size_t context_dim, mr_params *params, const char *prefix,
-                               mr_flow **out);
+/// What a flow is made of. Fields that are left out are 0.
+typedef struct {
+    const char *text;
+    mr_flow_use use;
+    size_t dim, context_dim;
+    mr_shape image;       // of the features of x: their product is dim; all 0: they are a vector
+    const bool *circular; // [dim] which of them are angles in [-pi, pi]; NULL: none
+} mr_flow_spec;
+
+/// mr_flow_new by a specification. Of an image, z has the features in another order: first those
+/// that all parts have moved, then those that left for the base (factor_out), the last first. Fails
+/// with MR_ERR_USAGE also if a part has no form for angles, or none for what reaches it.
+mr_status mr_flow_create(const mr_flow_spec *spec, mr_params *params, const char *prefix,
+                         mr_flow **out);
 void mr_flow_free(mr_flow *flow);
 
 /// Its text with every option written out, so that a saved model does not depend on later defaults.
@@ -58,7 +64,8 @@ const char *mr_flow_text(const mr_flow *flow);
 /// it.
 const char *mr_flow_composition(const mr_flow *flow);
 
-/// Reads a text as mr_flow_new does, without building the flow.
+/// Reads a text as mr_flow_new does, without building the flow. Presets for images stand for images
+/// that can be halved three times.
 ///
 ///   full         out: the text with every option; may be NULL
 ///   composition  out: what it stands for; may be NULL
@@ -132,8 +139,9 @@ typedef struct {
     const char *summary;
 } mr_flow_entry;
 
-/// The presets.
+/// The presets: mr_flow_count of them have a form for vectors, those for images alone come last.
 size_t mr_flow_count(void);
+size_t mr_flow_count_all(void);
 mr_flow_entry mr_flow_at(size_t i);
 
 /// An option of a part.
@@ -148,6 +156,7 @@ typedef struct {
     const char *summary;
     const char *inverse_by; // how its inverse is computed
     bool is_fixed;          // it is a fixed element-wise map
+    bool is_for_images;     // it has no form for vectors
     bool has_transform;     // its first argument is an element-wise transform
     bool is_transform;      // it may be such an argument
     size_t n_options;

@@ -15,7 +15,7 @@
 
 #include "flows/part.h"
 
-enum { MR_FLOW_MAX_PARTS = 256 }; // of a flow, repetitions counted
+enum { MR_FLOW_MAX_PARTS = 512 }; // of a flow, repetitions counted
 
 typedef enum { MR_TERM_SEQUENCE, MR_TERM_INVERSE, MR_TERM_PART } mr_term_type;
 

@@ -3,6 +3,8 @@
 //
 //     y = W x,   W = P L (U + diag(sgn exp(log_s))),   log |det dy/dx| = sum log_s
 //
+// Of an image, W is a map of the channels, the same in every place: a 1x1 convolution.
+//
 // W starts as a rotation, which leaves a standard normal what it is; P and sgn stay as they are
 // then. The rotation is drawn from a fixed stream, by the number of features and the part's index.
 // L, U and log_s are parameters, P and sgn buffers: what is loaded does not depend on how the
@@ -17,10 +19,10 @@
 static const uint64_t rotation_seed = 0x610c; // of the fixed stream
 
 typedef struct {
-    mr_param lu;     // [dim x dim] L below the diagonal, U above
-    mr_param log_s;  // [1 x dim]
-    mr_buffer sign;  // [1 x dim]
-    mr_buffer order; // [1 x dim] feature i of P x is feature order[i] of x
+    mr_param lu;     // [channels x channels] L below the diagonal, U above
+    mr_param log_s;  // [1 x channels]
+    mr_buffer sign;  // [1 x channels]
+    mr_buffer order; // [1 x channels] channel i of P x is channel order[i] of x
 } lu;
 
 // ---- The rotation
@@ -117,7 +119,7 @@ static void declare_map(lu *l, mr_params *params, const char *prefix, size_t n,
 }
 
 static mr_status lu_declare(mr_part *part, mr_params *params, const char *prefix) {
-    const size_t n = part->dim;
+    const size_t n = part->shape.channels;
     mr_status status = mr_params_check_room(params, n * n);
     if (status != MR_OK)
         return status;
@@ -147,15 +149,19 @@ done:
     return status;
 }
 
-static mr_node *log_det_of(const lu *l, mr_params *params, mr_node *x) {
-    return mr_row_sum(mr_param_rows(mr_node_graph(x), params, l->log_s));
+// sum log_s over all places, times `sign`.
+static mr_node *log_det_of(const mr_part *part, mr_params *params, mr_node *x, double sign) {
+    const lu *l = part->state;
+    const double factor = sign * (double)mr_shape_places(part->shape);
+    mr_node *sum = mr_row_sum(mr_param_rows(mr_node_graph(x), params, l->log_s));
+    return factor == 1 ? sum : mr_affine(sum, factor, 0);
 }
 
 static mr_node *lu_forward(const mr_part *part, mr_params *params, mr_node *x, mr_node *context,
                            mr_node **log_det) {
     const lu *l = part->state;
     (void)context;
-    *log_det = log_det_of(l, params, x);
+    *log_det = log_det_of(part, params, x, 1);
     mr_node *y = mr_lower(mr_upper(x, params, l->lu, l->log_s, l->sign), params, l->lu);
     return mr_permute(y, params, l->order);
 }
@@ -164,14 +170,15 @@ static mr_node *lu_inverse(const mr_part *part, mr_params *params, mr_node *y, m
                            mr_node **log_det) {
     const lu *l = part->state;
     (void)context;
-    *log_det = mr_affine(log_det_of(l, params, y), -1, 0);
+    *log_det = log_det_of(part, params, y, -1);
     mr_node *x = mr_lower_solve(mr_unpermute(y, params, l->order), params, l->lu);
     return mr_upper_solve(x, params, l->lu, l->log_s, l->sign);
 }
 
 const mr_part_ops mr_part_lu = {
     .name = "lu",
-    .summary = "linear map of all features as L U; starts as a rotation (Kingma and Dhariwal 2018)",
+    .summary = "linear map of all features, or of an image's channels, as L U; starts as a "
+               "rotation (Kingma and Dhariwal 2018)",
     .inverse_by = "two triangular solves",
     .state_size = sizeof(lu),
     .is_affine = true,

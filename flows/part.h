@@ -74,7 +74,8 @@ typedef struct {
 
 typedef struct mr_part_ops mr_part_ops;
 
-/// A part of a flow: an invertible map of `dim` features.
+/// A part of a flow: an invertible map of `dim` features, which are those of an image [channels x
+/// height x width], in that order. Of a vector each feature is a channel, and there is one place.
 typedef struct {
     const mr_part_ops *ops;
     const void *options;    // the struct of its table
@@ -82,6 +83,8 @@ typedef struct {
     mr_arena *arena;        // memory that lives as long as the flow
     size_t index;           // among the flow's parts of this name; 0 is the one next to the base
     size_t dim;
+    mr_shape shape;       // of the features; their number is dim
+    mr_shape out;         // of those that go on towards the base (`reshape`)
     size_t context_dim;   // 0: no context
     const bool *circular; // [dim] which features are angles in [-pi, pi]; NULL: none
     void *state;          // the part's own, state_size bytes, zeroed
@@ -114,6 +117,12 @@ struct mr_part_ops {
     /// Its inverse, with its own log |det|.
     mr_node *(*inverse)(const mr_part *part, mr_params *params, mr_node *y, mr_node *context,
                         mr_node **log_det);
+    /// For a part that changes the image's shape: what goes on towards the base. If that is less
+    /// than what reaches the part, the first features of `forward`'s result go on, and the others
+    /// are features of z. False if there is no form for `shape`; `needs` says what it must be. Such
+    /// a part goes forward towards the base.
+    bool (*reshape)(mr_shape shape, mr_shape *out);
+    const char *needs; // "an image of even height and width"
     /// Optional: sets parameters by data, once. `x` [n x dim] is what reaches `forward`.
     void (*start)(const mr_part *part, mr_params *params, size_t n, const mr_real *x);
 };
@@ -121,6 +130,16 @@ struct mr_part_ops {
 /// The table of parts.
 extern const mr_part_ops *const mr_part_table[];
 extern const size_t mr_part_table_size;
+
+/// Places of an image: height times width.
+static inline size_t mr_shape_places(mr_shape shape) {
+    return shape.height * shape.width;
+}
+
+/// Features of an image.
+static inline size_t mr_shape_count(mr_shape shape) {
+    return shape.channels * mr_shape_places(shape);
+}
 
 // ---- Some of a part's features: those that it moves, or those that a net sees
 

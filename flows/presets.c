@@ -10,7 +10,10 @@ typedef struct {
     mr_widths hidden;
     size_t bins;
     double bound;
+    size_t levels, steps, channels; // of image flows
 } values;
+
+enum { MAX_LEVELS = 3 }; // of an image flow that chooses them itself
 
 #define LAYERS(initial, help)                                                                      \
     { "layers", MR_FLOW_OPTION_COUNT, offsetof(values, layers), initial, 1, 64, NULL, help }
@@ -72,8 +75,36 @@ static const mr_flow_option nsf_ar[] = {
     BOUND,
 };
 
+static const mr_flow_option image_glow[] = {
+    {"levels", MR_FLOW_OPTION_COUNT, offsetof(values, levels), "0", 0, 8, NULL,
+     "times that the image is halved; 0: as often as it can be, 3 times at most"},
+    {"steps", MR_FLOW_OPTION_COUNT, offsetof(values, steps), "16", 1, 64, NULL,
+     "of actnorm, linear map and coupling, at each level"},
+    {"channels", MR_FLOW_OPTION_COUNT, offsetof(values, channels), "64", 1, 4096, NULL,
+     "of the hidden layers of each coupling's net"},
+};
+
+static const mr_flow_option image_real_nvp[] = {
+    {"levels", MR_FLOW_OPTION_COUNT, offsetof(values, levels), "0", 0, 8, NULL,
+     "times that the image is halved; 0: as often as it can be, 3 times at most"},
+    {"steps", MR_FLOW_OPTION_COUNT, offsetof(values, steps), "3", 1, 64, NULL,
+     "couplings by checkerboard and couplings by channels, at each level"},
+    {"channels", MR_FLOW_OPTION_COUNT, offsetof(values, channels), "32", 1, 4096, NULL,
+     "of the hidden layers of each coupling's net"},
+};
+
 #define OPTIONS(rows)                                                                              \
     { rows, MR_COUNT(rows), sizeof(values) }
+
+#define IMAGE_GLOW                                                                                 \
+    "[squeeze, [actnorm, lu, coupling(inverse(affine), net=conv, "                                 \
+    "hidden={channels}x{channels}, mask=channels)]*{steps}, factor_out]*{levels}"
+
+#define IMAGE_REAL_NVP                                                                             \
+    "[[actnorm, coupling(inverse(affine), net=conv_residual, hidden={channels}x{channels}, "       \
+    "mask=checkerboard)]*{steps}, squeeze, [actnorm, coupling(inverse(affine), "                   \
+    "net=conv_residual, hidden={channels}x{channels}, mask=channels)]*{steps}, factor_out]"        \
+    "*{levels}"
 
 // Files of version 0.1 hold these names: what they stand for never changes.
 const mr_preset mr_preset_table[] = {
@@ -101,6 +132,7 @@ const mr_preset mr_preset_table[] = {
         .options = OPTIONS(real_nvp),
         .sample = "[coupling(affine, hidden={hidden})]*{layers}",
         .score = "[coupling(inverse(affine), hidden={hidden})]*{layers}",
+        .for_images = "image_real_nvp",
     },
     {
         .name = "glow",
@@ -108,6 +140,7 @@ const mr_preset mr_preset_table[] = {
             "actnorm, invertible linear maps and affine couplings (Kingma and Dhariwal 2018)",
         .options = OPTIONS(glow),
         .sample = "[actnorm, lu, coupling(inverse(affine), hidden={hidden})]*{layers}",
+        .for_images = "image_glow",
     },
     {
         .name = "maf",
@@ -142,6 +175,24 @@ const mr_preset mr_preset_table[] = {
         .options = OPTIONS(nsf_ar),
         .sample = "[autoregressive(spline(bins={bins}, bound={bound}), hidden={hidden})]*{layers}",
     },
+    {
+        .name = "image_glow",
+        .summary = "for images: squeezes, steps of actnorm, 1x1 convolution and coupling, and "
+                   "features that leave at each level (Kingma and Dhariwal 2018)",
+        .options = OPTIONS(image_glow),
+        .is_for_images = true,
+        .sample = "inverse(" IMAGE_GLOW ")",
+        .score = IMAGE_GLOW,
+    },
+    {
+        .name = "image_real_nvp",
+        .summary = "for images: couplings by checkerboard, a squeeze, couplings by channels, and "
+                   "features that leave at each level (Dinh et al. 2017)",
+        .options = OPTIONS(image_real_nvp),
+        .is_for_images = true,
+        .sample = "inverse(" IMAGE_REAL_NVP ")",
+        .score = IMAGE_REAL_NVP,
+    },
 };
 
 const size_t mr_preset_table_size = MR_COUNT(mr_preset_table);
@@ -175,13 +226,37 @@ static void fill_in(const mr_preset *preset, const values *v, const char *form,
     }
 }
 
+// How often an image can be halved, from 1 to MAX_LEVELS.
+static size_t count_levels(mr_shape image) {
+    size_t n = 1;
+    while (n < MAX_LEVELS && image.height % (2U << n) == 0 && image.width % (2U << n) == 0)
+        n++;
+    return n;
+}
+
+// The text of the preset that an image gets in the place of this one.
+static void write_for_images(const mr_preset *preset, const char *text,
+                             char of_image[MR_FLOW_MAX_TEXT]) {
+    snprintf(of_image, MR_FLOW_MAX_TEXT, "%s%s", preset->for_images, text + strlen(preset->name));
+}
+
 mr_status mr_preset_expand(const mr_preset *preset, const char *text, mr_flow_use use,
-                           char full[MR_FLOW_MAX_TEXT], char expanded[MR_FLOW_MAX_TEXT]) {
+                           mr_shape image, char full[MR_FLOW_MAX_TEXT],
+                           char expanded[MR_FLOW_MAX_TEXT]) {
     values v;
+    char of_image[MR_FLOW_MAX_TEXT];
+    if (image.channels > 0 && preset->for_images) {
+        write_for_images(preset, text, of_image);
+        return mr_preset_expand(mr_preset_of(of_image), of_image, use, image, full, expanded);
+    }
     const mr_status status = mr_flow_options_read(&preset->options, "flow", preset->name, text, &v);
     if (status != MR_OK)
         return status;
+    if (v.levels == 0 && image.channels > 0)
+        v.levels = count_levels(image);
     mr_flow_options_write(&preset->options, preset->name, &v, full, MR_FLOW_MAX_TEXT);
+    if (v.levels == 0)
+        v.levels = MAX_LEVELS;
     fill_in(preset, &v, use == MR_FLOW_TO_SCORE && preset->score ? preset->score : preset->sample,
             expanded);
     return MR_OK;

@@ -69,7 +69,7 @@ static void print_parts(const char *title, bool (*is_listed)(const mr_flow_part 
 
 static mr_status print_text(void) {
     printf("Presets, each with its options and the composition that it is for a density:\n");
-    for (size_t i = 0; i < mr_flow_count(); i++) {
+    for (size_t i = 0; i < mr_flow_count_all(); i++) {
         const mr_flow_entry preset = mr_flow_at(i);
         const mr_status status = print_preset(&preset);
         if (status != MR_OK)
@@ -95,7 +95,7 @@ static mr_status print_text(void) {
 static mr_status list_presets(json_t *list) {
     char full[MR_FLOW_MAX_TEXT], sample[MR_FLOW_MAX_TEXT], score[MR_FLOW_MAX_TEXT];
     mr_status status = MR_OK;
-    for (size_t i = 0; i < mr_flow_count(); i++) {
+    for (size_t i = 0; i < mr_flow_count_all(); i++) {
         const mr_flow_entry preset = mr_flow_at(i);
         MR_TRY(mr_flow_describe(preset.name, MR_FLOW_TO_SAMPLE, full, sample));
         MR_TRY(mr_flow_describe(preset.name, MR_FLOW_TO_SCORE, full, score));

@@ -53,18 +53,18 @@ Test(examples, a_reflection_is_its_own_inverse_and_keeps_lengths) {
 
 Test(examples, a_linear_conditioner_starts_at_zero_and_learns) {
     const mr_conditioner_ops *ops = &mr_conditioner_linear;
-    const mr_widths hidden = {.n = 1, .width = {8}};
+    const mr_conditioner_spec spec = {.in = {DIM, 1, 1}, .n_out = N_OUT};
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, 1);
     void *state = calloc(1, ops->state_size);
     mr_params *params;
     mr_graph *graph;
     size_t n_moved = 0;
     cr_assert_eq(mr_params_new(&params), MR_OK);
-    cr_assert_eq(ops->declare(state, params, "net", DIM, &hidden, N_OUT), MR_OK);
+    cr_assert_eq(ops->declare(state, params, "net", &spec), MR_OK);
     cr_assert_eq(mr_params_alloc(params, &random), MR_OK);
     cr_assert_eq(mr_graph_new(ROWS, 1, &graph), MR_OK);
     mr_node *x = mr_input(graph, DIM, false);
-    mr_node *y = mr_keep(ops->build(state, params, x));
+    mr_node *y = mr_keep(ops->build(state, params, x, NULL));
     cr_assert_eq(mr_graph_plan(graph, mr_row_sum(y), 1, &params), MR_OK);
     mr_random_fill_normal(&random, ROWS * DIM, mr_node_value(x));
     mr_graph_run(graph, ROWS);

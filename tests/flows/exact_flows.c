@@ -151,6 +151,7 @@ Test(flows, every_number_is_trained_unless_there_is_a_reason) {
     for (size_t i = 0; i < mr_flow_count(); i++)
         for (size_t d = 0; d < MR_COUNT(dims); d++)
             for_each_setting(mr_flow_at(i).name, dims[d], check_trained);
+    for_each_setting_of(image_flows[0].text, 16, image_flows[0].image, check_trained);
 }
 
 // ---- The Jacobian
@@ -483,7 +484,8 @@ static void check_density(const flow_case *c) {
     // A grid in x does not suit densities next to bounds: exact_densities.c has some.
     if (c->dim > 2 || !c->inverse || fact_of(c->text).has_fixed)
         return;
-    const flow_case to_sample = {c->text, c->use, false, c->dim, c->context_dim};
+    const flow_case to_sample = {
+        .text = c->text, .use = c->use, .dim = c->dim, .context_dim = c->context_dim};
     const box ball = {{-radius, -radius}, {radius, radius}};
     subject bent = subject_new(&to_sample, BATCH, 1);
     subject_perturb(&bent, noise_of(c) / 2); // tame enough for the grid

@@ -1,8 +1,8 @@
 /// Every preset and every part in every setting, for the tests that go over the tables.
 ///
-/// A case is a flow's text, a use, a direction, a number of features and a context or none. A
-/// subject is a case in a graph: in -> out in the case's direction, and back again by the other
-/// one.
+/// A case is a flow's text, a use, a direction, features (a vector or an image) and a context or
+/// none. A subject is a case in a graph: in -> out in the case's direction, and back again by the
+/// other one.
 #pragma once
 
 #include "flows/flow.h"
@@ -22,7 +22,17 @@ typedef struct {
     mr_flow_use use;
     bool inverse; // in -> out is x -> z
     size_t dim, context_dim;
+    mr_shape image; // all 0: a vector
 } flow_case;
+
+static inline mr_status flow_case_new(const flow_case *c, mr_params *params, mr_flow **out) {
+    const mr_flow_spec spec = {.text = c->text,
+                               .use = c->use,
+                               .dim = c->dim,
+                               .image = c->image,
+                               .context_dim = c->context_dim};
+    return mr_flow_create(&spec, params, "flow", out);
+}
 
 /// What is special about a flow, by the parts that it is made of.
 typedef struct {
@@ -47,11 +57,11 @@ static inline flow_fact fact_of(const char *text) {
         has_fixed |= mr_flow_part_at(i).is_fixed && has_part(c, mr_flow_part_at(i).name);
     return (flow_fact){
         .has_fixed = has_fixed,
-        .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse"),
+        .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse", "squeeze"),
         .data_start = has_part(c, "actnorm"),
         .autoregressive = strncmp(c, "[autoregressive(", 16) == 0 && !strstr(c, ", reverse"),
         .sees_context = HAS_ONE_OF(c, "coupling", "autoregressive", "affine", "shift", "spline",
-                                   "planar", "radial"),
+                                   "planar", "radial", "factor_out"),
         .noise = strcmp(text, "planar") == 0   ? 0.25
                  : strcmp(text, "radial") == 0 ? 0.5
                                                : 0.06,
@@ -65,8 +75,7 @@ static inline bool find_values(const flow_case *c, mr_interval *out) {
     mr_flow *flow;
     mr_flow_values values;
     cr_assert_eq(mr_params_new(&params), MR_OK);
-    cr_assert_eq(mr_flow_new(c->text, c->use, c->dim, c->context_dim, params, "flow", &flow), MR_OK,
-                 "%s: %s", c->text, mr_error_message());
+    cr_assert_eq(flow_case_new(c, params, &flow), MR_OK, "%s: %s", c->text, mr_error_message());
     const bool found = mr_flow_find_values(flow, (double)INFINITY, &values) == MR_OK;
     mr_flow_free(flow);
     mr_params_free(params);
@@ -75,16 +84,20 @@ static inline bool find_values(const flow_case *c, mr_interval *out) {
 }
 
 /// Both uses (if they are possible), both directions, with and without a context.
-static inline void for_each_setting(const char *text, size_t dim,
-                                    void (*check)(const flow_case *c)) {
+static inline void for_each_setting_of(const char *text, size_t dim, mr_shape image,
+                                       void (*check)(const flow_case *c)) {
+    char inverted[MR_FLOW_MAX_TEXT];
+    snprintf(inverted, sizeof inverted, text[0] == '[' ? "inverse(%s)" : "%s", text);
     mr_interval values;
     size_t n_possible = 0;
     for (int k = 0; k < 8; k++) {
-        const flow_case c = {.text = text,
-                             .use = k & 1 ? MR_FLOW_TO_SCORE : MR_FLOW_TO_SAMPLE,
+        const bool scores = k & 1;
+        const flow_case c = {.text = scores || image.channels == 0 ? text : inverted,
+                             .use = scores ? MR_FLOW_TO_SCORE : MR_FLOW_TO_SAMPLE,
                              .inverse = k & 2,
                              .dim = dim,
-                             .context_dim = k & 4 ? CONTEXT_DIM : 0};
+                             .context_dim = k & 4 ? CONTEXT_DIM : 0,
+                             .image = image};
         if (!find_values(&c, &values))
             continue;
         n_possible++;
@@ -93,12 +106,40 @@ static inline void for_each_setting(const char *text, size_t dim,
     cr_assert_gt(n_possible, 0, "%s: %s", text, mr_error_message());
 }
 
+static inline void for_each_setting(const char *text, size_t dim,
+                                    void (*check)(const flow_case *c)) {
+    for_each_setting_of(text, dim, (mr_shape){0}, check);
+}
+
+/// Flows of images, read from the data to the base.
+static const struct {
+    const char *text;
+    mr_shape image;
+} image_flows[] = {
+    {"image_glow:levels=1,steps=2,channels=5", {1, 4, 4}},
+    {"image_glow:levels=2,steps=1,channels=5", {1, 4, 4}},
+    {"image_real_nvp:levels=1,steps=1,channels=5", {1, 4, 4}},
+    {"[squeeze, coupling(spline(bins=3), net=mlp, hidden=8, mask=channels), factor_out]",
+     {2, 2, 4}},
+    {"[coupling(affine, net=conv, hidden=6, mask=channels), actnorm]*2", {3, 2, 2}},
+    {"[coupling(inverse(affine), net=conv, hidden=6x7, mask=checkerboard)]*2", {2, 2, 3}},
+    {"[coupling(affine, net=mlp, hidden=8, mask=checkerboard), lu, factor_out]*2", {4, 2, 2}},
+};
+
+static inline void for_each_image_case(void (*check)(const flow_case *c)) {
+    for (size_t i = 0; i < MR_COUNT(image_flows); i++) {
+        const mr_shape s = image_flows[i].image;
+        for_each_setting_of(image_flows[i].text, s.channels * s.height * s.width, s, check);
+    }
+}
+
 /// Compositions that are tested beside the presets and the parts alone.
 static const char *const mixed_flows[] = {
     "[actnorm, lu, coupling(spline(bins=5), hidden=16)]*2",
     "[autoregressive(affine, hidden=16, order=forward), reverse]*2",
     "[coupling(affine, hidden=16x16, net=residual, mask=halves), permutation]*2",
     "[inverse([planar, radial]), inverse(coupling(spline(bins=3, bound=4), hidden=8))]*2",
+    "[coupling(affine, net=conv, hidden=8, mask=channels), coupling(affine, net=conv, hidden=8)]",
     "[logit(low=-1, high=2), actnorm, coupling(affine, hidden=16)]",
     "[coupling(affine, hidden=16), lu, tanh(bound=2), inverse(logit(low=-3))]",
     ("[log(low=-2), sigmoid(low=-4, high=4), coupling(spline(bins=3, bound=4), hidden=8), "
@@ -120,7 +161,7 @@ static inline void for_each_text(void (*check)(const char *text)) {
                 check(text);
         }
         snprintf(text, sizeof text, "[%s]*2", part.name);
-        if (!part.has_transform)
+        if (!part.has_transform && !part.is_for_images)
             check(text);
     }
     for (size_t i = 0; i < MR_COUNT(mixed_flows); i++)
@@ -144,6 +185,7 @@ static inline void check_in_all_dims(const char *text) {
 static inline void for_each_case(void (*check)(const flow_case *c)) {
     check_of_case = check;
     for_each_text(check_in_all_dims);
+    for_each_image_case(check);
 }
 
 typedef struct {
@@ -195,8 +237,7 @@ static inline subject subject_begin(const flow_case *c, size_t n_rows) {
              c->use == MR_FLOW_TO_SAMPLE ? "sample" : "score", c->inverse ? "inverse" : "forward",
              c->dim, c->context_dim);
     cr_assert_eq(mr_params_new(&s.params), MR_OK);
-    cr_assert_eq(mr_flow_new(c->text, c->use, c->dim, c->context_dim, s.params, "flow", &s.flow),
-                 MR_OK, "%s: %s", s.label, mr_error_message());
+    cr_assert_eq(flow_case_new(c, s.params, &s.flow), MR_OK, "%s: %s", s.label, mr_error_message());
     cr_assert_eq(mr_params_alloc(s.params, &s.random), MR_OK);
     s.values = (mr_interval){-INFINITY, INFINITY};
     if (c->inverse)

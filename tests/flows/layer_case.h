@@ -1,5 +1,5 @@
-/// Cases recorded by tests/oracle/flow_layers.py: a flow with weights, and what zuko and normflows
-/// make of points under it.
+/// Cases recorded by tests/oracle/flow_layers.py and flow_images.py: a flow with weights, and what
+/// zuko and normflows make of points under it.
 #pragma once
 
 #include "flows/flow.h"
@@ -21,6 +21,15 @@ static inline size_t layer_case_size(const layer_case *c, const char *key) {
     return strtoul(mr_tensors_note(c->file, key), NULL, 10);
 }
 
+// All 0 of a vector.
+static inline mr_shape layer_case_image(const layer_case *c) {
+    mr_shape s = {0};
+    const char *text = mr_tensors_note(c->file, "image");
+    if (text)
+        cr_assert_eq(sscanf(text, "%zux%zux%zu", &s.channels, &s.height, &s.width), 3);
+    return s;
+}
+
 static inline void layer_case_load(layer_case *c) {
     const bool samples = strcmp(mr_tensors_note(c->file, "use"), "sample") == 0;
     mr_random random = mr_random_stream(1, MR_STREAM_TEST, 0);
@@ -28,14 +37,18 @@ static inline void layer_case_load(layer_case *c) {
     c->dim = layer_case_size(c, "dim");
     c->context_dim = layer_case_size(c, "context_dim");
     cr_assert_eq(mr_params_new(&c->params), MR_OK);
-    bool circular[16] = {false};
+    bool circular[32] = {false};
     cr_assert_leq(c->dim, MR_COUNT(circular));
     for (size_t j = 0; j < c->dim; j++)
         circular[j] = mr_tensors_note(c->file, "circular") != NULL;
-    cr_assert_eq(mr_flow_new_circular(mr_tensors_note(c->file, "flow"),
-                                      samples ? MR_FLOW_TO_SAMPLE : MR_FLOW_TO_SCORE, c->dim,
-                                      circular, c->context_dim, c->params, "flow", &c->flow),
-                 MR_OK, "%s", mr_error_message());
+    const mr_flow_spec spec = {.text = mr_tensors_note(c->file, "flow"),
+                               .use = samples ? MR_FLOW_TO_SAMPLE : MR_FLOW_TO_SCORE,
+                               .dim = c->dim,
+                               .image = layer_case_image(c),
+                               .context_dim = c->context_dim,
+                               .circular = circular};
+    cr_assert_eq(mr_flow_create(&spec, c->params, "flow", &c->flow), MR_OK, "%s",
+                 mr_error_message());
     cr_assert_eq(mr_params_alloc(c->params, &random), MR_OK);
     mr_tensors *rounded = recorded_round(c->file);
     cr_assert_eq(mr_params_load(c->params, rounded, "", mr_params_value(c->params)), MR_OK, "%s",
@@ -94,8 +107,9 @@ static inline void layer_case_check(const char *name, double tolerance) {
 }
 
 /// The flows whose parts zuko or normflows has, as recorded.
-static const char *const recorded_flows[] = {"planar", "radial", "real_nvp", "glow",   "maf",
-                                             "fixed",  "iaf",    "nsf",      "nsf_ar", "circular"};
+static const char *const recorded_flows[] = {"planar", "radial",   "real_nvp",  "glow",
+                                             "maf",    "fixed",    "iaf",       "nsf",
+                                             "nsf_ar", "circular", "image_glow"};
 
 /// All of them, with and without a context.
 static inline void layer_case_check_all(double tolerance) {

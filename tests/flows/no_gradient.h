@@ -130,7 +130,11 @@ static inline bool is_of_hidden_layer(const mr_tensors *file, const char *name) 
     mr_tensor found;
     size_t layer;
     const char *net = strstr(name, ".net.");
-    if (net == NULL || sscanf(net, ".net.%zu.", &layer) != 1)
+    if (net == NULL)
+        return false;
+    if (strncmp(net, ".net.context.", 13) == 0)
+        layer = 0; // a convolutional net's context is added to its first layer
+    else if (sscanf(net, ".net.%zu.", &layer) != 1)
         return false;
     snprintf(next, sizeof next, "%.*s.net.%zu.weight", (int)(net - name), name, layer + 1);
     return mr_tensors_find(file, next, &found);

@@ -90,7 +90,7 @@ static double stiff_tolerance(double slope, double size) {
 }
 
 Test(flows, planar_comes_back_at_the_edge_of_its_constraint) {
-    const flow_case c = {"planar:layers=1", MR_FLOW_TO_SAMPLE, false, STIFF_DIM, 0};
+    const flow_case c = {.text = "planar:layers=1", .use = MR_FLOW_TO_SAMPLE, .dim = STIFF_DIM};
     const double origin[STIFF_DIM] = {0};
     // w, u, b: w.u = -12, so that the slope across the plane is 1e-4 + log(1 + exp(-12 + 0.54)).
     const double at_origin[] = {1.2, -0.8, 0.5, -12 / 2.33 * 1.2, 12 / 2.33 * 0.8, -12 / 2.33 * 0.5,
@@ -111,7 +111,7 @@ Test(flows, planar_comes_back_at_the_edge_of_its_constraint) {
 }
 
 Test(flows, radial_comes_back_near_its_centre) {
-    const flow_case c = {"radial:layers=1", MR_FLOW_TO_SAMPLE, false, STIFF_DIM, 0};
+    const flow_case c = {.text = "radial:layers=1", .use = MR_FLOW_TO_SAMPLE, .dim = STIFF_DIM};
     const double centres[][STIFF_DIM] = {{0, 0, 0}, {0.4, -0.3, 0.2}};
     for (size_t k = 0; k < MR_COUNT(centres); k++) {
         // x0, alpha_hat, beta_hat: gamma = log(1 + exp(-8) (exp(0.693) - 1)) = 3.4e-4, so that the
@@ -125,7 +125,7 @@ Test(flows, radial_comes_back_near_its_centre) {
 }
 
 Test(flows, radial_expands_from_its_centre_and_comes_back) {
-    const flow_case c = {"radial:layers=1", MR_FLOW_TO_SAMPLE, false, STIFF_DIM, 0};
+    const flow_case c = {.text = "radial:layers=1", .use = MR_FLOW_TO_SAMPLE, .dim = STIFF_DIM};
     const double centre[STIFF_DIM] = {0.4, -0.3, 0.2};
     const double parameters[] = {0.4, -0.3, 0.2, -20, 20}; // alpha = 1e-4, gamma = 10.8
     subject s = stiff_new(&c, parameters, MR_COUNT(parameters));
@@ -248,7 +248,7 @@ Test(flows, glow_starts_by_standardising_its_data) {
 }
 
 Test(flows, glow_starts_finite_on_a_constant_feature) {
-    const flow_case c = {"glow", MR_FLOW_TO_SCORE, true, DATA_DIM, 0};
+    const flow_case c = {.text = "glow", .use = MR_FLOW_TO_SCORE, .inverse = true, .dim = DATA_DIM};
     subject s = subject_new(&c, N_DATA, 1);
     mr_real *x = mr_node_value(s.in);
     fill_data(&s, x);

@@ -190,10 +190,10 @@ Test(grammar, a_mistake_in_a_composition_gets_its_column_and_the_choices) {
     REFUSED("[lu planar]", "column 5", "expected ',' or ']'", "found 'p'");
     REFUSED("lu, planar", "column 3", "put the parts in brackets");
     REFUSED("[lu]]", "column 5", "expected the end");
-    REFUSED("[lu]*", "column 6", "a whole number from 1 to 256");
+    REFUSED("[lu]*", "column 6", "a whole number from 1 to 512");
     REFUSED("[lu]*0", "column 6", "a whole number");
     REFUSED("[lu]*300", "column 6", "a whole number");
-    REFUSED("[[lu]*20]*20", "400 parts", "256");
+    REFUSED("[[lu]*30]*20", "600 parts", "512");
     REFUSED("[lu,]", "column 5", "expected a part", "coupling");
     REFUSED("inverse", "inverse");
     REFUSED("inverse(lu", "column 11", "the text ends");

@@ -3,6 +3,7 @@
 #include "flows/density.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tests/scratch.h"
 
@@ -112,4 +113,129 @@ Test(image_density, a_shape_of_other_features_is_refused) {
     spec.height = 0;
     cr_expect_eq(mr_density_create(&spec, 1, &density), MR_ERR_USAGE);
     cr_expect_null(density);
+}
+
+// ---- Flows of images
+
+static const double log_2_pi = 1.8378770664093454836;
+
+// One step of actnorm standardises each channel, so the density is a Gaussian with the mean and
+// deviation of each.
+Test(image_density, actnorm_starts_by_standardising_channels) {
+    static double x[N * DIM], log_prob[N];
+    const size_t n_places = HEIGHT * WIDTH;
+    double mean[CHANNELS] = {0}, variance[CHANNELS] = {0};
+    const mr_density_spec spec = spec_of("[actnorm]");
+    mr_density *density = density_of(&spec);
+    draw_images(DIM, x);
+    cr_assert_eq(mr_density_start(density, N, x, NULL), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_log_prob(density, 1, N, x, log_prob), MR_OK);
+    for (size_t i = 0; i < N * DIM; i++)
+        mean[i / n_places % CHANNELS] += x[i] / (double)(N * n_places);
+    for (size_t i = 0; i < N * DIM; i++)
+        variance[i / n_places % CHANNELS] +=
+            pow(x[i] - mean[i / n_places % CHANNELS], 2) / (double)(N * n_places);
+    for (size_t i = 0; i < N; i++) {
+        double expected = 0;
+        for (size_t j = 0; j < DIM; j++) {
+            const double v = variance[j / n_places];
+            expected -=
+                pow(x[i * DIM + j] - mean[j / n_places], 2) / (2 * v) + (log_2_pi + log(v)) / 2;
+        }
+        cr_expect_float_eq(log_prob[i], expected, 1e-4); // 24 numbers of order 5 in float32
+    }
+    mr_density_free(density);
+}
+
+static void expect_flow(const char *text, size_t channels, size_t height, size_t width,
+                        const char *full) {
+    const mr_density_spec spec = {.flow = text,
+                                  .use = MR_FLOW_TO_SCORE,
+                                  .dim = channels * height * width,
+                                  .channels = channels,
+                                  .height = height,
+                                  .width = width};
+    mr_density *density = density_of(&spec);
+    cr_expect_str_eq(mr_density_flow(density), full);
+    mr_density_free(density);
+}
+
+Test(image_density, glow_halves_an_image_as_often_as_it_can) {
+    expect_flow("glow:steps=1,channels=4", 1, 28, 28, "image_glow:levels=2,steps=1,channels=4");
+    expect_flow("glow:steps=1,channels=4", 3, 16, 32, "image_glow:levels=3,steps=1,channels=4");
+    expect_flow("image_glow:levels=1,steps=1,channels=4", 1, 8, 8,
+                "image_glow:levels=1,steps=1,channels=4");
+}
+
+Test(image_density, samples_carry_the_log_density_that_scoring_finds) {
+    enum { N_IMAGES = 40, SIZE = 8, N_PIXELS = SIZE * SIZE, N_CLASSES = 2 };
+    static double x[N_IMAGES * N_PIXELS], rows[N_IMAGES * (N_PIXELS + N_CLASSES)];
+    static double given[N_IMAGES * N_CLASSES], sampled[N_IMAGES], scored[N_IMAGES];
+    const mr_density_spec spec = {.flow = "glow:steps=2,channels=4",
+                                  .use = MR_FLOW_TO_SCORE,
+                                  .dim = N_PIXELS,
+                                  .given_dim = N_CLASSES,
+                                  .channels = 1,
+                                  .height = SIZE,
+                                  .width = SIZE};
+    mr_density *density = density_of(&spec), *loaded = NULL;
+    mr_params *params = mr_density_params(density);
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 0);
+    for (size_t i = 0; i < mr_params_trained_size(params); i++)
+        mr_params_value(params)[i] += (mr_real)(0.05 * mr_random_normal(&random));
+    for (size_t i = 0; i < N_IMAGES; i++)
+        given[i * N_CLASSES + i % N_CLASSES] = 1;
+    cr_assert_eq(mr_density_save(density, "glow"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_load("glow", &loaded), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_sample_given(loaded, 2, 9, N_IMAGES, given, x, sampled), MR_OK, "%s",
+                 mr_error_message());
+    for (size_t i = 0; i < N_IMAGES; i++) {
+        double *row = rows + i * (N_PIXELS + N_CLASSES);
+        memcpy(row, x + i * N_PIXELS, N_PIXELS * sizeof *row);
+        memcpy(row + N_PIXELS, given + i * N_CLASSES, N_CLASSES * sizeof *row);
+    }
+    cr_assert_eq(mr_density_log_prob(density, 1, N_IMAGES, rows, scored), MR_OK);
+    for (size_t i = 0; i < N_IMAGES; i++)
+        cr_expect_float_eq(sampled[i], scored[i], 1e-3); // sums of size 100 in float32
+    mr_density_free(density);
+    mr_density_free(loaded);
+}
+
+static void expect_refused(const char *flow, mr_flow_use use, size_t channels, size_t height,
+                           size_t width, const char *message) {
+    mr_density *density = NULL;
+    const bool is_vector = height * width == 1;
+    const mr_density_spec spec = {.flow = flow,
+                                  .use = use,
+                                  .dim = channels * height * width,
+                                  .channels = is_vector ? 0 : channels,
+                                  .height = is_vector ? 0 : height,
+                                  .width = is_vector ? 0 : width};
+    cr_expect_eq(mr_density_create(&spec, 1, &density), MR_ERR_USAGE, "%s", flow);
+    cr_expect_null(density);
+    scratch_expect_message(message);
+}
+
+Test(image_density, a_flow_without_a_form_for_the_shape_is_refused) {
+    expect_refused("image_glow:levels=3", MR_FLOW_TO_SCORE, 1, 28, 28,
+                   "squeeze needs an image of even height and width, and one of 4 channels and "
+                   "7 x 7 pixels reaches it; give other parts or fewer levels");
+    expect_refused("image_glow", MR_FLOW_TO_SCORE, 4, 1, 1,
+                   "squeeze needs an image of even height and width, and a vector reaches it");
+    expect_refused("[factor_out]", MR_FLOW_TO_SCORE, 1, 4, 4,
+                   "factor_out needs an image of two or more channels, and one of 1 channels");
+    expect_refused("[squeeze]", MR_FLOW_TO_SAMPLE, 1, 4, 4,
+                   "squeeze goes from the data to the base, and this is its inverse; write it in "
+                   "inverse(...)");
+    expect_refused("[factor_out, logit]", MR_FLOW_TO_SCORE, 2, 4, 4,
+                   "logit stands behind factor_out");
+    expect_refused(
+        "[coupling(affine, mask=channels)]", MR_FLOW_TO_SCORE, 1, 4, 4,
+        "coupling has mask=channels, and an image of one channel reaches it; put squeeze "
+        "in front, or take mask=checkerboard");
+    expect_refused("[coupling(affine, mask=checkerboard)]", MR_FLOW_TO_SCORE, 4, 1, 1,
+                   "coupling has mask=checkerboard, which is for images, and a vector reaches it");
+    expect_refused("[coupling(affine, net=conv)]", MR_FLOW_TO_SCORE, 2, 4, 4,
+                   "coupling has net=conv, for which pixels must keep their places; take "
+                   "mask=channels or checkerboard");
 }

@@ -122,7 +122,7 @@ static void write_keys(const char *folder) {
 // Each preset with all its options, and the composition that it stands for.
 static void write_flows(const char *folder) {
     char path[PATH_SIZE], full[MR_FLOW_MAX_TEXT], composition[MR_FLOW_MAX_TEXT];
-    for (size_t i = 0; i < mr_flow_count(); i++) {
+    for (size_t i = 0; i < mr_flow_count_all(); i++) {
         const char *name = mr_flow_at(i).name;
         must(mr_flow_describe(name, MR_FLOW_TO_SCORE, full, composition));
         snprintf(path, sizeof path, "%s/flow_text/%s", folder, name);

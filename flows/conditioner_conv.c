@@ -1,0 +1,157 @@
+// Conditioners of images.
+
+#include "flows/conditioner.h"
+
+#include <stdio.h>
+
+enum { KERNEL = 3 };
+
+/// A convolution that keeps height and width.
+typedef struct {
+    size_t kernel;
+    mr_param weight, bias;
+} convolution;
+
+// PREFIX.i.weight and PREFIX.i.bias.
+static convolution declare_convolution(mr_params *params, const char *prefix, size_t i,
+                                       size_t n_out, size_t n_in, size_t kernel,
+                                       mr_initializer init) {
+    char name[256];
+    const size_t fan_in = n_in * kernel * kernel;
+    convolution c = {.kernel = kernel};
+    snprintf(name, sizeof name, "%s.%zu.weight", prefix, i);
+    c.weight = mr_params_add(params, name, n_out, fan_in, init, fan_in, NULL);
+    snprintf(name, sizeof name, "%s.%zu.bias", prefix, i);
+    c.bias = mr_params_add(params, name, 1, n_out, init, fan_in, NULL);
+    return c;
+}
+
+static mr_node *convolve(const convolution *c, mr_params *params, mr_node *x, bool relu) {
+    return mr_conv2d(x, params, c->weight, c->bias,
+                     (mr_conv2d_options){
+                         .kernel = c->kernel, .stride = 1, .padding = c->kernel / 2, .relu = relu});
+}
+
+// What the context adds to the first convolution's result: a number for each channel, the same in
+// all places.
+
+static mr_param declare_context(mr_params *params, const char *prefix, size_t n_channels,
+                                size_t context_dim, mr_initializer init) {
+    char name[256];
+    snprintf(name, sizeof name, "%s.context.weight", prefix);
+    return mr_params_add(params, name, n_channels, context_dim, init, context_dim, NULL);
+}
+
+static mr_node *add_context(mr_node *y, mr_params *params, mr_param weight, mr_node *context) {
+    if (!y || !context)
+        return y;
+    return mr_add(y, mr_spread(mr_linear_without_bias(context, params, weight), mr_node_shape(y)));
+}
+
+// ---- The net of Glow's couplings (Kingma and Dhariwal 2018, arXiv:1807.03039, section 4): a 3 x 3
+// convolution, 1 x 1 convolutions, a 3 x 3 one that starts at zero, with ReLU between them.
+
+typedef struct {
+    mr_shape in;
+    size_t n_layers;
+    convolution layer[MR_MAX_HIDDEN + 1];
+    mr_param context; // [channels of the first layer x context_dim], if there is one
+} conv;
+
+static mr_status conv_declare(void *state, mr_params *params, const char *prefix,
+                              const mr_conditioner_spec *spec) {
+    conv *net = state;
+    const mr_widths *hidden = &spec->hidden;
+    net->in = spec->in;
+    net->n_layers = hidden->n + 1;
+    for (size_t i = 0; i <= hidden->n; i++) {
+        const bool is_first = i == 0, is_last = i == hidden->n;
+        net->layer[i] = declare_convolution(
+            params, prefix, i, is_last ? spec->n_out : hidden->width[i],
+            is_first ? spec->in.channels : hidden->width[i - 1], is_first || is_last ? KERNEL : 1,
+            is_last ? MR_INIT_ZERO : MR_INIT_FAN_IN);
+    }
+    if (spec->context_dim > 0)
+        net->context = declare_context(params, prefix, net->layer[0].weight.rows, spec->context_dim,
+                                       hidden->n > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO);
+    return MR_OK;
+}
+
+static mr_node *conv_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
+    const conv *net = state;
+    mr_node *y = mr_reshape(x, net->in);
+    for (size_t i = 0; i < net->n_layers; i++) {
+        const bool has_relu = i + 1 < net->n_layers, gets_context = i == 0 && context;
+        y = convolve(&net->layer[i], params, y, has_relu && !gets_context);
+        if (gets_context)
+            y = add_context(y, params, net->context, context);
+        if (gets_context && has_relu)
+            y = mr_relu(y);
+    }
+    return y;
+}
+
+const mr_conditioner_ops mr_conditioner_conv = {
+    .name = "conv",
+    .summary = "for images: convolutions of 3 x 3, 1 x 1 ... and 3 x 3, with ReLU and the widths "
+               "`hidden` between them",
+    .convolves = true,
+    .state_size = sizeof(conv),
+    .declare = conv_declare,
+    .build = conv_build,
+};
+
+// ---- A residual net, as that of Real NVP (Dinh et al. 2017, arXiv:1605.08803, section 3.3; blocks
+// of He et al. 2016): a 3 x 3 convolution, blocks x + conv(relu(conv(relu(x)))) of 3 x 3, and ReLU
+// with a 3 x 3 convolution that starts at zero.
+
+typedef struct {
+    mr_shape in;
+    size_t n_blocks;
+    convolution first, block[MR_MAX_HIDDEN][2], last;
+    mr_param context; // [channels of the first layer x context_dim], if there is one
+} conv_residual;
+
+static mr_status residual_declare(void *state, mr_params *params, const char *prefix,
+                                  const mr_conditioner_spec *spec) {
+    conv_residual *net = state;
+    const size_t *width = spec->hidden.width;
+    net->in = spec->in;
+    net->n_blocks = spec->hidden.n - 1;
+    net->first =
+        declare_convolution(params, prefix, 0, width[0], spec->in.channels, KERNEL, MR_INIT_FAN_IN);
+    for (size_t i = 0; i < net->n_blocks; i++)
+        for (size_t k = 0; k < 2; k++) {
+            const size_t n_in = k == 0 ? width[0] : width[i + 1];
+            const size_t n_out = k == 0 ? width[i + 1] : width[0];
+            net->block[i][k] = declare_convolution(params, prefix, 1 + 2 * i + k, n_out, n_in,
+                                                   KERNEL, MR_INIT_FAN_IN);
+        }
+    net->last = declare_convolution(params, prefix, 1 + 2 * net->n_blocks, spec->n_out, width[0],
+                                    KERNEL, MR_INIT_ZERO);
+    if (spec->context_dim > 0)
+        net->context = declare_context(params, prefix, width[0], spec->context_dim, MR_INIT_FAN_IN);
+    return MR_OK;
+}
+
+static mr_node *residual_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
+    const conv_residual *net = state;
+    mr_node *y = convolve(&net->first, params, mr_reshape(x, net->in), false);
+    y = add_context(y, params, net->context, context);
+    for (size_t i = 0; i < net->n_blocks; i++) {
+        mr_node *inside = convolve(&net->block[i][0], params, mr_relu(y), true);
+        y = mr_add(y, convolve(&net->block[i][1], params, inside, false));
+    }
+    return convolve(&net->last, params, mr_relu(y), false);
+}
+
+const mr_conditioner_ops mr_conditioner_conv_residual = {
+    .name = "conv_residual",
+    .summary = "for images: a convolution of 3 x 3 to the first width, then a "
+               "residual block of two "
+               "for each further one",
+    .convolves = true,
+    .state_size = sizeof(conv_residual),
+    .declare = residual_declare,
+    .build = residual_build,
+};
