@@ -152,6 +152,10 @@ static bool is_real(const mr_number_type *type) {
     return type->name[0] == 'f';
 }
 
+static bool is_byte(const mr_number_type *type) {
+    return type->size == 1 && type->name[0] == 'u';
+}
+
 static mr_status fail_pixel(const array_source *s, size_t k, double value) {
     const size_t channels = s->source.channels, pixel = k / channels;
     char name[512];
@@ -167,6 +171,10 @@ static mr_status fail_pixel(const array_source *s, size_t k, double value) {
 static mr_status take_pixel(const array_source *s, size_t k, unsigned char *out) {
     double value;
     const mr_number_format format = s->array.format;
+    if (is_byte(format.type)) {
+        *out = s->bytes[k];
+        return MR_OK;
+    }
     const bool is_truth = format.type->name[0] == 'b', has_fractions = is_real(format.type);
     mr_numbers_decode(format, s->bytes + k * format.type->size, format.type->size, 1, &value, 1);
     if (!(value >= 0 && value <= (has_fractions ? 1 : 255)))
@@ -227,8 +235,8 @@ static mr_status check_shape(const char *path, const array *a) {
 
 // An IDX file, 1 byte a pixel and one channel, is as mr_images has it, unless it is gzipped.
 static bool is_as_used(const array *a, const mr_byte_stream *stream) {
-    return a->format.type->size == 1 && a->format.type->name[0] == 'u' &&
-           !mr_byte_stream_is_gzip(stream) && (a->n_dims == 3 || a->shape[3] == 1);
+    return is_byte(a->format.type) && !mr_byte_stream_is_gzip(stream) &&
+           (a->n_dims == 3 || a->shape[3] == 1);
 }
 
 mr_status mr_image_array_open(const char *path, mr_image_source **out) {

@@ -30,6 +30,9 @@ typedef enum {
     MR_STREAM_SERVE = 16,      // noise of a policy that is served
     MR_STREAM_LATENT = 17,     // latents of categories, in a fit and when scoring
     MR_STREAM_CHOOSE = 18,     // noise of the samples that a deterministic action is made of
+    MR_STREAM_PIXELS = 19,     // noise on pixels and augmentation of images that are fitted
+    MR_STREAM_HELD_OUT = 20,   // noise on the pixels of images that are held out
+    MR_STREAM_SCORE = 21,      // noise on the pixels of images that are scored
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

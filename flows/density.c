@@ -196,6 +196,7 @@ void mr_density_free(mr_density *density) {
     free(density->scale);
     free(density->support);
     mr_layout_release(&density->layout);
+    mr_pixels_release(&density->pixels);
     free(density);
 }
 
@@ -258,6 +259,16 @@ void mr_density_shape(const mr_density *density, size_t *channels, size_t *heigh
     *channels = image.channels;
     *height = image.height;
     *width = image.width;
+}
+
+// Of images about as many numbers as 64 of 28x28 have, so that all feature maps of a batch stay
+// small.
+size_t mr_density_batch(const mr_density *density) {
+    enum { LEAST = 16, NUMBERS = 1 << 16 };
+    size_t n = MR_DENSITY_BATCH;
+    while (mr_density_is_image(density) && n > LEAST && n * density->dim > NUMBERS)
+        n /= 2;
+    return n;
 }
 
 size_t mr_density_width(const mr_density *density) {

@@ -8,7 +8,11 @@
 
 #include <stdbool.h>
 
-enum { MR_DENSITY_BATCH = 1024 }; // rows that are scored, sampled or started from at a time
+enum { MR_DENSITY_BATCH = 1024 };
+
+/// Rows that are scored, sampled or started from at a time: MR_DENSITY_BATCH, of images fewer (a
+/// power of two, too).
+size_t mr_density_batch(const mr_density *density);
 
 /// The base distributions: names and summaries.
 size_t mr_density_base_count(void);
@@ -74,6 +78,18 @@ void mr_sampler_free(mr_sampler *sampler); // NULL is fine
 ///   log_prob  [n] out; may be NULL
 mr_status mr_sampler_draw(mr_sampler *sampler, size_t n, const double *given, double *x,
                           double *log_prob);
+
+/// Draws samples from a narrower or wider base from now on, whose deviations are multiplied by
+/// `temperature`. Log-densities stay those of the model itself. Fails with MR_ERR_USAGE unless it
+/// is above 0 and the base is "normal".
+mr_status mr_sampler_set_temperature(mr_sampler *sampler, double temperature);
+
+/// Samples x [n x dim] whose noise lies on the arc between that of two rows `ends` [2 x width], at
+/// equal angles, the first and the last being the rows themselves (White 2016, arXiv:1609.04468).
+/// Given columns are those of the first row. Fails with MR_ERR_USAGE unless the base is "normal"
+/// and n is at least 2.
+mr_status mr_density_interpolate(const mr_density *density, const double *ends, size_t n,
+                                 double *x);
 
 /// Adds the log-density of u [rows x width] to its graph: [rows x 1], nats, with respect to u.
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u);

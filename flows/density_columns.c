@@ -232,7 +232,7 @@ static mr_status take_scale(mr_density *density, size_t n, const double *x, cons
 
 mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights) {
     mr_status status;
-    const size_t n_rows = smaller(n, MR_DENSITY_BATCH);
+    const size_t n_rows = smaller(n, mr_density_batch(density));
     mr_real *u = malloc(n_rows * mr_density_width(density) * sizeof *u);
     if (!u)
         return mr_fail_memory("a density's start");
@@ -268,7 +268,7 @@ done:
 
 mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u) {
     mr_status status;
-    const size_t n_rows = smaller(n, MR_DENSITY_BATCH);
+    const size_t n_rows = smaller(n, mr_density_batch(density));
     const size_t context_dim = mr_features_n_seen(&density->of_context);
     if (density->given_dim == 0)
         return mr_flow_start(density->flow, density->params, n_rows, u, NULL);

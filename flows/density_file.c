@@ -31,6 +31,10 @@ static const char *const supports[] = {
 // What `use` is called in a file.
 static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_SCORE] = "score"};
 
+static const char pixels_counted[] =
+    "bits a dimension of the discrete pixels: -log2 p(pixel + u) / dim, u uniform on [0, 1), p per "
+    "level; mean_bits is that of the images held out of the fit";
+
 // The shape of an image: channels, height, width.
 static const char shape_format[] = "%zux%zux%zu";
 
@@ -147,6 +151,22 @@ static mr_status write_layout(const mr_density *density, mr_tensors_writer *writ
     return status;
 }
 
+// What the density knows of its pixels: bits, logit, the names of classes, and how bits a dimension
+// were counted.
+static mr_status write_pixels(const mr_density *density, mr_tensors_writer *writer) {
+    const mr_pixels *pixels = mr_density_pixels(density);
+    if (!pixels)
+        return MR_OK;
+    mr_json_watch();
+    json_t *classes = json_array();
+    for (size_t k = 0; k < pixels->n_classes; k++)
+        json_array_append_new(classes, json_string_nocheck(pixels->classes[k]));
+    return note_json(writer, "pixels",
+                     json_pack("{s:I, s:f, s:o, s:f, s:s}", "bits", (json_int_t)pixels->bits,
+                               "logit", pixels->logit, "classes", classes, "mean_bits",
+                               pixels->mean_bits, "counted", pixels_counted));
+}
+
 mr_status mr_density_save(const mr_density *density, const char *path) {
     mr_status status;
     mr_tensors_writer *writer = NULL;
@@ -158,6 +178,7 @@ mr_status mr_density_save(const mr_density *density, const char *path) {
     MR_TRY(write_notes(density, writer));
     MR_TRY(write_more(density, writer));
     MR_TRY(write_layout(density, writer));
+    MR_TRY(write_pixels(density, writer));
     MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &width, mr_density_shift(density)));
     MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &width, mr_density_scale(density)));
     MR_TRY(mr_params_write(params, mr_params_read(params), "", writer));
@@ -421,12 +442,62 @@ done:
     return status;
 }
 
+static bool parse_pixels(const json_t *object, mr_pixels *out) {
+    const json_t *bits = json_object_get(object, "bits"),
+                 *classes = json_object_get(object, "classes");
+    out->bits = (size_t)json_integer_value(bits);
+    out->logit = json_number_value(json_object_get(object, "logit"));
+    out->mean_bits = json_number_value(json_object_get(object, "mean_bits"));
+    out->n_classes = json_array_size(classes);
+    return json_integer_value(bits) >= 1 && json_integer_value(bits) <= 8 && out->logit >= 0 &&
+           out->logit < 0.5 && isfinite(out->mean_bits);
+}
+
+// The names are borrowed from the JSON while the density takes its copy.
+static mr_status set_pixels(const mr_tensors *file, const json_t *object, mr_density *density) {
+    const char *text = mr_tensors_note(file, "pixels");
+    mr_pixels pixels = {0};
+    if (!parse_pixels(object, &pixels) || pixels.n_classes != mr_density_given_dim(density) ||
+        !mr_density_is_image(density))
+        return mr_model_fail(file, "pixels", text);
+    pixels.classes = calloc(pixels.n_classes + 1, sizeof *pixels.classes);
+    if (!pixels.classes)
+        return mr_fail_memory("the names of classes");
+    mr_status status = MR_OK;
+    for (size_t k = 0; k < pixels.n_classes && status == MR_OK; k++) {
+        const json_t *name = json_array_get(json_object_get(object, "classes"), k);
+        pixels.classes[k] = (char *)json_string_value(name);
+        if (!pixels.classes[k])
+            status = mr_model_fail(file, "pixels", text);
+    }
+    if (status == MR_OK)
+        status = mr_density_set_pixels(density, &pixels);
+    free(pixels.classes);
+    return status;
+}
+
+static mr_status read_pixels(const mr_tensors *file, mr_density *density) {
+    const char *text = mr_tensors_note(file, "pixels");
+    if (!text)
+        return MR_OK;
+    mr_json_watch();
+    json_t *object = json_loads(text, 0, NULL);
+    if (mr_json_is_out_of_memory()) {
+        json_decref(object);
+        return mr_fail_memory("a density's metadata");
+    }
+    const mr_status status = set_pixels(file, object, density);
+    json_decref(object);
+    return status;
+}
+
 static mr_status read_model(const mr_tensors *file, mr_density **out) {
     mr_status status;
     mr_density *density = NULL;
     MR_TRY(read_density(file, &density));
     MR_TRY(mr_model_load(file, mr_density_params(density), "", "fit the model again"));
     MR_TRY(read_layout(file, density));
+    MR_TRY(read_pixels(file, density));
     *out = density;
     density = NULL;
 done:

@@ -4,6 +4,7 @@
 #include "flows/density.h"
 #include "flows/distribution.h"
 #include "flows/part.h"
+#include "flows/pixels.h"
 
 struct mr_density {
     mr_arena *arena;
@@ -21,6 +22,7 @@ struct mr_density {
     bool is_bounded;       // some feature or given column is
     double *shift, *scale; // [width]
     mr_layout layout;      // owned
+    mr_pixels pixels;      // owned; bits = 0: the features are no pixels
     char base_text[MR_DISTRIBUTION_MAX_TEXT];
 };
 

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = MR_DENSITY_BATCH };
-
 static const double pi = 3.14159265358979323846;
 
 static size_t smaller(size_t a, size_t b) {
@@ -49,17 +47,18 @@ static mr_status score(const mr_density *density, int n_threads, size_t n, const
                        double *log_prob, size_t *n_impossible) {
     mr_status status;
     const size_t width = mr_density_width(density);
+    const size_t batch = mr_density_batch(density);
     const double log_scale = mr_density_log_scale(density);
     mr_graph *graph = NULL;
     MR_TRY(mr_threads_check(n_threads));
     if (n == 0)
         return MR_OK;
-    MR_TRY(mr_graph_new(smaller(n, BATCH), n_threads, &graph));
+    MR_TRY(mr_graph_new(smaller(n, batch), n_threads, &graph));
     mr_node *u = mr_input(graph, width, false);
     mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    for (size_t first = 0; first < n; first += BATCH) {
-        const size_t n_rows = smaller(n - first, BATCH);
+    for (size_t first = 0; first < n; first += batch) {
+        const size_t n_rows = smaller(n - first, batch);
         mr_density_standardise(density, n_rows, x + first * width, mr_node_value(u));
         mr_graph_run(graph, n_rows);
         for (size_t i = first; i < first + n_rows; i++) {
@@ -106,18 +105,20 @@ mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, c
 struct mr_sampler {
     const mr_density *density;
     mr_random random;
+    size_t batch; // samples at a time
+    double temperature;
     size_t n_drawn;
     mr_graph *graph;
     mr_node *noise, *given, *u, *log_prob; // given: NULL if there are none
-    mr_real *of_lines;                     // [BATCH x features on lines] noise of the base
+    mr_real *of_lines;                     // [batch x features on lines] noise of the base
 };
 
 static mr_status sampler_init(mr_sampler *s, int n_threads) {
     const mr_density *density = s->density;
-    const mr_status status = mr_graph_new(BATCH, n_threads, &s->graph);
+    const mr_status status = mr_graph_new(s->batch, n_threads, &s->graph);
     if (status != MR_OK)
         return status;
-    s->of_lines = malloc((BATCH * density->of_base.n_lines + 1) * sizeof *s->of_lines);
+    s->of_lines = malloc((s->batch * density->of_base.n_lines + 1) * sizeof *s->of_lines);
     if (!s->of_lines)
         return mr_fail_memory("the samples");
     s->noise = mr_input(s->graph, density->dim, false);
@@ -129,28 +130,36 @@ static mr_status sampler_init(mr_sampler *s, int n_threads) {
 }
 
 // Noise for a whole batch, so that fewer samples are the first of more, to the last bit.
-static void draw(mr_sampler *s) {
+static void draw_noise(mr_sampler *s) {
     const mr_density *density = s->density;
     mr_random *random = &s->random;
     const size_t n_lines = density->of_base.n_lines, dim = density->dim;
     mr_real *noise = mr_node_value(s->noise);
     if (n_lines == dim) {
-        density->base.ops->draw(&density->base, density->params, random, BATCH, noise);
+        density->base.ops->draw(&density->base, density->params, random, s->batch, noise);
         return;
     }
     if (n_lines > 0)
-        density->base.ops->draw(&density->base, density->params, random, BATCH, s->of_lines);
-    for (size_t i = 0; i < BATCH; i++) {
+        density->base.ops->draw(&density->base, density->params, random, s->batch, s->of_lines);
+    for (size_t i = 0; i < s->batch; i++) {
         memcpy(noise + i * dim, s->of_lines + i * n_lines, n_lines * sizeof *noise);
         mr_random_fill_uniform(random, dim - n_lines, -pi, pi, noise + i * dim + n_lines);
     }
+}
+
+static void draw(mr_sampler *s) {
+    const size_t n = s->batch * s->density->dim;
+    mr_real *noise = mr_node_value(s->noise);
+    draw_noise(s);
+    for (size_t i = 0; i < n && s->temperature != 1; i++)
+        noise[i] *= (mr_real)s->temperature;
 }
 
 // Standardises given rows; those past the last are copies of the first, so that a batch is whole.
 static mr_status fill_given(mr_sampler *s, size_t first, size_t n_rows, const double *given) {
     const mr_density *density = s->density;
     const size_t n = density->given_dim;
-    for (size_t i = 0; i < BATCH && n > 0; i++)
+    for (size_t i = 0; i < s->batch && n > 0; i++)
         for (size_t k = 0; k < n; k++) {
             const size_t row = i < n_rows ? first + i : 0;
             const double value = given[row * n + k];
@@ -195,6 +204,8 @@ mr_status mr_sampler_new(const mr_density *density, int n_threads, uint64_t seed
     if (!s)
         return mr_fail_memory("the samples");
     s->density = density;
+    s->batch = mr_density_batch(density);
+    s->temperature = 1;
     s->random = mr_random_stream(seed, MR_STREAM_SAMPLE, 0);
     MR_TRY(mr_threads_check(n_threads));
     MR_TRY(sampler_init(s, n_threads));
@@ -203,6 +214,18 @@ mr_status mr_sampler_new(const mr_density *density, int n_threads, uint64_t seed
 done:
     mr_sampler_free(s);
     return status;
+}
+
+mr_status mr_sampler_set_temperature(mr_sampler *s, double temperature) {
+    const char *base = s->density->base.ops->name;
+    if (!(temperature > 0))
+        return mr_fail(MR_ERR_USAGE, "the temperature is %g; it must be above 0", temperature);
+    if (temperature != 1 && (strcmp(base, "normal") != 0 || s->density->of_base.n_circles > 0))
+        return mr_fail(MR_ERR_USAGE,
+                       "the model's base is %s, which has no temperature; leave it at 1",
+                       mr_density_base(s->density));
+    s->temperature = temperature;
+    return MR_OK;
 }
 
 void mr_sampler_free(mr_sampler *s) {
@@ -216,11 +239,11 @@ void mr_sampler_free(mr_sampler *s) {
 mr_status mr_sampler_draw(mr_sampler *s, size_t n, const double *given, double *x,
                           double *log_prob) {
     mr_status status = MR_OK;
-    for (size_t first = 0; first < n; first += BATCH) {
-        const size_t n_rows = smaller(n - first, BATCH);
+    for (size_t first = 0; first < n; first += s->batch) {
+        const size_t n_rows = smaller(n - first, s->batch);
         draw(s);
         MR_TRY(fill_given(s, first, n_rows, given));
-        mr_graph_run(s->graph, BATCH);
+        mr_graph_run(s->graph, s->batch);
         MR_TRY(take_samples(s, n_rows, first, x, log_prob));
     }
     s->n_drawn += n;

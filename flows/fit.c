@@ -49,6 +49,7 @@ typedef struct {
 
 typedef struct {
     const mr_fit_options *options;
+    const mr_fit_watch *watch;
     mr_lr_schedule lr_schedule;
     mr_fit_state state;
     mr_params *params; // the model's
@@ -98,8 +99,10 @@ static mr_status build(fit *f) {
     MR_TRY(mr_params_copy(f->params, &f->state.average));
     const size_t batch_size = smaller(f->options->batch_size, f->data->trained.n);
     MR_TRY(build_likelihood(f, batch_size, true, &f->training));
+    const size_t held_out_batch =
+        f->data->held_out_batch > 0 ? f->data->held_out_batch : (size_t)MR_DENSITY_BATCH;
     MR_TRY(
-        build_likelihood(f, smaller(MR_DENSITY_BATCH, f->data->held_out.n), false, &f->validation));
+        build_likelihood(f, smaller(held_out_batch, f->data->held_out.n), false, &f->validation));
 done:
     return status;
 }
@@ -220,6 +223,16 @@ static double ema_rate_at(uint64_t n_steps) {
     return fmax(ema_rate, 10 / (10 + (double)n_steps));
 }
 
+// The schedule's, and while the learning rate warms up a fraction of it.
+//
+//   n_before  rows of this epoch before the step
+static double lr_factor_at(const fit *f, size_t n_before) {
+    const size_t n_of_epochs = f->state.progress.epoch * f->data->trained.n;
+    const double factor = mr_lr_factor(&f->lr_schedule, n_of_epochs + n_before);
+    const double n_steps = (double)f->state.adam.n_steps + 1, warm_up = (double)f->options->warm_up;
+    return n_steps < warm_up ? factor * n_steps / warm_up : factor;
+}
+
 // One step on the n rows of the graph's input; adds their log-densities before it to `sum`.
 //
 //   n_before  rows of this epoch before them
@@ -229,12 +242,22 @@ static mr_status step(fit *f, size_t n_before, size_t n, double *sum) {
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
     if (!isfinite(*sum) || !isfinite(norm))
         return fail_infinite(f->state.progress.epoch + 1);
-    const size_t n_of_epochs = f->state.progress.epoch * f->data->trained.n;
-    f->state.adam.lr_factor = mr_lr_factor(&f->lr_schedule, n_of_epochs + n_before);
+    f->state.adam.lr_factor = lr_factor_at(f, n_before);
     mr_adam_step(&f->state.adam, f->params, f->options->n_threads);
     mr_polyak(f->state.average, f->params, ema_rate_at(f->state.adam.n_steps),
               f->options->n_threads);
     return MR_OK;
+}
+
+static void report_step(const fit *f, size_t n_done, double sum) {
+    const mr_fit_part *part = &f->data->trained;
+    if (f->watch->step)
+        f->watch->step(f->watch->self, &(mr_fit_step){.epoch = f->state.progress.epoch,
+                                                      .n_steps = f->state.adam.n_steps,
+                                                      .n_done = n_done,
+                                                      .n = part->n,
+                                                      .log_prob = sum / (double)n_done *
+                                                                  (double)part->n / part->n_units});
 }
 
 static mr_status train(fit *f, const volatile sig_atomic_t *stop) {
@@ -250,6 +273,7 @@ static mr_status train(fit *f, const volatile sig_atomic_t *stop) {
             break;
         MR_TRY(step(f, n_before, n, &sum));
         n_before += n;
+        report_step(f, n_before, sum);
         if (stop && *stop)
             return MR_OK;
     }
@@ -258,21 +282,34 @@ done:
     return status;
 }
 
-// Validates the average, which takes the place of the parameters meanwhile: finds the held-out
-// rows' mean log-density. If that is the best so far, the average is kept.
-static mr_status validate(fit *f) {
+// Finds the held-out rows' mean log-density by the average, which has taken the place of the
+// parameters. If that is the best so far, the average is kept.
+static mr_status validate_average(fit *f) {
     mr_fit_progress *now = &f->state.progress;
-    mr_real *value = mr_params_value(f->params);
-    const size_t n_bytes = mr_params_size(f->params) * sizeof *value;
-    memcpy(value, mr_params_read(f->state.average), n_bytes);
     double log_prob = (double)NAN;
     const mr_status status = score_held_out(f, &log_prob);
+    if (status != MR_OK)
+        return status;
     now->held_out_log_prob = log_prob;
     if (isfinite(log_prob) && (now->best_epoch == 0 || log_prob > now->best_log_prob)) {
         now->best_log_prob = log_prob;
         now->best_epoch = now->epoch;
-        memcpy(f->state.best, value, n_bytes);
+        memcpy(f->state.best, mr_params_read(f->params),
+               mr_params_size(f->params) * sizeof *f->state.best);
     }
+    if (!isfinite(log_prob))
+        return fail_infinite(now->epoch);
+    if (f->watch->epoch)
+        f->watch->epoch(f->watch->self, now);
+    return MR_OK;
+}
+
+// The average is in the place of the parameters meanwhile.
+static mr_status validate(fit *f) {
+    mr_real *value = mr_params_value(f->params);
+    const size_t n_bytes = mr_params_size(f->params) * sizeof *value;
+    memcpy(value, mr_params_read(f->state.average), n_bytes);
+    const mr_status status = validate_average(f);
     memcpy(value, f->kept[0], n_bytes);
     return status;
 }
@@ -285,8 +322,6 @@ static mr_status finish_epoch(fit *f) {
     const mr_status status = validate(f);
     if (status != MR_OK)
         return status;
-    if (!isfinite(now->held_out_log_prob))
-        return fail_infinite(now->epoch);
     const size_t n_waited = now->epoch - now->best_epoch;
     const size_t n_before_fall = (f->options->patience + falls_in_patience - 1) / falls_in_patience;
     if (n_waited > 0 && n_waited % n_before_fall == 0)
@@ -300,8 +335,7 @@ static bool is_finished(const fit *f) {
            now->epoch - now->best_epoch >= f->options->patience;
 }
 
-static mr_status run(fit *f, mr_fit_watcher watcher, void *self,
-                     const volatile sig_atomic_t *stop) {
+static mr_status run(fit *f, const volatile sig_atomic_t *stop) {
     mr_status status = MR_OK;
     keep_state(f);
     while (!is_finished(f)) {
@@ -314,8 +348,6 @@ static mr_status run(fit *f, mr_fit_watcher watcher, void *self,
         MR_TRY(finish_epoch(f));
         if (is_save_due(f))
             MR_TRY(save(f));
-        if (watcher)
-            watcher(self, &f->state.progress);
     }
 done:
     return status;
@@ -343,24 +375,32 @@ static mr_lr_schedule lr_schedule_of(const mr_fit_options *options, size_t n_row
     return schedule;
 }
 
-mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
-                       mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
-                       mr_fit_progress *result) {
+mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
+                               const mr_fit_options *options, const mr_fit_watch *watch,
+                               const volatile sig_atomic_t *stop, mr_fit_progress *result) {
     mr_status status;
     fit f = {.options = options,
+             .watch = watch,
              .lr_schedule = lr_schedule_of(options, data->trained.n),
-             .state = {.model = model, .adam = mr_adam_new(options->lr)},
+             .state = {.model = model, .adam = mr_adam_new(options->lr), .data = data->text},
              .params = model->params,
              .data = data};
     MR_TRY(build(&f));
     MR_TRY(resume_or_save(&f));
-    status = run(&f, watcher, self, stop);
+    status = run(&f, stop);
     memcpy(mr_params_value(f.params), f.state.best, mr_params_size(f.params) * sizeof(mr_real));
     if (status == MR_OK)
         *result = f.state.progress;
 done:
     release(&f);
     return status;
+}
+
+mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
+                       mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
+                       mr_fit_progress *result) {
+    const mr_fit_watch watch = {.epoch = watcher, .self = self};
+    return mr_fit_train_watched(model, data, options, &watch, stop, result);
 }
 
 static mr_node *build_density(const void *self, mr_node *u) {
@@ -414,4 +454,21 @@ mr_status mr_fit_to_rows(mr_density *density, const mr_row_source *source,
                          const volatile sig_atomic_t *stop, mr_fit_progress *result) {
     const mr_fit_options how = options != NULL ? *options : mr_fit_defaults();
     return fit_density(density, source->n, NULL, source, &how, watcher, self, stop, result);
+}
+
+mr_status mr_fit_to_images(mr_density *density, const mr_images *images,
+                           const mr_augmentation *augmentation, const mr_fit_options *options,
+                           const mr_fit_watch *watch, const volatile sig_atomic_t *stop,
+                           mr_fit_progress *result) {
+    mr_fit_data *data;
+    mr_status status = mr_fit_check_options(options);
+    if (status == MR_OK)
+        status = mr_fit_data_of_images(density, options, images, augmentation, &data);
+    if (status != MR_OK)
+        return status;
+    const mr_fit_model model = model_of(density);
+    status = mr_fit_train_watched(&model, data, options, watch, stop, result);
+    if (status == MR_OK && result->best_epoch > 0)
+        density->pixels.mean_bits = mr_bits_per_dim(density, result->best_log_prob);
+    return status;
 }

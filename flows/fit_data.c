@@ -20,12 +20,16 @@ void mr_fit_shuffle(mr_random *random, size_t n, size_t *order) {
     }
 }
 
+size_t mr_fit_find_batch(size_t n, size_t batch_size, size_t k, size_t *first) {
+    const size_t n_batches = (n + batch_size - 1) / batch_size;
+    *first = k < n_batches ? n * k / n_batches : 0;
+    return k < n_batches ? n * (k + 1) / n_batches - *first : 0;
+}
+
 size_t mr_fit_copy_batch(const mr_fit_rows *from, size_t width, size_t n, const size_t *order,
                          size_t batch_size, size_t k, mr_real *u, mr_real *weight) {
-    const size_t n_batches = (n + batch_size - 1) / batch_size;
-    if (k >= n_batches)
-        return 0;
-    const size_t first = n * k / n_batches, n_rows = n * (k + 1) / n_batches - first;
+    size_t first;
+    const size_t n_rows = mr_fit_find_batch(n, batch_size, k, &first);
     for (size_t i = 0; i < n_rows; i++)
         memcpy(u + i * width, from->u + order[first + i] * width, width * sizeof *u);
     for (size_t i = 0; i < n_rows && from->weight; i++)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "flows/density_internal.h"
+#include "flows/fit_images.h"
 #include "flows/fit_rows.h"
 
 typedef struct mr_fit_data mr_fit_data;
@@ -12,7 +13,7 @@ typedef struct {
     mr_status (*begin_epoch)(mr_fit_data *data, uint64_t epoch);
     /// The rows of its next step: u [batch_size x width], weight [batch_size]; n = 0 at its end.
     mr_status (*next)(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n);
-    /// The same for the held-out rows, MR_DENSITY_BATCH of them at most.
+    /// The same for the held-out rows, held_out_batch of them at most.
     mr_status (*begin_held_out)(mr_fit_data *data);
     mr_status (*next_held_out)(mr_fit_data *data, mr_real *u, mr_real *weight, size_t *n);
     void (*free)(mr_fit_data *data);
@@ -22,12 +23,17 @@ typedef struct {
 typedef struct {
     size_t n;
     double n_units;   // that a mean log-density is one of: rows, of a text characters
-    double log_scale; // what a mean log-density in x is smaller by than that in u
+    double log_scale; // what a mean log-density in x is smaller by than that in u: of all rows, or
+                      // of those that came last
 } mr_fit_part;
+
+enum { MR_FIT_DATA_SIZE = 160 };
 
 struct mr_fit_data {
     const mr_fit_data_ops *ops;
     mr_fit_part trained, held_out;
+    size_t held_out_batch;       // 0: MR_DENSITY_BATCH
+    char text[MR_FIT_DATA_SIZE]; // what a fit that goes on must have the same; "": nothing
 };
 
 /// Rows in memory, x [n x width]; each epoch's order is a permutation of them all. Checks them,
@@ -41,7 +47,12 @@ mr_status mr_fit_data_in_memory(mr_density *density, const mr_fit_options *optio
 mr_status mr_fit_data_streamed(mr_density *density, const mr_fit_options *options,
                                const mr_row_source *source, mr_fit_data **out);
 
-// ---- What both have in common
+/// Images that are read when their turn comes (fit_images.h). All must outlive it.
+mr_status mr_fit_data_of_images(mr_density *density, const mr_fit_options *options,
+                                const mr_images *images, const mr_augmentation *augmentation,
+                                mr_fit_data **out);
+
+// ---- What they have in common
 
 /// Rows in memory, standardised.
 typedef struct {
@@ -49,9 +60,13 @@ typedef struct {
     mr_real *weight; // [n] NULL: there are none
 } mr_fit_rows;
 
-/// Copies the `k`th batch of n rows that are taken in that order. Batches are of equal size, give
-/// or take a row, so that no small one at the end is noisier than the rest. Returns how many rows
-/// it has; 0: there is no such batch.
+/// Finds the `k`th batch of n rows: how many rows it has, 0 if there is no such batch, and its
+/// first. Batches are of equal size, give or take a row, so that no small one at the end is noisier
+/// than the rest.
+size_t mr_fit_find_batch(size_t n, size_t batch_size, size_t k, size_t *first);
+
+/// Copies the `k`th batch of n rows that are taken in that order, as mr_fit_find_batch
+/// finds it. Returns how many rows it has.
 ///
 ///   order  [n] of rows in `from`
 size_t mr_fit_copy_batch(const mr_fit_rows *from, size_t width, size_t n, const size_t *order,

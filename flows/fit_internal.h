@@ -35,6 +35,11 @@ mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fi
                        mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
                        mr_fit_progress *result);
 
+/// The same for who watches its steps, too.
+mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
+                               const mr_fit_options *options, const mr_fit_watch *watch,
+                               const volatile sig_atomic_t *stop, mr_fit_progress *result);
+
 /// Fails with MR_ERR_USAGE if an option is out of its range.
 mr_status mr_fit_check_options(const mr_fit_options *options);
 
@@ -45,6 +50,7 @@ typedef struct {
     mr_real *best;             // [size of the parameters] the average after the best epoch
     mr_adam adam;
     mr_fit_progress progress;
+    const char *data; // borrowed: what must be the same of the data (mr_fit_data.text)
 } mr_fit_state;
 
 /// Writes a state, replaced atomically.

@@ -3,6 +3,23 @@
 
 #include "millrace/fit.h"
 
+/// Where a fit is within an epoch.
+typedef struct {
+    size_t epoch; // done so far
+    size_t n_steps;
+    size_t n_done, n; // rows of this epoch
+    double log_prob;  // mean over the n_done, nats
+} mr_fit_step;
+
+/// Who watches a fit.
+typedef struct {
+    /// Called after each epoch, while the density has the parameters that were validated.
+    mr_fit_watcher epoch;
+    /// Called after each step; may be NULL.
+    void (*step)(void *self, const mr_fit_step *now);
+    void *self;
+} mr_fit_watch;
+
 /// Where the rows come from.
 typedef struct {
     size_t n;

@@ -24,15 +24,18 @@ static void describe(const mr_fit_state *state, const mr_fit_options *options, s
     mr_number_write_digits(lr, sizeof lr, 17, options->lr);
     mr_number_write_digits(held_out, sizeof held_out, 17, options->held_out);
     mr_number_write_digits(clip_norm, sizeof clip_norm, 17, options->clip_norm);
-    const int used = snprintf(
+    int used = snprintf(
         text, TEXT_SIZE,
         "%s, %zu%s rows of %zu, lr %s, batch size %zu, patience %zu, held out %s, clip norm %s, "
         "seed %" PRIu64 "%s",
         model->flow, n_rows, options->weights ? " weighted" : "", model->dim, lr,
         options->batch_size, options->patience, held_out, clip_norm, options->seed, model->base);
     if (options->lr_schedule && strcmp(options->lr_schedule, "constant") != 0)
-        snprintf(text + used, TEXT_SIZE - (size_t)used, ", %s over %zu epochs",
-                 options->lr_schedule, options->max_epochs);
+        used += snprintf(text + used, TEXT_SIZE - (size_t)used, ", %s over %zu epochs",
+                         options->lr_schedule, options->max_epochs);
+    if (options->warm_up > 0)
+        used += snprintf(text + used, TEXT_SIZE - (size_t)used, ", warm-up %zu", options->warm_up);
+    snprintf(text + used, TEXT_SIZE - (size_t)used, "%s", state->data);
 }
 
 /// The arrays of numbers besides the parameters.

@@ -20,9 +20,10 @@ typedef struct {
     double clip_norm; // of the gradient
     uint64_t seed;    // of the split and the order of the rows
     int n_threads;
-    const double *weights;  // [n] how often each row counts, from 0; NULL: once
-    const char *checkpoint; // file to keep the state in, and to go on from if it exists; NULL:
-                            // none
+    size_t warm_up;          // steps over which the learning rate rises to lr; 0: none
+    const double *weights;   // [n] how often each row counts, from 0; NULL: once
+    const char *checkpoint;  // file to keep the state in, and to go on from if it exists; NULL:
+                             // none
     const char *lr_schedule; // of the learning rate over max_epochs, besides: "linear" or "cosine",
                              // down to 0; NULL or "constant": none
 } mr_fit_options;

@@ -1,0 +1,394 @@
+// Densities of images: dequantisation, bits a dimension, fits, temperature, interpolation.
+
+#include "flows/pixels.h"
+
+#include <math.h>
+
+#include "flows/density_internal.h"
+#include "flows/fit_data.h"
+#include "flows/fit_images.h"
+#include "tests/scratch.h"
+
+TestSuite(pixels, .init = scratch_enter, .fini = scratch_leave);
+
+enum { N = 150, HEIGHT = 3, WIDTH = 4, DIM = HEIGHT * WIDTH };
+
+static mr_density *density_of(const char *flow, mr_pixels pixels, size_t height, size_t width) {
+    mr_density *density = NULL;
+    mr_support *support = NULL;
+    const size_t dim = height * width;
+    cr_assert_eq(mr_pixels_supports(&pixels, dim, &support), MR_OK);
+    cr_assert_eq(mr_density_create(&(mr_density_spec){.flow = flow,
+                                                      .use = MR_FLOW_TO_SCORE,
+                                                      .dim = dim,
+                                                      .given_dim = pixels.n_classes,
+                                                      .support = support,
+                                                      .channels = 1,
+                                                      .height = height,
+                                                      .width = width},
+                                   1, &density),
+                 MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_set_pixels(density, &pixels), MR_OK);
+    free(support);
+    return density;
+}
+
+// Shift and scale of the pixels; classes keep 0 and 1.
+static void set_scale(mr_density *density, double shift, double scale) {
+    double of_shift[64] = {0}, of_scale[64];
+    for (size_t j = 0; j < mr_density_width(density); j++) {
+        of_shift[j] = j < mr_density_dim(density) ? shift : 0;
+        of_scale[j] = j < mr_density_dim(density) ? scale : 1;
+    }
+    cr_assert_eq(mr_density_set_scale(density, of_shift, of_scale), MR_OK);
+}
+
+// Smooth images of two classes, the second one turned upside down.
+static mr_images images_of(bool has_labels) {
+    static char *names[] = {"up", "down"};
+    mr_images images = {.n = N, .channels = 1, .height = HEIGHT, .width = WIDTH};
+    mr_random random = mr_random_stream(3, MR_STREAM_TEST, 17);
+    images.pixels = malloc((size_t)N * DIM);
+    images.label = has_labels ? calloc(N, sizeof *images.label) : NULL;
+    images.classes = has_labels ? calloc(2, sizeof *images.classes) : NULL;
+    for (size_t k = 0; k < 2 && has_labels; k++)
+        images.classes[images.n_classes++] = strdup(names[k]);
+    for (size_t i = 0; i < N; i++) {
+        const double slope = (i % 2 == 0 ? 1 : -1) * mr_random_between(&random, 10, 20);
+        for (size_t j = 0; j < DIM; j++)
+            images.pixels[i * DIM + j] =
+                (unsigned char)(120 + slope * (double)(j / WIDTH) + 10 * mr_random_normal(&random));
+        if (has_labels)
+            images.label[i] = i % 2;
+    }
+    return images;
+}
+
+// ---- Bits a dimension
+
+// -log p(x) of a Gaussian in v, by hand.
+static double gaussian_log_prob(double v, double shift, double scale) {
+    const double u = (v - shift) / scale;
+    return -0.5 * u * u - 0.5 * log(2 * 3.14159265358979323846) - log(scale);
+}
+
+static mr_real noise_of(uint64_t seed, size_t image, size_t j) {
+    mr_real noise[DIM];
+    mr_random random = mr_random_stream(seed, MR_STREAM_SCORE, image);
+    mr_random_fill_uniform(&random, DIM, 0, 1, noise);
+    return noise[j];
+}
+
+// float32: 1e-6 of numbers of some hundred.
+static void expect_bits(size_t bits, double logit, double shift, double scale) {
+    enum { SEED = 5 };
+    double log_prob[N];
+    mr_images images = images_of(false);
+    mr_density *density =
+        density_of("gaussian", (mr_pixels){.bits = bits, .logit = logit}, HEIGHT, WIDTH);
+    set_scale(density, shift, scale);
+    cr_assert_eq(mr_images_log_prob(density, 1, SEED, &images, 0, N, NULL, log_prob), MR_OK);
+    for (size_t i = 0; i < N; i++) {
+        double expected = 0;
+        for (size_t j = 0; j < DIM; j++) {
+            const double levels = ldexp(1, (int)bits);
+            const double x = floor(images.pixels[i * DIM + j] / ldexp(1, 8 - (int)bits)) +
+                             (double)noise_of(SEED, i, j);
+            const double t = logit + (1 - 2 * logit) * x / levels;
+            const double v = logit > 0 ? log(t / (1 - t)) : x;
+            const double slope = logit > 0 ? (1 - 2 * logit) / levels / (t * (1 - t)) : 1;
+            expected += gaussian_log_prob(v, shift, scale) + log(slope);
+        }
+        cr_expect_float_eq(log_prob[i], expected, 1e-4, "image %zu: %g, not %g", i, log_prob[i],
+                           expected);
+        cr_expect_float_eq(mr_bits_per_dim(density, log_prob[i]),
+                           -expected / (DIM * 0.69314718055994531), 1e-5);
+    }
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
+Test(pixels, bits_a_dimension_of_a_gaussian_are_those_of_its_formula) {
+    expect_bits(8, 0, 125, 30);
+    expect_bits(5, 0, 15, 4);
+    expect_bits(8, 0.05, 0, 0.5);
+    expect_bits(3, 1e-3, -0.2, 2);
+}
+
+Test(pixels, are_the_same_after_they_were_made_rows_and_images_again) {
+    unsigned char all[256], back[256];
+    mr_real noise[256];
+    double x[256];
+    for (size_t k = 0; k < 256; k++) {
+        all[k] = (unsigned char)k;
+        noise[k] = (mr_real)0.999;
+    }
+    for (size_t bits = 1; bits <= 8; bits++) {
+        mr_density *density = density_of("gaussian", (mr_pixels){.bits = bits}, 16, 16);
+        mr_pixels_to_row(density, all, noise, 0, x);
+        mr_pixels_of_rows(density, 1, x, back);
+        for (size_t k = 0; k < 256; k++)
+            cr_expect_eq(back[k] >> (8 - bits), k >> (8 - bits), "%zu bits, %zu", bits, k);
+        cr_expect_eq(back[0], 0);
+        cr_expect_eq(back[255], 255);
+        mr_density_free(density);
+    }
+}
+
+// ---- The data of a fit
+
+static void copy_rows(mr_fit_data *data, uint64_t epoch, mr_real *u) {
+    size_t n;
+    cr_assert_eq(data->ops->begin_epoch(data, epoch), MR_OK);
+    cr_assert_eq(data->ops->next(data, u, NULL, &n), MR_OK);
+    cr_assert_eq(n, data->trained.n);
+}
+
+Test(pixels, have_fresh_noise_in_each_epoch_and_the_same_when_held_out) {
+    static mr_real first[N * DIM], again[N * DIM], other[N * DIM];
+    mr_fit_options options = mr_fit_defaults();
+    options.batch_size = N;
+    size_t n;
+    mr_images images = images_of(false);
+    mr_density *density = density_of("gaussian", (mr_pixels){.bits = 8}, HEIGHT, WIDTH);
+    mr_fit_data *data = NULL;
+    cr_assert_eq(mr_fit_data_of_images(density, &options, &images,
+                                       &(mr_augmentation){.flips = true, .shift = 1}, &data),
+                 MR_OK, "%s", mr_error_message());
+    const size_t n_bytes = data->trained.n * DIM * sizeof *first;
+    copy_rows(data, 3, first);
+    copy_rows(data, 4, other);
+    copy_rows(data, 3, again);
+    cr_expect_arr_eq(first, again, n_bytes);
+    cr_expect_arr_neq(first, other, n_bytes);
+    for (size_t k = 0; k < 2; k++) {
+        cr_assert_eq(data->ops->begin_held_out(data), MR_OK);
+        cr_assert_eq(data->ops->next_held_out(data, k == 0 ? first : again, NULL, &n), MR_OK);
+        cr_assert_eq(n, data->held_out.n);
+    }
+    cr_expect_arr_eq(first, again, n * DIM * sizeof *first);
+    data->ops->free(data);
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
+// A single trained image, that is 10 or 20 on the left of its middle: flips and shifts leave pixels
+// that it has, and shifts of at most one keep a corner's neighbours.
+Test(pixels, are_flipped_and_shifted_with_their_edges_repeated) {
+    static unsigned char pixels[] = {1, 2, 3, 1, 2, 3};
+    mr_fit_options options = mr_fit_defaults();
+    mr_images images = {.n = 2, .channels = 1, .height = 1, .width = 3, .pixels = pixels};
+    mr_density *density = density_of("gaussian", (mr_pixels){.bits = 8}, 1, 3);
+    mr_fit_data *data = NULL;
+    bool is_seen[256] = {false};
+    mr_real u[3];
+    size_t n;
+    cr_assert_eq(mr_fit_data_of_images(density, &options, &images,
+                                       &(mr_augmentation){.flips = true, .shift = 1}, &data),
+                 MR_OK);
+    for (uint64_t epoch = 0; epoch < 200; epoch++) {
+        size_t code = 0;
+        cr_assert_eq(data->ops->begin_epoch(data, epoch), MR_OK);
+        cr_assert_eq(data->ops->next(data, u, NULL, &n), MR_OK);
+        for (size_t j = 0; j < 3; j++) {
+            const double x =
+                (double)u[j] * mr_density_scale(density)[j] + mr_density_shift(density)[j];
+            code = 4 * code + (size_t)(x + 1e-5);
+        }
+        cr_assert_lt(code, 256);
+        is_seen[code] = true;
+    }
+    // 123 as it is, moved to either side, and the same of 321.
+    static const size_t expected[] = {0x1b, 0x2f, 0x16, 0x39, 0x25, 0x3e};
+    for (size_t k = 0; k < 256; k++) {
+        bool is_expected = false;
+        for (size_t i = 0; i < MR_COUNT(expected); i++)
+            is_expected |= expected[i] == k;
+        cr_expect_eq(is_seen[k], is_expected, "%zx", k);
+    }
+    data->ops->free(data);
+    mr_density_free(density);
+}
+
+// ---- Fits
+
+typedef struct {
+    volatile sig_atomic_t stop;
+    size_t stop_after; // steps; 0: never
+    size_t n_epochs, n_steps;
+} watched;
+
+static void count_epoch(void *self, const mr_fit_progress *now) {
+    watched *w = self;
+    w->n_epochs = now->epoch;
+}
+
+static void count_step(void *self, const mr_fit_step *now) {
+    watched *w = self;
+    w->n_steps++;
+    w->stop = now->n_steps == w->stop_after;
+    cr_expect(now->n_done <= now->n && isfinite(now->log_prob));
+}
+
+static mr_fit_options small_fit(void) {
+    mr_fit_options options = mr_fit_defaults();
+    options.max_epochs = 4;
+    options.batch_size = 32;
+    options.warm_up = 5;
+    options.lr_schedule = "cosine";
+    return options;
+}
+
+static mr_density *fit(const mr_images *images, const mr_fit_options *options, watched *w,
+                       mr_fit_progress *result) {
+    static char *names[] = {"up", "down"};
+    mr_density *density = density_of(
+        "maf:layers=2,hidden=16",
+        (mr_pixels){.bits = 7, .logit = 0.01, .n_classes = 2, .classes = names}, HEIGHT, WIDTH);
+    cr_assert_eq(mr_fit_to_images(density, images, &(mr_augmentation){.flips = true, .shift = 1},
+                                  options, &(mr_fit_watch){count_epoch, count_step, w}, &w->stop,
+                                  result),
+                 MR_OK, "%s", mr_error_message());
+    return density;
+}
+
+Test(pixels, a_fit_that_goes_on_ends_with_the_same_bits) {
+    mr_images images = images_of(true);
+    mr_fit_options options = small_fit();
+    mr_fit_progress whole, parts;
+    watched w = {0};
+    mr_density *expected = fit(&images, &options, &w, &whole);
+    cr_expect_eq(w.n_epochs, 4);
+    cr_expect_eq(w.n_steps, 4 * 5); // 135 images in batches of 32
+    options.checkpoint = "checkpoint";
+    w = (watched){.stop_after = 8};
+    mr_density_free(fit(&images, &options, &w, &parts));
+    cr_expect_eq(parts.epoch, 1);
+    w = (watched){0};
+    mr_density *found = fit(&images, &options, &w, &parts);
+    mr_params *a = mr_density_params(expected), *b = mr_density_params(found);
+    cr_expect_arr_eq(mr_params_read(a), mr_params_read(b), mr_params_size(a) * sizeof(mr_real));
+    cr_expect_eq(whole.best_log_prob, parts.best_log_prob);
+    cr_expect_eq(mr_density_pixels(found)->mean_bits, mr_bits_per_dim(found, parts.best_log_prob));
+    mr_density_free(expected);
+    mr_density_free(found);
+    mr_images_free(&images);
+}
+
+Test(pixels, a_checkpoint_of_other_pixels_is_refused) {
+    mr_images images = images_of(true);
+    mr_fit_options options = small_fit();
+    mr_fit_progress result;
+    watched w = {.stop_after = 2};
+    options.checkpoint = "checkpoint";
+    mr_density_free(fit(&images, &options, &w, &result));
+    mr_density *other = density_of("maf:layers=2,hidden=16", (mr_pixels){.bits = 6}, HEIGHT, WIDTH);
+    cr_expect_eq(mr_fit_to_images(other, &images, &(mr_augmentation){0}, &options,
+                                  &(mr_fit_watch){count_epoch, count_step, &w}, NULL, &result),
+                 MR_ERR_INPUT);
+    scratch_expect_message("checkpoint of another fit");
+    mr_density_free(other);
+    mr_images_free(&images);
+}
+
+// A class-conditional fit tells the classes apart: their slopes differ.
+Test(pixels, a_class_conditional_fit_finds_images_likelier_under_their_own_class) {
+    double own[N], other[N];
+    size_t turned[N], n_right = 0;
+    mr_images images = images_of(true);
+    mr_fit_options options = small_fit();
+    options.max_epochs = 30;
+    options.lr = 0.01;
+    mr_fit_progress result;
+    watched w = {0};
+    mr_density *density = fit(&images, &options, &w, &result);
+    for (size_t i = 0; i < N; i++)
+        turned[i] = 1 - images.label[i];
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, images.label, own), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, turned, other), MR_OK);
+    for (size_t i = 0; i < N; i++)
+        n_right += own[i] > other[i];
+    cr_expect_gt(n_right, N * 9 / 10, "%zu of %d", n_right, N);
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
+Test(pixels, are_remembered_by_a_model_file) {
+    static char *names[] = {"up", "down"};
+    double before[N], after[N];
+    mr_images images = images_of(true);
+    mr_density *loaded = NULL;
+    mr_density *density = density_of(
+        "gaussian",
+        (mr_pixels){.bits = 6, .logit = 0.05, .n_classes = 2, .classes = names, .mean_bits = 3.25},
+        HEIGHT, WIDTH);
+    cr_assert_eq(mr_density_save(density, "m"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_load("m", &loaded), MR_OK, "%s", mr_error_message());
+    const mr_pixels *pixels = mr_density_pixels(loaded);
+    cr_assert_not_null(pixels);
+    cr_expect_eq(pixels->bits, 6);
+    cr_expect_eq(pixels->logit, 0.05);
+    cr_expect_eq(pixels->mean_bits, 3.25);
+    cr_assert_eq(pixels->n_classes, 2);
+    cr_expect_str_eq(pixels->classes[1], "down");
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, images.label, before), MR_OK);
+    cr_assert_eq(mr_images_log_prob(loaded, 1, 1, &images, 0, N, images.label, after), MR_OK);
+    cr_expect_arr_eq(before, after, sizeof before);
+    mr_density_free(density);
+    mr_density_free(loaded);
+    mr_images_free(&images);
+}
+
+// ---- Samples
+
+Test(pixels, a_temperature_scales_the_distance_of_samples_from_the_mean) {
+    static double cold[N * DIM], plain[N * DIM];
+    mr_density *density = density_of("gaussian", (mr_pixels){.bits = 8}, HEIGHT, WIDTH);
+    set_scale(density, 100, 20);
+    for (size_t k = 0; k < 2; k++) {
+        mr_sampler *sampler;
+        cr_assert_eq(mr_sampler_new(density, 1, 3, &sampler), MR_OK);
+        cr_assert_eq(mr_sampler_set_temperature(sampler, k == 0 ? 0.25 : 1), MR_OK);
+        cr_assert_eq(mr_sampler_draw(sampler, N, NULL, k == 0 ? cold : plain, NULL), MR_OK);
+        mr_sampler_free(sampler);
+    }
+    for (size_t i = 0; i < N * DIM; i++)
+        cr_expect_float_eq(cold[i] - 100, 0.25 * (plain[i] - 100), 1e-4);
+    mr_density_free(density);
+}
+
+Test(pixels, a_temperature_must_be_above_zero_and_the_base_normal) {
+    mr_density *density = NULL;
+    mr_sampler *sampler;
+    cr_assert_eq(mr_density_create(&(mr_density_spec){.flow = "gaussian",
+                                                      .use = MR_FLOW_TO_SCORE,
+                                                      .base = "student_t",
+                                                      .dim = 2},
+                                   1, &density),
+                 MR_OK);
+    cr_assert_eq(mr_sampler_new(density, 1, 3, &sampler), MR_OK);
+    cr_expect_eq(mr_sampler_set_temperature(sampler, 0), MR_ERR_USAGE);
+    cr_expect_eq(mr_sampler_set_temperature(sampler, -1), MR_ERR_USAGE);
+    cr_expect_eq(mr_sampler_set_temperature(sampler, 0.5), MR_ERR_USAGE);
+    scratch_expect_message("student_t");
+    cr_expect_eq(mr_sampler_set_temperature(sampler, 1), MR_OK);
+    mr_sampler_free(sampler);
+    mr_density_free(density);
+}
+
+// Noise (1, 0) and (0, 1) of a Gaussian: the arc between them is the circle's quarter.
+Test(pixels, between_two_images_noise_goes_along_an_arc) {
+    enum { STEPS = 5 };
+    static const double ends[] = {120, 100, 100, 120};
+    double x[2 * STEPS];
+    mr_density *density = density_of("gaussian", (mr_pixels){.bits = 8}, 1, 2);
+    set_scale(density, 100, 20);
+    cr_assert_eq(mr_density_interpolate(density, ends, STEPS, x), MR_OK, "%s", mr_error_message());
+    for (size_t i = 0; i < STEPS; i++) {
+        const double angle = 1.57079632679489662 * (double)i / (STEPS - 1);
+        cr_expect_float_eq(x[2 * i], 100 + 20 * cos(angle), 1e-4);
+        cr_expect_float_eq(x[2 * i + 1], 100 + 20 * sin(angle), 1e-4);
+    }
+    cr_expect_eq(mr_density_interpolate(density, ends, 1, x), MR_ERR_USAGE);
+    mr_density_free(density);
+}
