@@ -60,6 +60,7 @@ extern const mr_command mr_command_flow_list;
 extern const mr_command mr_command_flow_fit;
 extern const mr_command mr_command_flow_score;
 extern const mr_command mr_command_flow_sample;
+extern const mr_command mr_command_flow_interpolate;
 extern const mr_command mr_command_flow_vi;
 extern const mr_command mr_command_flow_plot;
 

@@ -218,6 +218,13 @@ done:
     return status;
 }
 
+bool mr_command_line_has(const mr_command_line *line, const char *name) {
+    for (size_t i = 0; i < line->n_given; i++)
+        if (strcmp(line->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields) {
     mr_status status;

@@ -13,6 +13,9 @@ void mr_command_line_free(mr_command_line *line);
 /// Stores the value of a given option in its field. The message of a failure names the option.
 mr_status mr_given_store(const mr_given *given, void *fields);
 
+/// Whether an option was given, by its name in the table.
+bool mr_command_line_has(const mr_command_line *line, const char *name);
+
 /// For commands without settings: stores the defaults of their options in `fields`, then the given
 /// values. Also fails with MR_ERR_USAGE if an option is given twice with different values, and with
 /// MR_ERR_IO if an output (MR_SETTING_OUT_FILE, MR_SETTING_OUT_DIR) can't be written, so that this

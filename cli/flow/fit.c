@@ -7,7 +7,10 @@
 
 #include "flows/fit_rows.h"
 #include "base/clock.h"
+#include "nn/lr_schedule.h"
 #include "cli/command_line.h"
+#include "cli/flow/images.h"
+#include "cli/flow/images_fit.h"
 #include "cli/flow/table.h"
 #include "cli/live_line.h"
 #include "cli/print_json.h"
@@ -27,6 +30,8 @@ typedef struct {
     bool drop_constant;
     char weights[MR_MAX_TEXT];
     double clip_outliers;
+    char lr_schedule[MR_MAX_CHOICE];
+    mr_image_fit_options images;
     size_t threads;
     bool json;
 } fit_options;
@@ -38,7 +43,7 @@ static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "", 0, 0, "FLOW",
      "the flow: a preset, as in nsf or maf:layers=3, or parts, as in [lu, coupling(spline)]*4 "
      "(`millrace flow list`); default: nsf_lu, or nsf:bins=16 with angles, a uniform base or more "
-     "than 500 columns",
+     "than 500 columns; of images glow",
      false},
     {"out", MR_SETTING_OUT_FILE, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
      false},
@@ -67,24 +72,54 @@ static const mr_setting options[] = {
     {"clip_outliers", MR_SETTING_REAL, AT(clip_outliers), "0", 0, 1e12, "X",
      "clip cells to X robust deviations from their column's median; 0: no clipping", false},
     {"epochs", MR_SETTING_COUNT, AT(fit.max_epochs), "1000", 1, 1e9, "N",
-     "maximum of passes through the data", false},
+     "maximum of passes through the data; of images 20 by default", false},
     {"patience", MR_SETTING_COUNT, AT(fit.patience), "30", 1, 1e9, "N",
      "early stopping: passes without a better held-out likelihood before the end", false},
     {"held_out", MR_SETTING_REAL, AT(fit.held_out), "0.1", 1e-6, 0.9, "X",
      "fraction of the rows that is held out for validation", false},
-    {"batch_size", MR_SETTING_COUNT, AT(fit.batch_size), "256", 1, 1e6, "N", "rows in a step",
-     false},
+    {"batch_size", MR_SETTING_COUNT, AT(fit.batch_size), "256", 1, 1e6, "N",
+     "rows in a step; of images 64 by default", false},
     {"lr", MR_SETTING_REAL, AT(fit.lr), "0.004", 1e-12, 10, "X",
-     "Adam's learning rate at the start; falls when the held-out likelihood stops rising", false},
+     "Adam's learning rate at the start; falls when the held-out likelihood stops rising; of "
+     "images 0.001 by default",
+     false},
+    {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
+     "how the learning rate also falls, down to 0 over --epochs; of images cosine by default",
+     false},
+    {"warm_up", MR_SETTING_COUNT, AT(fit.warm_up), "0", 0, 1e9, "N",
+     "steps over which the learning rate rises to --lr; of images 200 by default", false},
     {"clip_norm", MR_SETTING_REAL, AT(fit.clip_norm), "10", 1e-6, 1e30, "X",
      "maximum norm of the gradient; longer ones are scaled down to it", false},
     {"seed", MR_SETTING_SEED, AT(fit.seed), "1", 0, 0, "N",
      "seed of the initial parameters, the held-out rows and the order of the others", false},
+    {"size", MR_SETTING_TEXT, AT(images.size), "", 0, 0, "WxH",
+     "images: scale their middle part of this shape to this size; default: all have one size",
+     false},
+    {"labels", MR_SETTING_TEXT, AT(images.labels), "", 0, 0, "FILE",
+     "images: fit a class-conditional density by these labels (IDX, .npy or .csv)", false},
+    {"class_conditional", MR_SETTING_SWITCH, AT(images.class_conditional), "false", 0, 0, NULL,
+     "images: the same by the labels that DATA has itself", false},
+    {"skip_bad", MR_SETTING_SWITCH, AT(images.skip_bad), "false", 0, 0, NULL,
+     "images: leave out those that cannot be read, and count them", false},
+    {"bits", MR_SETTING_COUNT, AT(images.bits), "8", 1, 8, "N",
+     "images: bits of a pixel that are kept", false},
+    {"logit", MR_SETTING_REAL, AT(images.logit), "0", 0, 0.49, "ALPHA",
+     "images: map pixels to the line by logit(ALPHA + (1 - 2 ALPHA) x); 0: no logit", false},
+    {"flips", MR_SETTING_SWITCH, AT(images.flips), "false", 0, 0, NULL,
+     "images: exchange left and right at random while training", false},
+    {"shifts", MR_SETTING_COUNT, AT(images.shifts), "0", 0, 1024, "N",
+     "images: shift by up to N pixels at random while training", false},
+    {"log", MR_SETTING_OUT_DIR, AT(images.log), "", 0, 0, "DIR",
+     "images: write metrics and samples of each pass there, for TensorBoard and as .png", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: out, flow, composition (of its parts), base, n, dim, header (whether the "
      "first row was names), columns, given and constant_columns (numbers), weighted, "
-     "clipped_cells, epochs, best_epoch, train_log_likelihood, held_out_log_likelihood, seconds",
+     "clipped_cells, epochs, best_epoch, train_log_likelihood, held_out_log_likelihood, seconds; "
+     "of "
+     "images out, flow, composition, base, n, skipped, channels, height, width, bits, classes, "
+     "epochs, best_epoch, held_out_bits_per_dim, held_out_log_likelihood, images_per_second, "
+     "seconds",
      false},
 };
 
@@ -281,6 +316,20 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     }
     chosen.fit.checkpoint = checkpoint;
     chosen.fit.n_threads = (int)chosen.threads;
+    chosen.fit.lr_schedule = chosen.lr_schedule;
+    if (mr_images_is_source(line->arguments[0])) {
+        status = mr_image_fit_run(&(mr_image_fit){.line = line,
+                                                  .images = &chosen.images,
+                                                  .fit = chosen.fit,
+                                                  .data = line->arguments[0],
+                                                  .flow = chosen.flow,
+                                                  .base = chosen.base,
+                                                  .out = chosen.out,
+                                                  .json = chosen.json},
+                                  exit_code);
+        goto done;
+    }
+    MR_TRY(mr_image_fit_check(line, false));
     MR_TRY(read_table(line->arguments[0], &chosen, &table));
     chosen.fit.weights = table.weights;
     MR_TRY(new_density(&chosen, &table, &density));
@@ -300,11 +349,15 @@ done:
 const mr_command mr_command_flow_fit = {
     .name = "flow fit",
     .usage = "DATA [options]",
-    .summary = "fit a density to a table of data",
+    .summary = "fit a density to a table of data or to images",
     .details = "Fits a flow to the rows of a table by maximum likelihood. DATA is a .npy,\n"
                "[rows x columns], a .npz of one such array, or a .csv. The columns are\n"
                "standardised; a part of the rows is held out, and the model is that of the pass\n"
                "through the others after which the held-out rows were most likely.\n\n"
+               "DATA may also be a set of images: a .npy [n, height, width] or [n, height,\n"
+               "width, channels], an IDX file (.gz too), CIFAR-10's .bin, a folder of .png\n"
+               "and .jpg files, or fashion-mnist, which Debian has. Likelihoods are then in\n"
+               "bits a dimension of the discrete pixels.\n\n"
                "Ctrl-C stops in good order. A fit that was stopped or killed leaves\n"
                "FILE.checkpoint; the same command goes on from it, and ends as if it had never\n"
                "been stopped.",

@@ -3,8 +3,9 @@
 #include "cli/command.h"
 
 static const mr_command *const commands[] = {
-    &mr_command_flow_list,   &mr_command_flow_fit,  &mr_command_flow_score,
-    &mr_command_flow_sample, &mr_command_flow_plot, &mr_command_flow_vi,
+    &mr_command_flow_list,        &mr_command_flow_fit,  &mr_command_flow_score,
+    &mr_command_flow_sample,      &mr_command_flow_plot, &mr_command_flow_vi,
+    &mr_command_flow_interpolate,
 };
 
 static mr_status run_flow(const mr_command_line *line, int *exit_code) {

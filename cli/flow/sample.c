@@ -7,6 +7,7 @@
 #include "flows/density.h"
 #include "base/matrix_file.h"
 #include "cli/command_line.h"
+#include "cli/flow/images.h"
 #include "cli/flow/table.h"
 #include "cli/print_json.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     size_t per_row;
     char header[MR_MAX_CHOICE];
     char out[MR_MAX_TEXT];
+    double temperature;
     uint64_t seed;
     size_t threads;
     bool json;
@@ -24,18 +26,20 @@ typedef struct {
 #define AT(field) offsetof(sample_options, field)
 
 static const mr_setting options[] = {
-    {"num", MR_SETTING_COUNT, AT(num), "1000", 1, 1e9, "N", "samples to draw (without --given)",
-     false},
-    {"given", MR_SETTING_TEXT, AT(given), "", 0, 0, "TABLE",
+    {"num", MR_SETTING_COUNT, AT(num), "1000", 1, 1e9, "N",
+     "samples to draw (without --given TABLE); of images 64 by default, or 8 of each class", false},
+    {"given", MR_SETTING_TEXT, AT(given), "", 0, 0, "TABLE|CLASS",
      "rows to draw samples for, of a model that was fitted with --given: its given columns, alone "
-     "or in a table like that which was fitted",
+     "or in a table like that which was fitted; of a class-conditional model of images, the class",
      false},
     {"per_row", MR_SETTING_COUNT, AT(per_row), "1", 1, 1e6, "N", "samples for each row of --given",
      false},
     {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
      "whether the first row of a .csv of given rows is the columns' names", false},
     {"out", MR_SETTING_OUT_FILE, AT(out), "samples.npy", 0, 0, "FILE",
-     "where they go, a .npy of float64 or a .csv", false},
+     "where they go, a .npy of float64 or a .csv; images: a .npy of 8 bits or a .png", false},
+    {"temperature", MR_SETTING_REAL, AT(temperature), "1", 0, 100, "T",
+     "factor on the deviation of the base: below 1 samples are likelier and less varied", false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the samples; fewer of a seed are the first of more", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
@@ -93,6 +97,7 @@ static mr_status draw(const sample_options *chosen, const mr_density *density,
     mr_sampler *sampler = NULL;
     MR_TRY(allocate(density, n_max, &s));
     MR_TRY(mr_sampler_new(density, (int)chosen->threads, chosen->seed, &sampler));
+    MR_TRY(mr_sampler_set_temperature(sampler, chosen->temperature));
     for (size_t first = 0; first < n; first += n_max) {
         const size_t n_rows = n - first < n_max ? n - first : n_max;
         if (has_given)
@@ -110,6 +115,23 @@ done:
     return status;
 }
 
+static mr_status sample_images(const mr_command_line *line, const sample_options *chosen,
+                               const mr_density *density) {
+    enum { N_IMAGES = 64, N_OF_CLASS = 8 };
+    const size_t n_classes = mr_density_pixels(density)->n_classes;
+    const bool is_of_all = n_classes > 0 && chosen->given[0] == '\0';
+    const size_t n = is_of_all ? N_OF_CLASS * n_classes : (size_t)N_IMAGES;
+    return mr_images_sample_run(
+        density, &(mr_image_sampling){.model = line->arguments[0],
+                                      .out = chosen->out,
+                                      .class = chosen->given,
+                                      .n = mr_command_line_has(line, "num") ? chosen->num : n,
+                                      .temperature = chosen->temperature,
+                                      .seed = chosen->seed,
+                                      .n_threads = (int)chosen->threads,
+                                      .json = chosen->json});
+}
+
 static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
@@ -119,8 +141,14 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     mr_matrix_writer *writer = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
-    MR_TRY(mr_matrix_check_name(chosen.out));
+    if (chosen.temperature == 0)
+        return mr_fail(MR_ERR_USAGE, "--temperature 0: it must be above 0");
     MR_TRY(mr_density_load(line->arguments[0], &density));
+    if (mr_density_pixels(density) != NULL) {
+        status = sample_images(line, &chosen, density);
+        goto done;
+    }
+    MR_TRY(mr_matrix_check_name(chosen.out));
     if (chosen.given[0] != '\0')
         MR_TRY(mr_given_table_read(chosen.given, mr_header_of(chosen.header), density, &rows));
     else if (mr_density_given_dim(density) > 0)
@@ -148,7 +176,9 @@ const mr_command mr_command_flow_sample = {
     .details = "Draws samples from a model that `millrace flow fit` or `millrace flow vi` has\n"
                "saved, in the data's own units, one a row. Columns that were left out as\n"
                "constant are there again, as they were. Of a conditional model it draws\n"
-               "samples of the fitted columns for each row of --given, in their order.",
+               "samples of the fitted columns for each row of --given, in their order.\n\n"
+               "Of a model of images it writes a grid (.png) or an array (.npy), of all classes\n"
+               "in turn unless --given says which.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

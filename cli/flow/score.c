@@ -6,12 +6,15 @@
 
 #include "flows/density.h"
 #include "cli/command_line.h"
+#include "cli/flow/images.h"
 #include "cli/flow/table.h"
 #include "cli/print_json.h"
 
 typedef struct {
     char out[MR_MAX_TEXT];
     char header[MR_MAX_CHOICE];
+    char size[MR_MAX_CHOICE];
+    bool skip_bad;
     uint64_t seed;
     size_t threads;
     bool json;
@@ -21,15 +24,23 @@ typedef struct {
 
 static const mr_setting options[] = {
     {"out", MR_SETTING_OUT_FILE, AT(out), "", 0, 0, "FILE",
-     "write the log-likelihood of each row, in nats, to a .npy or .csv", false},
+     "write the log-likelihood of each row, in nats, to a .npy or .csv; of images three columns: "
+     "log-likelihood, bits a dimension, typicality",
+     false},
     {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
      "whether the first row of a .csv is the columns' names", false},
-    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N", "nothing here is random: without effect",
-     false},
+    {"size", MR_SETTING_TEXT, AT(size), "", 0, 0, "WxH",
+     "scale images to this size, which is the model's", false},
+    {"skip_bad", MR_SETTING_SWITCH, AT(skip_bad), "false", 0, 0, NULL,
+     "leave out images that cannot be read", false},
+    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
+     "of the noise on pixels; nothing else here is random", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: n, n_impossible, header (whether the first row was names), "
-     "mean_log_likelihood and stderr of the possible rows (null where they cannot be told)",
+     "mean_log_likelihood and stderr of the possible rows (null where they cannot be told); of "
+     "images n, n_impossible, labels (whether they were used), mean_log_likelihood, bits_per_dim, "
+     "stderr, mean_typicality, held_out_bits_per_dim",
      false},
 };
 
@@ -141,6 +152,17 @@ done:
     return status;
 }
 
+static mr_status score_images(const mr_command_line *line, const score_options *chosen,
+                              const mr_density *density) {
+    return mr_images_score_run(density, &(mr_image_scoring){.data = line->arguments[1],
+                                                            .out = chosen->out,
+                                                            .size = chosen->size,
+                                                            .skips_bad = chosen->skip_bad,
+                                                            .seed = chosen->seed,
+                                                            .n_threads = (int)chosen->threads,
+                                                            .json = chosen->json});
+}
+
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
@@ -153,6 +175,14 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_check_name(chosen.out));
     MR_TRY(mr_density_load(line->arguments[0], &density));
+    if (mr_density_pixels(density) != NULL) {
+        status = score_images(line, &chosen, density);
+        goto done;
+    }
+    if (mr_images_is_source(line->arguments[1])) {
+        status = mr_fail_not_images(line->arguments[0], line->arguments[1]);
+        goto done;
+    }
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
     summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')
@@ -181,6 +211,10 @@ const mr_command mr_command_flow_score = {
                "and in the data's own units, with its standard error. Columns are found by their\n"
                "names where model and table have some, else by their places. A row that the\n"
                "model gives no density gets -inf, and is left out of the mean.\n\n"
+               "Of images it also prints bits a dimension and typicality: how far an image's\n"
+               "bits are from the mean of the images held out of the fit (Nalisnick et al.\n"
+               "2019). A class-conditional model takes the labels of DATA if it has some, else\n"
+               "the mean density of all classes.\n\n"
                "The density.safetensors of a run with --bonus density takes observations, and\n"
                "picks the features that it is about; the lower the likelihood, the more novel.",
     .min_arguments = 2,
