@@ -21,3 +21,11 @@ direction = np.where(west, random.vonmises(np.deg2rad(-90), 6, 500), random.vonm
 strength = random.beta(np.where(west, 5, 2), 3, 500)
 gust = strength + 0.05 * random.standard_t(2, 500)
 np.savetxt("wind.csv", np.stack([np.rad2deg(direction) % 360, strength, gust], 1), fmt=["%.1f", "%.3f", "%.3f"], delimiter=",", header="direction,strength,gust", comments="")
+# scikit-learn's digits (UCI's optical recognition of handwritten digits, CC BY 4.0), where it is installed: digits.npy, digits_labels.npy.
+try:
+    from sklearn.datasets import load_digits
+except ImportError:
+    raise SystemExit("digits.npy and digits_labels.npy need scikit-learn")
+digits = load_digits()
+np.save("digits.npy", np.round(digits.images * 255 / 16).astype(np.uint8))
+np.save("digits_labels.npy", digits.target.astype(np.uint8))

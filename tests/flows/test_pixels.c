@@ -115,6 +115,47 @@ Test(pixels, bits_a_dimension_of_a_gaussian_are_those_of_its_formula) {
     expect_bits(3, 1e-3, -0.2, 2);
 }
 
+// Moves all parameters from the start, at which the flow is the identity.
+static void perturb(mr_density *density) {
+    mr_params *params = mr_density_params(density);
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 18);
+    for (size_t k = 0; k < mr_params_size(params); k++)
+        mr_params_value(params)[k] += (mr_real)(0.1 * mr_random_normal(&random));
+}
+
+// The integral of p over 0 .. 8 in every pixel, by the midpoints of n_steps in each level: the sum
+// of the discrete probabilities, each the mean of p(pixel + noise) over the noise.
+static double sum_of_probabilities(const mr_density *density, size_t n_steps) {
+    const size_t n_points = 8 * n_steps, dim = mr_density_dim(density);
+    const size_t n = dim == 1 ? n_points : n_points * n_points;
+    double *x = malloc(n * dim * sizeof *x), *log_prob = malloc(n * sizeof *log_prob), sum = 0;
+    size_t n_impossible;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < dim; j++) {
+            const size_t point = j == 0 ? i % n_points : i / n_points;
+            x[i * dim + j] = ((double)point + 0.5) / (double)n_steps;
+        }
+    cr_assert_eq(mr_density_score(density, 1, n, x, log_prob, &n_impossible), MR_OK);
+    for (size_t i = 0; i < n; i++)
+        sum += exp(log_prob[i]) / pow((double)n_steps, (double)dim);
+    free(x);
+    free(log_prob);
+    return sum;
+}
+
+// All mass of these lies in 0 .. 8: a Gaussian of deviation near 0.3 at 4 does not reach the
+// bounds.
+Test(pixels, probabilities_of_all_images_of_one_and_two_pixels_sum_to_one) {
+    for (size_t dim = 1; dim <= 2; dim++) {
+        mr_density *density = density_of("nsf:layers=2,hidden=8", (mr_pixels){.bits = 3}, 1, dim);
+        set_scale(density, 4, 0.2);
+        perturb(density);
+        const double sum = sum_of_probabilities(density, dim == 1 ? 1000 : 60);
+        cr_expect_float_eq(sum, 1, 1e-3, "%zu pixels: %.6f", dim, sum);
+        mr_density_free(density);
+    }
+}
+
 Test(pixels, are_the_same_after_they_were_made_rows_and_images_again) {
     unsigned char all[256], back[256];
     mr_real noise[256];
@@ -390,5 +431,21 @@ Test(pixels, between_two_images_noise_goes_along_an_arc) {
         cr_expect_float_eq(x[2 * i + 1], 100 + 20 * sin(angle), 1e-4);
     }
     cr_expect_eq(mr_density_interpolate(density, ends, 1, x), MR_ERR_USAGE);
+    mr_density_free(density);
+}
+
+Test(pixels, the_way_between_two_images_begins_and_ends_at_them) {
+    double ends[2 * DIM], x[3 * DIM];
+    mr_density *density = density_of("nsf:layers=2,hidden=8",
+                                     (mr_pixels){.bits = 8, .logit = 0.01}, HEIGHT, WIDTH);
+    set_scale(density, 0, 1);
+    perturb(density);
+    for (size_t j = 0; j < 2 * DIM; j++)
+        ends[j] = 60 + 5 * (double)j;
+    cr_assert_eq(mr_density_interpolate(density, ends, 3, x), MR_OK, "%s", mr_error_message());
+    for (size_t j = 0; j < DIM; j++) {
+        cr_expect_float_eq(x[j], ends[j], 0.01, "%g, not %g", x[j], ends[j]);
+        cr_expect_float_eq(x[2 * DIM + j], ends[DIM + j], 0.01);
+    }
     mr_density_free(density);
 }
