@@ -287,7 +287,7 @@ Test(bonus, rnd_pays_less_for_what_it_knows_than_for_what_is_far) {
     mr_real batch[BATCH], paid[BATCH];
     double sum = 0;
     visit_line(bonus, BATCH);
-    for (uint64_t t = 0; t < 1500; t++) {
+    for (uint64_t t = 0; t < 500; t++) {
         fill_line(t, batch);
         cr_assert_eq(score_and_train(bonus, batch, paid), MR_OK);
     }

@@ -172,12 +172,17 @@ static void (*check_of_case)(const flow_case *c); // what for_each_case is given
 
 // Compositions have the parts of presets, which are tested in more dimensions.
 static inline void check_in_all_dims(const char *text) {
-#ifdef SANITIZED_THREADS
+#if defined SANITIZED_THREADS
     static const size_t dims[] = {1, 3}; // more features are the same loops for longer
+    const size_t n_composed = 2;
+#elif defined SANITIZED
+    static const size_t dims[] = {1, 3, MAX_DIM}; // the last is longer than a vector
+    const size_t n_composed = 2;
 #else
     static const size_t dims[] = {1, 2, 6, 3, MAX_DIM};
+    const size_t n_composed = 3;
 #endif
-    const size_t n_dims = text[0] == '[' && MR_COUNT(dims) > 3 ? 3 : MR_COUNT(dims);
+    const size_t n_dims = text[0] == '[' ? n_composed : MR_COUNT(dims);
     for (size_t d = 0; d < n_dims; d++)
         for_each_setting(text, dims[d], check_of_case);
 }

@@ -20,7 +20,7 @@ static void check_way_back(subject *s, double tolerance) {
 // At half as far some planar flows contract by 1e4: 8e-4 is then lost here and 2e-12 in double, by
 // the same factor of the rounding.
 static void check_round_trip(const flow_case *c) {
-    subject s = subject_new(c, 256, 1);
+    subject s = subject_new(c, 96, 1);
     check_way_back(&s, round_trip_tolerance);
     subject_perturb(&s, noise_of(c) / 4);
     check_way_back(&s, round_trip_tolerance);
