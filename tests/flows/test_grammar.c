@@ -192,7 +192,7 @@ Test(grammar, a_mistake_in_a_composition_gets_its_column_and_the_choices) {
     REFUSED("[lu]]", "column 5", "expected the end");
     REFUSED("[lu]*", "column 6", "a whole number from 1 to 512");
     REFUSED("[lu]*0", "column 6", "a whole number");
-    REFUSED("[lu]*300", "column 6", "a whole number");
+    REFUSED("[lu]*600", "column 6", "a whole number");
     REFUSED("[[lu]*30]*20", "600 parts", "512");
     REFUSED("[lu,]", "column 5", "expected a part", "coupling");
     REFUSED("inverse", "inverse");
