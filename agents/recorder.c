@@ -249,7 +249,7 @@ static mr_status play_evaluation(mr_recorder *r, const mr_collector *collector) 
         mr_random_stream(r->settings->seed, MR_STREAM_EVAL, (uint64_t)r->now.total_timesteps);
     const mr_eval_options options = {
         .seed = mr_random_u32(&seeds),
-        .deterministic = true,
+        .deterministic = !r->settings->eval_stochastic,
         .max_steps = mr_eval_max_steps(mr_collector_env(collector), r->settings->eval_max_steps,
                                        (size_t)collector->longest_episode),
         .stop = collector->stop};

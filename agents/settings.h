@@ -94,6 +94,7 @@ typedef struct {
     mr_widths bonus_critic_hidden;    // of the separate ones
     size_t eval_every;                // environment steps; 0: only at the end
     size_t eval_episodes;
+    bool eval_stochastic;
     size_t eval_max_steps;   // of an episode; 0: mr_eval_max_steps
     size_t checkpoint_every; // environment steps; 0: only at the end
     double timeout;          // s, to wait for a server's reply

@@ -182,6 +182,8 @@ static const mr_setting common[] = {
      "steps between evaluations; 0: only at the end", false},
     {"eval_episodes", MR_SETTING_COUNT, AT(eval_episodes), "10", 1, 100000, "N",
      "episodes in an evaluation", false},
+    {"eval_stochastic", MR_SETTING_SWITCH, AT(eval_stochastic), "false", 0, 0, NULL,
+     "sample actions in evaluations, as in training; for tasks whose best policy is random", false},
     {"eval_max_steps", MR_SETTING_COUNT, AT(eval_max_steps), "0", 0, 1e12, "N",
      "steps after which an episode of an evaluation is cut off; 0: the largest of the task's time "
      "limit, the longest episode that has ended in training, and 1000",

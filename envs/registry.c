@@ -25,6 +25,7 @@ extern const mr_env_builtin mr_env_swimmer;
 extern const mr_env_builtin mr_env_walker2d;
 extern const mr_env_builtin mr_env_mountain_car;
 extern const mr_env_builtin mr_env_pendulum;
+extern const mr_env_builtin mr_env_two_doors;
 
 static const mr_env_builtin *const builtins[] = {
     &mr_env_ant,
@@ -45,6 +46,7 @@ static const mr_env_builtin *const builtins[] = {
     &mr_env_sparse_hopper,
     &mr_env_mountain_car,
     &mr_env_pendulum,
+    &mr_env_two_doors,
 };
 
 extern const mr_env_scheme mr_env_mjcf;

@@ -72,21 +72,22 @@ def scores_at(plan, curves, agent, step):
     return by_task
 
 
+def _number(value):
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _cell(curves, step):
     returns = np.array([curve.return_at(step) for curve in curves])
     returns = returns[~np.isnan(returns)]
     if not returns.size:
         return ""
-    listed = ", ".join(f"{value:.0f}" for value in returns)
-    return f"{returns.mean():.0f} ({listed})" if returns.size > 1 else listed
+    listed = ", ".join(_number(value) for value in returns)
+    return f"{_number(returns.mean())} ({listed})" if returns.size > 1 else listed
 
 
 def _cpu_cell(curves):
     seconds = [curve.cpu_seconds[-1] for curve in curves]
-    if not seconds:
-        return ""
-    mean = np.mean(seconds)
-    return f"{mean:.0f}" if mean >= 100 else f"{mean:.3g}"
+    return _number(np.mean(seconds)) if seconds else ""
 
 
 def _markdown(head, rows):
@@ -97,7 +98,7 @@ def _markdown(head, rows):
 def make_table(plan, curves):
     """The report's text: returns at half and at all steps, interquartile means, CPU seconds."""
     rng = np.random.default_rng(0)
-    lines = [f"Made by `scripts/benchmark --table` from the folders beside this file. Mean return of deterministic evaluations (each seed's), {len(plan.seeds)} seeds planned.", ""]
+    lines = [f"Made by `scripts/benchmark --table` from the folders beside this file. Mean return of evaluations (each seed's), {len(plan.seeds)} seeds planned.", ""]
     evaluated = {step for several in curves.values() for curve in several for step in curve.steps}
     for step in sorted(evaluated & {plan.steps // 2, plan.steps}):
         rows = []

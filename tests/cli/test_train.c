@@ -24,6 +24,13 @@ static void train_into(const char *dir) {
     outcome_free(&o);
 }
 
+static mr_bytes read_bytes(const char *path) {
+    char *data;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read(path, &data, &n_bytes), MR_OK, "%s", mr_error_message());
+    return (mr_bytes){data, n_bytes};
+}
+
 static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
@@ -269,6 +276,21 @@ Test(train_command, eval_is_deterministic_unless_told) {
     outcome_free(&plain);
     outcome_free(&deterministic);
     outcome_free(&stochastic);
+}
+
+Test(train_command, sampled_evaluations_change_the_evaluations_alone) {
+    train_into("a");
+    outcome o = RUN(TINY, "--steps", "150", "--eval-stochastic", "--out", "b");
+    expect_success(&o);
+    const mr_bytes a = read_bytes("a/policy.safetensors"), b = read_bytes("b/policy.safetensors");
+    cr_expect(a.n_bytes == b.n_bytes && memcmp(a.data, b.data, a.n_bytes) == 0);
+    free((void *)a.data);
+    free((void *)b.data);
+    char *of_a = scratch_read("a/evaluations.csv"), *of_b = scratch_read("b/evaluations.csv");
+    cr_expect_str_neq(of_a, of_b);
+    free(of_a);
+    free(of_b);
+    outcome_free(&o);
 }
 
 Test(train_command, eval_acts_by_the_deterministic_action_that_is_asked_for) {

@@ -108,6 +108,38 @@ Test(classic, mountain_car_starts_at_rest_in_the_valley) {
     mr_env_close(env);
 }
 
+// Five standard errors of a mean of N_RESETS signs.
+Test(classic, two_doors_unlocks_either_as_often_and_shows_it_nowhere) {
+    double obs[MAX_DIM], n_right = 0.0, sum_of_products = 0.0;
+    mr_env *env = open_env("TwoDoors-v0");
+    for (int n = 0; n < N_RESETS; n++) {
+        cr_assert_eq(mr_env_reset(env, NULL, obs), MR_OK);
+        const double door = mr_classic_state(env)[0];
+        cr_assert(fabs(door) == 0.5);
+        n_right += door > 0.0;
+        sum_of_products += door / 0.5 * obs[0] / (0.05 / sqrt(3.0));
+    }
+    cr_expect_lt(fabs(n_right / N_RESETS - 0.5), 2.5 / sqrt(N_RESETS));
+    cr_expect_lt(fabs(sum_of_products / N_RESETS), 5.0 / sqrt(N_RESETS));
+    mr_env_close(env);
+}
+
+Test(classic, two_doors_ends_at_the_unlocked_door_alone) {
+    static const double tries[] = {-0.5, -0.61, 0.0, 0.39, 0.41, 0.59, 0.61};
+    static const bool opens[] = {false, false, false, false, true, true, false};
+    double obs[MAX_DIM];
+    mr_step result;
+    mr_env *env = open_env("TwoDoors-v0");
+    for (size_t i = 0; i < MR_COUNT(tries); i++) {
+        begin_at(env, (const double[]){0.5, 0.03}, mr_classic_state(env));
+        cr_assert_eq(mr_env_step(env, &tries[i], obs, &result), MR_OK);
+        cr_expect_eq(result.terminated, opens[i], "%g", tries[i]);
+        cr_expect_eq(result.reward, opens[i] ? 0.0 : -1.0, "%g", tries[i]);
+        cr_expect_float_eq(obs[0], 0.03, 1e-8);
+    }
+    mr_env_close(env);
+}
+
 Test(classic, states_are_those_of_classic_tasks_alone) {
     mr_env *env = open_env("HalfCheetah-v5");
     cr_expect_null(mr_classic_state(env));
@@ -126,7 +158,9 @@ Test(classic, descriptions_give_bounds_limits_and_ends) {
                                            "Never terminated"};
     static const char *const car[] = {"[-1.2, 0.6]", "+-0.07", "Truncated after 999 steps",
                                       "position >= 0.45", "uniform on [-0.6, -0.4]"};
+    static const char *const doors[] = {"[-0.6, -0.4] and [0.4, 0.6]", "Truncated after 20 steps"};
     expect_described("Pendulum-v1", pendulum, MR_COUNT(pendulum));
+    expect_described("TwoDoors-v0", doors, MR_COUNT(doors));
     expect_described("MountainCarContinuous-v0", car, MR_COUNT(car));
 }
 

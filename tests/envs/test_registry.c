@@ -63,6 +63,7 @@ Test(registry, gives_every_environment_its_published_sizes) {
         {"SparseHopper-v0", 12, 3, 1.0, 1000},
         {"MountainCarContinuous-v0", 2, 1, 1.0, 999},
         {"Pendulum-v1", 3, 1, 2.0, 200},
+        {"TwoDoors-v0", 1, 1, 1.0, 20},
     };
     for (size_t i = 0; i < MR_COUNT(published); i++) {
         mr_env *env;
