@@ -29,7 +29,7 @@ mr_status mr_image_size_read(const char *text, size_t *height, size_t *width) {
     return MR_OK;
 }
 
-void mr_images_note(const char *path, const mr_images *images) {
+static void print_notes(const char *path, const mr_images *images) {
     if (images->has_fractions)
         fprintf(stderr,
                 "note: %s: pixels are floating-point numbers from 0 to 1; they were rounded to 8 "
@@ -48,7 +48,7 @@ mr_status mr_images_read(const char *path, const char *size, const char *labels,
     if (status == MR_OK)
         status = mr_images_open(path, &options, out);
     if (status == MR_OK)
-        mr_images_note(path, out);
+        print_notes(path, out);
     return status;
 }
 

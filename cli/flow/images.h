@@ -8,10 +8,8 @@
 /// What --size says, WxH; 0 and 0 if it is "".
 mr_status mr_image_size_read(const char *text, size_t *height, size_t *width);
 
-/// Prints notes on stderr about pixels that were rounded and images that were skipped.
-void mr_images_note(const char *path, const mr_images *images);
-
-/// Opens images, and prints these notes.
+/// Opens images. Prints notes on stderr about pixels that were rounded and images that were
+/// skipped.
 ///
 ///   size    the value of --size
 ///   labels  of --labels; "": none
@@ -47,7 +45,7 @@ mr_status mr_images_check_name(const char *path);
 
 /// `millrace flow sample` and `millrace flow score` for a density of images.
 typedef struct {
-    const char *model, *out;
+    const char *out;
     const char *class; // "": all in turn
     size_t n;
     double temperature;

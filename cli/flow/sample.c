@@ -122,8 +122,7 @@ static mr_status sample_images(const mr_command_line *line, const sample_options
     const bool is_of_all = n_classes > 0 && chosen->given[0] == '\0';
     const size_t n = is_of_all ? N_OF_CLASS * n_classes : (size_t)N_IMAGES;
     return mr_images_sample_run(
-        density, &(mr_image_sampling){.model = line->arguments[0],
-                                      .out = chosen->out,
+        density, &(mr_image_sampling){.out = chosen->out,
                                       .class = chosen->given,
                                       .n = mr_command_line_has(line, "num") ? chosen->num : n,
                                       .temperature = chosen->temperature,
