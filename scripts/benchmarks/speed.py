@@ -6,6 +6,7 @@ tests/bench that prints a JSON object a line with --json, and a row here.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -23,6 +24,9 @@ QUICK = {
     "bench_envs": ["--rounds", "3", "--round-ms", "20"],
     "bench_bridge": ["--rounds", "3", "--round-ms", "20"],
     "bench_replay": ["--rounds", "3"],
+    "bench_threads": ["--rounds", "2", "--seconds", "0.1"],
+    "bench_act": ["--calls", "10000"],
+    "bench_start": ["--rounds", "5"],
 }
 
 
@@ -54,12 +58,31 @@ class Curve:
 
 UPDATE = ("bench_sac_update",)
 PRODUCTS = "its matrix products by OpenBLAS"
+ONE_THREAD = "one thread in the same place; the least of 1, 2, 4 and the default number"
+TWO_RUNS = "one run of one thread alone; 2 is all there is on two cores"
+SPREAD = "99.9th percentile over median, of a bare loop of equal length over the action's"
+LOADED = "`millrace --version`, which loads the libraries and ends"
+
+# Tasks of bench_threads, and their sizes.
+SIZES = (("Pendulum-v1", "2 x 64, batch 100"), ("HalfCheetah-v5", "2 x 256, batch 256"), ("Humanoid-v5", "2 x 256, batch 256, 348 observations"))
 
 BENCHES = (
     Bench("SAC update, `gaussian`, 1 thread", UPDATE + ("--threads", "1"), "updates_per_s", "updates/s", "ratio_to_gemm", PRODUCTS),
     Bench("SAC update, `gaussian`, 2 threads", UPDATE + ("--threads", "2"), "updates_per_s", "updates/s", "ratio_to_gemm", PRODUCTS),
     Bench("SAC update, `real_nvp`, 2 threads", UPDATE + ("--threads", "2", "--policy", "real_nvp"), "updates_per_s", "updates/s", "ratio_to_gemm", PRODUCTS),
     Bench("training, HalfCheetah-v5, 2 threads", ("bench_train", "--threads", "2"), "steps_per_s", "steps/s", "ratio_to_gemm", PRODUCTS),
+    *(
+        Bench(f"SAC update beside a busy process, {sizes}, default threads", ("bench_threads", "--task", task), "beside_updates_per_s", "updates/s", "beside_least_ratio", ONE_THREAD)
+        for task, sizes in SIZES
+    ),
+    *(
+        Bench(f"two runs at once, {sizes}, default threads", ("bench_threads", "--task", task), "paired_updates_per_s", "updates/s of both", "paired_ratio", TWO_RUNS)
+        for task, sizes in SIZES
+    ),
+    Bench("one action, `gaussian`", ("bench_act", "--policy", "gaussian"), "median_us", "µs", "ratio_to_bare", SPREAD),
+    Bench("one action, `real_nvp`", ("bench_act", "--policy", "real_nvp"), "median_us", "µs", "ratio_to_bare", SPREAD),
+    Bench("`millrace train HalfCheetah-v5` to its first step", ("bench_start",), "train_ms", "ms", "train_ratio", LOADED),
+    Bench("`millrace envs`", ("bench_start",), "envs_ms", "ms", "envs_ratio", LOADED),
     Bench("environment, HalfCheetah-v5", ("bench_envs", "HalfCheetah-v5"), "steps_per_s", "steps/s", "ratio_to_mujoco", "bare `mj_step`"),
     Bench("environment, Humanoid-v5", ("bench_envs", "Humanoid-v5"), "steps_per_s", "steps/s", "ratio_to_mujoco", "bare `mj_step`"),
     Bench("bridge, one environment", ("bench_bridge",), "steps_per_s", "steps/s", "ratio_to_ping_pong", "bare ZeroMQ"),
@@ -141,11 +164,43 @@ CURVES = (
 PLAN = """\
 ## On 64 cores
 
-Not measured; what the figures above say. A batch of 256 at 2 x 256 has so little work that its threads would meet more
-than they compute: use cores for independent runs (`scripts/benchmark TABLE.yaml` gives each its own) or for copies of the
-environment. Updates with 1,024 rows or layers of 1,024 units and more have work for several threads: rows are shared out
-without copies, and only gradients are added up, in the order of the threads. Memory is the next limit: each thread has a
-gradient of its own of all parameters, and draws from the replay buffer wait for memory, not for processors.
+Not measured; what the figures above say of a machine of 64 cores.
+
+- Scales as it is: independent runs, a core each (`scripts/benchmark TABLE.yaml`), because runs share nothing and one thread reaches most of its core's peak. Copies of the environment, which share the task's model and nothing that is written.
+- Scales to a few threads: one update. Its parts are rows of the batch, and a product of OpenBLAS needs about 64 rows to be efficient: a batch of 256 feeds 4 threads, one of 4,096 feeds 64. Threads meet twice an update for each graph, which costs some microseconds each, beside the milliseconds of a batch of 256 on one thread; the default number of threads therefore follows from the work and ends at four.
+- Does not scale: Adam and Polyak averaging read and write each parameter four times whatever the batch, so that they are limited by memory once the parameters exceed the caches; and each thread has a gradient of its own of all parameters, which are added up in the order of the threads (64 gradients of 2 x 256 are 20 MB, of 2 x 2,048 over 1 GB). Draws from a replay buffer that no cache holds wait for memory: a thread that draws the next batch during an update hides that, and costs no bit.
+- What would be changed first: gradients added up as a tree instead of by one slice a thread over all parts; graphs, parameters and replay buffer placed on the memory of the core that uses them (pages are given at first use, so that it is enough that each thread touches its own); then several learners on one buffer in the place of more threads in one.
+"""
+
+BF16 = """\
+## Beyond float32
+
+There are no bfloat16 products. They need AVX512-BF16 or AMX, which the machines that this page was measured on don't have, so that neither the gain (1.5 times the updates at 2 x 512 would pay for it) nor returns equal to float32's could be shown; an option without that evidence is left out.
+"""
+
+TITLES = {"millrace": "millrace", "stable_baselines3": "Stable-Baselines3", "sbx": "SBX", "rltools": "RLtools"}
+
+
+def peers_section(path):
+    """The section about other programs, from what tests/bench/peers/compare has measured; empty if it hasn't."""
+    if not path.exists():
+        return ""
+    kept = json.loads(path.read_text())
+    rows = "\n".join(
+        f"| {row['what']} | {TITLES[name]} | {number(of['steps_per_s'])} | {of['ratio']:.2f} | {of['peak_mb']:,.0f} MB | {row['date']} |"
+        for row in kept.values()
+        for name, of in row["contenders"].items()
+    )
+    machines = ", ".join(dict.fromkeys(row["machine"] for row in kept.values()))
+    return f"""\
+## Beside other programs
+
+SAC with one update a step, made by `tests/bench/peers/compare` on {machines}: the contenders take turns, each in a process of its own on as many cores as it has threads. The ratio is our rate over theirs.
+
+| | | steps/s | ratio | peak memory | measured |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+
 """
 
 
@@ -155,8 +210,9 @@ def machine():
     return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
+@functools.cache
 def run(folder, command, options):
-    """The first JSON object that a program prints."""
+    """The first JSON object that a program prints. Rows that show two of its figures are of one run."""
     program, *arguments = command
     path = folder / program
     if not path.exists():
@@ -175,7 +231,7 @@ def number(value):
 
 
 def quick_options(command, is_quick):
-    return QUICK.get(command[0], []) if is_quick else []
+    return tuple(QUICK.get(command[0], ())) if is_quick else ()
 
 
 def bench_rows(folder, is_quick):
@@ -187,7 +243,7 @@ def bench_rows(folder, is_quick):
 
 def options_for(curve, value):
     """`--batch 64`, or `real_nvp:layers=4` where the option ends in `=`."""
-    return [f"{curve.option}{value}"] if curve.option.endswith("=") else [curve.option, str(value)]
+    return (f"{curve.option}{value}",) if curve.option.endswith("=") else (curve.option, str(value))
 
 
 def measure(folder, curve, is_quick):
@@ -223,6 +279,7 @@ def write(folder, out, is_quick):
     version = subprocess.run([folder / "millrace", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     rows = "\n".join(bench_rows(folder, is_quick))
     curves = "\n".join(curve_section(folder, curve, is_quick) for curve in CURVES)
+    peers = peers_section(out.parent / "benchmark" / "peers.json")
     note = "Few rounds of each, on a machine with other work: the shape counts, not the digits.\n\n" if is_quick else ""
     out.write_text(
         f"""# Performance
@@ -231,9 +288,9 @@ Made by `scripts/benchmark --speed{" --quick" if is_quick else ""}`, with {versi
 
 {note}## Against the machine's limits
 
-Each ratio is to a limit that was measured in the same rounds, in turns; 1 is all there is.
+Each ratio is to a limit that was measured in the same rounds, in turns. 1 is the limit itself, unless the last column says otherwise.
 
-| | rate | ratio | limit |
+| | measured | ratio | limit |
 | --- | --- | --- | --- |
 {rows}
 
@@ -242,6 +299,7 @@ Each ratio is to a limit that was measured in the same rounds, in turns; 1 is al
 Sizes are those of HalfCheetah-v5 (17 observations, 6 actions, two hidden layers of 256, batch 256), but for the one that varies.
 
 {curves}
+{peers}{BF16}
 {PLAN}"""
     )
     print(f"written: {out}")

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,9 +32,9 @@ static const workload_sizes all_sizes[] = {
 };
 
 typedef struct {
-    const char *policy;
-    double seconds; // of a round
-    int rounds;
+    const char *policy, *task; // task NULL: all
+    double seconds;            // of a round
+    int rounds, json;
 } bench_options;
 
 static pid_t start_process(void) {
@@ -71,30 +72,41 @@ static double updates_per_s(workload *w, double seconds) {
 // ---- Alone and beside a neighbour
 
 typedef struct {
-    int n_threads[N_COUNTS];
+    int n_threads[N_COUNTS]; // the last is the default
     double rate[N_COUNTS][MAX_ROUNDS];
 } series;
 
-static void print_series(const bench_options *o, const char *place, series *s) {
-    printf("  %-8s", place);
-    const double one = bench_median((size_t)o->rounds, s->rate[0]);
+/// Medians over the rounds, and the least of them relative to one thread's.
+typedef struct {
+    double rate[N_COUNTS], least;
+} place;
+
+static place summarise(const bench_options *o, series *s) {
+    place p = {.least = 1};
     for (size_t k = 0; k < N_COUNTS; k++) {
-        const double rate = bench_median((size_t)o->rounds, s->rate[k]);
-        printf("  %d thread%s%s %7.0f/s %.2f", s->n_threads[k], s->n_threads[k] > 1 ? "s" : "",
-               k + 1 == N_COUNTS ? " (default)" : "", rate, rate / one);
+        p.rate[k] = bench_median((size_t)o->rounds, s->rate[k]);
+        p.least = p.rate[k] / p.rate[0] < p.least ? p.rate[k] / p.rate[0] : p.least;
     }
+    return p;
+}
+
+static void print_place(const series *s, const char *name, const place *p) {
+    printf("  %-8s", name);
+    for (size_t k = 0; k < N_COUNTS; k++)
+        printf("  %d thread%s%s %7.0f/s %.2f", s->n_threads[k], s->n_threads[k] > 1 ? "s" : "",
+               k + 1 == N_COUNTS ? " (default)" : "", p->rate[k], p->rate[k] / p->rate[0]);
     printf("\n");
     fflush(stdout);
 }
 
-static void time_place(const bench_options *o, bool has_neighbour, workload *w, series *s) {
+static place time_place(const bench_options *o, bool has_neighbour, workload *w, series *s) {
     const pid_t neighbour = has_neighbour ? start_neighbour() : 0;
     for (int r = 0; r < o->rounds; r++)
         for (size_t k = 0; k < N_COUNTS; k++)
             s->rate[k][r] = updates_per_s(&w[k], o->seconds);
     if (has_neighbour)
         end_process(neighbour);
-    print_series(o, has_neighbour ? "beside" : "alone", s);
+    return summarise(o, s);
 }
 
 // ---- Two at once
@@ -110,7 +122,12 @@ static pid_t start_partner(const bench_options *o, const workload_sizes *sizes, 
         workload_update(&w);
 }
 
-static void time_pair(const bench_options *o, const workload_sizes *sizes, workload *one,
+// Two default runs at once: updates a second of both, and relative to one run of one thread.
+typedef struct {
+    double rate, ratio;
+} pair;
+
+static pair time_pair(const bench_options *o, const workload_sizes *sizes, workload *one,
                       workload *w, int n_threads) {
     double alone[MAX_ROUNDS], paired[MAX_ROUNDS];
     for (int r = 0; r < o->rounds; r++) {
@@ -120,29 +137,55 @@ static void time_pair(const bench_options *o, const workload_sizes *sizes, workl
         paired[r] = updates_per_s(w, o->seconds);
         end_process(partner);
     }
-    const double rate = bench_median((size_t)o->rounds, paired);
+    const double rate = 2 * bench_median((size_t)o->rounds, paired);
+    return (pair){rate, rate / bench_median((size_t)o->rounds, alone)};
+}
+
+static void print_pair(int n_threads, const pair *p) {
     printf("  %-8s  %d thread%s (default) each: %.0f/s, two at once %.2f times one thread alone\n",
-           "paired", n_threads, n_threads > 1 ? "s" : "", rate,
-           2 * rate / bench_median((size_t)o->rounds, alone));
+           "paired", n_threads, n_threads > 1 ? "s" : "", p->rate / 2, p->ratio);
     fflush(stdout);
+}
+
+static void print_json(const bench_options *o, const workload_sizes *sizes, const place *beside,
+                       const pair *both) {
+    printf("{\"task\": \"%s\", \"policy\": \"%s\", \"beside_updates_per_s\": %.1f, "
+           "\"beside_least_ratio\": %.3f, \"paired_updates_per_s\": %.1f, "
+           "\"paired_ratio\": %.3f}\n",
+           sizes->name, o->policy, beside->rate[N_COUNTS - 1], beside->least, both->rate,
+           both->ratio);
 }
 
 static void bench(const bench_options *o, const workload_sizes *sizes) {
     series s = {.n_threads = {1, 2, 4, 0}};
     workload w[N_COUNTS];
-    printf("%s, %s, batch %zu, 2 x %zu\n", sizes->name, o->policy, sizes->batch_size,
-           sizes->hidden);
     for (size_t k = 0; k < N_COUNTS; k++) {
         w[k] = workload_new(sizes,
                             &(workload_choices){.policy = o->policy, .n_threads = s.n_threads[k]});
         s.n_threads[k] = mr_agent_n_threads(w[k].agent);
         workload_time(&w[k], 10);
     }
-    time_place(o, false, w, &s);
-    time_place(o, true, w, &s);
-    time_pair(o, sizes, &w[0], &w[N_COUNTS - 1], s.n_threads[N_COUNTS - 1]);
+    if (!o->json) {
+        printf("%s, %s, batch %zu, 2 x %zu\n", sizes->name, o->policy, sizes->batch_size,
+               sizes->hidden);
+        const place alone = time_place(o, false, w, &s);
+        print_place(&s, "alone", &alone);
+    }
+    const place beside = time_place(o, true, w, &s);
+    const int n_default = s.n_threads[N_COUNTS - 1];
+    const pair both = time_pair(o, sizes, &w[0], &w[N_COUNTS - 1], n_default);
+    if (o->json) {
+        print_json(o, sizes, &beside, &both);
+    } else {
+        print_place(&s, "beside", &beside);
+        print_pair(n_default, &both);
+    }
     for (size_t k = 0; k < N_COUNTS; k++)
         workload_free(&w[k]);
+}
+
+static bool is_chosen(const bench_options *o, const workload_sizes *sizes) {
+    return o->task == NULL || strcmp(o->task, sizes->name) == 0;
 }
 
 int main(int argc, const char **argv) {
@@ -150,8 +193,12 @@ int main(int argc, const char **argv) {
     const struct poptOption table[] = {
         {"policy", 0, POPT_ARG_STRING, &o.policy, 0, "flow of the policy (default gaussian)",
          "SPEC"},
+        {"task", 0, POPT_ARG_STRING, &o.task, 0, "sizes of one of the three tasks (default: all)",
+         "ENV"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of each (default 7, at most 100)", "N"},
         {"seconds", 0, POPT_ARG_DOUBLE, &o.seconds, 0, "of a round (default 0.3)", "X"},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0,
+         "print a JSON object for each task, of the last two places", NULL},
         POPT_AUTOHELP POPT_TABLEEND};
     poptContext context = poptGetContext("bench_threads", argc, argv, table, 0);
     const int rc = poptGetNextOpt(context);
@@ -160,8 +207,14 @@ int main(int argc, const char **argv) {
                 rc < -1 ? poptBadOption(context, 0) : "a number is out of range");
         return 2;
     }
+    size_t n_chosen = 0;
     for (size_t i = 0; i < MR_COUNT(all_sizes); i++)
-        bench(&o, &all_sizes[i]);
+        if (is_chosen(&o, &all_sizes[i])) {
+            bench(&o, &all_sizes[i]);
+            n_chosen++;
+        }
     poptFreeContext(context);
-    return 0;
+    if (n_chosen == 0)
+        fprintf(stderr, "bench_threads: --task: none of its tasks is %s\n", o.task);
+    return n_chosen > 0 ? 0 : 2;
 }

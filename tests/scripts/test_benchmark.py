@@ -134,16 +134,28 @@ def test_a_plan_goes_seed_by_seed(table):
     assert names == ["Pendulum-v1-sac-s1", "Pendulum-v1-td3-s1", "Pendulum-v1-sac-s2", "Pendulum-v1-td3-s2"]
 
 
-FAKE_BENCH = """#!/bin/sh
-echo '{"updates_per_s": 200, "steps_per_s": 50, "batches_per_s": 1234567, "threads_steps_per_s": 10,
- "ratio_to_gemm": 0.81, "ratio_to_mujoco": 0.97, "ratio_to_ping_pong": 1.02, "ratio_to_copies": 0.7}' | tr -d '\\n'
-"""
+BENCH_SOURCES = ROOT / "tests" / "bench"
+# Of what docs/exploration.md and docs/results.md tell.
+ELSEWHERE = {"bench_bonus", "bench_flows"}
+
+
+def rows_of(program):
+    return [row for row in (*speed.BENCHES, *speed.CURVES) if row.command[0] == program]
+
+
+def keys_of(row):
+    return {row.rate, row.ratio} if isinstance(row, speed.Bench) else {row.rate}
+
+
+PROGRAMS = sorted({row.command[0] for row in (*speed.BENCHES, *speed.CURVES)})
+FIGURES = {"updates_per_s": 200, "ratio_to_gemm": 0.81, "batches_per_s": 1234567}
 
 
 def fake_programs(folder):
-    """Benchmark programs that take no time, by which only the page is made."""
-    for program in ("bench_sac_update", "bench_train", "bench_envs", "bench_bridge", "bench_replay"):
-        (folder / program).write_text(FAKE_BENCH)
+    """Benchmark programs that take no time, by which only the page is made. Each writes down that it was called."""
+    for program in PROGRAMS:
+        figures = {key: FIGURES.get(key, 10) for row in rows_of(program) for key in keys_of(row)}
+        (folder / program).write_text(f"#!/bin/sh\necho \"$*\" >> {folder}/{program}.calls\necho '{json.dumps(figures)}'\n")
     (folder / "millrace").write_text("#!/bin/sh\necho millrace 9.9\n")
     for path in folder.iterdir():
         path.chmod(0o755)
@@ -167,6 +179,55 @@ def test_the_page_about_speed_has_every_bench_and_every_curve(tmp_path):
         assert f"### {curve.title}\n" in text
     assert "| SAC update, `gaussian`, 1 thread | 200 updates/s | 0.81 |" in text
     assert "| batches/s | 1,230,000 | 1,230,000 | 1,230,000 | 1,230,000 |" in text
+
+
+def test_the_page_has_what_was_measured_of_peers_if_anything_was(tmp_path):
+    contenders = {"millrace": {"steps_per_s": 300, "ratio": 1.0, "peak_mb": 50}, "sbx": {"steps_per_s": 150, "ratio": 2.0, "peak_mb": 900}}
+    kept = {"a": {"what": "Pendulum-v1, small", "contenders": contenders, "machine": "a machine", "date": "2026-01-02"}}
+    assert speed.peers_section(tmp_path / "peers.json") == ""
+    (tmp_path / "peers.json").write_text(json.dumps(kept))
+    section = speed.peers_section(tmp_path / "peers.json")
+    assert "| Pendulum-v1, small | SBX | 150 | 2.00 | 900 MB | 2026-01-02 |" in section and "on a machine:" in section
+
+
+def test_rows_that_show_two_figures_of_a_program_run_it_once(tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    fake_programs(folder)
+    assert measure(folder, tmp_path / "performance.md").returncode == 0
+    assert len(rows_of("bench_start")) == 2
+    assert (folder / "bench_start.calls").read_text() == "--json\n"
+
+
+def test_every_benchmark_program_is_on_the_page_or_told_of_elsewhere():
+    assert {path.stem for path in BENCH_SOURCES.glob("bench_*.c")} == set(PROGRAMS) | ELSEWHERE
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_row_asks_a_program_for_what_it_takes_and_prints(program):
+    source = (BENCH_SOURCES / f"{program}.c").read_text()
+    curves = [row.option for row in rows_of(program) if isinstance(row, speed.Curve) and row.option.startswith("--")]
+    options = [word for row in rows_of(program) for word in row.command if word.startswith("--")]
+    for option in {*options, *curves, *speed.QUICK[program][::2], "--json"}:
+        assert f'{{"{option[2:]}", 0, POPT_ARG_' in source, option
+    for key in set().union(*map(keys_of, rows_of(program))):
+        assert f'\\"{key}\\"' in source, key
+
+
+@pytest.mark.parametrize(
+    "option, first, last",
+    [
+        ("--batch", 64, 4096),
+        ("--hidden", 64, 2048),
+        ("--act-dim", 1, 100),
+        ("real_nvp:layers=", 1, 32),
+        ("--envs", 1, 1024),
+        ("--rows", 10**4, 10**7),
+    ],
+)
+def test_a_curve_reaches_from_small_to_large(option, first, last):
+    (curve,) = [curve for curve in speed.CURVES if curve.option == option]
+    assert (curve.values[0], curve.values[-1]) == (first, last)
 
 
 def test_a_benchmark_program_that_is_missing_or_fails_is_named_and_no_page_is_written(tmp_path):
