@@ -166,16 +166,16 @@ PLAN = """\
 
 Not measured; what the figures above say of a machine of 64 cores.
 
-- Scales as it is: independent runs, a core each (`scripts/benchmark TABLE.yaml`), because runs share nothing and one thread reaches most of its core's peak. Copies of the environment, which share the task's model and nothing that is written.
-- Scales to a few threads: one update. Its parts are rows of the batch, and a product of OpenBLAS needs about 64 rows to be efficient: a batch of 256 feeds 4 threads, one of 4,096 feeds 64. Threads meet twice an update for each graph, which costs some microseconds each, beside the milliseconds of a batch of 256 on one thread; the default number of threads therefore follows from the work and ends at four.
-- Does not scale: Adam and Polyak averaging read and write each parameter four times whatever the batch, so that they are limited by memory once the parameters exceed the caches; and each thread has a gradient of its own of all parameters, which are added up in the order of the threads (64 gradients of 2 x 256 are 20 MB, of 2 x 2,048 over 1 GB). Draws from a replay buffer that no cache holds wait for memory: a thread that draws the next batch during an update hides that, and costs no bit.
-- What would be changed first: gradients added up as a tree instead of by one slice a thread over all parts; graphs, parameters and replay buffer placed on the memory of the core that uses them (pages are given at first use, so that it is enough that each thread touches its own); then several learners on one buffer in the place of more threads in one.
+- Scales as it is: independent runs, a core each (`scripts/benchmark TABLE.yaml`), because runs share nothing. Copies of the environment: they share the task's model, which nobody writes to.
+- Scales to a few threads: one update. Threads share the rows of the batch, and a thread's products cost more a row the fewer rows it has: 4 to 5% more with 128 rows than with 256, 9 to 11% with 64 (on one thread, at 2 x 256). So a batch of 256 feeds four threads, where the default number of threads ends, and one of 4,096 feeds 64.
+- Does not scale: what an update does once, whatever the batch. Adam and Polyak averaging touch value, gradient, moments and target of each parameter and wait for memory once these exceed the caches. Each thread has a gradient of its own of all parameters, and all are added up in the order of the threads: 64 of them are 56 MB at 2 x 256 and 3.3 GB at 2 x 2,048. Draws from a replay buffer that no cache holds wait for memory, too.
+- What would be changed first: gradients added up as a tree; memory of graphs, parameters and replay buffer near the cores that use it (the system gives a page where it is first touched, so each thread would touch its own first); the next batch drawn during an update where several follow one step; then several learners on one replay buffer in the place of more threads in one.
 """
 
 BF16 = """\
 ## Beyond float32
 
-There are no bfloat16 products. They need AVX512-BF16 or AMX, which the machines that this page was measured on don't have, so that neither the gain (1.5 times the updates at 2 x 512 would pay for it) nor returns equal to float32's could be shown; an option without that evidence is left out.
+There are no bfloat16 products. They pay with AVX512-BF16 or AMX only, which no machine had that this page was measured on. So neither their gain nor returns as good as float32's can be shown, and an option without that evidence is left out.
 """
 
 TITLES = {"millrace": "millrace", "stable_baselines3": "Stable-Baselines3", "sbx": "SBX", "rltools": "RLtools"}

@@ -1,14 +1,15 @@
 // Steps of the whole training loop a second (environment, acting, replay, update), beside the rate
 // of the matrix products of such a step alone.
 //
-// Trains on HalfCheetah-v5 with the default settings into a temporary directory. Once updates are
-// under way, training and bare products take turns in rounds of ROUND_STEPS; the medians are over
-// the rounds. Evaluations are left out.
+// Trains with the default settings, HalfCheetah-v5 if no other task is named, into a temporary
+// directory. Once updates are under way, training and bare products take turns in rounds of
+// ROUND_STEPS; the medians are over the rounds. Evaluations are left out.
 
 #include "agents/train.h"
 #include "bench.h"
 #include "gemm_log.h"
 
+#include <ftw.h>
 #include <popt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ enum { LEARNING_STARTS = 1000, WARM_UP = 500, ROUND_STEPS = 200, MAX_ROUNDS = 10
 
 typedef struct {
     const char *env, *policy;
-    int threads, rounds, json;
+    int hidden, batch, threads, rounds, json;
 } bench_options;
 
 /// What the watcher of the training loop keeps.
@@ -75,22 +76,32 @@ static void report(stopwatch *w) {
                o->env, o->policy, o->threads, steps, products, ratio);
 }
 
+static mr_status choose(const bench_options *o, const char *dir, mr_settings *settings) {
+    mr_status status;
+    char hidden[64];
+    mr_settings_init(settings);
+    snprintf(hidden, sizeof hidden, "%d,%d", o->hidden, o->hidden);
+    MR_TRY(mr_settings_set(settings, "policy", o->policy, "--policy"));
+    MR_TRY(mr_settings_set(settings, "hidden", hidden, "--hidden"));
+    snprintf(settings->env, sizeof settings->env, "%s", o->env);
+    snprintf(settings->out, sizeof settings->out, "%s/run", dir);
+    settings->batch_size = (size_t)o->batch;
+    settings->learning_starts = LEARNING_STARTS;
+    settings->steps = LEARNING_STARTS + WARM_UP + 1 + (size_t)o->rounds * ROUND_STEPS;
+    settings->threads = (size_t)o->threads;
+    settings->eval_every = 0;
+    settings->eval_episodes = 1;
+done:
+    return status;
+}
+
 static bool run(const bench_options *o, const char *dir) {
     mr_settings settings;
     mr_trainer_result result;
     stopwatch w = {.options = o};
     const mr_train_watcher watcher = {.self = &w, .stepped = stepped};
-    mr_settings_init(&settings);
-    snprintf(settings.env, sizeof settings.env, "%s", o->env);
-    if (mr_settings_set(&settings, "policy", o->policy, "--policy") != MR_OK)
-        return MR_ERR_USAGE;
-    snprintf(settings.out, sizeof settings.out, "%s/run", dir);
-    settings.learning_starts = LEARNING_STARTS;
-    settings.steps = LEARNING_STARTS + WARM_UP + 1 + (size_t)o->rounds * ROUND_STEPS;
-    settings.threads = (size_t)o->threads;
-    settings.eval_every = 0;
-    settings.eval_episodes = 1;
-    if (mr_trainer_run(&settings, NULL, &watcher, NULL, &result) != MR_OK) {
+    if (choose(o, dir, &settings) != MR_OK ||
+        mr_trainer_run(&settings, NULL, &watcher, NULL, &result) != MR_OK) {
         fprintf(stderr, "bench_train: %s\n", mr_error_message());
         return false;
     }
@@ -98,27 +109,28 @@ static bool run(const bench_options *o, const char *dir) {
     return true;
 }
 
+static int remove_one(const char *path, const struct stat *facts, int flag, struct FTW *place) {
+    (void)facts, (void)flag, (void)place;
+    return remove(path);
+}
+
 static void remove_run(const char *dir) {
-    static const char *const names[] = {"config.yaml",
-                                        "progress.csv",
-                                        "evaluations.csv",
-                                        "policy.safetensors",
-                                        "best_policy.safetensors",
-                                        ""};
-    char path[512];
-    for (size_t i = 0; i < MR_COUNT(names); i++) {
-        snprintf(path, sizeof path, "%s/run/%s", dir, names[i]);
-        remove(path);
-    }
-    rmdir(dir);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(int argc, const char **argv) {
-    bench_options o = {.env = "HalfCheetah-v5", .policy = "gaussian", .threads = 2, .rounds = 15};
+    bench_options o = {.env = "HalfCheetah-v5",
+                       .policy = "gaussian",
+                       .hidden = 256,
+                       .batch = 256,
+                       .threads = 2,
+                       .rounds = 15};
     const struct poptOption table[] = {
         {"env", 0, POPT_ARG_STRING, &o.env, 0, "task (default HalfCheetah-v5)", "ENV"},
         {"policy", 0, POPT_ARG_STRING, &o.policy, 0, "flow of the policy (default gaussian)",
          "SPEC"},
+        {"hidden", 0, POPT_ARG_INT, &o.hidden, 0, "units in both layers (default 256)", "N"},
+        {"batch", 0, POPT_ARG_INT, &o.batch, 0, "rows of a batch (default 256)", "N"},
         {"threads", 0, POPT_ARG_INT, &o.threads, 0, "threads (default 2)", "N"},
         {"rounds", 0, POPT_ARG_INT, &o.rounds, 0, "rounds of 200 steps (default 15, at most 100)",
          "N"},
@@ -127,7 +139,8 @@ int main(int argc, const char **argv) {
     poptContext context = poptGetContext("bench_train", argc, argv, table, 0);
     const int rc = poptGetNextOpt(context);
     char dir[] = "/tmp/bench_train.XXXXXX";
-    if (rc < -1 || o.threads < 1 || o.rounds < 1 || o.rounds > MAX_ROUNDS) {
+    if (rc < -1 || o.hidden < 1 || o.batch < 1 || o.threads < 1 || o.rounds < 1 ||
+        o.rounds > MAX_ROUNDS) {
         fprintf(stderr, "bench_train: %s; see --help\n",
                 rc < -1 ? poptBadOption(context, 0) : "a number is out of range");
         return 2;

@@ -4,7 +4,7 @@ Each flow has the layers and nets that bench_flows reports. zuko provides MAF, I
 couplings; normflows provides planar, radial and Glow's steps (actnorm, LU linear map, affine coupling). Peers and
 bench_flows take turns flow by flow. Needs torch, zuko and normflows.
 
-    python3 tests/bench/flows_peers.py build/release/bin/bench_flows [--threads 2] [--flow maf]
+    python3 tests/bench/peers/flows.py build/release/bin/bench_flows [--threads 2] [--flow maf]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Steps a second over the Python bridge, beside Gymnasium's own vector environments.
 
-    bridge_gymnasium_speed.py [--envs N] [--rounds N] [TASK]
+    tests/bench/peers/bridge.py [--envs N] [--rounds N] [TASK]
 
 The same environments: in this process (Gymnasium's synchronous vector environment), in one process each (its asynchronous one), and behind
 millrace_bridge (one server process, one message a step of all). The three take turns in short rounds, with random actions; episodes that
@@ -21,7 +21,7 @@ import time
 import gymnasium
 import numpy as np
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "python"
+FOLDER = pathlib.Path(__file__).resolve().parents[3] / "python"
 sys.path.insert(0, str(FOLDER))
 from millrace_bridge import Client  # noqa: E402
 

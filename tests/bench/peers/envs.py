@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Steps of our environments a second, beside Gymnasium's.
 
-    envs_gymnasium_speed.py BENCH [--envs N] [--rounds N] [TASK ...]
+    tests/bench/peers/envs.py BENCH [--envs N] [--rounds N] [TASK ...]
 
 BENCH is the program bench_envs; build/release/bin/bench_envs runs the MuJoCo that scripts/setup chose,
 which should be the Python package's. Our copies by one thread and Gymnasium's synchronous vector environment of the same size take
