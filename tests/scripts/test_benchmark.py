@@ -135,8 +135,8 @@ def test_a_plan_goes_seed_by_seed(table):
 
 
 BENCH_SOURCES = ROOT / "tests" / "bench"
-# Of what docs/exploration.md and docs/results.md tell.
-ELSEWHERE = {"bench_bonus", "bench_flows"}
+# Of what docs/exploration.md and docs/results.md tell, and what tests/bench/counts runs.
+ELSEWHERE = {"bench_bonus", "bench_flows", "bench_counts"}
 
 
 def rows_of(program):
