@@ -37,8 +37,9 @@ mr_status mr_density_set_scale(mr_density *density, const double *shift, const d
 /// Takes shift and scale from data x [n x width]: each column's mean and standard deviation (of v),
 /// a row counting `weights` [n] times (NULL: once). A constant column gets scale 1; angles, and
 /// bounded columns over the base "uniform", keep what their bounds say. Then gives parts that want
-/// it a start that depends on the data, by its first rows (1,024 at most). Fails with MR_ERR_INPUT
-/// if a column is too large or too small for that, or if a cell is not within its bounds.
+/// it a start that depends on the data, by its first rows (mr_density_batch). Fails with
+/// MR_ERR_INPUT if a column is too large or too small for that, or if a cell is not within its
+/// bounds.
 mr_status mr_density_start(mr_density *density, size_t n, const double *x, const double *weights);
 
 /// The second half of mr_density_start alone, for standardised rows u [n x width]: shift and scale

@@ -236,6 +236,15 @@ void mr_sampler_free(mr_sampler *s) {
     free(s);
 }
 
+// Rows of a batch that are computed: all of them, so that a sample's last bits don't depend on how
+// many are wanted. An image takes long and is computed by itself, but for what a layer makes of the
+// given columns: whole blocks of rows are enough.
+static size_t count_rows(const mr_sampler *s, size_t n_rows) {
+    enum { BLOCK = 64 };
+    const size_t n = (n_rows + BLOCK - 1) / BLOCK * BLOCK;
+    return mr_density_is_image(s->density) ? smaller(n, s->batch) : s->batch;
+}
+
 mr_status mr_sampler_draw(mr_sampler *s, size_t n, const double *given, double *x,
                           double *log_prob) {
     mr_status status = MR_OK;
@@ -243,7 +252,7 @@ mr_status mr_sampler_draw(mr_sampler *s, size_t n, const double *given, double *
         const size_t n_rows = smaller(n - first, s->batch);
         draw(s);
         MR_TRY(fill_given(s, first, n_rows, given));
-        mr_graph_run(s->graph, s->batch);
+        mr_graph_run(s->graph, count_rows(s, n_rows));
         MR_TRY(take_samples(s, n_rows, first, x, log_prob));
     }
     s->n_drawn += n;

@@ -92,6 +92,27 @@ Test(image_density, a_file_brings_back_the_shape) {
     mr_density_free(loaded);
 }
 
+Test(image_density, a_file_with_another_shape_is_refused) {
+    static const char *const shapes[] = {"2x3x5", "2x3x0", "2x34x", "24x3x"};
+    char *bytes = NULL;
+    size_t n_bytes = 0;
+    const mr_density_spec spec = spec_of("gaussian");
+    mr_density *density = density_of(&spec), *loaded = NULL;
+    cr_assert_eq(mr_density_save(density, "image"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_file_read("image", &bytes, &n_bytes), MR_OK);
+    char *shape = memmem(bytes, n_bytes, "2x3x4", 5);
+    cr_assert_not_null(shape);
+    for (size_t i = 0; i < MR_COUNT(shapes); i++) {
+        memcpy(shape, shapes[i], 5);
+        cr_expect_eq(mr_density_load_memory(bytes, n_bytes, &loaded), MR_ERR_INPUT);
+        scratch_expect_message("'shape' is '");
+        scratch_expect_message(shapes[i]);
+    }
+    cr_expect_null(loaded);
+    free(bytes);
+    mr_density_free(density);
+}
+
 Test(image_density, a_vector_has_no_shape) {
     size_t channels = 7, height = 7, width = 7;
     const mr_density_spec spec = {.flow = "gaussian", .use = MR_FLOW_TO_SCORE, .dim = 2};
@@ -199,6 +220,29 @@ Test(image_density, samples_carry_the_log_density_that_scoring_finds) {
         cr_expect_float_eq(sampled[i], scored[i], 1e-3); // sums of size 100 in float32
     mr_density_free(density);
     mr_density_free(loaded);
+}
+
+Test(image_density, fewer_samples_are_the_first_of_more) {
+    enum { SIZE = 4, N_PIXELS = SIZE * SIZE, FEW = 5, MANY = 70 };
+    static double given[MANY], few[FEW * N_PIXELS], many[MANY * N_PIXELS];
+    const mr_density_spec spec = {.flow = "glow:steps=2,channels=4",
+                                  .use = MR_FLOW_TO_SCORE,
+                                  .dim = N_PIXELS,
+                                  .given_dim = 1,
+                                  .channels = 1,
+                                  .height = SIZE,
+                                  .width = SIZE};
+    mr_density *density = density_of(&spec);
+    mr_random random = mr_random_stream(4, MR_STREAM_TEST, 0);
+    mr_params *params = mr_density_params(density);
+    for (size_t i = 0; i < mr_params_trained_size(params); i++)
+        mr_params_value(params)[i] += (mr_real)(0.05 * mr_random_normal(&random));
+    for (size_t i = 0; i < MANY; i++)
+        given[i] = (double)i / 10;
+    cr_assert_eq(mr_density_sample_given(density, 1, 9, FEW, given, few, NULL), MR_OK);
+    cr_assert_eq(mr_density_sample_given(density, 1, 9, MANY, given, many, NULL), MR_OK);
+    cr_expect_arr_eq(few, many, sizeof few);
+    mr_density_free(density);
 }
 
 static void expect_refused(const char *flow, mr_flow_use use, size_t channels, size_t height,
