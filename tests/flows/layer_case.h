@@ -107,9 +107,9 @@ static inline void layer_case_check(const char *name, double tolerance) {
 }
 
 /// The flows whose parts zuko or normflows has, as recorded.
-static const char *const recorded_flows[] = {"planar", "radial",   "real_nvp",  "glow",
-                                             "maf",    "fixed",    "iaf",       "nsf",
-                                             "nsf_ar", "circular", "image_glow"};
+static const char *const recorded_flows[] = {"planar", "radial",   "real_nvp",   "glow",
+                                             "maf",    "fixed",    "iaf",        "nsf",
+                                             "nsf_ar", "circular", "image_glow", "image_real_nvp"};
 
 /// All of them, with and without a context.
 static inline void layer_case_check_all(double tolerance) {
