@@ -150,6 +150,8 @@ Test(command, every_command_refuses_too_few_and_too_many_arguments) {
     for_each_command(&mr_program, check_n_arguments);
 }
 
+#define IMAGES MR_TEST_DATA "/images"
+
 /// What each command with --json is run with here, in this order.
 static const struct {
     const char *name, *arguments[10];
@@ -162,6 +164,10 @@ static const struct {
     {"flow score", {"m.safetensors", "data.csv", "--out", "scores.npy"}},
     {"flow sample", {"m.safetensors", "-n", "3", "--out", "samples.npy"}},
     {"flow plot", {"m.safetensors", "--samples", "50", "--out", "m.png"}},
+    {"flow fit", {IMAGES "/grey.npy", "--flow", "gaussian", "--epochs", "1", "--out", "i.st"}},
+    {"flow score", {"i.st", IMAGES "/grey.npy"}},
+    {"flow sample", {"i.st", "-n", "3", "--out", "i.png"}},
+    {"flow interpolate", {"i.st", IMAGES "/mixed/first.png", IMAGES "/mixed/last.png"}},
     {"flow vi", {"u1", "--flow", "gaussian", "--steps", "5", "--samples", "20", "--out", "vi"}},
 };
 
