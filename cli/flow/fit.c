@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "flows/fit_rows.h"
-#include "base/clock.h"
+#include "flows/text.h"
 #include "nn/lr_schedule.h"
+#include "base/clock.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/flow/images_fit.h"
 #include "cli/flow/table.h"
+#include "cli/flow/text.h"
 #include "cli/live_line.h"
 #include "cli/print_json.h"
 #include "cli/stopping.h"
@@ -42,8 +44,8 @@ typedef struct {
 static const mr_setting options[] = {
     {"flow", MR_SETTING_TEXT, AT(flow), "", 0, 0, "FLOW",
      "the flow: a preset, as in nsf or maf:layers=3, or parts, as in [lu, coupling(spline)]*4 "
-     "(`millrace flow list`); default: nsf_lu, or nsf:bins=16 with angles, a uniform base or more "
-     "than 500 columns; of images glow",
+     "(`millrace flow list`), or text for a text; default: nsf_lu, or nsf:bins=16 with angles, a "
+     "uniform base or more than 500 columns; of images glow",
      false},
     {"out", MR_SETTING_OUT_FILE, AT(out), "model.safetensors", 0, 0, "FILE", "where the model goes",
      false},
@@ -84,7 +86,8 @@ static const mr_setting options[] = {
      "images 0.001 by default",
      false},
     {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
-     "how the learning rate also falls, down to 0 over --epochs; of images cosine by default",
+     "how the learning rate also falls, down to 0 over --epochs; of images and texts cosine by "
+     "default",
      false},
     {"warm_up", MR_SETTING_COUNT, AT(fit.warm_up), "0", 0, 1e9, "N",
      "steps over which the learning rate rises to --lr; of images 200 by default", false},
@@ -317,6 +320,12 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     chosen.fit.checkpoint = checkpoint;
     chosen.fit.n_threads = (int)chosen.threads;
     chosen.fit.lr_schedule = chosen.lr_schedule;
+    if (mr_text_flow_is(chosen.flow)) {
+        MR_TRY(mr_image_fit_check(line, false));
+        status =
+            mr_text_fit_run(line, &chosen.fit, chosen.flow, chosen.out, chosen.json, exit_code);
+        goto done;
+    }
     if (mr_images_is_source(line->arguments[0])) {
         status = mr_image_fit_run(&(mr_image_fit){.line = line,
                                                   .images = &chosen.images,
@@ -358,6 +367,11 @@ const mr_command mr_command_flow_fit = {
                "width, channels], an IDX file (.gz too), CIFAR-10's .bin, a folder of .png\n"
                "and .jpg files, or fashion-mnist, which Debian has. Likelihoods are then in\n"
                "bits a dimension of the discrete pixels.\n\n"
+               "With --flow text, DATA is a text in UTF-8, each of whose lines is a string to\n"
+               "be fitted; with --flow text:length=128 it is running text, which is fitted in\n"
+               "windows of that many characters. Such a fit has defaults of its own: 20 passes,\n"
+               "a learning rate that falls as a cosine, and steps of 1,024 characters: 8 windows\n"
+               "of 128, or 8 rows of 128 characters that as many lines as possible share.\n\n"
                "Ctrl-C stops in good order. A fit that was stopped or killed leaves\n"
                "FILE.checkpoint; the same command goes on from it, and ends as if it had never\n"
                "been stopped.",

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "flows/density.h"
+#include "flows/text.h"
 #include "base/matrix_file.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/flow/table.h"
+#include "cli/flow/text.h"
 #include "cli/print_json.h"
 
 typedef struct {
@@ -16,6 +18,7 @@ typedef struct {
     char given[MR_MAX_TEXT];
     size_t per_row;
     char header[MR_MAX_CHOICE];
+    size_t length;
     char out[MR_MAX_TEXT];
     double temperature;
     uint64_t seed;
@@ -36,10 +39,17 @@ static const mr_setting options[] = {
      false},
     {"header", MR_SETTING_CHOICE, AT(header), "auto", 0, 0, "auto|yes|no",
      "whether the first row of a .csv of given rows is the columns' names", false},
+    {"length", MR_SETTING_COUNT, AT(length), "0", 0, 1e6, "N",
+     "of a model of text: characters of a sample at most; 0: as many as it was fitted to", false},
     {"out", MR_SETTING_OUT_FILE, AT(out), "samples.npy", 0, 0, "FILE",
-     "where they go, a .npy of float64 or a .csv; images: a .npy of 8 bits or a .png", false},
+     "where they go, a .npy of float64 or a .csv; images: a .npy of 8 bits or a .png; samples of "
+     "text are printed without it",
+     false},
     {"temperature", MR_SETTING_REAL, AT(temperature), "1", 0, 100, "T",
-     "factor on the deviation of the base: below 1 samples are likelier and less varied", false},
+     "factor on the deviation of the base, or of a text's latents: below 1 samples are likelier "
+     "and "
+     "less varied",
+     false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the samples; fewer of a seed are the first of more", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
@@ -133,6 +143,7 @@ static mr_status sample_images(const mr_command_line *line, const sample_options
 
 static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
+    static const char *const of_text[] = {"length"};
     mr_status status;
     sample_options chosen;
     mr_density *density = NULL;
@@ -142,6 +153,13 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
     if (chosen.temperature == 0)
         return mr_fail(MR_ERR_USAGE, "--temperature 0: it must be above 0");
+    if (mr_text_flow_is_file(line->arguments[0])) {
+        status =
+            mr_text_sample_run(line, chosen.num, chosen.temperature, chosen.length, chosen.seed,
+                               mr_text_is_given(line, "out") ? chosen.out : NULL, chosen.json);
+        goto done;
+    }
+    MR_TRY(mr_text_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
         status = sample_images(line, &chosen, density);
@@ -177,7 +195,9 @@ const mr_command mr_command_flow_sample = {
                "constant are there again, as they were. Of a conditional model it draws\n"
                "samples of the fitted columns for each row of --given, in their order.\n\n"
                "Of a model of images it writes a grid (.png) or an array (.npy), of all classes\n"
-               "in turn unless --given says which.",
+               "in turn unless --given says which.\n\n"
+    "Samples of a model of text are printed, one a line; those of running text are\n"
+    "followed by a line with a percent sign.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "flows/density.h"
+#include "flows/text.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/flow/table.h"
+#include "cli/flow/text.h"
 #include "cli/print_json.h"
 
 typedef struct {
@@ -15,6 +17,7 @@ typedef struct {
     char header[MR_MAX_CHOICE];
     char size[MR_MAX_CHOICE];
     bool skip_bad;
+    size_t importance_samples;
     uint64_t seed;
     size_t threads;
     bool json;
@@ -33,8 +36,13 @@ static const mr_setting options[] = {
      "scale images to this size, which is the model's", false},
     {"skip_bad", MR_SETTING_SWITCH, AT(skip_bad), "false", 0, 0, NULL,
      "leave out images that cannot be read", false},
+    {"importance_samples", MR_SETTING_COUNT, AT(importance_samples), "1", 1, 1e6, "N",
+     "of a model of text: draws of its latents for each bound, which is the tighter the more there "
+     "are",
+     false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
-     "of the noise on pixels; nothing else here is random", false},
+     "of the noise on pixels and the latents of a model of text; otherwise nothing is random",
+     false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: n, n_impossible, header (whether the first row was names), "
@@ -165,6 +173,7 @@ static mr_status score_images(const mr_command_line *line, const score_options *
 
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
+    static const char *const of_text[] = {"importance_samples"};
     mr_status status;
     score_options chosen;
     mr_density *density = NULL;
@@ -174,6 +183,12 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_command_line_store(&mr_command_flow_score, line, &chosen));
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_check_name(chosen.out));
+    if (mr_text_flow_is_file(line->arguments[0])) {
+        status = mr_text_score_run(line, (int)chosen.threads, chosen.seed,
+                                   chosen.importance_samples, chosen.out, chosen.json);
+        goto done;
+    }
+    MR_TRY(mr_text_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
         status = score_images(line, &chosen, density);
@@ -216,7 +231,8 @@ const mr_command mr_command_flow_score = {
                "2019). A class-conditional model takes the labels of DATA if it has some, else\n"
                "the mean density of all classes.\n\n"
                "The density.safetensors of a run with --bonus density takes observations, and\n"
-               "picks the features that it is about; the lower the likelihood, the more novel.",
+               "picks the features that it is about; the lower the likelihood, the more novel.\n\n"
+               "DATA of a model of text is a text; the result is in bits a character.",
     .min_arguments = 2,
     .max_arguments = 2,
     .options = options,

@@ -1,0 +1,300 @@
+// Flows over text in `millrace flow fit`, `sample` and `score`.
+
+#include "cli/flow/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flows/text.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/matrix_file.h"
+#include "cli/live_line.h"
+#include "cli/print_json.h"
+#include "cli/stopping.h"
+
+static const double log_2 = 0.69314718055994530942;
+
+bool mr_text_is_given(const mr_command_line *line, const char *name) {
+    for (size_t i = 0; i < line->n_given; i++)
+        if (strcmp(line->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+mr_status mr_text_refuse(const mr_command_line *line, size_t n, const char *const *names,
+                         const char *why) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < line->n_given; k++)
+            if (strcmp(line->given[k].option->name, names[i]) == 0)
+                return mr_fail(MR_ERR_USAGE, "--%s %s; leave it out", line->given[k].name, why);
+    return MR_OK;
+}
+
+// ---- Fit
+
+/// A fit and how it went.
+typedef struct {
+    const char *out;
+    mr_text_flow *flow; // owned
+    mr_sequences sequences;
+    mr_fit_progress end;
+    double seconds;
+} text_fit;
+
+static double bits(double nats) {
+    return -nats / log_2;
+}
+
+static void finished_epoch(void *self, const mr_fit_progress *now) {
+    mr_live_line *line = self;
+    if (mr_live_line_is_due(line))
+        mr_live_line_draw(line,
+                          "epoch %zu  train %.4f  held out %.4f bits a character  best %.4f after "
+                          "epoch %zu",
+                          now->epoch, bits(now->train_log_prob), bits(now->held_out_log_prob),
+                          bits(now->best_log_prob), now->best_epoch);
+}
+
+static mr_status fit(text_fit *t, const mr_fit_options *options) {
+    mr_live_line line;
+    const double begun = mr_clock_s();
+    mr_live_line_begin(&line);
+    const mr_status status = mr_text_flow_fit(t->flow, &t->sequences, options, finished_epoch,
+                                              &line, mr_stop_on_signals(), &t->end);
+    mr_live_line_clear(&line);
+    t->seconds = mr_clock_s() - begun;
+    return status;
+}
+
+static void print_fit(const text_fit *t) {
+    const bool has_lines = mr_text_flow_length(t->flow) == 0;
+    printf("data      %zu %s, %zu characters%s\n", t->sequences.n, has_lines ? "lines" : "windows",
+           t->sequences.n_codes, has_lines ? " with their ends" : "");
+    printf("alphabet  %zu characters\n", mr_text_flow_alphabet(t->flow)->n - 1);
+    printf("flow      %s, %zu parameters\n", mr_text_flow_text(t->flow),
+           mr_params_count(mr_text_flow_params(t->flow)));
+    printf("epochs    %zu in %.1f s, the best was %zu\n", t->end.epoch, t->seconds,
+           t->end.best_epoch);
+    printf("held out  %.4f bits a character (a bound from above)\n", bits(t->end.best_log_prob));
+    printf("model     %s\n", t->out);
+}
+
+static mr_status print_fit_json(const text_fit *t) {
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "out", t->out, "flow",
+                  mr_text_flow_text(t->flow), "n", (json_int_t)t->sequences.n, "characters",
+                  (json_int_t)t->sequences.n_codes, "alphabet",
+                  (json_int_t)mr_text_flow_alphabet(t->flow)->n - 1, "parameters",
+                  (json_int_t)mr_params_count(mr_text_flow_params(t->flow)), "epochs",
+                  (json_int_t)t->end.epoch, "best_epoch", (json_int_t)t->end.best_epoch,
+                  "train_bits_per_character", bits(t->end.train_log_prob),
+                  "held_out_bits_per_character", bits(t->end.best_log_prob), "seconds", t->seconds);
+    return mr_print_json(object);
+}
+
+// A fit that is stopped saves its best model so far, and a checkpoint to resume from.
+static mr_status finish(const text_fit *t, const mr_fit_options *options, bool json) {
+    const bool is_stopped = mr_stop_exit_code() != 0;
+    if (is_stopped)
+        fprintf(stderr, "stopped after epoch %zu; the same command goes on from there (%s)\n",
+                t->end.epoch, options->checkpoint);
+    if (t->end.epoch == 0)
+        return MR_OK;
+    const mr_status status = mr_text_flow_save(t->flow, t->out);
+    if (status != MR_OK)
+        return status;
+    if (!is_stopped)
+        unlink(options->checkpoint);
+    if (json)
+        return print_fit_json(t);
+    print_fit(t);
+    return MR_OK;
+}
+
+// Steps of some 1,024 characters, and a learning rate that falls over few epochs: a text has many
+// more of them than a table has rows. Lines share rows of ROW characters.
+static void set_defaults(const mr_command_line *line, const text_fit *t, mr_fit_options *o) {
+    enum { CHARACTERS = 1024, ROW = 128, EPOCHS = 20 };
+    const bool has_lines = mr_text_flow_length(t->flow) == 0;
+    const size_t longest = t->sequences.longest;
+    const size_t n = CHARACTERS / (has_lines && longest < ROW ? ROW : longest);
+    if (!mr_text_is_given(line, "batch_size"))
+        o->batch_size = n > 0 ? n : 1;
+    if (!mr_text_is_given(line, "epochs"))
+        o->max_epochs = EPOCHS;
+    if (!mr_text_is_given(line, "lr_schedule"))
+        o->lr_schedule = "cosine";
+}
+
+mr_status mr_text_fit_run(const mr_command_line *line, mr_fit_options *options, const char *flow,
+                          const char *out, bool json, int *exit_code) {
+    static const char *const of_tables[] = {
+        "header",   "base",        "columns",       "target",  "given",        "bounded",
+        "circular", "drop_constant", "weights", "clip_outliers"};
+    mr_status status;
+    const char *path = line->arguments[0];
+    text_fit t = {.out = out};
+    mr_characters text = {0};
+    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
+                          "is for tables, and --flow text fits a text"));
+    MR_TRY(mr_characters_read(path, &text));
+    MR_TRY(mr_text_flow_new(flow, path, &text, options->seed, &t.flow));
+    MR_TRY(mr_text_flow_cut(t.flow, path, &text, &t.sequences));
+    set_defaults(line, &t, options);
+    status = fit(&t, options);
+    if (status == MR_ERR_NUMERIC)
+        unlink(options->checkpoint); // going on from it would end the same way
+    if (status == MR_OK)
+        status = finish(&t, options, json);
+    *exit_code = mr_stop_exit_code();
+done:
+    mr_characters_free(&text);
+    mr_sequences_free(&t.sequences);
+    mr_text_flow_free(t.flow);
+    return status;
+}
+
+// ---- Sample
+
+// Samples of running text, which have several lines, are followed by a line with a percent sign, as
+// in the files of fortune(6).
+static mr_status write_samples(mr_text_sampler *sampler, size_t n, bool has_lines, FILE *file) {
+    mr_status status = MR_OK;
+    for (size_t first = 0; first < n; first += MR_TEXT_BATCH) {
+        const mr_characters *sequence;
+        const size_t n_now = n - first < MR_TEXT_BATCH ? n - first : MR_TEXT_BATCH;
+        MR_TRY(mr_text_sampler_draw(sampler, n_now, &sequence));
+        for (size_t i = 0; i < n_now; i++) {
+            char *text;
+            MR_TRY(mr_characters_print(sequence[i].n, sequence[i].character, &text));
+            fprintf(file, has_lines ? "%s\n" : "%s\n%%\n", text);
+            free(text);
+        }
+        if (ferror(file)) {
+            status = mr_fail(MR_ERR_IO, "the samples cannot be written");
+            goto done;
+        }
+    }
+done:
+    return status;
+}
+
+// The samples as bytes, which the caller frees.
+static mr_status draw_text(mr_text_sampler *sampler, size_t n, bool has_lines, char **bytes,
+                           size_t *n_bytes) {
+    FILE *memory = open_memstream(bytes, n_bytes);
+    if (memory == NULL)
+        return mr_fail_memory("the samples");
+    const mr_status status = write_samples(sampler, n, has_lines, memory);
+    if (fclose(memory) != 0 && status == MR_OK)
+        return mr_fail_memory("the samples");
+    return status;
+}
+
+static mr_status save_text(const char *path, const char *bytes, size_t n_bytes, size_t n,
+                           uint64_t seed, bool json) {
+    const mr_bytes part = {bytes, n_bytes};
+    const mr_status status = mr_file_replace(path, 1, &part);
+    if (status != MR_OK)
+        return status;
+    if (json)
+        return mr_print_json(json_pack("{s:s, s:I, s:o}", "out", path, "n", (json_int_t)n, "seed",
+                                       mr_json_unsigned(seed)));
+    printf("%zu samples are in %s\n", n, path);
+    return MR_OK;
+}
+
+mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double temperature,
+                             size_t length, uint64_t seed, const char *out, bool json) {
+    static const char *const of_tables[] = {"given", "per_row", "header"};
+    mr_status status;
+    mr_text_flow *flow = NULL;
+    mr_text_sampler *sampler = NULL;
+    char *bytes = NULL;
+    size_t n_bytes;
+    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
+                          "is for models of tables, and this is one of text"));
+    if (json && out == NULL) {
+        status = mr_fail(MR_ERR_USAGE, "--json needs --out FILE: samples of text are printed");
+        goto done;
+    }
+    MR_TRY(mr_text_flow_load(line->arguments[0], &flow));
+    MR_TRY(mr_text_sampler_new(flow, seed, temperature, length, &sampler));
+    if (out == NULL) {
+        status = write_samples(sampler, n, mr_text_flow_length(flow) == 0, stdout);
+        goto done;
+    }
+    MR_TRY(draw_text(sampler, n, mr_text_flow_length(flow) == 0, &bytes, &n_bytes));
+    status = save_text(out, bytes, n_bytes, n, seed, json);
+done:
+    free(bytes);
+    mr_text_sampler_free(sampler);
+    mr_text_flow_free(flow);
+    return status;
+}
+
+// ---- Score
+
+static mr_status write_scores(const char *path, size_t n, const double *log_prob) {
+    mr_status status;
+    mr_matrix_writer *writer = NULL;
+    MR_TRY(mr_matrix_check_name(path));
+    MR_TRY(mr_matrix_writer_begin(path, n, 1, &writer));
+    MR_TRY(mr_matrix_writer_append(writer, n, log_prob));
+    status = mr_matrix_writer_keep(writer);
+done:
+    mr_matrix_writer_close(writer);
+    return status;
+}
+
+static mr_status print_score(const mr_text_flow *flow, const mr_sequences *s,
+                             const double *log_prob, bool json) {
+    double sum = 0;
+    for (size_t i = 0; i < s->n; i++)
+        sum += log_prob[i];
+    const double result = bits(sum / (double)s->n_codes);
+    if (json)
+        return mr_print_json(json_pack("{s:I, s:I, s:f, s:f}", "n", (json_int_t)s->n, "characters",
+                                       (json_int_t)s->n_codes, "bits_per_character", result,
+                                       "mean_log_likelihood", sum / (double)s->n));
+    const bool has_lines = mr_text_flow_length(flow) == 0;
+    printf("%-12s%zu\n", has_lines ? "lines" : "windows", s->n);
+    printf("characters  %zu%s\n", s->n_codes, has_lines ? " with the ends of lines" : "");
+    printf("likelihood  %.4f bits a character (a bound from above)\n", result);
+    return MR_OK;
+}
+
+mr_status mr_text_score_run(const mr_command_line *line, int n_threads, uint64_t seed,
+                            size_t n_samples, const char *out, bool json) {
+    static const char *const of_tables[] = {"header"};
+    mr_status status;
+    const char *path = line->arguments[1];
+    mr_text_flow *flow = NULL;
+    mr_characters text = {0};
+    mr_sequences s = {0};
+    double *log_prob = NULL;
+    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
+                          "is for models of tables, and this is one of text"));
+    MR_TRY(mr_text_flow_load(line->arguments[0], &flow));
+    MR_TRY(mr_characters_read(path, &text));
+    MR_TRY(mr_text_flow_cut(flow, path, &text, &s));
+    log_prob = malloc(s.n * sizeof *log_prob);
+    if (log_prob == NULL) {
+        status = mr_fail_memory("the scores");
+        goto done;
+    }
+    MR_TRY(mr_text_flow_score(flow, &s, n_threads, seed, n_samples, log_prob));
+    if (out[0] != '\0')
+        MR_TRY(write_scores(out, s.n, log_prob));
+    status = print_score(flow, &s, log_prob, json);
+done:
+    free(log_prob);
+    mr_sequences_free(&s);
+    mr_characters_free(&text);
+    mr_text_flow_free(flow);
+    return status;
+}
