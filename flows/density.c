@@ -36,6 +36,11 @@ static mr_status find_values(mr_density *density) {
 static mr_status check_base(const mr_density *density) {
     for (size_t j = 0; j < density->dim && density->bound > 0; j++) {
         const mr_support *s = &density->support[j];
+        if (density->category[j].n > 0)
+            return mr_fail(MR_ERR_USAGE,
+                           "base '%s' needs two bounds for every column, and column %zu has "
+                           "categories; give another base",
+                           density->base_text, j + 1);
         if (s->type == MR_SUPPORT_LINE || isinf(s->low) || isinf(s->high))
             return mr_fail(MR_ERR_USAGE,
                            "base '%s' needs two bounds for every column, and column %zu has %s; "
@@ -45,13 +50,24 @@ static mr_status check_base(const mr_density *density) {
     return MR_OK;
 }
 
-// The flow's features and the given columns, which flags say are angles.
+static bool is_circle(const mr_density *density, size_t j) {
+    return density->support[j].type == MR_SUPPORT_CIRCLE;
+}
+
+// Sorts the flow's features, and the given columns that are no categories, by those that are
+// angles.
+//
+//   circular  [flow_dim + given_dim] out: whether they are
 static mr_status sort_columns(mr_density *density, bool *circular) {
-    const size_t dim = density->dim, n_given = density->given_dim;
-    for (size_t j = 0; j < dim + n_given; j++) {
-        circular[j] = density->support[j].type == MR_SUPPORT_CIRCLE;
+    const size_t dim = density->flow_dim, n_given = density->n_line_given;
+    for (size_t j = 0; j < dim; j++)
+        circular[j] = false;
+    for (size_t j = 0; j < density->dim; j++)
+        circular[density->place[j]] = is_circle(density, j);
+    for (size_t k = 0; k < n_given; k++)
+        circular[dim + k] = is_circle(density, density->dim + density->line_given[k]);
+    for (size_t j = 0; j < mr_density_width(density); j++)
         density->is_bounded |= density->support[j].type == MR_SUPPORT_BOUNDED;
-    }
     const mr_status status =
         mr_features_init(&density->of_base, density->arena, circular, NULL, dim);
     return status == MR_OK ? mr_features_init(&density->of_context, density->arena, circular + dim,
@@ -67,16 +83,19 @@ static double bound_of(const mr_density *density, size_t j) {
 }
 
 bool mr_density_keeps_scale(const mr_density *density, size_t j) {
-    return bound_of(density, j) > 0 || (mr_density_is_limited(density) && j < density->dim);
+    return density->category[j].n > 0 || bound_of(density, j) > 0 ||
+           (mr_density_is_limited(density) && j < density->dim);
 }
 
-// Angles, and bounded columns over a base on a box, are standardised by their bounds; all others
-// are not yet.
+// Angles, and bounded columns over a base on a box, are standardised by their bounds; categories
+// are numbered from 0; all others are not standardised yet.
 static void init_scale(mr_density *density) {
     for (size_t j = 0; j < mr_density_width(density); j++) {
         const mr_support *s = &density->support[j];
         const double bound = bound_of(density, j);
         density->shift[j] = bound > 0 ? s->low / 2 + s->high / 2 : 0;
+        if (density->category[j].n > 0)
+            density->shift[j] = s->low;
         density->scale[j] = bound > 0 ? (s->high - s->low) / (2 * bound) : 1;
     }
 }
@@ -85,11 +104,13 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
                          size_t max_params) {
     mr_status status;
     mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
-    bool *circular = mr_arena_alloc(density->arena, mr_density_width(density) * sizeof *circular);
+    MR_TRY(mr_density_place_columns(density));
+    bool *circular =
+        mr_arena_alloc(density->arena, (density->flow_dim + density->given_dim) * sizeof *circular);
     if (!circular)
         return mr_fail_memory("a density");
     MR_TRY(sort_columns(density, circular));
-    const size_t context_dim = mr_features_n_seen(&density->of_context);
+    const size_t context_dim = mr_density_context_dim(density);
     mr_distribution *base = &density->base;
     MR_TRY(mr_distribution_read(spec->base ? spec->base : "normal", density->arena, base,
                                 density->base_text));
@@ -97,11 +118,12 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
     base->context_dim = context_dim;
     MR_TRY(mr_params_new(&density->params));
     mr_params_limit(density->params, max_params);
+    MR_TRY(mr_density_declare_categories(density));
     if (base->dim > 0)
         MR_TRY(base->ops->declare(base, density->params, "base"));
     const mr_flow_spec flow = {.text = spec->flow,
                                .use = spec->use,
-                               .dim = density->dim,
+                               .dim = density->flow_dim,
                                .image = density->image,
                                .circular = circular,
                                .context_dim = context_dim};
@@ -121,6 +143,8 @@ mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, uint64_t
 }
 
 static bool is_support(const mr_support *s) {
+    if (s->type == MR_SUPPORT_CATEGORY)
+        return mr_support_is_category(s);
     return s->type == MR_SUPPORT_LINE ||
            (s->low < s->high && (s->type == MR_SUPPORT_BOUNDED || isfinite(s->high - s->low)));
 }
@@ -150,10 +174,12 @@ mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_densi
     const size_t width = spec->dim + spec->given_dim;
     for (size_t j = 0; j < width && spec->support; j++)
         if (!is_support(&spec->support[j]))
-            return mr_fail(MR_ERR_USAGE,
-                           "column %zu of a density has the bounds %g and %g; give a lower and a "
-                           "higher one, which of angles must be finite",
-                           j + 1, spec->support[j].low, spec->support[j].high);
+            return mr_fail(
+                MR_ERR_USAGE,
+                "column %zu of a density has the bounds %g and %g; give a lower and a "
+                "higher one, which of angles must be finite, and of categories whole numbers "
+                "at most 4,095 apart",
+                j + 1, spec->support[j].low, spec->support[j].high);
     return mr_density_create_within(spec, seed, SIZE_MAX, out);
 }
 
@@ -236,7 +262,8 @@ bool mr_density_is_image(const mr_density *density) {
 
 bool mr_density_is_plain(const mr_density *density) {
     return density->given_dim == 0 && !mr_density_is_image(density) && !density->is_bounded &&
-           density->of_base.n_circles == 0 && strcmp(density->base_text, "normal") == 0;
+           !density->has_categories && density->of_base.n_circles == 0 &&
+           strcmp(density->base_text, "normal") == 0;
 }
 
 bool mr_density_is_limited(const mr_density *density) {
@@ -293,10 +320,6 @@ const double *mr_density_scale(const mr_density *density) {
 
 // ---- In a graph
 
-mr_node *mr_density_build_context(const mr_density *density, mr_node *given) {
-    return density->given_dim > 0 ? mr_features_see(&density->of_context, given) : NULL;
-}
-
 // The base's log-density of z [rows x dim]: angles are uniform on the circle.
 static mr_node *base_log_prob(const mr_density *density, mr_node *z, mr_node *context) {
     const mr_features *f = &density->of_base;
@@ -313,13 +336,14 @@ static mr_node *base_log_prob(const mr_density *density, mr_node *z, mr_node *co
 }
 
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u) {
-    mr_node *log_det = NULL, *context = NULL, *x = u;
-    if (density->given_dim > 0) {
-        x = mr_slice(u, 0, density->dim);
+    mr_node *log_det = NULL, *log_total = NULL, *context = NULL;
+    mr_node *x = mr_density_build_features(density, u, &log_total);
+    if (density->given_dim > 0)
         context = mr_density_build_context(density, mr_slice(u, density->dim, density->given_dim));
-    }
     mr_node *z = mr_flow_inverse(density->flow, density->params, x, context, &log_det);
     mr_node *log_prob = base_log_prob(density, z, context);
+    if (log_total)
+        log_prob = mr_sub(log_prob, log_total);
     return log_det ? mr_add(log_prob, log_det) : log_prob;
 }
 
@@ -343,7 +367,7 @@ static mr_node *base_sample(const mr_density *density, mr_node *noise, mr_node *
     mr_node *lines =
         base->ops->sample(base, density->params, mr_slice(noise, 0, f->n_lines), context, log_prob);
     *log_prob = mr_affine(*log_prob, 1, of_circles);
-    return mr_columns(mr_concat(lines, angles), f->order, density->dim);
+    return mr_columns(mr_concat(lines, angles), f->order, density->flow_dim);
 }
 
 mr_node *mr_density_build_sample_given(const mr_density *density, mr_node *noise, mr_node *given,

@@ -8,7 +8,10 @@
 
 #include <stdbool.h>
 
-enum { MR_DENSITY_BATCH = 1024 };
+enum {
+    MR_DENSITY_BATCH = 1024,
+    MR_MAX_CATEGORIES = 4096, // of a column
+};
 
 /// Rows that are scored, sampled or started from at a time: MR_DENSITY_BATCH, of images fewer (a
 /// power of two, too).
@@ -62,6 +65,12 @@ double mr_density_log_scale(const mr_density *density);
 /// sum log |dv/dx| over the features of row x [width]: what a log-density in x is larger by than
 /// that in v. 0 without bounded columns.
 double mr_density_log_slope(const mr_density *density, const double *x);
+
+/// mr_density_score, but of categorical columns the bound is tightened by `n_samples` draws of
+/// their latents for each row (Burda et al. 2016, arXiv:1509.00519).
+mr_status mr_density_score_samples(const mr_density *density, int n_threads, uint64_t seed,
+                                   size_t n_samples, size_t n, const double *x, double *log_prob,
+                                   size_t *n_impossible);
 
 /// Samples that are drawn some at a time: those of mr_density_sample and mr_density_sample_given.
 typedef struct mr_sampler mr_sampler;

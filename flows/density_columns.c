@@ -35,8 +35,9 @@ mr_interval mr_density_limits(const mr_density *density, size_t j) {
     const mr_support *s = &density->support[j];
     if (mr_density_is_limited(density) && j < density->dim)
         return density->values.interval;
-    return s->type == MR_SUPPORT_BOUNDED ? (mr_interval){s->low, s->high}
-                                         : (mr_interval){-INFINITY, INFINITY};
+    return s->type == MR_SUPPORT_BOUNDED || s->type == MR_SUPPORT_CATEGORY
+               ? (mr_interval){s->low, s->high}
+               : (mr_interval){-INFINITY, INFINITY};
 }
 
 // Whether bounds themselves are values: over a base on a box they are.
@@ -49,6 +50,8 @@ static bool is_within(const mr_density *density, size_t j, double x) {
     const mr_interval limits = mr_density_limits(density, j);
     if (isinf(limits.low) && isinf(limits.high))
         return true;
+    if (density->category[j].n > 0)
+        return x >= limits.low && x <= limits.high && x == floor(x);
     const double seen = mr_density_is_limited(density) && j < density->dim ? (double)(mr_real)x : x;
     return is_closed(density, j) ? x >= limits.low && x <= limits.high
                                  : seen > limits.low && seen < limits.high;
@@ -96,12 +99,17 @@ double mr_density_log_slope(const mr_density *density, const double *x) {
 
 // Whether a value of some column may be out of bounds, or an angle.
 static bool has_bounds(const mr_density *density) {
-    return density->is_bounded || density->of_base.n_circles > 0 ||
+    return density->is_bounded || density->has_categories || density->of_base.n_circles > 0 ||
            density->of_context.n_circles > 0 || mr_density_is_limited(density);
 }
 
 static mr_status fail_bounds(const mr_density *density, size_t row, size_t j, double x) {
     const mr_interval limits = mr_density_limits(density, j);
+    if (density->category[j].n > 0)
+        return mr_fail(MR_ERR_INPUT,
+                       "row %zu, column %zu of the fitted columns is %g, which is none of its "
+                       "categories, the whole numbers from %g to %g; leave the row out",
+                       row + 1, j + 1, x, limits.low, limits.high);
     if (density->support[j].type == MR_SUPPORT_BOUNDED)
         return mr_fail(
             MR_ERR_INPUT,
@@ -245,22 +253,27 @@ done:
     return status;
 }
 
-// The features of rows u [n x width], and what the nets see of the given columns: [n x context].
+// The flow's features of rows u [n x width], and what its nets see of the given columns: [n x
+// context].
 static mr_status split_rows(const mr_density *density, size_t n, const mr_real *u, mr_real *x,
                             mr_real *context) {
     mr_status status;
-    const size_t dim = density->dim, n_given = density->given_dim, width = dim + n_given;
     mr_graph *graph = NULL;
+    mr_node *total = NULL, *seen = NULL;
+    mr_random random = mr_random_stream(0, MR_STREAM_LATENT, 0);
     MR_TRY(mr_graph_new(n, 1, &graph));
-    mr_node *given = mr_input(graph, n_given, false);
-    mr_node *seen = mr_keep(mr_density_build_context(density, given));
+    mr_node *in = mr_input(graph, mr_density_width(density), false);
+    mr_node *features = mr_keep(mr_density_build_features(density, in, &total));
+    if (density->given_dim > 0)
+        seen = mr_keep(
+            mr_density_build_context(density, mr_slice(in, density->dim, density->given_dim)));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    for (size_t i = 0; i < n; i++) {
-        memcpy(x + i * dim, u + i * width, dim * sizeof *x);
-        memcpy(mr_node_value(given) + i * n_given, u + i * width + dim, n_given * sizeof *u);
-    }
+    mr_input_fill(in, n, u);
+    mr_graph_draw(graph, n, &random);
     mr_graph_run(graph, n);
-    memcpy(context, mr_node_value(seen), n * mr_node_cols(seen) * sizeof *context);
+    memcpy(x, mr_node_value(features), n * density->flow_dim * sizeof *x);
+    if (seen)
+        memcpy(context, mr_node_value(seen), n * mr_node_cols(seen) * sizeof *context);
 done:
     mr_graph_free(graph);
     return status;
@@ -269,17 +282,18 @@ done:
 mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u) {
     mr_status status;
     const size_t n_rows = smaller(n, mr_density_batch(density));
-    const size_t context_dim = mr_features_n_seen(&density->of_context);
-    if (density->given_dim == 0)
+    const size_t context_dim = mr_density_context_dim(density);
+    if (density->given_dim == 0 && !density->has_categories)
         return mr_flow_start(density->flow, density->params, n_rows, u, NULL);
-    mr_real *x = malloc((n_rows * density->dim + 1) * sizeof *x);
+    mr_real *x = malloc((n_rows * density->flow_dim + 1) * sizeof *x);
     mr_real *context = malloc((n_rows * context_dim + 1) * sizeof *context);
     if (!x || !context) {
         status = mr_fail_memory("a density's start");
         goto done;
     }
     MR_TRY(split_rows(density, n_rows, u, x, context));
-    status = mr_flow_start(density->flow, density->params, n_rows, x, context);
+    status = mr_flow_start(density->flow, density->params, n_rows, x,
+                           density->given_dim > 0 ? context : NULL);
 done:
     free(x);
     free(context);

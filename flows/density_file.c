@@ -25,8 +25,10 @@ static const mr_model_format formats[] = {{.name = "millrace.density",
                                            .give = "a file that `millrace flow` wrote"}};
 
 // What the types of supports are called in a file.
-static const char *const supports[] = {
-    [MR_SUPPORT_LINE] = "line", [MR_SUPPORT_BOUNDED] = "bounded", [MR_SUPPORT_CIRCLE] = "circle"};
+static const char *const supports[] = {[MR_SUPPORT_LINE] = "line",
+                                       [MR_SUPPORT_BOUNDED] = "bounded",
+                                       [MR_SUPPORT_CIRCLE] = "circle",
+                                       [MR_SUPPORT_CATEGORY] = "category"};
 
 // What `use` is called in a file.
 static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_SCORE] = "score"};
@@ -226,6 +228,8 @@ static bool parse_support(const json_t *item, mr_support *out) {
         *out = (mr_support){(mr_support_type)i,
                             json_is_number(low) ? json_number_value(low) : (double)-INFINITY,
                             json_is_number(high) ? json_number_value(high) : (double)INFINITY};
+        if (out->type == MR_SUPPORT_CATEGORY)
+            return mr_support_is_category(out);
         if (out->type == MR_SUPPORT_CIRCLE && !isfinite(out->high - out->low))
             return false;
         return out->type == MR_SUPPORT_LINE || out->low < out->high;

@@ -1,6 +1,7 @@
 /// What a density holds. Private to flows/density*.c and to those who train one.
 #pragma once
 
+#include "flows/categories.h"
 #include "flows/density.h"
 #include "flows/distribution.h"
 #include "flows/part.h"
@@ -18,11 +19,16 @@ struct mr_density {
     mr_features of_base;    // the features on lines, and those on circles
     mr_features of_context; // the same of the given columns
     mr_flow *flow;
-    mr_support *support;   // [width]
-    bool is_bounded;       // some feature or given column is
-    double *shift, *scale; // [width]
-    mr_layout layout;      // owned
-    mr_pixels pixels;      // owned; bits = 0: the features are no pixels
+    mr_support *support;              // [width]
+    bool is_bounded;                  // some feature or given column is
+    bool has_categories;              // likewise
+    mr_categories *category;          // [width] n is 0: the column is none
+    size_t flow_dim;                  // features of the flow: dim, or more with categories
+    size_t *place;                    // [dim] the first of them that a column is
+    size_t n_line_given, *line_given; // the given columns that are no categories
+    double *shift, *scale;            // [width]
+    mr_layout layout;                 // owned
+    mr_pixels pixels;                 // owned; bits = 0: the features are no pixels
     char base_text[MR_DISTRIBUTION_MAX_TEXT];
 };
 
@@ -62,6 +68,29 @@ bool mr_density_is_image(const mr_density *density);
 /// MR_ERR_INPUT if a deviation is 0 or not finite.
 mr_status mr_density_take_moments(mr_density *density, const double *mean, const double *deviation);
 
+/// The number of categories of a support; whether it may be one of categories.
+size_t mr_support_n_categories(const mr_support *support);
+bool mr_support_is_category(const mr_support *support);
+
+/// Gives each column its features of the flow. Then declares the encoders of categories. Fail with
+/// MR_ERR_MEMORY, or if there is no room for the parameters.
+mr_status mr_density_place_columns(mr_density *density);
+mr_status mr_density_declare_categories(mr_density *density);
+
+/// Columns of what the flow's nets see of the given columns.
+size_t mr_density_context_dim(const mr_density *density);
+
+/// The features [rows x flow_dim] of rows u [rows x width]; categories are encoded.
+///
+///   log_total  in and out: what is to be subtracted from the log-density of the features, [rows x
+///              1]; stays NULL without categories
+mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node **log_total);
+
+/// The log-probabilities of the categories of column j, [rows x n], given features x [rows x
+/// flow_dim]; log_total as in mr_categories_decode.
+mr_node *mr_density_build_decoder(const mr_density *density, size_t j, mr_node *x,
+                                  mr_node **log_total);
+
 /// Whether column j keeps the shift and scale that it starts with: those of an angle or a column
 /// with a box follow from its bounds, a fixed map takes values as they are. Others are standardised
 /// by data.
@@ -74,9 +103,9 @@ double mr_density_unstandardise(const mr_density *density, size_t j, double u);
 /// What the flow's nets see of given columns u [rows x given_dim]; NULL if there are none.
 mr_node *mr_density_build_context(const mr_density *density, mr_node *given);
 
-/// Samples u [rows x dim], and their log-densities [rows x 1] with respect to u.
+/// Samples of the flow's features, [rows x flow_dim], and their log-densities [rows x 1].
 ///
-///   noise  [rows x dim]: what the base draws for the features on lines, then angles
+///   noise  [rows x flow_dim]: what the base draws for the features on lines, then angles
 ///   given  [rows x given_dim] standardised; NULL if there are none
 mr_node *mr_density_build_sample_given(const mr_density *density, mr_node *noise, mr_node *given,
                                        mr_node **log_prob);

@@ -30,6 +30,12 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
         if (isnan(d))
             break;
     }
+    if (density->category[worst].n > 0 && isnan(distance))
+        return mr_fail(MR_ERR_NUMERIC,
+                       "row %zu has no log-density: column %zu is %g, none of its categories, the "
+                       "whole numbers from %g to %g; leave the row out",
+                       row + 1, worst + 1, x[worst], mr_density_limits(density, worst).low,
+                       mr_density_limits(density, worst).high);
     if (isnan(distance) && isfinite(x[worst]))
         return mr_fail(MR_ERR_NUMERIC,
                        "row %zu has no log-density: column %zu is %g, outside its bounds %g and "
@@ -42,28 +48,60 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
                    row + 1, log_prob, worst + 1, x[worst], distance);
 }
 
+// log of the mean over draws: `log_sum` is that of their sum so far, of k draws before this one.
+static double add_draw(size_t k, double log_sum, double log_prob) {
+    if (k == 0)
+        return log_prob;
+    const double high = fmax(log_sum, log_prob), low = fmin(log_sum, log_prob);
+    return isinf(high) ? high : high + log1p(exp(low - high));
+}
+
+/// How rows are scored.
+typedef struct {
+    int n_threads;
+    uint64_t seed;    // of the latents of categories
+    size_t n_samples; // draws of them for each row
+} scoring;
+
+// Runs the graph on its rows `first` and later, and adds up its draws.
+static void score_batch(const mr_density *density, const scoring *how, mr_graph *graph,
+                        const mr_real *result, size_t n, const double *x, double *log_prob,
+                        mr_random *random) {
+    const size_t width = mr_density_width(density);
+    const size_t n_samples = density->has_categories ? how->n_samples : 1;
+    const double log_scale = mr_density_log_scale(density);
+    for (size_t k = 0; k < n_samples; k++) {
+        mr_graph_draw(graph, n, random);
+        mr_graph_run(graph, n);
+        for (size_t i = 0; i < n; i++)
+            log_prob[i] = add_draw(k, log_prob[i], (double)result[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        log_prob[i] = log_prob[i] - log((double)n_samples) - log_scale +
+                      mr_density_log_slope(density, x + i * width);
+}
+
 // Where `n_impossible` is NULL, a row without a log-density is a failure.
-static mr_status score(const mr_density *density, int n_threads, size_t n, const double *x,
+static mr_status score(const mr_density *density, const scoring *how, size_t n, const double *x,
                        double *log_prob, size_t *n_impossible) {
     mr_status status;
     const size_t width = mr_density_width(density);
     const size_t batch = mr_density_batch(density);
-    const double log_scale = mr_density_log_scale(density);
     mr_graph *graph = NULL;
-    MR_TRY(mr_threads_check(n_threads));
+    MR_TRY(mr_threads_check(how->n_threads));
     if (n == 0)
         return MR_OK;
-    MR_TRY(mr_graph_new(smaller(n, batch), n_threads, &graph));
+    MR_TRY(mr_graph_new(smaller(n, batch), how->n_threads, &graph));
     mr_node *u = mr_input(graph, width, false);
     mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
     for (size_t first = 0; first < n; first += batch) {
         const size_t n_rows = smaller(n - first, batch);
+        mr_random random = mr_random_stream(how->seed, MR_STREAM_LATENT, first);
         mr_density_standardise(density, n_rows, x + first * width, mr_node_value(u));
-        mr_graph_run(graph, n_rows);
+        score_batch(density, how, graph, mr_node_value(result), n_rows, x + first * width,
+                    log_prob + first, &random);
         for (size_t i = first; i < first + n_rows; i++) {
-            log_prob[i] = (double)mr_node_value(result)[i - first] - log_scale +
-                          mr_density_log_slope(density, x + i * width);
             if (isfinite(log_prob[i]))
                 continue;
             if (!n_impossible) {
@@ -84,17 +122,24 @@ mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n
     MR_REQUIRE(density);
     MR_REQUIRE(x);
     MR_REQUIRE(log_prob);
-    return score(density, n_threads, n, x, log_prob, NULL);
+    return score(density, &(scoring){n_threads, 1, 1}, n, x, log_prob, NULL);
 }
 
 mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
                            double *log_prob, size_t *n_impossible) {
-    size_t n_found = 0;
     MR_REQUIRE(density);
     MR_REQUIRE(x);
     MR_REQUIRE(log_prob);
     MR_REQUIRE(n_impossible);
-    const mr_status status = score(density, n_threads, n, x, log_prob, &n_found);
+    return mr_density_score_samples(density, n_threads, 1, 1, n, x, log_prob, n_impossible);
+}
+
+mr_status mr_density_score_samples(const mr_density *density, int n_threads, uint64_t seed,
+                                   size_t n_samples, size_t n, const double *x, double *log_prob,
+                                   size_t *n_impossible) {
+    size_t n_found = 0;
+    const mr_status status =
+        score(density, &(scoring){n_threads, seed, n_samples}, n, x, log_prob, &n_found);
     if (status == MR_OK)
         *n_impossible = n_found;
     return status;
@@ -110,6 +155,7 @@ struct mr_sampler {
     size_t n_drawn;
     mr_graph *graph;
     mr_node *noise, *given, *u, *log_prob; // given: NULL if there are none
+    mr_node **decoder;                     // [dim] of categories, NULL for other columns
     mr_real *of_lines;                     // [batch x features on lines] noise of the base
 };
 
@@ -121,10 +167,20 @@ static mr_status sampler_init(mr_sampler *s, int n_threads) {
     s->of_lines = malloc((s->batch * density->of_base.n_lines + 1) * sizeof *s->of_lines);
     if (!s->of_lines)
         return mr_fail_memory("the samples");
-    s->noise = mr_input(s->graph, density->dim, false);
+    s->decoder = calloc(density->dim, sizeof *s->decoder);
+    if (!s->decoder)
+        return mr_fail_memory("the samples");
+    s->noise = mr_input(s->graph, density->flow_dim, false);
     if (density->given_dim > 0)
         s->given = mr_input(s->graph, density->given_dim, false);
     s->u = mr_keep(mr_density_build_sample_given(density, s->noise, s->given, &s->log_prob));
+    for (size_t j = 0; j < density->dim && density->has_categories; j++) {
+        mr_node *log_total;
+        if (density->category[j].n == 0)
+            continue;
+        s->decoder[j] = mr_keep(mr_density_build_decoder(density, j, s->u, &log_total));
+        s->log_prob = mr_sub(s->log_prob, log_total);
+    }
     mr_keep(s->log_prob);
     return mr_graph_plan(s->graph, NULL, 0, NULL);
 }
@@ -133,7 +189,7 @@ static mr_status sampler_init(mr_sampler *s, int n_threads) {
 static void draw_noise(mr_sampler *s) {
     const mr_density *density = s->density;
     mr_random *random = &s->random;
-    const size_t n_lines = density->of_base.n_lines, dim = density->dim;
+    const size_t n_lines = density->of_base.n_lines, dim = density->flow_dim;
     mr_real *noise = mr_node_value(s->noise);
     if (n_lines == dim) {
         density->base.ops->draw(&density->base, density->params, random, s->batch, noise);
@@ -174,8 +230,22 @@ static mr_status fill_given(mr_sampler *s, size_t first, size_t n_rows, const do
     return MR_OK;
 }
 
+// The value of column j in row i of the graph. A category is drawn from those that may have its
+// point.
+static double sample_value(mr_sampler *s, size_t i, size_t j, mr_real u) {
+    const size_t n = s->density->category[j].n;
+    if (n == 0)
+        return mr_density_unstandardise(s->density, j, (double)u);
+    const mr_real *log_p = mr_node_value(s->decoder[j]) + i * n;
+    double left = mr_random_uniform(&s->random);
+    size_t code = 0;
+    while (code + 1 < n && (left -= exp((double)log_p[code])) >= 0)
+        code++;
+    return isfinite(log_p[0]) ? s->density->support[j].low + (double)code : (double)NAN;
+}
+
 // Takes rows of the graph as samples first, first + 1, ... of x.
-static mr_status take_samples(const mr_sampler *s, size_t n_rows, size_t first, double *x,
+static mr_status take_samples(mr_sampler *s, size_t n_rows, size_t first, double *x,
                               double *log_prob) {
     const mr_density *density = s->density;
     const mr_real *u = mr_node_value(s->u), *log_prob_u = mr_node_value(s->log_prob);
@@ -184,7 +254,7 @@ static mr_status take_samples(const mr_sampler *s, size_t n_rows, size_t first, 
     for (size_t i = 0; i < n_rows; i++) {
         double *row = x + (first + i) * dim;
         for (size_t j = 0; j < dim; j++) {
-            row[j] = mr_density_unstandardise(density, j, (double)u[i * dim + j]);
+            row[j] = sample_value(s, i, j, u[i * density->flow_dim + density->place[j]]);
             if (!isfinite(row[j]))
                 return mr_fail(MR_ERR_NUMERIC,
                                "column %zu of sample %zu is %g; was the model fitted well?", j + 1,
@@ -232,6 +302,7 @@ void mr_sampler_free(mr_sampler *s) {
     if (!s)
         return;
     mr_graph_free(s->graph);
+    free(s->decoder);
     free(s->of_lines);
     free(s);
 }

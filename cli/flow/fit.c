@@ -29,6 +29,7 @@ typedef struct {
     char given[MR_MAX_TEXT];
     char bounded[MR_MAX_TEXT];
     char circular[MR_MAX_TEXT];
+    char categorical[MR_MAX_TEXT];
     bool drop_constant;
     char weights[MR_MAX_TEXT];
     double clip_outliers;
@@ -67,6 +68,8 @@ static const mr_setting options[] = {
      "these columns lie between bounds, one of which may be inf or -inf", false},
     {"circular", MR_SETTING_TEXT, AT(circular), "", 0, 0, "COL[:LO:HI],...",
      "these columns are angles; LO and HI are the same point (default: 2 pi apart)", false},
+    {"categorical", MR_SETTING_TEXT, AT(categorical), "", 0, 0, "COL[:LO:HI],...",
+     "the whole numbers of these columns are categories, in no order", false},
     {"drop_constant", MR_SETTING_SWITCH, AT(drop_constant), "false", 0, 0, NULL,
      "leave out columns that are the same in every row; samples have them again", false},
     {"weights", MR_SETTING_TEXT, AT(weights), "", 0, 0, "FILE|COLUMN",
@@ -263,6 +266,7 @@ static mr_status read_table(const char *path, const fit_options *chosen, mr_fit_
                                               .given = chosen->given,
                                               .bounded = chosen->bounded,
                                               .circular = chosen->circular,
+                                              .categorical = chosen->categorical,
                                               .weights = chosen->weights,
                                               .drop_constant = chosen->drop_constant,
                                               .clip = chosen->clip_outliers},

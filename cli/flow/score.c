@@ -37,11 +37,12 @@ static const mr_setting options[] = {
     {"skip_bad", MR_SETTING_SWITCH, AT(skip_bad), "false", 0, 0, NULL,
      "leave out images that cannot be read", false},
     {"importance_samples", MR_SETTING_COUNT, AT(importance_samples), "1", 1, 1e6, "N",
-     "of a model of text: draws of its latents for each bound, which is the tighter the more there "
-     "are",
+     "of a model of text or of categorical columns: draws of its latents for each bound, which is "
+     "the tighter the more there are",
      false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
-     "of the noise on pixels and the latents of a model of text; otherwise nothing is random",
+     "of the noise on pixels and the latents of text and categorical columns; otherwise nothing is "
+     "random",
      false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
@@ -149,7 +150,8 @@ static mr_status score(const score_options *chosen, const mr_density *density,
         const size_t n = data->n_rows - first < n_max ? data->n_rows - first : n_max;
         size_t n_impossible;
         MR_TRY(mr_matrix_get_rows(data, first, n, x));
-        MR_TRY(mr_density_score(density, (int)chosen->threads, n, x, scores, &n_impossible));
+        MR_TRY(mr_density_score_samples(density, (int)chosen->threads, chosen->seed,
+                                        chosen->importance_samples, n, x, scores, &n_impossible));
         add_scores(s, n, scores);
         if (writer != NULL)
             MR_TRY(mr_matrix_writer_append(writer, n, scores));
@@ -173,7 +175,6 @@ static mr_status score_images(const mr_command_line *line, const score_options *
 
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
-    static const char *const of_text[] = {"importance_samples"};
     mr_status status;
     score_options chosen;
     mr_density *density = NULL;
@@ -188,7 +189,6 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
                                    chosen.importance_samples, chosen.out, chosen.json);
         goto done;
     }
-    MR_TRY(mr_text_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
         status = score_images(line, &chosen, density);

@@ -1,4 +1,4 @@
-// --bounded and --circular: the values that columns may have.
+// --bounded, --circular and --categorical: the values that columns may have.
 
 #include "cli/flow/supports.h"
 
@@ -23,6 +23,9 @@ typedef struct {
 static const option bounded = {"--bounded", "COLUMN:LOW:HIGH", MR_SUPPORT_BOUNDED, true};
 static const option circular = {"--circular", "COLUMN or COLUMN:LOW:HIGH", MR_SUPPORT_CIRCLE,
                                 false};
+
+static const option categorical = {"--categorical", "COLUMN or COLUMN:LOW:HIGH",
+                                   MR_SUPPORT_CATEGORY, false};
 
 static mr_status fail_item(const option *o, const char *item) {
     return mr_fail(MR_ERR_USAGE, "%s: '%s' is not %s with LOW below HIGH, as in %s", o->name, item,
@@ -70,6 +73,43 @@ done:
     return status;
 }
 
+// The categories of a column whose numbers are not given: from its smallest value to its largest.
+static mr_status find_categories(const char *item, const mr_matrix *file, size_t column,
+                                 mr_support *support) {
+    mr_status status;
+    mr_row_block b = {0};
+    support->low = INFINITY;
+    support->high = -INFINITY;
+    do {
+        MR_TRY(mr_matrix_next_rows(file, &b));
+        for (size_t i = 0; i < b.n; i++) {
+            const double x = b.x[i * file->n_cols + column];
+            support->low = fmin(support->low, x);
+            support->high = fmax(support->high, x);
+            if (x != floor(x)) {
+                status = mr_fail(MR_ERR_INPUT,
+                                 "--categorical: '%s': row %zu is %g; a category is a whole number",
+                                 item, b.first + i + 1, x);
+                goto done;
+            }
+        }
+    } while (b.n > 0);
+    if (!(support->high - support->low < MR_MAX_CATEGORIES))
+        status = mr_fail(MR_ERR_INPUT,
+                         "--categorical: '%s': its values go from %g to %g; categories are numbers "
+                         "at most %d apart: number them anew",
+                         item, support->low, support->high, MR_MAX_CATEGORIES - 1);
+done:
+    mr_row_block_free(&b);
+    return status;
+}
+
+static mr_status find_values(const option *o, const char *item, const mr_matrix *file,
+                             size_t column, mr_support *support) {
+    return o->type == MR_SUPPORT_CATEGORY ? find_categories(item, file, column, support)
+                                          : find_period(file, column, support);
+}
+
 static mr_status set_support(const option *o, const char *item, size_t column, double low,
                              double high, const mr_used_columns *columns, mr_support *support) {
     for (size_t j = 0; j < columns->n; j++) {
@@ -78,7 +118,7 @@ static mr_status set_support(const option *o, const char *item, size_t column, d
         if (support[j].type != MR_SUPPORT_LINE)
             return mr_fail(MR_ERR_USAGE, "%s: '%s': the column has bounds already", o->name, item);
         support[j] = (mr_support){o->type, low, high};
-        return isnan(low) ? find_period(columns->file, column, &support[j]) : MR_OK;
+        return isnan(low) ? find_values(o, item, columns->file, column, &support[j]) : MR_OK;
     }
     return mr_fail(MR_ERR_USAGE, "%s: '%s': the column is neither fitted nor given", o->name, item);
 }
@@ -97,7 +137,7 @@ static mr_status read_item(const option *o, const char *item, const mr_used_colu
     if (!has_bounds && (o->needs_bounds || strchr(item, ':') != NULL))
         return fail_item(o, item);
     if (has_bounds && !isfinite(high - low) &&
-        (o->type == MR_SUPPORT_CIRCLE || low + high != low + high))
+        (o->type != MR_SUPPORT_BOUNDED || low + high != low + high))
         return fail_item(o, item);
     const mr_matrix *file = columns->file;
     bool *chosen = calloc(file->n_cols, sizeof *chosen);
@@ -124,7 +164,12 @@ static mr_status read_items(const option *o, const char *list, const mr_used_col
 }
 
 mr_status mr_supports_read(const char *bounded_text, const char *circular_text,
-                           const mr_used_columns *columns, mr_support *support) {
-    const mr_status status = read_items(&bounded, bounded_text, columns, support);
-    return status == MR_OK ? read_items(&circular, circular_text, columns, support) : status;
+                           const char *categorical_text, const mr_used_columns *columns,
+                           mr_support *support) {
+    mr_status status;
+    MR_TRY(read_items(&bounded, bounded_text, columns, support));
+    MR_TRY(read_items(&circular, circular_text, columns, support));
+    MR_TRY(read_items(&categorical, categorical_text, columns, support));
+done:
+    return status;
 }

@@ -1,4 +1,4 @@
-/// --bounded and --circular: the values that columns may have.
+/// --bounded, --circular and --categorical: the values that columns may have.
 #pragma once
 
 #include "flows/density.h"
@@ -11,7 +11,8 @@ typedef struct {
     const size_t *column; // [n] of the file, borrowed
 } mr_used_columns;
 
-/// Reads the texts of --bounded and --circular ("": none) into `support` [columns->n], which is
-/// zeroed: no column is bounded. Fails with MR_ERR_USAGE; the message names the option.
-mr_status mr_supports_read(const char *bounded, const char *circular,
+/// Reads the texts of --bounded, --circular and --categorical ("": none) into `support`
+/// [columns->n], which is zeroed: no column is bounded. Fails with MR_ERR_USAGE, or with
+/// MR_ERR_INPUT on a category that is no whole number; the message names the option.
+mr_status mr_supports_read(const char *bounded, const char *circular, const char *categorical,
                            const mr_used_columns *columns, mr_support *support);

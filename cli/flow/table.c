@@ -142,8 +142,8 @@ static bool names_zero(const mr_matrix *file, const char *list) {
 
 // Columns are counted from 1, or from 0 if the command names column 0.
 static void choose_counting(const mr_fit_choice *chosen, mr_matrix *file) {
-    const char *const lists[] = {chosen->columns, chosen->target, chosen->given, chosen->bounded,
-                                 chosen->circular};
+    const char *const lists[] = {chosen->columns, chosen->target,   chosen->given,
+                                 chosen->bounded, chosen->circular, chosen->categorical};
     for (size_t i = 0; i < MR_COUNT(lists); i++)
         file->from_zero |= names_zero(file, lists[i]);
     file->from_zero |= !mr_matrix_is_table(chosen->weights) && names_zero(file, chosen->weights);
@@ -286,12 +286,13 @@ static size_t file_column(const mr_fit_table *table, size_t j) {
 
 static mr_status read_supports(const mr_fit_choice *chosen, const mr_used_columns *used,
                                mr_fit_table *table) {
-    if (chosen->bounded[0] == '\0' && chosen->circular[0] == '\0')
+    if (!is_set(chosen->bounded) && !is_set(chosen->circular) && !is_set(chosen->categorical))
         return MR_OK;
     table->support = calloc(used->n, sizeof *table->support);
     if (table->support == NULL)
         return mr_fail_memory("the columns");
-    return mr_supports_read(chosen->bounded, chosen->circular, used, table->support);
+    return mr_supports_read(chosen->bounded, chosen->circular, chosen->categorical, used,
+                            table->support);
 }
 
 // Keeps the features, then the given columns, and reads their supports.

@@ -14,12 +14,13 @@ bool mr_is_csv(const char *path);
 /// The options of a table to be fitted.
 typedef struct {
     mr_header header;
-    const char *columns;  // "": all
-    const char *target;   // the same under another name; "": as `columns` says
-    const char *given;    // "": none
-    const char *weights;  // a file or a column; "": none
-    const char *bounded;  // COLUMN:LOW:HIGH,...; "": none
-    const char *circular; // COLUMN[:LOW:HIGH],...; "": none
+    const char *columns;     // "": all
+    const char *target;      // the same under another name; "": as `columns` says
+    const char *given;       // "": none
+    const char *weights;     // a file or a column; "": none
+    const char *bounded;     // COLUMN:LOW:HIGH,...; "": none
+    const char *circular;    // COLUMN[:LOW:HIGH],...; "": none
+    const char *categorical; // likewise
     bool drop_constant;
     double clip; // robust deviations; 0: none
 } mr_fit_choice;

@@ -134,7 +134,7 @@ mr_status mr_text_fit_run(const mr_command_line *line, mr_fit_options *options, 
                           const char *out, bool json, int *exit_code) {
     static const char *const of_tables[] = {
         "header",   "base",        "columns",       "target",  "given",        "bounded",
-        "circular", "drop_constant", "weights", "clip_outliers"};
+        "circular", "categorical", "drop_constant", "weights", "clip_outliers"};
     mr_status status;
     const char *path = line->arguments[0];
     text_fit t = {.out = out};

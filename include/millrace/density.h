@@ -5,6 +5,10 @@
 ///     log q(x) = log p(z) + log |det dz/du| - sum log scale + sum log |dv/dx|,   z = flow^-1(u),
 ///     u = (v - shift) / scale,   v = x, but of bounded columns its logit or logarithm
 ///
+/// A categorical column is encoded as a point in some features of the flow, drawn at random (Lippe
+/// and Gavves 2021, arXiv:2006.09790). Log-densities then are those of the other columns times the
+/// probability of the categories, and bounds from below.
+///
 /// `shift` and `scale` standardise the data, in double, before the nets see it. They belong to the
 /// model; log-densities are those of the data as given.
 ///
@@ -43,9 +47,11 @@ MR_API mr_status mr_density_new(const char *flow, mr_flow_use use, size_t dim, u
 
 /// The values that a column may have.
 typedef enum {
-    MR_SUPPORT_LINE,    // all
-    MR_SUPPORT_BOUNDED, // between low and high, of which one may be infinite
-    MR_SUPPORT_CIRCLE,  // angles: low and high are the same point
+    MR_SUPPORT_LINE,     // all
+    MR_SUPPORT_BOUNDED,  // between low and high, of which one may be infinite
+    MR_SUPPORT_CIRCLE,   // angles: low and high are the same point
+    MR_SUPPORT_CATEGORY, // whole numbers from low to high, each a category, in no order; at most
+                         // 4,096
 } mr_support_type;
 
 typedef struct {

@@ -109,3 +109,48 @@ Test(flow_text_command, what_does_not_go_together_is_refused) {
     o = RUN("flow", "sample", "m.safetensors", "--temperature", "0");
     expect_refusal(&o, 2, "temperature");
 }
+
+// ---- Categories
+
+// A category of three, and a number that follows it.
+static void write_table(const char *path) {
+    enum { N = 600 };
+    static double x[N][2];
+    mr_random random = mr_random_stream(12, MR_STREAM_TEST, 4);
+    for (size_t i = 0; i < N; i++) {
+        x[i][0] = (double)mr_random_below(&random, 3) + 5;
+        x[i][1] = 3 * x[i][0] + mr_random_normal(&random);
+    }
+    cr_assert_eq(mr_matrix_write(path, N, 2, x[0]), MR_OK, "%s", mr_error_message());
+}
+
+Test(flow_text_command, a_table_with_categories_is_fitted_scored_and_sampled) {
+    write_table("x.npy");
+    outcome o = RUN("flow", "fit", "x.npy", "--categorical", "1", "--flow", "nsf:layers=2",
+                    "--epochs", "30", "--out", "m.safetensors");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "score", "m.safetensors", "x.npy", "--json", "--importance-samples", "10");
+    const double found = number_of(&o, "mean_log_likelihood");
+    cr_expect_float_eq(found, -log(3) - 1.4189, 0.15); // with the entropy of a normal, in nats
+    o = RUN("flow", "sample", "m.safetensors", "-n", "50", "--out", "s.npy");
+    expect_success(&o);
+    outcome_free(&o);
+    mr_matrix samples;
+    cr_assert_eq(mr_matrix_read("s.npy", &samples), MR_OK);
+    for (size_t i = 0; i < samples.n_rows; i++) {
+        const double c = samples.values[2 * i];
+        cr_expect(c == 5 || c == 6 || c == 7, "%g", c);
+    }
+    mr_matrix_free(&samples);
+}
+
+Test(flow_text_command, categories_are_whole_numbers) {
+    write_table("x.npy");
+    outcome o = RUN("flow", "fit", "x.npy", "--categorical", "2");
+    expect_refusal(&o, 1, "a category is a whole number");
+    o = RUN("flow", "fit", "x.npy", "--categorical", "1:0:9", "--bounded", "1:0:9");
+    expect_refusal(&o, 2, "the column has bounds already");
+    o = RUN("flow", "fit", "x.npy", "--categorical", "1:0:4");
+    expect_refusal(&o, 1, "which is none of its categories");
+}
