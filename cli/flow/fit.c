@@ -342,7 +342,7 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
                                   exit_code);
         goto done;
     }
-    MR_TRY(mr_image_fit_check(line, false));
+    MR_TRY(mr_image_options_check(line, line->arguments[0], false));
     MR_TRY(read_table(line->arguments[0], &chosen, &table));
     chosen.fit.weights = table.weights;
     MR_TRY(new_density(&chosen, &table, &density));

@@ -52,12 +52,12 @@ mr_status mr_images_read(const char *path, const char *size, const char *labels,
     return status;
 }
 
-mr_status mr_model_images_read(const char *path, const char *size, bool skips_bad,
-                               const mr_density *density, mr_images *out) {
+mr_status mr_model_images_read(const char *path, const char *size, const char *labels,
+                               bool skips_bad, const mr_density *density, mr_images *out) {
     size_t channels, height, width;
     mr_images images = {0};
     mr_density_shape(density, &channels, &height, &width);
-    mr_status status = mr_images_read(path, size, "", skips_bad, &images);
+    mr_status status = mr_images_read(path, size, labels, skips_bad, &images);
     if (status != MR_OK)
         return status;
     if (images.channels != channels) {

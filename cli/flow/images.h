@@ -17,8 +17,8 @@ mr_status mr_images_read(const char *path, const char *size, const char *labels,
                          mr_images *out);
 
 /// The same; fails with MR_ERR_INPUT unless they are as those that the density was fitted to.
-mr_status mr_model_images_read(const char *path, const char *size, bool skips_bad,
-                               const mr_density *density, mr_images *out);
+mr_status mr_model_images_read(const char *path, const char *size, const char *labels,
+                               bool skips_bad, const mr_density *density, mr_images *out);
 
 /// Fails with MR_ERR_INPUT: the one is about images, the other about tables.
 mr_status mr_fail_not_images(const char *model, const char *data);
@@ -56,8 +56,8 @@ typedef struct {
 mr_status mr_images_sample_run(const mr_density *density, const mr_image_sampling *how);
 
 typedef struct {
-    const char *data, *out; // out: "" for none
-    const char *size;
+    const char *data, *out;    // out: "" for none
+    const char *size, *labels; // as mr_images_read takes them
     bool skips_bad;
     uint64_t seed;
     int n_threads;

@@ -40,7 +40,7 @@ static const char *const of_tables[] = {"header",   "columns",       "target",
 static const char *const of_images[] = {
     "size", "labels", "class_conditional", "skip_bad", "bits", "logit", "flips", "shifts", "log"};
 
-mr_status mr_image_fit_check(const mr_command_line *line, bool is_images) {
+mr_status mr_image_options_check(const mr_command_line *line, const char *data, bool is_images) {
     const char *const *others = is_images ? of_tables : of_images;
     const size_t n = is_images ? MR_COUNT(of_tables) : MR_COUNT(of_images);
     char option[MR_OPTION_TEXT_SIZE];
@@ -49,7 +49,7 @@ mr_status mr_image_fit_check(const mr_command_line *line, bool is_images) {
             continue;
         mr_option_text(others[i], option);
         return mr_fail(MR_ERR_USAGE, "%s is for %s, and %s is %s; leave it out", option,
-                       is_images ? "tables" : "images", line->arguments[0],
+                       is_images ? "tables" : "images", data,
                        is_images ? "a set of images" : "a table");
     }
     return MR_OK;
@@ -343,7 +343,7 @@ mr_status mr_image_fit_run(const mr_image_fit *how, int *exit_code) {
     const mr_image_fit_options *chosen = how->images;
     mr_images images = {0};
     mr_density *density = NULL;
-    MR_TRY(mr_image_fit_check(how->line, true));
+    MR_TRY(mr_image_options_check(how->line, how->data, true));
     MR_TRY(mr_images_read(how->data, chosen->size, chosen->labels, chosen->skip_bad, &images));
     MR_TRY(use_classes(how, &images));
     MR_TRY(new_density(how, &images, &density));

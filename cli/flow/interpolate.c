@@ -41,7 +41,7 @@ static mr_status read_end(const interpolate_options *chosen, const char *path,
         status = mr_fail_memory("an image");
         goto done;
     }
-    MR_TRY(mr_model_images_read(path, chosen->size, false, density, &images));
+    MR_TRY(mr_model_images_read(path, chosen->size, "", false, density, &images));
     if (images.n != 1) {
         status = mr_fail(MR_ERR_USAGE, "%s: holds %zu images; give a file of one", path, images.n);
         goto done;

@@ -8,6 +8,7 @@
 #include "flows/text.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
+#include "cli/flow/images_fit.h"
 #include "cli/flow/table.h"
 #include "cli/flow/text.h"
 #include "cli/print_json.h"
@@ -16,6 +17,7 @@ typedef struct {
     char out[MR_MAX_TEXT];
     char header[MR_MAX_CHOICE];
     char size[MR_MAX_CHOICE];
+    char labels[MR_MAX_TEXT];
     bool skip_bad;
     size_t importance_samples;
     uint64_t seed;
@@ -34,6 +36,8 @@ static const mr_setting options[] = {
      "whether the first row of a .csv is the columns' names", false},
     {"size", MR_SETTING_TEXT, AT(size), "", 0, 0, "WxH",
      "scale images to this size, which is the model's", false},
+    {"labels", MR_SETTING_TEXT, AT(labels), "", 0, 0, "FILE",
+     "labels of the images, for a class-conditional model; default: those that DATA has", false},
     {"skip_bad", MR_SETTING_SWITCH, AT(skip_bad), "false", 0, 0, NULL,
      "leave out images that cannot be read", false},
     {"importance_samples", MR_SETTING_COUNT, AT(importance_samples), "1", 1, 1e6, "N",
@@ -167,6 +171,7 @@ static mr_status score_images(const mr_command_line *line, const score_options *
     return mr_images_score_run(density, &(mr_image_scoring){.data = line->arguments[1],
                                                             .out = chosen->out,
                                                             .size = chosen->size,
+                                                            .labels = chosen->labels,
                                                             .skips_bad = chosen->skip_bad,
                                                             .seed = chosen->seed,
                                                             .n_threads = (int)chosen->threads,
@@ -198,6 +203,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
         status = mr_fail_not_images(line->arguments[0], line->arguments[1]);
         goto done;
     }
+    MR_TRY(mr_image_options_check(line, line->arguments[1], false));
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
     summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')

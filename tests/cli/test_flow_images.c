@@ -141,6 +141,10 @@ Test(flow_images, without_labels_a_class_conditional_model_scores_by_all_classes
     expect_success(&o);
     scratch_expect_part(o.out, "not known: the mean density of all classes");
     outcome_free(&o);
+    o = RUN("flow", "score", "m.safetensors", "x.npy", "--labels", "labels.csv");
+    expect_success(&o);
+    scratch_expect_part(o.out, "by the labels");
+    outcome_free(&o);
 }
 
 Test(flow_images, interpolation_is_a_row) {
@@ -216,6 +220,9 @@ Test(flow_images, bad_input_is_refused_in_one_line) {
         {{"flow", "fit", DATA("mixed")}, 1, "cut.jpg: is no whole JPEG file"},
         {{"flow", "fit", DATA("sixteen.npy")}, 1, "8 bits"},
         {{"flow", "fit", "x.npy", "--labels", DATA("labels.npy")}, 1, "holds 3 labels for 60"},
+        {{"flow", "score", "t.safetensors", "table.csv", "--size", "4x4"},
+         2,
+         "--size is for images"},
         {{"flow", "score", "t.safetensors", "x.npy"}, 1, "a model of the rows of a table"},
         {{"flow", "score", "m.safetensors", "table.csv"}, 1, "neither a .npy nor an IDX file"},
         {{"flow", "score", "m.safetensors", DATA("grey.npy")}, 1, "give --size 4x4"},
