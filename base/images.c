@@ -158,7 +158,7 @@ static mr_status name_classes(mr_images *images, size_t n, const char *const *na
     images->classes = calloc(n + 1, sizeof *images->classes);
     for (size_t k = 0; k < n && images->classes != NULL; k++) {
         char number[NAME_SIZE];
-        snprintf(number, sizeof number, "%.0f", names == NULL ? values[k] : 0);
+        snprintf(number, sizeof number, "%.0f", values != NULL ? values[k] : 0);
         images->classes[k] = strdup(names != NULL ? names[k] : number);
         if (images->classes[k] == NULL)
             return mr_fail_memory("the names of classes");
@@ -312,7 +312,7 @@ static mr_status leave_in_file(const mr_image_source *source, const double *labe
         return status;
     images->n = source->n;
     images->offset = source->offset;
-    for (size_t i = 0; i < images->n && images->label != NULL; i++)
+    for (size_t i = 0; i < images->n && labels != NULL; i++)
         images->label[i] = (size_t)labels[i];
     return MR_OK;
 }
