@@ -111,14 +111,16 @@ done:
 // With the mutex. Those in use may all be computing at once, and OpenBLAS needs memory for each.
 static mr_status take_locked(mr_policy_actors *actors, pool *from, actor **out) {
     mr_status status = MR_OK;
+    actor *a = from->first;
     if (actors->n_busy == actors->n_ready) {
         MR_TRY(mr_openblas_reserve(actors->n_ready + 1));
         actors->n_ready++;
     }
-    if (from->first == NULL)
-        MR_TRY(make(actors, from, &from->first));
-    *out = from->first;
-    from->first = from->first->next;
+    if (a == NULL)
+        MR_TRY(make(actors, from, &a));
+    else
+        from->first = a->next;
+    *out = a;
     actors->n_busy++;
 done:
     return status;
