@@ -325,7 +325,7 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     chosen.fit.n_threads = (int)chosen.threads;
     chosen.fit.lr_schedule = chosen.lr_schedule;
     if (mr_text_flow_is(chosen.flow)) {
-        MR_TRY(mr_image_fit_check(line, false));
+        MR_TRY(mr_image_options_check(line, line->arguments[0], false));
         status =
             mr_text_fit_run(line, &chosen.fit, chosen.flow, chosen.out, chosen.json, exit_code);
         goto done;
