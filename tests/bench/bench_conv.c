@@ -39,16 +39,21 @@ static void die(mr_status status) {
     exit(1);
 }
 
-static double seconds_of_run(mr_graph *graph, size_t n_rows) {
-    const double begun = mr_clock_s();
-    mr_graph_run(graph, n_rows);
-    return mr_clock_s() - begun;
+// Of one thread the time that it has had a processor, which others on the machine hardly change.
+static double now(const bench_options *o) {
+    return o->threads == 1 ? bench_busy() : mr_clock_s();
 }
 
-static double seconds_of_products(int n_threads) {
-    const double begun = mr_clock_s();
-    gemm_log_play(n_threads);
-    return mr_clock_s() - begun;
+static double seconds_of_run(const bench_options *o, mr_graph *graph) {
+    const double begun = now(o);
+    mr_graph_run(graph, (size_t)o->batch);
+    return now(o) - begun;
+}
+
+static double seconds_of_products(const bench_options *o) {
+    const double begun = now(o);
+    gemm_log_play(o->threads);
+    return now(o) - begun;
 }
 
 // ---- One convolution
@@ -84,8 +89,8 @@ static void bench_convolution(const bench_options *o, const convolution *c) {
     mr_graph_run(graph, (size_t)o->batch);
     gemm_log_stop();
     for (int r = 0; r < ROUNDS; r++) {
-        seconds[r] = seconds_of_run(graph, (size_t)o->batch);
-        products[r] = seconds_of_products(o->threads);
+        seconds[r] = seconds_of_run(o, graph);
+        products[r] = seconds_of_products(o);
     }
     const double median = bench_median(ROUNDS, seconds);
     const double bare = bench_median(ROUNDS, products);
@@ -132,10 +137,10 @@ static void bench_step(const bench_options *o) {
     mr_random_fill_normal(&random, (size_t)o->batch * spec.dim, mr_node_value(u));
     mr_graph_run(graph, (size_t)o->batch);
     for (int r = 0; r < ROUNDS; r++) {
-        seconds[r] = seconds_of_run(graph, (size_t)o->batch);
-        const double begun = mr_clock_s();
+        seconds[r] = seconds_of_run(o, graph);
+        const double begun = now(o);
         mr_adam_step(&adam, trained, o->threads);
-        seconds[r] += mr_clock_s() - begun;
+        seconds[r] += now(o) - begun;
     }
     const double median = bench_median(ROUNDS, seconds);
     printf("%s on %s, batch %d: %.1f ms a step, %.1f images/s; %zu parameters, %.0f MB at most\n",
