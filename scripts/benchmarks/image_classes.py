@@ -18,7 +18,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
-N_CLASSES, N_HIDDEN, N_EPOCHS, BATCH = 10, 256, 5, 128
+N_CLASSES, N_HIDDEN, N_EPOCHS, BATCH = 10, 128, 6, 256
 
 
 def read_part(name):
