@@ -34,7 +34,7 @@ static mr_status convert(const char *to, const char *from, const void *in, size_
                          size_t n_out, size_t *n_converted) {
     iconv_t converter = iconv_open(to, from);
     *n_converted = 0;
-    if (converter == (iconv_t)-1)
+    if ((intptr_t)converter == -1)
         return mr_fail(MR_ERR_IO, "iconv cannot convert %s to %s: %s", from, to, strerror(errno));
     char *source = (char *)in, *target = out;
     const size_t n_room = n_out;

@@ -86,7 +86,7 @@ mr_status mr_text_flow_load(const char *path, mr_text_flow **out) {
     mr_text_flow *flow = NULL;
     MR_TRY(mr_tensors_open(path, &file));
     MR_TRY(read_flow(file, &flow));
-    MR_TRY(mr_model_load(file, flow->params, "", "fit the model again"));
+    MR_TRY(mr_model_load(file, mr_text_flow_params(flow), "", "fit the model again"));
     *out = flow;
     flow = NULL;
 done:
