@@ -24,8 +24,8 @@ typedef struct {
     mr_moved moved;                // b
     const mr_conditioner_ops *net; // NULL: neither features nor a context feed it
     void *net_state;
-    size_t *raw; // [outputs] the results that concern b of a net that sees the whole image, a in
-                 // its places and 0 in those of b; NULL: it sees a alone
+    size_t *raw;   // [outputs] the results that concern b of a net that sees the whole image, a in
+                   // its places and 0 in those of b; NULL: it sees a alone
     mr_param free; // [1 x outputs] what a net would give, if there is none
 } coupling;
 

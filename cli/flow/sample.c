@@ -196,8 +196,8 @@ const mr_command mr_command_flow_sample = {
                "samples of the fitted columns for each row of --given, in their order.\n\n"
                "Of a model of images it writes a grid (.png) or an array (.npy), of all classes\n"
                "in turn unless --given says which.\n\n"
-    "Samples of a model of text are printed, one a line; those of running text are\n"
-    "followed by a line with a percent sign.",
+               "Samples of a model of text are printed, one a line; those of running text are\n"
+               "followed by a line with a percent sign.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

@@ -436,8 +436,8 @@ Test(pixels, between_two_images_noise_goes_along_an_arc) {
 
 Test(pixels, the_way_between_two_images_begins_and_ends_at_them) {
     double ends[2 * DIM], x[3 * DIM];
-    mr_density *density = density_of("nsf:layers=2,hidden=8",
-                                     (mr_pixels){.bits = 8, .logit = 0.01}, HEIGHT, WIDTH);
+    mr_density *density =
+        density_of("nsf:layers=2,hidden=8", (mr_pixels){.bits = 8, .logit = 0.01}, HEIGHT, WIDTH);
     set_scale(density, 0, 1);
     perturb(density);
     for (size_t j = 0; j < 2 * DIM; j++)
