@@ -13,11 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    N_KEPT = 4, // values, both moments, average
-};
-
+// A checkpoint is written after this time, but of a large model more seldom, so that at most a
+// fiftieth of the time goes into writing.
 static const double checkpoint_interval = 2; // s
+static const double checkpoint_part = 1.0 / 50;
 
 // What is validated and kept is an exponential moving average of the parameters (Polyak's), whose
 // decay is 1 - ema_rate; early on the rate is higher (ema_rate_at). The average has half the noise
@@ -55,10 +54,9 @@ typedef struct {
     mr_params *params; // the model's
     mr_fit_data *data; // owned
     likelihood training, validation;
-    // The state of the parameters at the end of the last whole epoch.
-    mr_real *kept[N_KEPT];
-    uint64_t kept_steps;
-    double saved_s; // mr_clock_s, when the checkpoint was last written
+    mr_real *newest; // [size of the parameters] where they are while the average has their place
+    double saved_s;  // mr_clock_s, when the checkpoint was last written
+    double saving_s; // how long that took
 } fit;
 
 static size_t smaller(size_t a, size_t b) {
@@ -88,12 +86,8 @@ static mr_status build(fit *f) {
     mr_status status;
     const size_t n_params = mr_params_size(f->params);
     f->state.best = malloc(n_params * sizeof *f->state.best);
-    bool is_allocated = f->state.best != NULL;
-    for (size_t k = 0; k < N_KEPT; k++) {
-        f->kept[k] = malloc(n_params * sizeof *f->kept[k]);
-        is_allocated = is_allocated && f->kept[k];
-    }
-    if (!is_allocated)
+    f->newest = malloc(n_params * sizeof *f->newest);
+    if (!f->state.best || !f->newest)
         return mr_fail_memory("a fit");
     memcpy(f->state.best, mr_params_read(f->params), n_params * sizeof *f->state.best);
     MR_TRY(mr_params_copy(f->params, &f->state.average));
@@ -114,32 +108,10 @@ static void release(fit *f) {
         f->data->ops->free(f->data);
     free(f->state.best);
     mr_params_free(f->state.average);
-    for (size_t k = 0; k < N_KEPT; k++)
-        free(f->kept[k]);
+    free(f->newest);
 }
 
-// ---- The state at the end of an epoch
-
-static mr_real *kept_array(const fit *f, size_t k) {
-    mr_real *const arrays[N_KEPT] = {mr_params_value(f->params), mr_params_moment(f->params, 1),
-                                     mr_params_moment(f->params, 2),
-                                     mr_params_value(f->state.average)};
-    return arrays[k];
-}
-
-static void keep_state(fit *f) {
-    const size_t n_bytes = mr_params_size(f->params) * sizeof(mr_real);
-    for (size_t k = 0; k < N_KEPT; k++)
-        memcpy(f->kept[k], kept_array(f, k), n_bytes);
-    f->kept_steps = f->state.adam.n_steps;
-}
-
-static void return_to_kept(fit *f) {
-    const size_t n_bytes = mr_params_size(f->params) * sizeof(mr_real);
-    for (size_t k = 0; k < N_KEPT; k++)
-        memcpy(kept_array(f, k), f->kept[k], n_bytes);
-    f->state.adam.n_steps = f->kept_steps;
-}
+// ---- The checkpoint
 
 static size_t count_rows(const fit *f) {
     return f->data->trained.n + f->data->held_out.n;
@@ -147,10 +119,13 @@ static size_t count_rows(const fit *f) {
 
 static mr_status save(fit *f) {
     const char *path = f->options->checkpoint;
-    f->saved_s = mr_clock_s();
     if (!path)
         return MR_OK;
-    return mr_fit_state_save(&f->state, f->options, count_rows(f), path);
+    const double begun = mr_clock_s();
+    const mr_status status = mr_fit_state_save(&f->state, f->options, count_rows(f), path);
+    f->saved_s = mr_clock_s();
+    f->saving_s = f->saved_s - begun;
+    return status;
 }
 
 // Goes on from a checkpoint if there is one. Else saves one, so that a path that cannot be written
@@ -164,7 +139,8 @@ static mr_status resume_or_save(fit *f) {
 }
 
 static bool is_save_due(const fit *f) {
-    return f->options->checkpoint && mr_clock_s() - f->saved_s >= checkpoint_interval;
+    return f->options->checkpoint &&
+           mr_clock_s() - f->saved_s >= fmax(checkpoint_interval, f->saving_s / checkpoint_part);
 }
 
 // ---- An epoch
@@ -224,60 +200,72 @@ static double ema_rate_at(uint64_t n_steps) {
 }
 
 // The schedule's, and while the learning rate warms up a fraction of it.
-//
-//   n_before  rows of this epoch before the step
-static double lr_factor_at(const fit *f, size_t n_before) {
+static double lr_factor_of(const fit *f) {
     const size_t n_of_epochs = f->state.progress.epoch * f->data->trained.n;
-    const double factor = mr_lr_factor(&f->lr_schedule, n_of_epochs + n_before);
+    const double factor = mr_lr_factor(&f->lr_schedule, n_of_epochs + f->state.n_done);
     const double n_steps = (double)f->state.adam.n_steps + 1, warm_up = (double)f->options->warm_up;
     return n_steps < warm_up ? factor * n_steps / warm_up : factor;
 }
 
-// One step on the n rows of the graph's input; adds their log-densities before it to `sum`.
-//
-//   n_before  rows of this epoch before them
-static mr_status step(fit *f, size_t n_before, size_t n, double *sum) {
+// One step on the n rows of the graph's input.
+static mr_status step(fit *f, size_t n) {
     run_graph(f, &f->training, n, f->state.adam.n_steps);
-    *sum += sum_of(&f->data->trained, &f->training, n);
+    f->state.sum += sum_of(&f->data->trained, &f->training, n);
     const double norm = mr_grad_clip(f->params, f->options->clip_norm);
-    if (!isfinite(*sum) || !isfinite(norm))
+    if (!isfinite(f->state.sum) || !isfinite(norm))
         return fail_infinite(f->state.progress.epoch + 1);
-    f->state.adam.lr_factor = lr_factor_at(f, n_before);
+    f->state.adam.lr_factor = lr_factor_of(f);
     mr_adam_step(&f->state.adam, f->params, f->options->n_threads);
     mr_polyak(f->state.average, f->params, ema_rate_at(f->state.adam.n_steps),
               f->options->n_threads);
+    f->state.n_done += n;
     return MR_OK;
 }
 
-static void report_step(const fit *f, size_t n_done, double sum) {
+static void report_step(const fit *f) {
     const mr_fit_part *part = &f->data->trained;
+    const size_t n_done = f->state.n_done;
     if (f->watch->step)
         f->watch->step(f->watch->self, &(mr_fit_step){.epoch = f->state.progress.epoch,
                                                       .n_steps = f->state.adam.n_steps,
                                                       .n_done = n_done,
                                                       .n = part->n,
-                                                      .log_prob = sum / (double)n_done *
+                                                      .log_prob = f->state.sum / (double)n_done *
                                                                   (double)part->n / part->n_units});
 }
 
+// The next rows of the epoch, in the input of the training graph; n = 0 at its end.
+static mr_status next_rows(const fit *f, size_t *n) {
+    const likelihood *s = &f->training;
+    return f->data->ops->next(f->data, mr_node_value(s->u), weights_of(s), n);
+}
+
+// Begins an epoch, or goes on with one: goes past the rows that it has done.
+static mr_status begin_epoch(const fit *f) {
+    mr_status status;
+    MR_TRY(f->data->ops->begin_epoch(f->data, f->state.progress.epoch));
+    for (size_t n = 1, n_past = 0; n > 0 && n_past < f->state.n_done; n_past += n)
+        MR_TRY(next_rows(f, &n));
+done:
+    return status;
+}
+
+// The rest of an epoch, until `stop`.
 static mr_status train(fit *f, const volatile sig_atomic_t *stop) {
     mr_status status;
-    const likelihood *s = &f->training;
-    mr_fit_data *data = f->data;
-    double sum = 0;
-    size_t n, n_before = 0;
-    MR_TRY(data->ops->begin_epoch(data, f->state.progress.epoch));
+    size_t n;
+    MR_TRY(begin_epoch(f));
     for (;;) {
-        MR_TRY(data->ops->next(data, mr_node_value(s->u), weights_of(s), &n));
+        MR_TRY(next_rows(f, &n));
         if (n == 0)
             break;
-        MR_TRY(step(f, n_before, n, &sum));
-        n_before += n;
-        report_step(f, n_before, sum);
+        MR_TRY(step(f, n));
+        report_step(f);
         if (stop && *stop)
             return MR_OK;
+        if (is_save_due(f))
+            MR_TRY(save(f));
     }
-    f->state.progress.train_log_prob = sum / data->trained.n_units;
 done:
     return status;
 }
@@ -308,16 +296,19 @@ static mr_status validate_average(fit *f) {
 static mr_status validate(fit *f) {
     mr_real *value = mr_params_value(f->params);
     const size_t n_bytes = mr_params_size(f->params) * sizeof *value;
+    memcpy(f->newest, value, n_bytes);
     memcpy(value, mr_params_read(f->state.average), n_bytes);
     const mr_status status = validate_average(f);
-    memcpy(value, f->kept[0], n_bytes);
+    memcpy(value, f->newest, n_bytes);
     return status;
 }
 
 // The learning rate falls if the held-out likelihood has not risen for a third of the patience.
 static mr_status finish_epoch(fit *f) {
     mr_fit_progress *now = &f->state.progress;
-    keep_state(f);
+    now->train_log_prob = f->state.sum / f->data->trained.n_units;
+    f->state.sum = 0;
+    f->state.n_done = 0;
     now->epoch++;
     const mr_status status = validate(f);
     if (status != MR_OK)
@@ -337,11 +328,9 @@ static bool is_finished(const fit *f) {
 
 static mr_status run(fit *f, const volatile sig_atomic_t *stop) {
     mr_status status = MR_OK;
-    keep_state(f);
     while (!is_finished(f)) {
         MR_TRY(train(f, stop));
         if (stop && *stop) {
-            return_to_kept(f);
             status = save(f);
             goto done;
         }

@@ -43,13 +43,15 @@ mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
 /// Fails with MR_ERR_USAGE if an option is out of its range.
 mr_status mr_fit_check_options(const mr_fit_options *options);
 
-/// All that a fit needs to go on from the end of an epoch.
+/// All that a fit needs to go on from the end of a step.
 typedef struct {
     const mr_fit_model *model; // its parameters and their moments are the newest
     mr_params *average;        // the moving average of the parameters, which is validated and kept
     mr_real *best;             // [size of the parameters] the average after the best epoch
     mr_adam adam;
     mr_fit_progress progress;
+    size_t n_done;    // rows of the epoch that has begun
+    double sum;       // of their log-densities, each before its step
     const char *data; // borrowed: what must be the same of the data (mr_fit_data.text)
 } mr_fit_state;
 

@@ -11,7 +11,7 @@
 #include "base/number.h"
 
 static const char format_name[] = "millrace.fit";
-static const char format_version[] = "2";
+static const char format_version[] = "3"; // 2 knew no unfinished epochs
 
 enum { TEXT_SIZE = MR_FLOW_MAX_TEXT + 512, NUMBER_SIZE = 32 };
 
@@ -40,11 +40,11 @@ static void describe(const mr_fit_state *state, const mr_fit_options *options, s
 
 /// The arrays of numbers besides the parameters.
 typedef struct {
-    double lr, train_log_prob, held_out_log_prob, best_log_prob;
-    int64_t n_steps, epoch, best_epoch;
+    double lr, train_log_prob, held_out_log_prob, best_log_prob, sum;
+    int64_t n_steps, epoch, best_epoch, n_done;
 } counters;
 
-enum { N_REALS = 4, N_WHOLES = 3 };
+enum { N_REALS = 5, N_WHOLES = 4 };
 
 _Static_assert(offsetof(counters, n_steps) == N_REALS * sizeof(double) &&
                    sizeof(counters) == (N_REALS + N_WHOLES) * sizeof(double),
@@ -74,10 +74,15 @@ mr_status mr_fit_state_save(const mr_fit_state *state, const mr_fit_options *opt
     char text[TEXT_SIZE];
     block blocks[N_BLOCKS];
     const mr_fit_progress *now = &state->progress;
-    const counters c = {
-        state->adam.lr,          now->train_log_prob,          now->held_out_log_prob,
-        now->best_log_prob,      (int64_t)state->adam.n_steps, (int64_t)now->epoch,
-        (int64_t)now->best_epoch};
+    const counters c = {state->adam.lr,
+                        now->train_log_prob,
+                        now->held_out_log_prob,
+                        now->best_log_prob,
+                        state->sum,
+                        (int64_t)state->adam.n_steps,
+                        (int64_t)now->epoch,
+                        (int64_t)now->best_epoch,
+                        (int64_t)state->n_done};
     const size_t n_reals = N_REALS, n_wholes = N_WHOLES;
     const mr_fit_model *model = state->model;
     describe(state, options, n_rows, text);
@@ -144,6 +149,8 @@ static mr_status read_counters(const mr_tensors *file, mr_fit_state *state) {
     memcpy(&c.n_steps, wholes, N_WHOLES * sizeof c.n_steps);
     state->adam.lr = c.lr;
     state->adam.n_steps = (uint64_t)c.n_steps;
+    state->sum = c.sum;
+    state->n_done = (size_t)c.n_done;
     state->progress = (mr_fit_progress){.epoch = (size_t)c.epoch,
                                         .train_log_prob = c.train_log_prob,
                                         .held_out_log_prob = c.held_out_log_prob,

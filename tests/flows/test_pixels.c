@@ -307,6 +307,7 @@ Test(pixels, a_fit_that_goes_on_ends_with_the_same_bits) {
     cr_expect_eq(parts.epoch, 1);
     w = (watched){0};
     mr_density *found = fit(&images, &options, &w, &parts);
+    cr_expect_eq(w.n_steps, 4 * 5 - 8, "none of the first 8 steps is made again");
     mr_params *a = mr_density_params(expected), *b = mr_density_params(found);
     cr_expect_arr_eq(mr_params_read(a), mr_params_read(b), mr_params_size(a) * sizeof(mr_real));
     cr_expect_eq(whole.best_log_prob, parts.best_log_prob);
