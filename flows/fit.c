@@ -364,9 +364,9 @@ static mr_lr_schedule lr_schedule_of(const mr_fit_options *options, size_t n_row
     return schedule;
 }
 
-mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
-                               const mr_fit_options *options, const mr_fit_watch *watch,
-                               const volatile sig_atomic_t *stop, mr_fit_progress *result) {
+mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
+                       const mr_fit_watch *watch, const volatile sig_atomic_t *stop,
+                       mr_fit_progress *result) {
     mr_status status;
     fit f = {.options = options,
              .watch = watch,
@@ -383,13 +383,6 @@ mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
 done:
     release(&f);
     return status;
-}
-
-mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
-                       mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
-                       mr_fit_progress *result) {
-    const mr_fit_watch watch = {.epoch = watcher, .self = self};
-    return mr_fit_train_watched(model, data, options, &watch, stop, result);
 }
 
 static mr_node *build_density(const void *self, mr_node *u) {
@@ -425,7 +418,8 @@ static mr_status fit_density(mr_density *density, size_t n, const double *x,
     if (status != MR_OK)
         return status;
     const mr_fit_model model = model_of(density);
-    return mr_fit_train(&model, data, options, watcher, self, stop, result);
+    return mr_fit_train(&model, data, options, &(mr_fit_watch){.epoch = watcher, .self = self},
+                        stop, result);
 }
 
 mr_status mr_fit(mr_density *density, size_t n, const double *x, const mr_fit_options *options,
@@ -456,7 +450,7 @@ mr_status mr_fit_to_images(mr_density *density, const mr_images *images,
     if (status != MR_OK)
         return status;
     const mr_fit_model model = model_of(density);
-    status = mr_fit_train_watched(&model, data, options, watch, stop, result);
+    status = mr_fit_train(&model, data, options, watch, stop, result);
     if (status == MR_OK && result->best_epoch > 0)
         density->pixels.mean_bits = mr_bits_per_dim(density, result->best_log_prob);
     return status;

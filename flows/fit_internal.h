@@ -32,13 +32,8 @@ typedef struct {
 
 /// Fits a model to data, which it takes. Otherwise as mr_fit.
 mr_status mr_fit_train(const mr_fit_model *model, mr_fit_data *data, const mr_fit_options *options,
-                       mr_fit_watcher watcher, void *self, const volatile sig_atomic_t *stop,
+                       const mr_fit_watch *watch, const volatile sig_atomic_t *stop,
                        mr_fit_progress *result);
-
-/// The same for who watches its steps, too.
-mr_status mr_fit_train_watched(const mr_fit_model *model, mr_fit_data *data,
-                               const mr_fit_options *options, const mr_fit_watch *watch,
-                               const volatile sig_atomic_t *stop, mr_fit_progress *result);
 
 /// Fails with MR_ERR_USAGE if an option is out of its range.
 mr_status mr_fit_check_options(const mr_fit_options *options);

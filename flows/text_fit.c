@@ -176,7 +176,8 @@ mr_status mr_text_flow_fit(mr_text_flow *flow, const mr_sequences *sequences,
                                 .fingerprint = {{"count", n, count}, {"last", n, count + n}}};
     MR_TRY(mr_fit_check_options(options));
     MR_TRY(text_data_new(flow, sequences, options, &data));
-    status = mr_fit_train(&model, data, options, watcher, self, stop, result);
+    status = mr_fit_train(&model, data, options, &(mr_fit_watch){.epoch = watcher, .self = self},
+                          stop, result);
 done:
     free(count);
     return status;
