@@ -576,9 +576,13 @@ mr_flow_part mr_flow_part_at(size_t i) {
                           .n_options = ops->options.n};
 }
 
+mr_flow_part_option mr_flow_option_describe(const mr_flow_option *option) {
+    mr_flow_part_option text = {
+        .name = option->name, .initial = option->initial, .help = option->help};
+    mr_flow_option_explain(option, text.range);
+    return text;
+}
+
 mr_flow_part_option mr_flow_part_option_at(size_t part, size_t i) {
-    const mr_flow_option *row = &mr_part_table[part]->options.rows[i];
-    mr_flow_part_option option = {.name = row->name, .initial = row->initial, .help = row->help};
-    mr_flow_option_explain(row, option.range);
-    return option;
+    return mr_flow_option_describe(&mr_part_table[part]->options.rows[i]);
 }

@@ -127,6 +127,9 @@ struct mr_part_ops {
     void (*start)(const mr_part *part, mr_params *params, size_t n, const mr_real *x);
 };
 
+/// An option as `millrace flow list` shows it.
+mr_flow_part_option mr_flow_option_describe(const mr_flow_option *option);
+
 /// The table of parts.
 extern const mr_part_ops *const mr_part_table[];
 extern const size_t mr_part_table_size;

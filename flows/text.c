@@ -1,6 +1,7 @@
 // A flow over text: its parts, and its formulas as graph nodes.
 
 #include "flows/text_internal.h"
+#include "flows/part.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,14 @@ static const mr_flow_options options = {rows, MR_COUNT(rows), sizeof(mr_text_opt
 bool mr_text_flow_is(const char *flow) {
     const size_t n = strlen(flow_name);
     return strncmp(flow, flow_name, n) == 0 && (flow[n] == '\0' || flow[n] == ':');
+}
+
+size_t mr_text_flow_option_count(void) {
+    return MR_COUNT(rows);
+}
+
+mr_flow_part_option mr_text_flow_option_at(size_t i) {
+    return mr_flow_option_describe(&rows[i]);
 }
 
 // ---- Building

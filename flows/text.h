@@ -29,6 +29,10 @@ typedef struct mr_text_flow mr_text_flow;
 /// Whether the text of a flow names one over text: "text", "text:length=128".
 bool mr_text_flow_is(const char *flow);
 
+/// Its options.
+size_t mr_text_flow_option_count(void);
+mr_flow_part_option mr_text_flow_option_at(size_t i);
+
 /// A new flow. The caller frees it. Fails with MR_ERR_USAGE on a text that is not understood.
 ///
 ///   text  what it is to be fitted to; its characters are the alphabet

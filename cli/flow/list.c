@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "flows/density.h"
+#include "flows/text.h"
 #include "cli/command_line.h"
 #include "cli/print_json.h"
 
@@ -18,9 +19,11 @@ static const mr_setting options[] = {
      .help = "print a list of objects: presets (type, name, summary, text with every option, "
              "composition_for_policy, composition_for_density), then parts (type, name, summary, "
              "inverse_by, is_fixed, is_transform, has_transform, options), then base distributions "
-             "(type, "
-             "name, summary)"},
+             "(type, name, summary) and the flow over text (type, name, summary, options)"},
 };
+
+static const char text_summary[] =
+    "autoregressive over characters that are encoded as points (Lippe and Gavves 2021)";
 
 // ---- As text
 
@@ -33,6 +36,11 @@ static mr_status print_preset(const mr_flow_entry *preset) {
     return status;
 }
 
+static void print_option(const mr_flow_part_option *option) {
+    printf("  %-14s %s=%s: %s; %s\n", "", option->name, option->initial, option->help,
+           option->range);
+}
+
 static void print_part(size_t i) {
     const mr_flow_part part = mr_flow_part_at(i);
     printf("  %-14s %s\n", part.name, part.summary);
@@ -41,8 +49,7 @@ static void print_part(size_t i) {
     printf("  %-14s inverse: %s\n", "", part.inverse_by);
     for (size_t k = 0; k < part.n_options; k++) {
         const mr_flow_part_option option = mr_flow_part_option_at(i, k);
-        printf("  %-14s %s=%s: %s; %s\n", "", option.name, option.initial, option.help,
-               option.range);
+        print_option(&option);
     }
 }
 
@@ -87,6 +94,11 @@ static mr_status print_text(void) {
     printf("\nBase distributions of densities (--base):\n");
     for (size_t i = 0; i < mr_density_base_count(); i++)
         printf("  %-14s %s\n", mr_density_base_at(i).name, mr_density_base_at(i).summary);
+    printf("\nFor text, as in text:length=128:\n  %-14s %s\n", "text", text_summary);
+    for (size_t i = 0; i < mr_text_flow_option_count(); i++) {
+        const mr_flow_part_option option = mr_text_flow_option_at(i);
+        print_option(&option);
+    }
     return MR_OK;
 }
 
@@ -108,13 +120,17 @@ done:
     return status;
 }
 
+static void list_option(json_t *list, const mr_flow_part_option *option) {
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s, s:s, s:s}", "name", option->name, "default",
+                                    option->initial, "range", option->range, "help", option->help));
+}
+
 static json_t *list_options_of(size_t part) {
     json_t *list = json_array();
     for (size_t k = 0; k < mr_flow_part_at(part).n_options; k++) {
         const mr_flow_part_option option = mr_flow_part_option_at(part, k);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", option.name,
-                                              "default", option.initial, "range", option.range,
-                                              "help", option.help));
+        list_option(list, &option);
     }
     return list;
 }
@@ -139,11 +155,22 @@ static void list_bases(json_t *list) {
     }
 }
 
+static void list_text_flow(json_t *list) {
+    json_t *of_text = json_array();
+    for (size_t i = 0; i < mr_text_flow_option_count(); i++) {
+        const mr_flow_part_option option = mr_text_flow_option_at(i);
+        list_option(of_text, &option);
+    }
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "type", "text", "name", "text",
+                                          "summary", text_summary, "options", of_text));
+}
+
 static mr_status print_json(void) {
     json_t *list = json_array();
     const mr_status status = list_presets(list);
     list_parts(list);
     list_bases(list);
+    list_text_flow(list);
     if (status == MR_OK)
         return mr_print_json(list);
     json_decref(list);

@@ -71,11 +71,12 @@ Test(flow_command, lists_presets_and_parts_with_their_options) {
     scratch_expect_part(o.out,
                         "[coupling(inverse(affine), net=mlp, hidden=64x64, mask=alternate)]*4");
     scratch_expect_part(o.out, "bins=8: pieces; a whole number from 1 to 32");
+    scratch_expect_part(o.out, "blocks=6: of the causal net");
     outcome_free(&o);
     o = RUN("flow", "list", "--json");
     json_t *list = parse(&o);
     cr_expect_eq(json_array_size(list),
-                 mr_flow_count_all() + mr_flow_part_count() + mr_density_base_count());
+                 mr_flow_count_all() + mr_flow_part_count() + mr_density_base_count() + 1);
     json_decref(list);
 }
 
