@@ -136,7 +136,7 @@ def test_a_plan_goes_seed_by_seed(table):
 
 BENCH_SOURCES = ROOT / "tests" / "bench"
 # Of what docs/exploration.md and docs/results.md tell, and what tests/bench/counts runs.
-ELSEWHERE = {"bench_bonus", "bench_flows", "bench_counts"}
+ELSEWHERE = {"bench_bonus", "bench_conv", "bench_counts", "bench_flows"}
 
 
 def rows_of(program):
