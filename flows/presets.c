@@ -243,7 +243,7 @@ static void write_for_images(const mr_preset *preset, const char *text,
 mr_status mr_preset_expand(const mr_preset *preset, const char *text, mr_flow_use use,
                            mr_shape image, char full[MR_FLOW_MAX_TEXT],
                            char expanded[MR_FLOW_MAX_TEXT]) {
-    values v;
+    values v = {0}; // a preset may have no `levels`
     char of_image[MR_FLOW_MAX_TEXT];
     if (image.channels > 0 && preset->for_images) {
         write_for_images(preset, text, of_image);
