@@ -3,8 +3,8 @@
 //
 //     y_j = T(x_j; net(x before j, context)),   log |det dy/dx| = that of T.
 //
-// The inverse takes as many passes through the net as there are features: what the net sees is
-// known feature by feature.
+// In the inverse, what the net sees becomes known feature by feature, and so each of its units is
+// computed when all that it sees is known.
 
 #include "flows/conditioner.h"
 #include "flows/masked_mlp.h"
@@ -50,39 +50,24 @@ static mr_node *autoregressive_forward(const mr_part *part, mr_params *params, m
 
 // ---- The inverse, feature by feature
 
-// What the net says of feature j.
-static mr_node *outputs_of(const mr_masked_mlp *mlp, mr_node *out, size_t j) {
-    size_t column[MAX_PARAMS];
-    for (size_t k = 0; k < mlp->n_outputs; k++)
-        column[k] = k * mlp->dim + j;
-    return mr_columns(out, column, mlp->n_outputs);
-}
-
-// x with feature j replaced.
-static mr_node *with_feature(const mr_masked_mlp *mlp, mr_node *x, size_t j, mr_node *feature) {
-    const size_t n_after = mlp->dim - 1 - j;
-    mr_node *y = j > 0 ? mr_concat(mr_slice(x, 0, j), feature) : feature;
-    return n_after > 0 ? mr_concat(y, mr_slice(x, j + 1, n_after)) : y;
-}
-
-// Values and gradients are exact: after pass t the first t features are final, and the net's
-// outputs for the next see no others.
 static mr_node *autoregressive_inverse(const mr_part *part, mr_params *params, mr_node *y,
                                        mr_node *context, mr_node **log_det) {
     const mr_masked_mlp *mlp = &((const autoregressive *)part->state)->net;
-    mr_node *x = mr_stop_gradient(mr_affine(y, 0, 0)); // the net doesn't see what is not known yet
-    mr_node *sum = NULL;
-    for (size_t t = 0; t < mlp->dim; t++) {
+    mr_node *known = NULL, *sum = NULL; // known: the features in the net's order
+    mr_masked_steps steps;
+    mr_masked_steps_begin(&steps, context);
+    for (size_t t = 0; t < part->dim; t++) {
         const size_t j = mlp->feature[t];
-        mr_node *log_det_j = NULL;
-        mr_node *raw = outputs_of(mlp, mr_masked_mlp_build(mlp, params, x, context), j);
-        mr_node *feature = mr_part_move_one(part, j, true, mr_slice(y, j, 1), raw, &log_det_j);
-        x = with_feature(mlp, x, j, feature);
+        mr_node *log_det_j = NULL, *y_j = mr_slice(y, j, 1);
+        mr_node *raw = mr_masked_steps_next(&steps, mlp, y_j, params);
+        mr_node *x_j = mr_part_move_one(part, j, true, y_j, raw, &log_det_j);
+        mr_masked_steps_add(&steps, mlp, x_j);
+        known = t > 0 ? mr_concat(known, x_j) : x_j;
         if (log_det_j)
             sum = sum ? mr_add(sum, log_det_j) : log_det_j;
     }
     *log_det = sum;
-    return x;
+    return mr_columns(known, mlp->feature, part->dim); // the net's order is its own inverse
 }
 
 static const mr_flow_option rows[] = {
@@ -103,7 +88,7 @@ const mr_part_ops mr_part_autoregressive = {
     .name = "autoregressive",
     .summary = "each feature is moved by those before it, through a masked MLP (Papamakarios et "
                "al. 2017)",
-    .inverse_by = "one pass a feature",
+    .inverse_by = "feature by feature, in as much arithmetic as one pass",
     .options = {rows, MR_COUNT(rows), sizeof(autoregressive_options)},
     .state_size = sizeof(autoregressive),
     .has_transform = true,

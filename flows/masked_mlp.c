@@ -85,6 +85,23 @@ static const mr_real *mask_new(mr_arena *arena, units from, units to) {
     return mask;
 }
 
+// Sorts units by degree, from 0 to dim. False if memory runs out.
+static bool sort_units(const mr_part *part, units u, mr_units *out) {
+    size_t n = 0;
+    out->sorted = mr_arena_alloc(part->arena, u.n * sizeof *out->sorted);
+    out->first = mr_arena_alloc(part->arena, (part->dim + 2) * sizeof *out->first);
+    if (!u.degree || !out->sorted || !out->first)
+        return false;
+    for (size_t d = 0; d <= part->dim; d++) {
+        out->first[d] = n;
+        for (size_t i = 0; i < u.n; i++)
+            if (u.degree[i] == d)
+                out->sorted[n++] = i;
+    }
+    out->first[part->dim + 1] = n;
+    return true;
+}
+
 static mr_status add_layer(mr_masked_mlp *mlp, const mr_part *part, mr_params *params,
                            const char *prefix, units from, units to, mr_initializer init) {
     const size_t i = mlp->n_layers++;
@@ -93,7 +110,8 @@ static mr_status add_layer(mr_masked_mlp *mlp, const mr_part *part, mr_params *p
     if (status != MR_OK)
         return status;
     mlp->mask[i] = mask_new(part->arena, from, to);
-    if (!mlp->mask[i])
+    if (!mlp->mask[i] || !sort_units(part, from, &mlp->from[i]) ||
+        !sort_units(part, to, &mlp->to[i]))
         return mr_fail_memory("a masked MLP");
     snprintf(name, sizeof name, "%s.%zu.weight", prefix, i);
     mlp->weight[i] = mr_params_add(params, name, to.n, from.n, init, from.n, mlp->mask[i]);
@@ -137,4 +155,50 @@ mr_node *mr_masked_mlp_build(const mr_masked_mlp *mlp, mr_params *params, mr_nod
             mr_linear_masked(hidden, params, mlp->weight[i], mlp->bias[i], mlp->mask[i], MR_RELU);
     return mr_linear_masked(mr_concat(hidden, seen), params, mlp->weight[last], mlp->bias[last],
                             mlp->mask[last], MR_IDENTITY);
+}
+
+// ---- Feature by feature
+
+// Both side by side; NULL is nothing.
+static mr_node *append(mr_node *a, mr_node *b) {
+    return a && b ? mr_concat(a, b) : a ? a : b;
+}
+
+// The units of degree t of layer i, by its inputs of degree t and less, which are all that it
+// knows. NULL if it has no such unit.
+static mr_node *units_of_degree(const mr_masked_steps *steps, const mr_masked_mlp *mlp,
+                                mr_node *node, mr_params *params, size_t i, size_t t) {
+    const mr_units *to = &mlp->to[i];
+    const size_t *unit = to->sorted + to->first[t], n = to->first[t + 1] - to->first[t];
+    const mr_activation activation = i + 1 < mlp->n_layers ? MR_RELU : MR_IDENTITY;
+    if (n == 0)
+        return NULL;
+    if (!steps->input[i])
+        return mr_activate(
+            mr_columns(mr_param_rows(mr_node_graph(node), params, mlp->bias[i]), unit, n),
+            activation);
+    return mr_linear_units(steps->input[i], params, mlp->weight[i], mlp->bias[i],
+                           mlp->from[i].sorted, n, unit, activation);
+}
+
+void mr_masked_steps_begin(mr_masked_steps *steps, mr_node *context) {
+    *steps = (mr_masked_steps){.added = context};
+}
+
+mr_node *mr_masked_steps_next(mr_masked_steps *steps, const mr_masked_mlp *mlp, mr_node *node,
+                              mr_params *params) {
+    const size_t t = steps->n_known, last = mlp->n_layers - 1;
+    mr_node *seen = t > 0 ? steps->added : NULL; // the last layer sees features, but no context
+    mr_node *added = steps->added;
+    for (size_t i = 0; i < last; i++) {
+        steps->input[i] = append(steps->input[i], added);
+        added = units_of_degree(steps, mlp, node, params, i, t);
+    }
+    steps->input[last] = append(steps->input[last], append(added, seen));
+    return units_of_degree(steps, mlp, node, params, last, t);
+}
+
+void mr_masked_steps_add(mr_masked_steps *steps, const mr_masked_mlp *mlp, mr_node *x) {
+    steps->added = mr_features_see_one(&mlp->seen, mlp->feature[steps->n_known], x);
+    steps->n_known++;
 }

@@ -4,6 +4,13 @@
 
 #include "flows/part.h"
 
+/// The units of one side of a layer by their degree, the place in the order of the last feature
+/// that they see.
+typedef struct {
+    size_t *sorted; // [n] the units, those of smaller degrees first
+    size_t *first;  // [dim + 2] where degree d begins in `sorted`; the last is n
+} mr_units;
+
 /// The order of features, the masks and the handles of the parameters.
 typedef struct {
     size_t dim;
@@ -14,6 +21,7 @@ typedef struct {
     mr_param weight[MR_MAX_HIDDEN + 1];
     mr_param bias[MR_MAX_HIDDEN + 1];
     const mr_real *mask[MR_MAX_HIDDEN + 1];
+    mr_units from[MR_MAX_HIDDEN + 1], to[MR_MAX_HIDDEN + 1]; // inputs and outputs of each layer
 } mr_masked_mlp;
 
 /// Declares a net as PREFIX.0.weight, PREFIX.0.bias, PREFIX.1.weight, ... Its last layer starts at
@@ -28,3 +36,25 @@ mr_status mr_masked_mlp_declare(mr_masked_mlp *mlp, const mr_part *part, mr_para
 /// k dim + j.
 mr_node *mr_masked_mlp_build(const mr_masked_mlp *mlp, mr_params *params, mr_node *x,
                              mr_node *context);
+
+/// The net feature by feature: what it knows so far, as nodes of a graph. A unit is computed once,
+/// when the last feature that it sees is known, so that all features take as much arithmetic as one
+/// pass.
+typedef struct {
+    size_t n_known;                    // features
+    mr_node *input[MR_MAX_HIDDEN + 1]; // of each layer, in the order of from[i].sorted; NULL: none
+    mr_node *added;                    // to the first layer's input since the last step
+} mr_masked_steps;
+
+/// Begins, with no feature known.
+///
+///   context  [rows x context_dim]; NULL: none
+void mr_masked_steps_begin(mr_masked_steps *steps, mr_node *context);
+
+/// What the net says of the next feature, mlp->feature[steps->n_known]: [rows x n_outputs], in the
+/// graph of `node`.
+mr_node *mr_masked_steps_next(mr_masked_steps *steps, const mr_masked_mlp *mlp, mr_node *node,
+                              mr_params *params);
+
+/// Makes that feature known, as x [rows x 1].
+void mr_masked_steps_add(mr_masked_steps *steps, const mr_masked_mlp *mlp, mr_node *x);

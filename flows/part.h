@@ -172,6 +172,10 @@ mr_status mr_features_init(mr_features *features, mr_arena *arena, const bool *c
 /// tests/oracle/flow_gaps.py; with c = 5, 0.01 and 0.01).
 mr_node *mr_features_see(const mr_features *features, mr_node *x);
 
+/// The same of the feature in place k of the list alone, x [rows x 1]: one column, or cosine and
+/// sine.
+mr_node *mr_features_see_one(const mr_features *features, size_t k, mr_node *x);
+
 /// Columns of that, and the place in the list of the feature that column k shows.
 size_t mr_features_n_seen(const mr_features *features);
 size_t mr_features_place(const mr_features *features, size_t k);

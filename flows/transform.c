@@ -31,11 +31,18 @@ mr_status mr_features_init(mr_features *f, mr_arena *arena, const bool *circular
     return MR_OK;
 }
 
+static mr_node *see_angles(mr_node *x) {
+    return mr_concat(mr_sin(mr_affine(x, 1, half_pi)), mr_sin(x));
+}
+
+mr_node *mr_features_see_one(const mr_features *f, size_t k, mr_node *x) {
+    return f->order[k] < f->n_lines ? mr_smooth_clamp(x, seen_bound) : see_angles(x);
+}
+
 mr_node *mr_features_see(const mr_features *f, mr_node *x) {
     if (f->n_circles == 0)
         return mr_smooth_clamp(x, seen_bound);
-    mr_node *angles = mr_columns(x, f->circle, f->n_circles);
-    mr_node *seen = mr_concat(mr_sin(mr_affine(angles, 1, half_pi)), mr_sin(angles));
+    mr_node *seen = see_angles(mr_columns(x, f->circle, f->n_circles));
     if (f->n_lines == 0)
         return seen;
     return mr_concat(mr_smooth_clamp(mr_columns(x, f->line, f->n_lines), seen_bound), seen);

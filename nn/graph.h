@@ -122,6 +122,18 @@ mr_node *mr_linear_without_bias(mr_node *x, mr_params *params, mr_param weight);
 mr_node *mr_linear_masked(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
                           const mr_real *mask, mr_activation activation);
 
+/// Some units of a linear layer, by some of its inputs: as mr_linear with the weights of the others
+/// at 0. For layers that are computed unit by unit.
+///
+///   x           [rows x n_in] the inputs in[n_in] of the layer
+///   in, out     borrowed; no number twice
+///   activation  none of those that are nodes of their own (SiLU, GELU)
+///
+/// Returns [rows x n_out], the units out[n_out].
+mr_node *mr_linear_units(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                         const size_t *in, size_t n_out, const size_t *out,
+                         mr_activation activation);
+
 /// activation((x - mean) / sqrt(variance + 1e-5) * gain + shift) over the features of each row (Ba
 /// et al. 2016).
 ///

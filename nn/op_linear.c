@@ -1,4 +1,4 @@
-// Linear layers with bias and activation, plain and masked.
+// Linear layers with bias and activation: plain, masked, and some of their units.
 
 #include "nn/op.h"
 
@@ -166,4 +166,130 @@ mr_node *mr_linear(mr_node *x, mr_params *params, mr_param weight, mr_param bias
 
 mr_node *mr_linear_without_bias(mr_node *x, mr_params *params, mr_param weight) {
     return linear_new(x, params, 1, &weight, &(linear_options){MR_IDENTITY, NULL});
+}
+
+// ---- Some units
+
+typedef struct {
+    mr_activation activation;
+    const size_t *out, *in; // borrowed
+    mr_real *scratch;       // of each thread, as many as `out` and `in` have weights
+} units_options;
+
+// The weights of the units, [out x in], in the thread's scratch memory.
+static mr_real *units_scratch(const mr_node *node, mr_rows rows) {
+    const units_options *o = node->options;
+    return o->scratch + (size_t)rows.thread * node->cols * node->input[0]->cols;
+}
+
+static const mr_real *gather_weights(const mr_node *node, mr_rows rows) {
+    const units_options *o = node->options;
+    const size_t n_in = node->input[0]->cols;
+    const mr_real *weight = mr_node_param(node, WEIGHT);
+    mr_real *w = units_scratch(node, rows);
+    for (size_t i = 0; i < node->cols; i++)
+        for (size_t k = 0; k < n_in; k++)
+            w[i * n_in + k] = weight[o->out[i] * node->param[WEIGHT].cols + o->in[k]];
+    return w;
+}
+
+// The units are few, and so dot products are faster than the kernels for matrices.
+static mr_real dot(size_t n, const mr_real *restrict a, const mr_real *restrict b) {
+    mr_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t k = 0; k < n; k++)
+        sum += a[k] * b[k];
+    return sum;
+}
+
+static void add_scaled(size_t n, mr_real factor, const mr_real *restrict a, mr_real *restrict sum) {
+    for (size_t k = 0; k < n; k++)
+        sum[k] += factor * a[k];
+}
+
+static void units_forward(const mr_node *node, mr_rows rows) {
+    const units_options *o = node->options;
+    const mr_node *input = node->input[0];
+    const mr_real *bias = mr_node_param(node, BIAS), *w = gather_weights(node, rows);
+    for (size_t r = rows.first; r < rows.first + rows.n; r++) {
+        const mr_real *x = mr_row(input->value, input, r);
+        mr_real *y = mr_row(node->value, node, r);
+        for (size_t i = 0; i < node->cols; i++)
+            y[i] = bias[o->out[i]] + dot(input->cols, x, w + i * input->cols);
+        activate(o->activation, node->cols, y);
+    }
+}
+
+// The gradient of a parameter, all zero if nothing else has been added to it yet: the node adds to
+// its own units' alone.
+static mr_real *begin_gradient(const mr_node *node, size_t k, mr_rows rows) {
+    mr_real *gradient = mr_node_param_grad(node, k, rows.thread);
+    if (!mr_node_adds_param(node, k, rows))
+        memset(gradient, 0, node->param[k].rows * node->param[k].cols * sizeof *gradient);
+    return gradient;
+}
+
+static void train_units(const mr_node *node, mr_rows rows) {
+    const units_options *o = node->options;
+    const mr_node *input = node->input[0];
+    const size_t n_in = input->cols;
+    mr_real *weight = begin_gradient(node, WEIGHT, rows), *bias = begin_gradient(node, BIAS, rows);
+    mr_real *sum = units_scratch(node, rows);
+    memset(sum, 0, node->cols * n_in * sizeof *sum);
+    for (size_t r = rows.first; r < rows.first + rows.n; r++) {
+        const mr_real *dy = mr_row(node->grad, node, r);
+        for (size_t i = 0; i < node->cols; i++) {
+            bias[o->out[i]] += dy[i];
+            add_scaled(n_in, dy[i], mr_row(input->value, input, r), sum + i * n_in);
+        }
+    }
+    for (size_t i = 0; i < node->cols; i++)
+        for (size_t k = 0; k < n_in; k++)
+            weight[o->out[i] * node->param[WEIGHT].cols + o->in[k]] += sum[i * n_in + k];
+}
+
+static void pass_to_input(const mr_node *node, mr_rows rows) {
+    const mr_node *input = node->input[0];
+    const mr_real *w = gather_weights(node, rows);
+    for (size_t r = rows.first; r < rows.first + rows.n; r++) {
+        const mr_real *dy = mr_row(node->grad, node, r);
+        mr_real *dx = mr_row(input->grad, input, r);
+        if (!node->adds[0])
+            memset(dx, 0, input->cols * sizeof *dx);
+        for (size_t i = 0; i < node->cols; i++)
+            add_scaled(input->cols, dy[i], w + i * input->cols, dx);
+    }
+}
+
+static void units_backward(const mr_node *node, mr_rows rows) {
+    const units_options *o = node->options;
+    for (size_t r = rows.first; r < rows.first + rows.n; r++)
+        deactivate(o->activation, node->cols, mr_row(node->value, node, r),
+                   mr_row(node->grad, node, r));
+    if (node->set >= 0)
+        train_units(node, rows);
+    if (mr_node_passes(node, 0))
+        pass_to_input(node, rows);
+}
+
+static const mr_op op_linear_units = {
+    .name = "linear_units",
+    .options_size = sizeof(units_options),
+    .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
+    .forward = units_forward,
+    .backward = units_backward,
+};
+
+mr_node *mr_linear_units(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+                         const size_t *in, size_t n_out, const size_t *out,
+                         mr_activation activation) {
+    const mr_param param[] = {[WEIGHT] = weight, [BIAS] = bias};
+    if (!x)
+        return NULL;
+    assert(is_part_of_layer(activation));
+    units_options options = {activation, out, in, mr_graph_scratch(x->graph, n_out * x->cols)};
+    mr_node *node = options.scratch ? mr_node_of(&op_linear_units, n_out, &options, 1, &x) : NULL;
+    if (node)
+        mr_node_use(node, params, 2, param);
+    return node;
 }

@@ -193,6 +193,15 @@ static mr_node *op_linear_without_bias(leaves *x) {
 static mr_node *op_linear_masked(leaves *x) {
     return mr_linear_masked(x->a, x->params, x->masked, x->bias, mask, MR_TANH);
 }
+// Two sets of units of one layer, which share one unit and some inputs.
+static mr_node *op_linear_units(leaves *x) {
+    static const size_t in[] = {2, 0, 1}, first[] = {1, 0}, second[] = {1};
+    mr_node *some =
+        mr_linear_units(mr_slice(x->a, 0, 3), x->params, x->weight, x->bias, in, 2, first, MR_TANH);
+    mr_node *one = mr_linear_units(mr_slice(x->b, 0, 2), x->params, x->weight, x->bias, in, 1,
+                                   second, MR_IDENTITY);
+    return mr_concat(some, one);
+}
 static mr_node *op_linear_shared(leaves *x) {
     return mr_add(mr_linear(x->a, x->params, x->weight, x->bias, MR_TANH),
                   mr_linear(x->b, x->params, x->weight, x->bias, MR_IDENTITY));
@@ -459,6 +468,7 @@ static const op_case cases[] = {
     {"linear without bias", op_linear_without_bias},
     {"linear, masked", op_linear_masked},
     {"linear, parameters used twice", op_linear_shared},
+    {"linear, some units", op_linear_units},
     {"layer_norm", op_layer_norm},
     {"layer_norm, relu", op_layer_norm_relu},
     {"layer_norm, silu", op_layer_norm_silu},
