@@ -297,8 +297,8 @@ static mr_status print_json(const mr_image_fit *how, const mr_images *images,
 static mr_status finish(const mr_image_fit *how, const mr_images *images, const mr_density *density,
                         const outcome *o, bool is_stopped) {
     if (is_stopped)
-        fprintf(stderr, "stopped after epoch %zu; the same command goes on from there (%s)\n",
-                o->end.epoch, how->fit.checkpoint);
+        fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n",
+                o->end.epoch + 1, how->fit.checkpoint);
     if (o->end.best_epoch == 0)
         return MR_OK;
     const mr_status status = mr_density_save(density, how->out);

@@ -100,8 +100,8 @@ static mr_status print_fit_json(const text_fit *t) {
 static mr_status finish(const text_fit *t, const mr_fit_options *options, bool json) {
     const bool is_stopped = mr_stop_exit_code() != 0;
     if (is_stopped)
-        fprintf(stderr, "stopped after epoch %zu; the same command goes on from there (%s)\n",
-                t->end.epoch, options->checkpoint);
+        fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n",
+                t->end.epoch + 1, options->checkpoint);
     if (t->end.epoch == 0)
         return MR_OK;
     const mr_status status = mr_text_flow_save(t->flow, t->out);
