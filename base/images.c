@@ -26,13 +26,20 @@ size_t mr_images_dim(const mr_images *images) {
     return images->channels * images->height * images->width;
 }
 
-void mr_images_free(mr_images *images) {
-    if (images->pixels == NULL && images->n > 0)
-        close(images->file);
+void mr_images_drop_labels(mr_images *images) {
     for (size_t k = 0; k < images->n_classes && images->classes != NULL; k++)
         free(images->classes[k]);
     free(images->classes);
     free(images->label);
+    images->classes = NULL;
+    images->label = NULL;
+    images->n_classes = 0;
+}
+
+void mr_images_free(mr_images *images) {
+    if (images->pixels == NULL && images->n > 0)
+        close(images->file);
+    mr_images_drop_labels(images);
     free(images->pixels);
     free(images->skipped);
     *images = (mr_images){0};

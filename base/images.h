@@ -57,6 +57,9 @@ mr_status mr_images_open(const char *path, const mr_images_options *options, mr_
 /// once. Fails with MR_ERR_IO.
 mr_status mr_images_get(const mr_images *images, size_t first, size_t n, unsigned char *out);
 
+/// Forgets labels and classes.
+void mr_images_drop_labels(mr_images *images);
+
 /// Frees what it holds, and empties it.
 void mr_images_free(mr_images *images);
 

@@ -225,6 +225,18 @@ bool mr_command_line_has(const mr_command_line *line, const char *name) {
     return false;
 }
 
+mr_status mr_command_line_refuse(const mr_command_line *line, size_t n, const char *const *names,
+                                 const char *why) {
+    char option[MR_OPTION_TEXT_SIZE];
+    for (size_t i = 0; i < n; i++) {
+        if (!mr_command_line_has(line, names[i]))
+            continue;
+        mr_option_text(names[i], option);
+        return mr_fail(MR_ERR_USAGE, "%s %s; leave it out", option, why);
+    }
+    return MR_OK;
+}
+
 mr_status mr_command_line_store(const mr_command *command, const mr_command_line *line,
                                 void *fields) {
     mr_status status;

@@ -59,3 +59,8 @@ void mr_stop_ask(void) {
 int mr_stop_exit_code(void) {
     return cause > 0 ? 128 + cause : 0;
 }
+
+void mr_stop_report_fit(size_t epoch, const char *checkpoint) {
+    fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n", epoch,
+            checkpoint);
+}

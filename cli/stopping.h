@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stddef.h>
 
 /// From now on the first SIGINT or SIGTERM sets the flag that is returned, at which work looks
 /// between steps; a second one of the same kind ends the process at once.
@@ -21,3 +22,7 @@ void mr_stop_ask(void);
 
 /// 128 plus the number of the signal that asked for the end, as in a shell; 0: no signal did.
 int mr_stop_exit_code(void);
+
+/// Says on stderr in which epoch a fit was stopped, and from which checkpoint the same command goes
+/// on.
+void mr_stop_report_fit(size_t epoch, const char *checkpoint);

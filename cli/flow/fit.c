@@ -243,8 +243,7 @@ static mr_status finish(const fit_options *chosen, const mr_fit_table *table,
                         const mr_density *density, const outcome *o) {
     const bool is_stopped = mr_stop_exit_code() != 0;
     if (is_stopped)
-        fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n",
-                o->end.epoch + 1, chosen->fit.checkpoint);
+        mr_stop_report_fit(o->end.epoch + 1, chosen->fit.checkpoint);
     if (o->end.epoch == 0)
         return MR_OK;
     const mr_status status = mr_density_save(density, chosen->out);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
+#include "cli/flow/table.h"
 #include "cli/live_line.h"
 #include "cli/print_json.h"
 #include "cli/stopping.h"
@@ -34,25 +35,16 @@ static const struct {
 
 // ---- Options
 
-static const char *const of_tables[] = {"header",   "columns",       "target",
-                                        "given",    "bounded",       "weights",
-                                        "circular", "drop_constant", "clip_outliers"};
 static const char *const of_images[] = {
     "size", "labels", "class_conditional", "skip_bad", "bits", "logit", "flips", "shifts", "log"};
 
 mr_status mr_image_options_check(const mr_command_line *line, const char *data, bool is_images) {
-    const char *const *others = is_images ? of_tables : of_images;
-    const size_t n = is_images ? MR_COUNT(of_tables) : MR_COUNT(of_images);
-    char option[MR_OPTION_TEXT_SIZE];
-    for (size_t i = 0; i < n; i++) {
-        if (!mr_command_line_has(line, others[i]))
-            continue;
-        mr_option_text(others[i], option);
-        return mr_fail(MR_ERR_USAGE, "%s is for %s, and %s is %s; leave it out", option,
-                       is_images ? "tables" : "images", data,
-                       is_images ? "a set of images" : "a table");
-    }
-    return MR_OK;
+    char why[MR_MAX_TEXT];
+    snprintf(why, sizeof why, "is for %s, and %s is %s", is_images ? "tables" : "images", data,
+             is_images ? "a set of images" : "a table");
+    return is_images
+               ? mr_command_line_refuse(line, MR_N_OPTIONS_OF_TABLES, mr_options_of_tables, why)
+               : mr_command_line_refuse(line, MR_COUNT(of_images), of_images, why);
 }
 
 static mr_fit_options fit_options_of(const mr_image_fit *how) {
@@ -87,13 +79,7 @@ static mr_status use_classes(const mr_image_fit *how, mr_images *images) {
                              "%s: all images have one label, %s; leave out --labels "
                              "and --class-conditional",
                              how->data, images->classes[0]);
-    for (size_t k = 0; k < images->n_classes; k++)
-        free(images->classes[k]);
-    free(images->classes);
-    free(images->label);
-    images->classes = NULL;
-    images->label = NULL;
-    images->n_classes = 0;
+    mr_images_drop_labels(images);
     return MR_OK;
 }
 
@@ -297,8 +283,7 @@ static mr_status print_json(const mr_image_fit *how, const mr_images *images,
 static mr_status finish(const mr_image_fit *how, const mr_images *images, const mr_density *density,
                         const outcome *o, bool is_stopped) {
     if (is_stopped)
-        fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n",
-                o->end.epoch + 1, how->fit.checkpoint);
+        mr_stop_report_fit(o->end.epoch + 1, how->fit.checkpoint);
     if (o->end.best_epoch == 0)
         return MR_OK;
     const mr_status status = mr_density_save(density, how->out);

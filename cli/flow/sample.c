@@ -156,10 +156,10 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     if (mr_text_flow_is_file(line->arguments[0])) {
         status =
             mr_text_sample_run(line, chosen.num, chosen.temperature, chosen.length, chosen.seed,
-                               mr_text_is_given(line, "out") ? chosen.out : NULL, chosen.json);
+                               mr_command_line_has(line, "out") ? chosen.out : NULL, chosen.json);
         goto done;
     }
-    MR_TRY(mr_text_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
+    MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
         status = sample_images(line, &chosen, density);

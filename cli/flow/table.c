@@ -464,3 +464,7 @@ mr_status mr_fit_table_rows(void *self, size_t first, size_t n, double *x) {
         mr_clip_outliers(n, table->data.n_cols, x, table->middle, table->deviation, table->clip);
     return status;
 }
+
+const char *const mr_options_of_tables[MR_N_OPTIONS_OF_TABLES] = {
+    "header",   "columns",     "target",        "given",   "bounded",
+    "circular", "categorical", "drop_constant", "weights", "clip_outliers"};

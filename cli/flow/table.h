@@ -76,3 +76,8 @@ size_t mr_samples_width(const mr_density *density);
 /// Inserts the constant columns of a density's layout between its features: x [n x dim] becomes
 /// out [n x mr_samples_width].
 void mr_samples_with_constants(const mr_density *density, size_t n, const double *x, double *out);
+
+enum { MR_N_OPTIONS_OF_TABLES = 10 };
+
+/// The options of `flow fit` that are about tables alone.
+extern const char *const mr_options_of_tables[MR_N_OPTIONS_OF_TABLES];

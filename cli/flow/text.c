@@ -12,27 +12,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/matrix_file.h"
+#include "cli/command_line.h"
+#include "cli/flow/table.h"
 #include "cli/live_line.h"
 #include "cli/print_json.h"
 #include "cli/stopping.h"
 
 static const double log_2 = 0.69314718055994530942;
-
-bool mr_text_is_given(const mr_command_line *line, const char *name) {
-    for (size_t i = 0; i < line->n_given; i++)
-        if (strcmp(line->given[i].option->name, name) == 0)
-            return true;
-    return false;
-}
-
-mr_status mr_text_refuse(const mr_command_line *line, size_t n, const char *const *names,
-                         const char *why) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < line->n_given; k++)
-            if (strcmp(line->given[k].option->name, names[i]) == 0)
-                return mr_fail(MR_ERR_USAGE, "--%s %s; leave it out", line->given[k].name, why);
-    return MR_OK;
-}
 
 // ---- Fit
 
@@ -100,8 +86,7 @@ static mr_status print_fit_json(const text_fit *t) {
 static mr_status finish(const text_fit *t, const mr_fit_options *options, bool json) {
     const bool is_stopped = mr_stop_exit_code() != 0;
     if (is_stopped)
-        fprintf(stderr, "stopped in epoch %zu; the same command goes on from there (%s)\n",
-                t->end.epoch + 1, options->checkpoint);
+        mr_stop_report_fit(t->end.epoch + 1, options->checkpoint);
     if (t->end.epoch == 0)
         return MR_OK;
     const mr_status status = mr_text_flow_save(t->flow, t->out);
@@ -122,25 +107,23 @@ static void set_defaults(const mr_command_line *line, const text_fit *t, mr_fit_
     const bool has_lines = mr_text_flow_length(t->flow) == 0;
     const size_t longest = t->sequences.longest;
     const size_t n = CHARACTERS / (has_lines && longest < ROW ? ROW : longest);
-    if (!mr_text_is_given(line, "batch_size"))
+    if (!mr_command_line_has(line, "batch_size"))
         o->batch_size = n > 0 ? n : 1;
-    if (!mr_text_is_given(line, "epochs"))
+    if (!mr_command_line_has(line, "epochs"))
         o->max_epochs = EPOCHS;
-    if (!mr_text_is_given(line, "lr_schedule"))
+    if (!mr_command_line_has(line, "lr_schedule"))
         o->lr_schedule = "cosine";
 }
 
 mr_status mr_text_fit_run(const mr_command_line *line, mr_fit_options *options, const char *flow,
                           const char *out, bool json, int *exit_code) {
-    static const char *const of_tables[] = {
-        "header",   "base",        "columns",       "target",  "given",        "bounded",
-        "circular", "categorical", "drop_constant", "weights", "clip_outliers"};
+    static const char why[] = "is for tables, and --flow text fits a text";
     mr_status status;
     const char *path = line->arguments[0];
     text_fit t = {.out = out};
     mr_characters text = {0};
-    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
-                          "is for tables, and --flow text fits a text"));
+    MR_TRY(mr_command_line_refuse(line, MR_N_OPTIONS_OF_TABLES, mr_options_of_tables, why));
+    MR_TRY(mr_command_line_refuse(line, 1, &(const char *){"base"}, why));
     MR_TRY(mr_characters_read(path, &text));
     MR_TRY(mr_text_flow_new(flow, path, &text, options->seed, &t.flow));
     MR_TRY(mr_text_flow_cut(t.flow, path, &text, &t.sequences));
@@ -216,8 +199,8 @@ mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double tempe
     mr_text_sampler *sampler = NULL;
     char *bytes = NULL;
     size_t n_bytes;
-    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
-                          "is for models of tables, and this is one of text"));
+    MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_tables), of_tables,
+                                  "is for models of tables, and this is one of text"));
     if (json && out == NULL) {
         status = mr_fail(MR_ERR_USAGE, "--json needs --out FILE: samples of text are printed");
         goto done;
@@ -277,8 +260,8 @@ mr_status mr_text_score_run(const mr_command_line *line, int n_threads, uint64_t
     mr_characters text = {0};
     mr_sequences s = {0};
     double *log_prob = NULL;
-    MR_TRY(mr_text_refuse(line, MR_COUNT(of_tables), of_tables,
-                          "is for models of tables, and this is one of text"));
+    MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_tables), of_tables,
+                                  "is for models of tables, and this is one of text"));
     MR_TRY(mr_text_flow_load(line->arguments[0], &flow));
     MR_TRY(mr_characters_read(path, &text));
     MR_TRY(mr_text_flow_cut(flow, path, &text, &s));

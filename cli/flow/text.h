@@ -25,12 +25,3 @@ mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double tempe
 ///   out        a table for the log-likelihood of each sequence; "": none
 mr_status mr_text_score_run(const mr_command_line *line, int n_threads, uint64_t seed,
                             size_t n_samples, const char *out, bool json);
-
-/// Fails with MR_ERR_USAGE, naming the option, if one of `names` [n] was given.
-///
-///   why  the end of the message
-mr_status mr_text_refuse(const mr_command_line *line, size_t n, const char *const *names,
-                         const char *why);
-
-/// Whether an option was given.
-bool mr_text_is_given(const mr_command_line *line, const char *name);

@@ -213,6 +213,7 @@ Test(flow_images, bad_input_is_refused_in_one_line) {
     } cases[] = {
         {{"flow", "fit", "x.npy", "--bits", "9"}, 2, "--bits"},
         {{"flow", "fit", "x.npy", "--columns", "1"}, 2, "--columns is for tables"},
+        {{"flow", "fit", "x.npy", "--categorical", "1"}, 2, "--categorical is for tables"},
         {{"flow", "fit", "table.csv", "--flips"}, 2, "--flips is for images"},
         {{"flow", "fit", "x.npy", "--class-conditional"}, 1, "has no labels"},
         {{"flow", "fit", "x.npy", "--size", "4"}, 2, "give WIDTHxHEIGHT"},
