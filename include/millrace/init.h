@@ -9,10 +9,10 @@ extern "C" {
 #endif
 
 #define MR_VERSION_MAJOR 0
-#define MR_VERSION_MINOR 1
+#define MR_VERSION_MINOR 2
 #define MR_VERSION_PATCH 0
 
-/// The version of the library that is loaded, "0.1.0". While the first number is 0, a release with
+/// The version of the library that is loaded, "0.2.0". While the first number is 0, a release with
 /// another second number may change structs and functions, and its libmillrace.so has another
 /// SONAME.
 MR_API const char *mr_version(void);
