@@ -8,6 +8,7 @@
 ///     best_policy.safetensors  the policy of the best evaluation so far
 ///     checkpoint.safetensors   all that the run needs to be resumed (checkpoint.h), replaced every
 ///                              so many steps and when training stops
+///     trainer.json             the process that trains in it, or how it ended (run_process.h)
 ///     files.json, model, task  files of others that the run depends on (run_files.h)
 ///     density.safetensors      the density of an exploration bonus, replaced along with
 ///                              policy.safetensors; density/STEP.safetensors: at each evaluation

@@ -164,12 +164,43 @@ static mr_status run_to_end(mr_trainer *t) {
     return status == MR_OK ? MR_OK : save_failed(t, status);
 }
 
+// ---- The state for those who look at the run directory
+
+// The directory is locked by now.
+static mr_status write_begin(mr_trainer *t) {
+    const mr_env_spec *env = mr_collector_env(&t->collector);
+    mr_run_process *process = &t->process;
+    mr_run_process_begin(process);
+    snprintf(process->engine, sizeof process->engine, "%s", env->engine ? env->engine : "");
+    snprintf(process->engine_version, sizeof process->engine_version, "%s",
+             env->engine_version ? env->engine_version : "");
+    return mr_run_process_write(t->settings.out, process);
+}
+
+// Returns `status`, how training ended, with its message; MR_OK: also if it was stopped.
+static mr_status write_end(mr_trainer *t, mr_status status) {
+    char message[1024] = "";
+    const bool is_whole = t->recorder.now.total_timesteps >= (double)t->settings.steps;
+    if (t->process.pid == 0)
+        return status;
+    if (status != MR_OK)
+        snprintf(message, sizeof message, "%s", mr_error_message());
+    mr_run_process_end(&t->process,
+                       status != MR_OK ? MR_RUN_FAILED
+                       : is_whole      ? MR_RUN_FINISHED
+                                       : MR_RUN_INTERRUPTED,
+                       message);
+    const mr_status written = mr_run_process_write(t->settings.out, &t->process);
+    return status == MR_OK ? written : mr_fail(status, "%s", message);
+}
+
 // ---- The beginning
 
 static mr_status begin(mr_trainer *t) {
     mr_status status;
     mr_recorder *r = &t->recorder;
     MR_TRY(mr_run_create(t->settings.out, &t->settings, &t->place, &r->run));
+    MR_TRY(write_begin(t));
     for (size_t i = 0; i < t->settings.num_envs; i++) {
         if (mr_trainer_is_stopped(t)) // a reset may take long
             return MR_STOPPED;
@@ -203,6 +234,7 @@ static mr_status resume(mr_trainer *t) {
     mr_recorder *r = &t->recorder;
     size_t n_lost = 0;
     MR_TRY(mr_trainer_restore(t, &engine));
+    MR_TRY(write_begin(t));
     MR_TRY(replay_episodes(t, &n_lost));
     if (r->watcher && r->watcher->resumed)
         r->watcher->resumed(r->watcher->self, &r->now, n_lost);
@@ -236,7 +268,7 @@ static mr_status train(const mr_settings *settings, const mr_train_envs *envs,
         status = run_to_end(&t);
     } else if (status == MR_STOPPED) // nothing has changed since its checkpoint, if it has one
         status = MR_OK;
-    MR_TRY(status);
+    MR_TRY(write_end(&t, status));
     mr_recorder_update_time(&t.recorder);
     *result = (mr_trainer_result){.stopped = mr_trainer_is_stopped(&t),
                                   .last = t.recorder.now,

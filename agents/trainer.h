@@ -9,6 +9,7 @@
 #include "agents/checkpoint.h"
 #include "agents/collector.h"
 #include "agents/recorder.h"
+#include "agents/run_process.h"
 #include "agents/train.h"
 #include "agents/updater.h"
 
@@ -30,6 +31,7 @@ typedef struct {
     double step_part;       // an mr_step_part: what of the present step has been done
     bool can_be_saved;      // the state is that of one moment, which a run can go on from
     double checkpoint_step; // of the latest checkpoint
+    mr_run_process process; // as the run directory has it; pid 0: not written yet
 } mr_trainer;
 
 /// Builds all but the run directory, so that settings that do not work leave nothing behind.

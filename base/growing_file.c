@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -76,8 +77,24 @@ size_t mr_growing_file_size(const mr_growing_file *f) {
     return (size_t)f->size;
 }
 
+// Those who ask whether the file is locked hold it for an instant.
 bool mr_growing_file_lock(const mr_growing_file *f) {
-    return flock(f->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    static const struct timespec instant = {.tv_nsec = 10000000};
+    enum { N_TRIES = 20 };
+    for (int i = 0; i < N_TRIES; i++) {
+        if (flock(f->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            return true;
+        nanosleep(&instant, NULL);
+    }
+    return false;
+}
+
+bool mr_growing_file_is_locked(const char *path) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const bool is_locked = file >= 0 && flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (file >= 0)
+        close(file);
+    return is_locked;
 }
 
 // A piece that a full disk has cut off is taken back.

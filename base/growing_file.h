@@ -26,6 +26,10 @@ size_t mr_growing_file_size(const mr_growing_file *file);
 /// locked it. True without a lock on file systems that have none.
 bool mr_growing_file_lock(const mr_growing_file *file);
 
+/// Whether a process has locked the file at a path. Asking takes a lock for an instant, which
+/// mr_growing_file_lock waits out.
+bool mr_growing_file_is_locked(const char *path);
+
 /// Adds a piece, in one write: a process killed at any moment leaves all of it or nothing. Fails
 /// with MR_ERR_IO, and then nothing of it is in the file.
 mr_status mr_growing_file_append(mr_growing_file *file, const void *piece, size_t n_bytes);

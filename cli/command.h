@@ -51,6 +51,7 @@ extern const mr_command mr_command_presets;
 extern const mr_command mr_command_serve;
 extern const mr_command mr_command_serve_policy;
 extern const mr_command mr_command_keygen;
+extern const mr_command mr_command_status;
 extern const mr_command mr_command_plot;
 extern const mr_command mr_command_flow;
 extern const mr_command mr_command_help;

@@ -159,6 +159,7 @@ static const struct {
     {"envs", {"Pendulum-v1"}},
     {"presets", {NULL}},
     {"eval", {"run", "--episodes", "1"}},
+    {"status", {"run"}},
     {"flow list", {NULL}},
     {"flow fit", {"data.csv", "--flow", "gaussian", "--epochs", "1", "--out", "m.safetensors"}},
     {"flow score", {"m.safetensors", "data.csv", "--out", "scores.npy"}},
