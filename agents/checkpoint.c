@@ -7,6 +7,7 @@
 
 static const char format_name[] = "millrace.checkpoint";
 static const char format_version[] = "3";
+static const char history_key[] = "history";
 
 enum { KEY_SIZE = 80 };
 
@@ -20,7 +21,8 @@ static mr_status note_settings(const mr_settings *settings, mr_tensors_writer *w
         char key[KEY_SIZE], text[MR_MAX_TEXT];
         name_setting(mr_setting_at(i)->name, key);
         mr_setting_format(mr_setting_at(i), settings, text, sizeof text);
-        if (!mr_setting_at(i)->own_to_run && mr_setting_is_used(mr_setting_at(i), settings))
+        if (mr_setting_at(i)->role != MR_ROLE_OWN_TO_RUN &&
+            mr_setting_is_used(mr_setting_at(i), settings))
             MR_TRY(mr_tensors_writer_note(writer, key, text));
     }
 done:
@@ -28,13 +30,16 @@ done:
 }
 
 mr_status mr_checkpoint_write_head(const mr_settings *settings, const char *engine,
-                                   const char *engine_version, mr_tensors_writer *writer) {
+                                   const char *engine_version, const char *history,
+                                   mr_tensors_writer *writer) {
     mr_status status;
     MR_TRY(mr_tensors_writer_note(writer, "format", format_name));
     MR_TRY(mr_tensors_writer_note(writer, "format_version", format_version));
     MR_TRY(note_settings(settings, writer));
     MR_TRY(mr_tensors_writer_note(writer, "engine", engine ? engine : ""));
     MR_TRY(mr_tensors_writer_note(writer, "engine_version", engine_version ? engine_version : ""));
+    if (history[0] != '\0')
+        MR_TRY(mr_tensors_writer_note(writer, history_key, history));
 done:
     return status;
 }
@@ -80,15 +85,29 @@ static const char *saved_text(const mr_tensors *file, const mr_setting *setting)
     return setting->initial;
 }
 
-static mr_status check_settings(const mr_tensors *file, const mr_settings *settings) {
+static void add_change(const mr_setting *setting, const char *text, const char *saved,
+                       char changed[MR_MAX_CHANGED]) {
+    const size_t n = strlen(changed);
+    snprintf(changed + n, MR_MAX_CHANGED - n, "%s%s %.200s (was %.200s)", n > 0 ? ", " : "",
+             setting->name, text, saved);
+}
+
+static mr_status check_settings(const mr_tensors *file, const mr_settings *settings,
+                                char changed[MR_MAX_CHANGED]) {
+    changed[0] = '\0';
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
         char text[MR_MAX_TEXT];
         const char *saved = saved_text(file, setting);
         mr_setting_format(setting, settings, text, sizeof text);
+        const mr_setting_role role = mr_setting_role_of(setting, settings);
         if (!mr_setting_is_used(setting, settings) || is_same_value(setting, saved, text) ||
-            mr_setting_may_change(setting, settings))
+            role == MR_ROLE_FREE || role == MR_ROLE_OWN_TO_RUN)
             continue;
+        if (role == MR_ROLE_TUNABLE) {
+            add_change(setting, text, saved, changed);
+            continue;
+        }
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but the run goes on only with the %.200s that it was begun "
                        "with; leave it as it was or begin a new run",
@@ -105,11 +124,13 @@ static void read_engine(const mr_tensors *file, mr_engine *engine) {
 }
 
 mr_status mr_checkpoint_read_head(const mr_tensors *file, const mr_settings *settings,
-                                  mr_engine *engine) {
+                                  mr_checkpoint_head *out) {
     mr_status status;
     MR_TRY(check_format(file));
-    MR_TRY(check_settings(file, settings));
-    read_engine(file, engine);
+    MR_TRY(check_settings(file, settings, out->changed));
+    read_engine(file, &out->engine);
+    const char *history = mr_tensors_note(file, history_key);
+    snprintf(out->history, sizeof out->history, "%s", history ? history : "");
 done:
     return status;
 }

@@ -20,12 +20,28 @@ typedef struct {
     char name[128], version[128];
 } mr_engine;
 
-/// Adds the head. `engine` and `engine_version` may be NULL: not known.
-mr_status mr_checkpoint_write_head(const mr_settings *settings, const char *engine,
-                                   const char *engine_version, mr_tensors_writer *writer);
+enum { MR_MAX_CHANGED = 8192 };
 
-/// Checks the head against the settings of the run, and reads the engine. Fails with MR_ERR_USAGE,
-/// naming the setting, if one differs that must not (mr_setting_may_change), and with MR_ERR_INPUT
-/// if the file is not a checkpoint of a version that is read.
+/// The head, besides the settings.
+typedef struct {
+    mr_engine engine;
+    char
+        history[MR_MAX_CHANGED]; // changes of settings when the run was resumed before, a line each
+    char
+        changed[MR_MAX_CHANGED]; // tunable settings that differ now: "actor_lr 0.0001 (was 0.001)";
+                                 // "": none
+} mr_checkpoint_head;
+
+/// Adds the head.
+///
+///   engine, engine_version  NULL: not known
+///   history                 mr_checkpoint_head.history
+mr_status mr_checkpoint_write_head(const mr_settings *settings, const char *engine,
+                                   const char *engine_version, const char *history,
+                                   mr_tensors_writer *writer);
+
+/// Reads the head and compares it with the settings of the run. Fails with MR_ERR_USAGE, naming the
+/// setting, if one differs that must not (mr_setting_role), and with MR_ERR_INPUT if the file is
+/// not a checkpoint of a version that is read.
 mr_status mr_checkpoint_read_head(const mr_tensors *file, const mr_settings *settings,
-                                  mr_engine *engine);
+                                  mr_checkpoint_head *out);

@@ -216,15 +216,15 @@ static const mr_setting options[] = {
     {"policy", MR_SETTING_TEXT, AT(policy), "[coupling(shift)]*4", 0, 0, "FLOW",
      "flow that is policy and Q: of coupling(shift), autoregressive(shift), permutation and "
      "reverse; or gaussian",
-     false},
+     MR_ROLE_OF_NETS},
     {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
-     "fraction of policy and shifts that moves into their targets at each update", false},
+     "fraction of policy and shifts that moves into their targets at each update", MR_ROLE_TUNABLE},
     {"lr", MR_SETTING_REAL, AT(lr), "0.001", 1e-9, 1, "X", "learning rate of policy and shifts",
-     false},
+     MR_ROLE_TUNABLE},
     {"alpha", MR_SETTING_AUTO, AT(alpha), "0.25", 0, 1000, "X",
-     "entropy temperature, fixed and above 0", false},
+     "entropy temperature, fixed and above 0", MR_ROLE_FIXED},
     {"max_grad_norm", MR_SETTING_REAL, AT(max_grad_norm), "30", 1e-6, 1e9, "X",
-     "norm that the gradient is clipped to", false},
+     "norm that the gradient is clipped to", MR_ROLE_TUNABLE},
 };
 
 #undef AT

@@ -186,7 +186,7 @@ mr_status mr_run_create(const char *dir, const mr_settings *settings, const mr_r
     MR_TRY(run_new(dir, settings, &run));
     MR_TRY(make_directory(run->dir));
     made = true;
-    MR_TRY(mr_settings_write(settings, mr_run_path(run, config_name)));
+    MR_TRY(mr_settings_write(settings, "", mr_run_path(run, config_name)));
     MR_TRY(begin_progress(run));
     MR_TRY(begin_evaluations(run));
     MR_TRY(mr_run_files_keep(run->dir, settings, place, 0));

@@ -14,16 +14,6 @@ enum { MAX_DEFAULT_THREADS = 4 }; // a batch of 256 rows gains nothing from more
 
 #define AT(field) offsetof(mr_settings, field)
 
-// Settings that may change when a run is resumed.
-static const size_t changeable[] = {AT(steps),
-                                    AT(checkpoint_every),
-                                    AT(timeout),
-                                    AT(retries),
-                                    AT(curve_server_key),
-                                    AT(curve_secret_key),
-                                    AT(changed_files),
-                                    AT(out)};
-
 const void *mr_settings_agent_options(const mr_settings *settings) {
     size_t i = 0;
     while (strcmp(mr_agent_at(i)->name, settings->agent) != 0)
@@ -89,13 +79,17 @@ mr_ensemble mr_settings_ensemble(const mr_settings *s) {
                                    .n_dropped = s->critic_drop}};
 }
 
-bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings) {
+mr_setting_role mr_setting_role_of(const mr_setting *setting, const mr_settings *settings) {
     if (setting->offset == AT(steps) && (decays_until_the_end(settings) || is_scheduled(settings)))
-        return false;
-    for (size_t i = 0; i < MR_COUNT(changeable); i++)
-        if (changeable[i] == setting->offset)
-            return true;
-    return false;
+        return MR_ROLE_TUNABLE;
+    return setting->role;
+}
+
+bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b) {
+    char text_a[MR_MAX_TEXT], text_b[MR_MAX_TEXT];
+    mr_setting_format(setting, a, text_a, sizeof text_a);
+    mr_setting_format(setting, b, text_b, sizeof text_b);
+    return strcmp(text_a, text_b) == 0;
 }
 
 int mr_settings_threads(size_t threads) {

@@ -121,6 +121,16 @@ typedef enum {
     MR_SETTING_CHOICE,   // char[MR_MAX_CHOICE], one of the words that the row's metavar lists
 } mr_setting_type;
 
+/// What may be done with a setting of mr_settings once a run has begun.
+typedef enum {
+    MR_ROLE_FIXED = 0, // a resumed run has the value that it was begun with
+    MR_ROLE_OF_NETS,   // the same; and a fine-tuned run has the value of its source
+    MR_ROLE_TUNABLE,   // a resumed run may have another value: it is then no longer the run that it
+                       // would have been
+    MR_ROLE_FREE,      // a resumed run may have another value: it comes to the same state
+    MR_ROLE_OWN_TO_RUN, // the same; and it differs from run to run: not saved in config.yaml
+} mr_setting_role;
+
 /// A row of a table of settings.
 typedef struct {
     const char *name; // as in config files; on the command line with `-` for `_`
@@ -130,7 +140,7 @@ typedef struct {
     double min, max;     // of numbers, both included
     const char *metavar; // name of its value in --help; for a choice, all words: "none|density"
     const char *help;
-    bool own_to_run; // differs from run to run: not saved in config.yaml
+    mr_setting_role role; // of settings of a run
 } mr_setting;
 
 /// Sets the field of one row from its text form.
@@ -187,9 +197,12 @@ bool mr_settings_norm_last(const mr_settings *settings);
 /// How many critics there are, and what their outputs mean.
 mr_ensemble mr_settings_ensemble(const mr_settings *settings);
 
-/// Whether a resumed run with these settings may have another value of it than before: the run
-/// would have come to the same state with the new value.
-bool mr_setting_may_change(const mr_setting *setting, const mr_settings *settings);
+/// The role of a setting in a run with these settings: its row's. The number of steps is tunable if
+/// something falls until the last of them.
+mr_setting_role mr_setting_role_of(const mr_setting *setting, const mr_settings *settings);
+
+/// Whether a setting has the same value in both.
+bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b);
 
 /// The number of threads that step environments, for a setting `threads`; 0: one for each core, at
 /// most 4.
@@ -214,7 +227,9 @@ mr_status mr_settings_read_preset(mr_settings *settings, const char *env,
 
 /// Writes the settings, except those that belong to one run only, as such a file, replaced
 /// atomically.
-mr_status mr_settings_write(const mr_settings *settings, const char *path);
+///
+///   comment  lines that stand before them as comments, each ending in a newline; "": none
+mr_status mr_settings_write(const mr_settings *settings, const char *comment, const char *path);
 
 /// Checks settings against each other: batch_size against buffer_size, options that were set
 /// against the chosen agent, ... Fails with MR_ERR_USAGE.

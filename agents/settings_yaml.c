@@ -245,7 +245,7 @@ static bool add_settings(yaml_document_t *document, const mr_settings *settings)
         const mr_setting *setting = mr_setting_at(i);
         char text[MR_MAX_TEXT];
         mr_setting_format(setting, settings, text, sizeof text);
-        if (setting->own_to_run || !mr_setting_is_used(setting, settings))
+        if (setting->role == MR_ROLE_OWN_TO_RUN || !mr_setting_is_used(setting, settings))
             continue;
         const bool is_list = setting->type == MR_SETTING_WIDTHS;
         const int key = add_scalar(document, setting->name);
@@ -271,7 +271,15 @@ static bool write_document(yaml_document_t *document, FILE *file) {
     return written;
 }
 
-static bool print_settings(const mr_settings *settings, FILE *file) {
+static void print_comment(const char *lines, FILE *file) {
+    while (*lines != '\0') {
+        const int length = (int)strcspn(lines, "\n");
+        fprintf(file, "# %.*s\n", length, lines);
+        lines += length + 1;
+    }
+}
+
+static bool print_settings(const mr_settings *settings, const char *comment, FILE *file) {
     yaml_document_t document;
     if (!yaml_document_initialize(&document, NULL, NULL, NULL, 1, 1))
         return false;
@@ -280,14 +288,15 @@ static bool print_settings(const mr_settings *settings, FILE *file) {
         return false;
     }
     fputs("# Settings of a millrace run; `millrace train --config FILE` takes them again.\n", file);
+    print_comment(comment, file);
     return write_document(&document, file);
 }
 
-mr_status mr_settings_write(const mr_settings *settings, const char *path) {
+mr_status mr_settings_write(const mr_settings *settings, const char *comment, const char *path) {
     char *text = NULL;
     size_t n_bytes = 0;
     FILE *memory = open_memstream(&text, &n_bytes);
-    const bool printed = memory != NULL && print_settings(settings, memory);
+    const bool printed = memory != NULL && print_settings(settings, comment, memory);
     const bool whole = memory != NULL && fclose(memory) == 0 && printed;
     const mr_status status =
         whole ? mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}) : mr_fail_memory(path);

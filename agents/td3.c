@@ -224,19 +224,19 @@ static void td3_compute(void *self, const mr_batch *batch, const mr_real *next_n
 static const mr_setting options[] = {
     {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
      "fraction of actor and critics that moves into their targets at each update of the actor",
-     false},
+     MR_ROLE_TUNABLE},
     {"actor_lr", MR_SETTING_REAL, AT(actor_lr), "0.0003", 1e-9, 1, "X",
-     "learning rate of the actor", false},
+     "learning rate of the actor", MR_ROLE_TUNABLE},
     {"critic_lr", MR_SETTING_REAL, AT(critic_lr), "0.0003", 1e-9, 1, "X",
-     "learning rate of the critics", false},
+     "learning rate of the critics", MR_ROLE_TUNABLE},
     {"policy_delay", MR_SETTING_COUNT, AT(policy_delay), "2", 1, 1000, "N",
-     "critic updates for each update of the actor and of all targets", false},
+     "critic updates for each update of the actor and of all targets", MR_ROLE_TUNABLE},
     {"exploration_noise", MR_SETTING_REAL, AT(exploration_noise), "0.1", 0, 10, "X",
-     "standard deviation of the noise on actions in (-1, 1)", false},
+     "standard deviation of the noise on actions in (-1, 1)", MR_ROLE_TUNABLE},
     {"target_noise", MR_SETTING_REAL, AT(target_noise), "0.2", 0, 10, "X",
-     "standard deviation of the noise on the target's actions", false},
+     "standard deviation of the noise on the target's actions", MR_ROLE_TUNABLE},
     {"target_noise_clip", MR_SETTING_REAL, AT(target_noise_clip), "0.5", 0, 10, "X",
-     "largest noise on the target's actions", false},
+     "largest noise on the target's actions", MR_ROLE_TUNABLE},
 };
 
 #undef AT

@@ -59,7 +59,7 @@ mr_status mr_trainer_run(const mr_settings *settings, const mr_train_envs *envs,
 
 /// Goes on with the run in the directory settings->out from its last checkpoint: mr_train_resume.
 ///
-///   settings  the run's own; steps and checkpoint_every may be others
+///   settings  the run's own; some may be others (mr_setting_role)
 mr_status mr_trainer_resume(const mr_settings *settings, const mr_train_envs *envs,
                             const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
                             mr_trainer_result *result);

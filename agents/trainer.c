@@ -59,7 +59,8 @@ static mr_status write_sections(mr_trainer *t, const char *path) {
     const mr_env_spec *env = mr_collector_env(&t->collector);
     const mr_number part = step_part(t);
     MR_TRY(mr_tensors_writer_new(&writer));
-    MR_TRY(mr_checkpoint_write_head(&t->settings, env->engine, env->engine_version, writer));
+    MR_TRY(mr_checkpoint_write_head(&t->settings, env->engine, env->engine_version, t->history,
+                                    writer));
     MR_TRY(mr_updater_write(&t->updater, writer));
     MR_TRY(mr_recorder_write(&t->recorder, writer));
     MR_TRY(mr_collector_write(&t->collector, writer));
@@ -81,12 +82,12 @@ done:
     return status;
 }
 
-mr_status mr_trainer_load_checkpoint(mr_trainer *t, const char *path, mr_engine *engine) {
+mr_status mr_trainer_load_checkpoint(mr_trainer *t, const char *path, mr_checkpoint_head *head) {
     mr_status status;
     mr_tensors *file = NULL;
     const mr_number part = step_part(t);
     MR_TRY(mr_tensors_open(path, &file));
-    MR_TRY(mr_checkpoint_read_head(file, &t->settings, engine));
+    MR_TRY(mr_checkpoint_read_head(file, &t->settings, head));
     MR_TRY(mr_updater_read(&t->updater, file));
     MR_TRY(mr_recorder_read(&t->recorder, file));
     MR_TRY(mr_collector_read(&t->collector, file));

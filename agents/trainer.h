@@ -28,10 +28,11 @@ typedef struct {
     mr_collector collector;
     mr_updater updater;
     mr_recorder recorder;
-    double step_part;       // an mr_step_part: what of the present step has been done
-    bool can_be_saved;      // the state is that of one moment, which a run can go on from
-    double checkpoint_step; // of the latest checkpoint
-    mr_run_process process; // as the run directory has it; pid 0: not written yet
+    double step_part;             // an mr_step_part: what of the present step has been done
+    bool can_be_saved;            // the state is that of one moment, which a run can go on from
+    double checkpoint_step;       // of the latest checkpoint
+    char history[MR_MAX_CHANGED]; // mr_checkpoint_head
+    mr_run_process process;       // as the run directory has it; pid 0: not written yet
 } mr_trainer;
 
 /// Builds all but the run directory, so that settings that do not work leave nothing behind.
@@ -50,9 +51,9 @@ bool mr_trainer_is_stopped(const mr_trainer *t);
 /// Saves the checkpoint of this moment (t->can_be_saved) into the run directory.
 mr_status mr_trainer_save_checkpoint(mr_trainer *t);
 
-/// Reads a checkpoint of the same settings back; `engine` is then the simulator that it was made
-/// with. On failure the state is partly overwritten.
-mr_status mr_trainer_load_checkpoint(mr_trainer *t, const char *path, mr_engine *engine);
+/// Reads a checkpoint of the same settings, but for those that may differ, back. On failure the
+/// state is partly overwritten.
+mr_status mr_trainer_load_checkpoint(mr_trainer *t, const char *path, mr_checkpoint_head *head);
 
 /// Opens the directory of a run that is resumed and brings all to where its checkpoint was;
 /// episodes that are under way are played again later. `engine`: the simulator that it was made

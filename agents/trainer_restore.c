@@ -25,6 +25,22 @@ static void find_engine(mr_trainer *t, mr_engine *engine) {
     mr_policy_free(policy);
 }
 
+// A setting that has changed makes the run another one from here on: it is told and kept.
+static void note_changes(mr_trainer *t, const mr_checkpoint_head *head) {
+    char line[MR_MAX_CHANGED + 128];
+    const size_t n = strlen(head->history);
+    snprintf(t->history, sizeof t->history, "%s", head->history);
+    if (head->changed[0] == '\0')
+        return;
+    snprintf(t->history + n, sizeof t->history - n, "from step %.0f on: %s\n", t->checkpoint_step,
+             head->changed);
+    snprintf(line, sizeof line,
+             "from step %.0f on the run has %s, so that it is no longer the run that it would have "
+             "been",
+             t->checkpoint_step, head->changed);
+    mr_recorder_tell(&t->recorder, line);
+}
+
 static mr_status load_checkpoint(mr_trainer *t, mr_engine *engine) {
     const mr_settings *s = &t->settings;
     const char *path = mr_run_path(t->recorder.run, "checkpoint.safetensors");
@@ -33,13 +49,16 @@ static mr_status load_checkpoint(mr_trainer *t, mr_engine *engine) {
                        "%s has no checkpoint.safetensors to resume from; begin the run anew with "
                        "--config %s/config.yaml --out DIR",
                        s->out, s->out);
-    const mr_status status = mr_trainer_load_checkpoint(t, path, engine);
+    mr_checkpoint_head head;
+    const mr_status status = mr_trainer_load_checkpoint(t, path, &head);
     if (status != MR_OK)
         return status;
+    *engine = head.engine;
     find_engine(t, engine);
     if (t->checkpoint_step > (double)s->steps)
         return mr_fail(MR_ERR_USAGE, "%s is at step %.0f already; give more --steps than %zu",
                        s->out, t->checkpoint_step, s->steps);
+    note_changes(t, &head);
     return MR_OK;
 }
 
@@ -118,7 +137,7 @@ mr_status mr_trainer_restore(mr_trainer *t, mr_engine *engine) {
     MR_TRY(mr_run_open(t->settings.out, &t->settings, &r->run));
     MR_TRY(load_checkpoint(t, engine));
     MR_TRY(mr_run_cut(r->run, &r->n_bytes));
-    MR_TRY(mr_settings_write(&t->settings, mr_run_path(r->run, "config.yaml")));
+    MR_TRY(mr_settings_write(&t->settings, t->history, mr_run_path(r->run, "config.yaml")));
     MR_TRY(accept_changes(t));
     MR_TRY(restore_best(t));
     r->time_before = r->now.time_elapsed;

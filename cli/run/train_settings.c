@@ -26,7 +26,9 @@ const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS] = {
     {.name = "set",
      .type = MR_SETTING_TEXT,
      .metavar = "KEY=VALUE",
-     .help = "the same as --KEY VALUE, KEY as in config files"},
+     .help =
+         "the same as --KEY VALUE, KEY as in config files; with --resume it may change settings "
+         "such as actor_lr"},
     {.name = "until_return",
      .type = MR_SETTING_AUTO,
      .offset = offsetof(mr_train_command, until_return),
@@ -63,11 +65,26 @@ static mr_status split_pair(const char *given, char key[MR_MAX_TEXT], char where
     return MR_OK;
 }
 
-static mr_status store_pair(mr_settings *settings, const char *given) {
+// Settings that --set names, by row.
+typedef struct {
+    bool row[MR_MAX_SETTINGS];
+} named_settings;
+
+static void add_name(named_settings *named, const char *key) {
+    const char *name = mr_setting_find(key)->name;
+    for (size_t i = 0; i < mr_setting_count(); i++) // agents may have options of the same name
+        named->row[i] |= strcmp(mr_setting_at(i)->name, name) == 0;
+}
+
+static mr_status store_pair(mr_settings *settings, const char *given, named_settings *named) {
     char key[MR_MAX_TEXT], where[MR_MAX_TEXT + 8];
     const char *value = "";
-    const mr_status status = split_pair(given, key, where, &value);
-    return status == MR_OK ? mr_settings_set(settings, key, value, where) : status;
+    mr_status status;
+    MR_TRY(split_pair(given, key, where, &value));
+    MR_TRY(mr_settings_set(settings, key, value, where));
+    add_name(named, key);
+done:
+    return status;
 }
 
 static mr_status store_option(mr_settings *settings, const mr_given *given) {
@@ -163,12 +180,34 @@ static mr_status check_preset(const mr_settings *of_files, const mr_settings *se
                    settings->preset, of_files->preset);
 }
 
+// Settings that make a resumed run another one are changed on purpose only: by --set.
+static mr_status check_changes(const mr_settings *of_run, const mr_settings *settings,
+                               const named_settings *named) {
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        char before[MR_MAX_TEXT], now[MR_MAX_TEXT];
+        const mr_setting *row = mr_setting_at(i);
+        if (mr_setting_role_of(row, settings) != MR_ROLE_TUNABLE || named->row[i] ||
+            !mr_setting_is_used(row, settings) || mr_setting_is_same(row, of_run, settings))
+            continue;
+        mr_setting_format(row, of_run, before, sizeof before);
+        mr_setting_format(row, settings, now, sizeof now);
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is %.200s, but the run goes on only with the %.200s that it was begun "
+                       "with; leave it as it was, or make another run of it on purpose with --set "
+                       "%s=%.200s",
+                       row->name, now, before, row->name, now);
+    }
+    return MR_OK;
+}
+
 mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *settings,
                                  mr_train_command *own) {
     mr_status status;
+    named_settings named = {0};
     MR_TRY(check_given_once(line));
     mr_settings_init(settings);
     MR_TRY(read_run(line, settings, own));
+    const mr_settings of_run = *settings;
     for (size_t i = 0; i < line->n_given; i++)
         if (line->given[i].option == config_option)
             MR_TRY(mr_settings_read(settings, line->given[i].value));
@@ -176,7 +215,7 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     for (size_t i = 0; i < line->n_given; i++) {
         const mr_given *given = &line->given[i];
         if (given->option == set_option)
-            MR_TRY(store_pair(settings, given->value));
+            MR_TRY(store_pair(settings, given->value, &named));
         else if (given->option == until_option)
             MR_TRY(mr_given_store(given, own));
         else if (given->option != config_option && given->option != resume_option)
@@ -188,6 +227,8 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     if (own->resume[0] == '\0') {
         MR_TRY(check_preset(&of_files, settings));
         MR_TRY(mr_settings_apply_preset(settings));
+    } else {
+        MR_TRY(check_changes(&of_run, settings, &named));
     }
     status = mr_settings_check(settings);
 done:

@@ -78,7 +78,7 @@ Test(settings, a_former_name_stands_for_the_present_one) {
     scratch_write("a.yaml", "bonus_hidden: [8, 9]\n");
     cr_assert_eq(mr_settings_read(&s, "a.yaml"), MR_OK, "%s", mr_error_message());
     cr_expect_eq(s.bonus_critic_hidden.width[1], 9);
-    cr_assert_eq(mr_settings_write(&s, "b.yaml"), MR_OK);
+    cr_assert_eq(mr_settings_write(&s, "", "b.yaml"), MR_OK);
     char *text = scratch_read("b.yaml");
     cr_expect_not_null(strstr(text, "bonus_critic_hidden: [8, 9]"));
     cr_expect_null(strstr(text, "bonus_hidden"));
@@ -193,28 +193,28 @@ Test(settings, every_choice_of_a_bonus_is_understood) {
     }
 }
 
-Test(settings, the_steps_of_a_bonus_that_falls_to_their_end_may_not_change) {
+Test(settings, the_steps_of_a_bonus_that_falls_to_their_end_change_the_run) {
     mr_settings s = defaults();
     const mr_setting *steps = mr_setting_find("steps");
     mr_settings_set(&s, "bonus_decay", "linear", "bonus_decay");
-    cr_expect(mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_FREE);
     mr_settings_set(&s, "bonus", "rnd", "bonus");
-    cr_expect(!mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_TUNABLE);
     mr_settings_set(&s, "bonus_decay", "exponential", "bonus_decay");
-    cr_expect(!mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_TUNABLE);
     mr_settings_set(&s, "bonus_decay_rate", "1e-5", "bonus_decay_rate");
-    cr_expect(mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_FREE);
     mr_settings_set(&s, "bonus_decay", "none", "bonus_decay");
-    cr_expect(mr_setting_may_change(steps, &s));
-    cr_expect(!mr_setting_may_change(mr_setting_find("bonus"), &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_FREE);
+    cr_expect_eq(mr_setting_role_of(mr_setting_find("bonus"), &s), MR_ROLE_FIXED);
 }
 
-Test(settings, the_steps_of_a_learning_rate_that_falls_may_not_change) {
+Test(settings, the_steps_of_a_learning_rate_that_falls_change_the_run) {
     mr_settings s = defaults();
     const mr_setting *steps = mr_setting_find("steps");
-    cr_expect(mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_FREE);
     mr_settings_set(&s, "lr_schedule", "cosine", "lr_schedule");
-    cr_expect(!mr_setting_may_change(steps, &s));
+    cr_expect_eq(mr_setting_role_of(steps, &s), MR_ROLE_TUNABLE);
 }
 
 Test(settings, a_learning_rate_falls_from_the_first_update_to_the_last) {
@@ -374,7 +374,7 @@ Test(settings, the_file_of_a_run_with_any_head_is_accepted) {
         snprintf(written.env, sizeof written.env, "Some-v0");
         cr_assert_eq(mr_settings_set(&written, "critic_head", heads[i], "x"), MR_OK);
         written.normalize_reward = true;
-        cr_assert_eq(mr_settings_write(&written, "a.yaml"), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_settings_write(&written, "", "a.yaml"), MR_OK, "%s", mr_error_message());
         cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
         cr_expect_eq(mr_settings_check(&found), MR_OK, "%s: %s", heads[i], mr_error_message());
     }
@@ -396,7 +396,7 @@ Test(settings, a_file_gives_back_what_was_written) {
     };
     for (size_t i = 0; i < MR_COUNT(changes); i++)
         cr_assert_eq(mr_settings_set(&written, changes[i][0], changes[i][1], "x"), MR_OK);
-    cr_assert_eq(mr_settings_write(&written, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_settings_write(&written, "", "a.yaml"), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
     expect_same(&found, &written);
 }
@@ -404,7 +404,7 @@ Test(settings, a_file_gives_back_what_was_written) {
 Test(settings, the_file_of_a_run_can_be_used_for_another) {
     mr_settings s = defaults();
     snprintf(s.out, sizeof s.out, "runs/first");
-    cr_assert_eq(mr_settings_write(&s, "a.yaml"), MR_OK);
+    cr_assert_eq(mr_settings_write(&s, "", "a.yaml"), MR_OK);
     char *text = scratch_read("a.yaml");
     cr_expect_null(strstr(text, "runs/first"));
     free(text);
@@ -545,7 +545,7 @@ Test(settings, an_option_that_agents_share_is_the_chosen_ones) {
     const mr_td3_options *td3 = mr_settings_agent_options(&s);
     cr_expect_eq(td3->critic_lr, 0.25);
     cr_expect_eq(td3->actor_lr, 0.0003);
-    cr_assert_eq(mr_settings_write(&s, "a.yaml"), MR_OK);
+    cr_assert_eq(mr_settings_write(&s, "", "a.yaml"), MR_OK);
     mr_settings found = defaults();
     cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
     cr_expect_eq(mr_settings_check(&found), MR_OK, "%s", mr_error_message());

@@ -103,6 +103,52 @@ Test(resume_command, refuses_a_bonus_that_the_run_was_not_begun_with) {
     expect_refusal(&o, 2, "steps is 300, but the run goes on only with the 200");
 }
 
+static void expect_config(const char *part) {
+    char *text = scratch_read("a/config.yaml");
+    scratch_expect_part(text, part);
+    free(text);
+}
+
+Test(resume_command, changes_a_learning_rate_on_purpose_only) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    outcome o = RUN("train", "--resume", "a", "--steps", "300", "--actor-lr", "0.0001");
+    expect_refusal(&o, 2,
+                   "actor_lr is 0.0001, but the run goes on only with the 0.0003 that it was begun "
+                   "with; leave it as it was, or make another run of it on purpose with --set "
+                   "actor_lr=0.0001");
+    o = RUN("train", "--resume", "a", "--steps", "300", "--set", "actor-lr=0.0001");
+    expect_success(&o);
+    scratch_expect_part(o.err,
+                        "note: from step 200 on the run has actor_lr 0.0001 (was 0.0003), so that "
+                        "it is no longer the run that it would have been\n");
+    outcome_free(&o);
+    expect_config("\n# from step 200 on: actor_lr 0.0001 (was 0.0003)\n");
+    expect_config("\nactor_lr: 0.0001\n");
+}
+
+// The run has the new value from then on, and keeps what was changed before.
+Test(resume_command, keeps_the_history_of_changes) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    train(ARGUMENTS("train", "--resume", "a", "--steps", "300", "--set", "actor_lr=0.0001"));
+    outcome o = RUN("train", "--resume", "a", "--steps", "400");
+    expect_success(&o);
+    cr_expect_null(strstr(o.err, "no longer the run"));
+    outcome_free(&o);
+    train(ARGUMENTS("train", "--resume", "a", "--steps", "500", "--set", "gamma=0.9", "--set",
+                    "batch_size=8"));
+    expect_config("# from step 200 on: actor_lr 0.0001 (was 0.0003)\n"
+                  "# from step 400 on: batch_size 8 (was 16), gamma 0.9 (was 0.99)\n");
+}
+
+// A process that ends right after config.yaml was replaced leaves the new value there and the old
+// one in the checkpoint.
+Test(resume_command, takes_a_change_that_config_yaml_has_already) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    cr_assert_eq(system("sed -i 's/gamma: 0.99/gamma: 0.98/' a/config.yaml"), 0);
+    train(ARGUMENTS("train", "--resume", "a", "--steps", "300"));
+    expect_config("# from step 200 on: gamma 0.98 (was 0.99)\n");
+}
+
 // Rings of 300 slots go round, and an episode may be longer than a ring.
 Test(resume_command, a_run_of_three_environments_is_as_if_never_killed) {
     CHECK("gaussian", "3", "100", "3000");

@@ -19,10 +19,10 @@ static void go_on(mr_trainer *t) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
     static mr_settings settings;
     mr_trainer t;
-    mr_engine engine;
+    mr_checkpoint_head head;
     fuzz_small_run(&settings);
     assert(mr_trainer_build(&t, &settings, NULL, NULL, NULL, false) == MR_OK);
-    if (fuzz_is_fine(mr_trainer_load_checkpoint(&t, fuzz_file(data, n_bytes), &engine)))
+    if (fuzz_is_fine(mr_trainer_load_checkpoint(&t, fuzz_file(data, n_bytes), &head)))
         go_on(&t);
     mr_trainer_close(&t);
     return 0;
