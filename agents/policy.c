@@ -231,6 +231,15 @@ mr_status mr_policy_sample(const mr_policy *policy, size_t n, const double *obs,
                                    &(mr_policy_results){.action = action, .log_prob = log_prob});
 }
 
+mr_status mr_policy_log_prob(const mr_policy *policy, size_t n, const double *obs,
+                             const double *action, float *log_prob) {
+    MR_REQUIRE(policy);
+    MR_REQUIRE(obs);
+    MR_REQUIRE(action);
+    MR_REQUIRE(log_prob);
+    return mr_policy_actors_score(policy->actors, n, obs, action, log_prob);
+}
+
 mr_status mr_policy_noise(const mr_policy *policy, uint64_t seed, uint64_t index, float *noise) {
     MR_REQUIRE(policy);
     MR_REQUIRE(noise);

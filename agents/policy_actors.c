@@ -10,17 +10,19 @@
 #include "agents/obs_norm.h"
 #include "nn/openblas.h"
 
-/// A graph for acting on up to `max_rows` observations, or a chooser.
+/// A graph for acting on up to `max_rows` observations, or for the log-densities of given actions,
+/// or a chooser.
 typedef struct actor actor;
 struct actor {
     mr_graph *graph;
     mr_node *obs, *noise;
+    mr_node *given; // the actions whose log-densities are wanted; NULL: noise makes them
     mr_policy_nodes nodes;
     mr_chooser *chooser;
     actor *next; // in the pool
 };
 
-typedef enum { FOR_ONE, FOR_BATCH, CHOOSING } actor_kind;
+typedef enum { FOR_ONE, FOR_BATCH, CHOOSING, SCORING } actor_kind;
 
 /// Those of one kind that nobody uses now.
 typedef struct {
@@ -34,7 +36,7 @@ struct mr_policy_actors {
     pthread_mutex_t mutex;
     int n_busy;  // workspaces in use
     int n_ready; // that OpenBLAS has memory for, in use at once
-    pool one, batch, choosing;
+    pool one, batch, choosing, scoring;
     const mr_deterministic *deterministic; // borrowed; NULL: base
     const mr_policy_critics *critics;      // borrowed
 };
@@ -50,6 +52,7 @@ mr_status mr_policy_actors_new(const mr_policy_net *net, mr_policy_actors **out)
     actors->one = (pool){.kind = FOR_ONE, .max_rows = 1};
     actors->batch = (pool){.kind = FOR_BATCH};
     actors->choosing = (pool){.kind = CHOOSING, .max_rows = 1};
+    actors->scoring = (pool){.kind = SCORING};
     *out = actors;
     return MR_OK;
 }
@@ -74,6 +77,7 @@ void mr_policy_actors_free(mr_policy_actors *actors) {
     empty(&actors->one);
     empty(&actors->batch);
     empty(&actors->choosing);
+    empty(&actors->scoring);
     pthread_mutex_destroy(&actors->mutex);
     free(actors);
 }
@@ -84,9 +88,15 @@ static mr_status build(const mr_policy_net *net, const pool *kind, actor *a) {
     if (status != MR_OK)
         return status;
     a->obs = mr_input(a->graph, net->obs_dim, false);
-    a->noise = mr_input(a->graph, net->act_dim, false);
-    a->nodes = mr_policy_net_build(net, net->params, a->graph, a->obs, a->noise, MR_ACTING);
-    mr_keep(a->nodes.act);
+    if (kind->kind == SCORING) {
+        a->given = mr_input(a->graph, net->act_dim, false);
+        a->nodes.log_prob =
+            mr_policy_net_build_density(net, net->params, a->obs, a->given, MR_ACTING).log_prob;
+    } else {
+        a->noise = mr_input(a->graph, net->act_dim, false);
+        a->nodes = mr_policy_net_build(net, net->params, a->graph, a->obs, a->noise, MR_ACTING);
+        mr_keep(a->nodes.act);
+    }
     if (a->nodes.log_prob)
         mr_keep(a->nodes.log_prob);
     return mr_graph_plan(a->graph, NULL, 0, NULL);
@@ -169,10 +179,11 @@ mr_status mr_policy_actors_prepare(mr_policy_actors *actors, size_t max_rows) {
         return mr_fail(MR_ERR_USAGE, "policy: prepared for 0 observations at a time; prepare it "
                                      "for at least 1");
     empty(&actors->batch);
-    actors->batch.max_rows = max_rows;
+    empty(&actors->scoring);
+    actors->batch.max_rows = actors->scoring.max_rows = max_rows;
     status = fill(actors, &actors->batch);
     if (status != MR_OK)
-        actors->batch.max_rows = 0;
+        actors->batch.max_rows = actors->scoring.max_rows = 0;
     else
         status = fill(actors, &actors->one);
     return status;
@@ -197,7 +208,8 @@ static mr_status run(const mr_policy_net *net, actor *a, size_t n, bool wants_lo
     mr_status status;
     MR_TRY(check_finite("component", 0, n, net->obs_dim, mr_node_value(a->obs)));
     mr_graph_run(a->graph, n);
-    MR_TRY(check_finite("action", 0, n, net->act_dim, mr_node_value(a->nodes.act)));
+    if (a->nodes.act)
+        MR_TRY(check_finite("action", 0, n, net->act_dim, mr_node_value(a->nodes.act)));
     if (wants_log_prob && a->nodes.log_prob)
         MR_TRY(check_finite("log-density", 0, n, 1, mr_node_value(a->nodes.log_prob)));
 done:
@@ -311,4 +323,44 @@ mr_status mr_policy_actors_act(mr_policy_actors *actors, const double *obs, cons
 mr_status mr_policy_actors_sample(mr_policy_actors *actors, size_t n, const double *obs,
                                   const mr_real *noise, const mr_policy_results *out) {
     return act_on(actors, &actors->batch, n, obs, noise, out);
+}
+
+// ---- The log-densities of given actions
+
+// The inverse of mr_policy_net_scale, before its rounding.
+static mr_status fill_given(const mr_policy_net *net, size_t n, const double *action,
+                            mr_real *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < net->act_dim; j++, action++) {
+            const double low = net->act_low[j], high = net->act_high[j];
+            if (!(*action >= low && *action <= high))
+                return mr_fail(MR_ERR_INPUT,
+                               "policy: action %zu of row %zu is %g, outside of its bounds [%g, "
+                               "%g], where it has no density",
+                               j, i, *action, low, high);
+            *out++ = (mr_real)((*action - low) / (high - low) * 2 - 1);
+        }
+    return MR_OK;
+}
+
+mr_status mr_policy_actors_score(mr_policy_actors *actors, size_t n, const double *obs,
+                                 const double *action, float *log_prob) {
+    mr_status status;
+    actor *a = NULL;
+    if (actors->net->flow == NULL)
+        return mr_fail(MR_ERR_USAGE, "policy: a deterministic policy has no density of actions");
+    if (n == 0)
+        return MR_OK;
+    MR_TRY(check_rows(&actors->scoring, n));
+    MR_TRY(take(actors, &actors->scoring, &a));
+    fill_obs(actors->net, n, obs, mr_node_value(a->obs));
+    MR_TRY(fill_given(actors->net, n, action, mr_node_value(a->given)));
+    MR_TRY(run(actors->net, a, n, true));
+    const mr_real *values = mr_node_value(a->nodes.log_prob);
+    for (size_t i = 0; i < n; i++)
+        log_prob[i] = (float)values[i];
+done:
+    if (a != NULL)
+        put_back(actors, &actors->scoring, a);
+    return status;
 }

@@ -38,3 +38,7 @@ mr_status mr_policy_actors_act(mr_policy_actors *actors, const double *obs, cons
 /// than was prepared.
 mr_status mr_policy_actors_sample(mr_policy_actors *actors, size_t n, const double *obs,
                                   const mr_real *noise, const mr_policy_results *out);
+
+/// The log-densities [n] of given actions [n x act_dim] (mr_policy_log_prob).
+mr_status mr_policy_actors_score(mr_policy_actors *actors, size_t n, const double *obs,
+                                 const double *action, float *log_prob);

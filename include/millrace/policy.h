@@ -124,6 +124,21 @@ MR_API mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 MR_API mr_status mr_policy_sample(const mr_policy *policy, size_t n, const double *obs,
                                   const float *noise, double *action, float *log_prob);
 
+/// The log-densities of given actions.
+///
+///   obs       [n x obs_dim]  in, the task's own units, not normalised
+///   action    [n x act_dim]  in, the task's own units
+///   log_prob  [n]            out, nats, as mr_policy_sample gives them: with respect to the action
+///                            scaled to (-1, 1). An action closer to a bound than 5e-6 of the range
+///                            counts as one at that distance
+///
+/// `n` is at most what was prepared (mr_policy_prepare). Threads as for mr_policy_act; each
+/// allocates a workspace when it first asks. Fails with MR_ERR_USAGE if there are more rows or the
+/// policy is deterministic, with MR_ERR_INPUT if an action is outside of its bounds, and with
+/// MR_ERR_NUMERIC if an observation or a log-density is not finite (the row is named).
+MR_API mr_status mr_policy_log_prob(const mr_policy *policy, size_t n, const double *obs,
+                                    const double *action, float *log_prob);
+
 #ifdef __cplusplus
 }
 #endif

@@ -77,6 +77,51 @@ Test(library, samples_a_batch_up_to_what_was_prepared) {
     mr_policy_free(policy);
 }
 
+// An action is rounded to float32 in the task's units, a part in 2^24 of at most 6 units, which the
+// inverse of tanh amplifies by 1 / (1 - a^2) and the bent flow by less than 100.
+Test(library, gives_the_log_density_of_given_actions_that_sampling_gave) {
+    enum { N = 16 };
+    mr_policy *policy = flow_policy();
+    double obs[N * OBS_DIM], action[N * ACT_DIM];
+    float noise[N * ACT_DIM], sampled[N], given[N] = {7};
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    for (size_t i = 0; i < N * OBS_DIM; i++)
+        obs[i] = sin((double)i);
+    for (size_t i = 0; i < N; i++)
+        expect_ok(mr_policy_noise(policy, 1, i, noise + i * ACT_DIM));
+    cr_expect_eq(mr_policy_log_prob(policy, 1, obs, action, given), MR_ERR_USAGE);
+    expect_ok(mr_policy_prepare(policy, N));
+    expect_ok(mr_policy_sample(policy, N, obs, noise, action, sampled));
+    expect_ok(mr_policy_log_prob(policy, N, obs, action, given));
+    for (size_t i = 0; i < N; i++) {
+        double slope = 1;
+        for (size_t j = 0; j < ACT_DIM; j++) {
+            const double low = spec->act_low[j], high = spec->act_high[j];
+            const double a = (action[i * ACT_DIM + j] - low) / (high - low) * 2 - 1;
+            slope = fmin(slope, 1 - a * a);
+        }
+        if (slope > 2e-5) // an action nearer to its bound counts as another one
+            cr_expect_float_eq(given[i], sampled[i], 6 * 0x1p-24 * 100 / slope,
+                               "row %zu: %g, not %g", i, (double)given[i], (double)sampled[i]);
+    }
+    action[3 * ACT_DIM + 1] = 3.5;
+    cr_expect_eq(mr_policy_log_prob(policy, N, obs, action, given), MR_ERR_INPUT);
+    scratch_expect_message("action 1 of row 3 is 3.5, outside of its bounds [-2, 3]");
+    action[3 * ACT_DIM + 1] = (double)NAN;
+    cr_expect_eq(mr_policy_log_prob(policy, N, obs, action, given), MR_ERR_INPUT);
+    mr_policy_free(policy);
+}
+
+Test(library, a_deterministic_policy_has_no_density_of_actions) {
+    mr_policy *policy = small_policy("deterministic", OBS_DIM, ACT_DIM);
+    const double obs[OBS_DIM] = {0}, action[ACT_DIM] = {0};
+    float log_prob;
+    expect_ok(mr_policy_prepare(policy, 1));
+    cr_expect_eq(mr_policy_log_prob(policy, 1, obs, action, &log_prob), MR_ERR_USAGE);
+    scratch_expect_message("a deterministic policy has no density");
+    mr_policy_free(policy);
+}
+
 enum { N_THREADS = 4, N_ACTIONS = 200 };
 
 /// One of several who act on one policy at the same time.
@@ -396,6 +441,10 @@ Test(library, refuses_null) {
     EXPECT_REFUSED(mr_policy_act(policy, NULL, NULL, numbers));
     EXPECT_REFUSED(mr_policy_act(policy, numbers, NULL, NULL));
     EXPECT_REFUSED(mr_policy_sample(NULL, 1, numbers, NULL, numbers, NULL));
+    EXPECT_REFUSED(mr_policy_log_prob(NULL, 1, numbers, numbers, floats));
+    EXPECT_REFUSED(mr_policy_log_prob(policy, 1, NULL, numbers, floats));
+    EXPECT_REFUSED(mr_policy_log_prob(policy, 1, numbers, NULL, floats));
+    EXPECT_REFUSED(mr_policy_log_prob(policy, 1, numbers, numbers, NULL));
     EXPECT_REFUSED(mr_policy_noise(policy, 1, 1, NULL));
     EXPECT_REFUSED(mr_policy_noise(NULL, 1, 1, floats));
     EXPECT_REFUSED(mr_policy_prepare(NULL, 1));
