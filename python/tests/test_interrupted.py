@@ -16,7 +16,7 @@ from conftest import Walk, hasty
 import millrace_bridge
 from millrace_bridge import BridgeError, Client, EpisodeBroken, NoReply, RemoteError
 
-PACKAGE = str(pathlib.Path(millrace_bridge.__file__).parent)
+PACKAGE = str(pathlib.Path(millrace_bridge.client.__file__).parent)
 
 # Its observation and reward are the action that it was given last; it sleeps 2 s on an action of 0.9, and
 # on a reset with seed 9.

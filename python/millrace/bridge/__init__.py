@@ -62,8 +62,8 @@ def _register() -> None:
     if "Remote-v0" not in registry:
         register(
             "Remote-v0",
-            entry_point="millrace_bridge.remote_env:RemoteEnv",
-            vector_entry_point="millrace_bridge.remote_vector_env:RemoteVectorEnv",
+            entry_point="millrace.bridge.remote_env:RemoteEnv",
+            vector_entry_point="millrace.bridge.remote_vector_env:RemoteVectorEnv",
         )
 
 

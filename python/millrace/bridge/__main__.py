@@ -1,4 +1,4 @@
-"""python -m millrace_bridge ENV_ID: a Gymnasium environment as a millrace server."""
+"""python -m millrace.bridge ENV_ID: a Gymnasium environment as a millrace server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m millrace_bridge",
+        prog="python -m millrace.bridge",
         description="Serves a Gymnasium environment with Box observations and actions to millrace.",
     )
     parser.add_argument("env_id", metavar="ENV_ID", help='as in "Pendulum-v1" or "package:Name-v0"')
@@ -56,12 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--insecure", action="store_true", help="allow other addresses than loopback without CURVE"
     )
-    parser.add_argument("--version", action="version", version=f"millrace_bridge {__version__}")
+    parser.add_argument("--version", action="version", version=f"millrace.bridge {__version__}")
     return parser
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"millrace_bridge: {wire.one_line(str(message))}", file=sys.stderr)
+    print(f"millrace.bridge: {wire.one_line(str(message))}", file=sys.stderr)
     return code
 
 

@@ -38,7 +38,7 @@ class RemoteEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
     render_mode  None or "rgb_array"; pictures are `width` x `height`
     options      those of `Connection`: timeout, retries, pause, curve_server_key, curve_secret_key
 
-    Also gymnasium.make("Remote-v0", endpoint=...), once millrace_bridge is imported.
+    Also gymnasium.make("Remote-v0", endpoint=...), once millrace is imported.
 
     If the server is restarted in the middle of an episode, the next step returns the last observation,
     reward 0 and truncated, with info["connection_lost"] true; do not learn from that step. The next reset

@@ -36,7 +36,7 @@ class RemoteVectorEnv(VectorEnv[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
     render_mode     None or "rgb_array"; pictures are `width` x `height`
     options         those of `Connection`: timeout, retries, pause, curve_server_key, curve_secret_key
 
-    Also gymnasium.make_vec("Remote-v0", num_envs=..., endpoint=...), once millrace_bridge is imported.
+    Also gymnasium.make_vec("Remote-v0", num_envs=..., endpoint=...), once millrace is imported.
 
     If the server is restarted, all unfinished episodes end as in `RemoteEnv`: the last observation,
     reward 0, truncated, info["connection_lost"]. info["warned"] is as in `RemoteEnv`, too. After a step

@@ -1,0 +1,52 @@
+"""Arrays as C takes them: contiguous, of one type, of the right shape.
+
+Those that are so already are not copied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import UsageError
+
+Doubles = npt.NDArray[np.float64]
+
+
+def address(array: npt.NDArray[Any]) -> int:
+    """Of its first number. The array must outlive the call that takes it."""
+    return int(array.ctypes.data)
+
+
+def check_type(what: str, array: npt.NDArray[Any]) -> None:
+    """Raises UsageError unless it holds real numbers. `what` names them in messages."""
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"{what} must be real numbers, not of the type {array.dtype}")
+
+
+def check_row(what: str, array: npt.NDArray[Any], width: int) -> None:
+    """Raises UsageError unless it is [width] real numbers."""
+    check_type(what, array)
+    if array.shape != (width,):
+        raise _wrong_shape(what, array, width)
+
+
+def _wrong_shape(what: str, array: npt.NDArray[Any], width: int) -> UsageError:
+    return UsageError(f"{what} must have the shape ({width},) or (n, {width}), not {array.shape}")
+
+
+def doubles(what: str, values: npt.ArrayLike) -> Doubles:
+    """`values` as float64 in C's order."""
+    array = np.asarray(values)
+    check_type(what, array)
+    return np.ascontiguousarray(array, np.float64)
+
+
+def rows(what: str, values: npt.ArrayLike, width: int) -> tuple[Doubles, bool]:
+    """`values` [width] or [n x width] as [n x width], and whether they were one row."""
+    array = doubles(what, values)
+    if array.ndim not in (1, 2) or array.shape[-1] != width:
+        raise _wrong_shape(what, array, width)
+    return array.reshape(-1, width), array.ndim == 1

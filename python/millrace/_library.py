@@ -1,0 +1,231 @@
+"""libmillrace: where it is, and the functions of its public headers (include/millrace) as ctypes sees them.
+
+Nothing else of the package knows of C. A function that returns an mr_status raises the exception of
+`errors` that stands for it, with the library's text. Arrays are handed on by their addresses
+(`address`), without a copy; whoever calls makes sure of shape, type and order (`arrays`).
+
+ctypes and not cffi: a call takes the same time (0.4 us), and nothing has to be compiled for each Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_bool,
+    c_char_p,
+    c_double,
+    c_int,
+    c_size_t,
+    c_uint,
+    c_void_p,
+)
+from typing import Any, Callable
+
+from . import errors
+from .version import __version__
+
+# ---- mr_status (status.h)
+
+OK, USAGE, INPUT, IO, NUMERIC, MEMORY, STOPPED = range(7)
+
+_EXCEPTIONS: dict[int, type[errors.Error]] = {
+    USAGE: errors.UsageError,
+    INPUT: errors.InputError,
+    IO: errors.FileError,
+    NUMERIC: errors.NumericError,
+    MEMORY: errors.OutOfMemoryError,
+}
+
+
+def _raise_failure(status: int, function: Any = None, arguments: Any = None) -> int:
+    if status in (OK, STOPPED):
+        return status
+    text = library.mr_error_message().decode("utf-8", "replace")
+    raise _EXCEPTIONS.get(status, errors.Error)(text)
+
+
+# ---- Structs. tests/test_library.py holds their layouts against the headers.
+
+
+class Arena(Structure):
+    """mr_env_arena."""
+
+    _fields_ = [("feature", c_size_t * 2), ("low", c_double * 2), ("high", c_double * 2)]
+
+
+class EnvSpec(Structure):
+    """mr_env_spec."""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("obs_dim", c_size_t),
+        ("act_dim", c_size_t),
+        ("act_low", POINTER(c_double)),
+        ("act_high", POINTER(c_double)),
+        ("max_episode_steps", c_size_t),
+        ("engine", c_char_p),
+        ("engine_version", c_char_p),
+        ("n_info", c_size_t),
+        ("info_names", POINTER(c_char_p)),
+        ("info", POINTER(c_double)),
+        ("obs_names", POINTER(c_char_p)),
+        ("arena", POINTER(Arena)),
+        ("n_notes", c_size_t),
+        ("notes", POINTER(c_char_p)),
+    ]
+
+
+class Step(Structure):
+    """mr_step."""
+
+    _fields_ = [
+        ("reward", c_double),
+        ("terminated", c_bool),
+        ("truncated", c_bool),
+        ("diverged", c_bool),
+        ("warning", c_char_p),
+        ("lost", c_bool),
+    ]
+
+
+class EnvOptions(Structure):
+    """mr_env_options; `link` stays NULL."""
+
+    _fields_ = [("set", c_char_p), ("task", c_char_p), ("link", c_void_p)]
+
+
+class EnvEntry(Structure):
+    """mr_env_entry."""
+
+    _fields_ = [("name", c_char_p), ("summary", c_char_p)]
+
+
+class Widths(Structure):
+    """mr_widths."""
+
+    _fields_ = [("n", c_size_t), ("width", c_size_t * 8)]
+
+
+class PolicySpec(Structure):
+    """mr_policy_spec."""
+
+    _fields_ = [
+        ("env", c_char_p),
+        ("env_set", c_char_p),
+        ("task", c_char_p),
+        ("engine", c_char_p),
+        ("engine_version", c_char_p),
+        ("flow", c_char_p),
+        ("obs_dim", c_size_t),
+        ("act_dim", c_size_t),
+        ("act_low", POINTER(c_double)),
+        ("act_high", POINTER(c_double)),
+        ("hidden", Widths),
+        ("norm", c_char_p),
+        ("norm_last", c_bool),
+        ("log_std_low", c_double),
+        ("log_std_high", c_double),
+        ("obs_mean", POINTER(c_double)),
+        ("obs_std", POINTER(c_double)),
+        ("deterministic", c_char_p),
+    ]
+
+
+# ---- Finding and loading it
+
+
+def _candidates() -> list[str]:
+    """Files to try, in this order: the one that was named, a wheel's own, that of a checkout's build, and
+    whatever the system has under the name of this version."""
+    package = pathlib.Path(__file__).resolve().parent
+    soname = "libmillrace.so." + ".".join(__version__.split(".")[:2])
+    named = os.environ.get("MILLRACE_LIBRARY")
+    if named:
+        return [named]
+    own = [package / "lib" / soname, package.parents[1] / "build" / "release" / soname]
+    return [*(str(file) for file in own if file.exists()), soname]
+
+
+def _load() -> Any:
+    failures = []
+    for file in _candidates():
+        try:
+            return ctypes.CDLL(file)
+        except OSError as error:
+            failures.append(str(error))
+    raise errors.LibraryError(
+        f"libmillrace can't be loaded ({'; '.join(failures)}); install the wheel of millrace, or build the "
+        "library and set MILLRACE_LIBRARY to its file"
+    )
+
+
+library = _load()
+
+
+# ---- Functions
+
+
+def _declare(name: str, result: Any, *arguments: Any) -> None:
+    function = getattr(library, name)
+    function.argtypes, function.restype = arguments, result
+
+
+def _declare_failing(name: str, *arguments: Any) -> None:
+    """A function that returns an mr_status."""
+    _declare(name, c_int, *arguments)
+    getattr(library, name).errcheck = _raise_failure
+
+
+LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+
+_declare("mr_error_message", c_char_p)
+_declare("mr_version", c_char_p)
+_declare("mr_log_to", None, LogFunction, c_void_p)
+_declare_failing("mr_init", c_uint)
+
+_declare_failing("mr_policy_load", c_char_p, POINTER(c_void_p))
+_declare_failing("mr_policy_load_memory", c_char_p, c_size_t, POINTER(c_void_p))
+_declare("mr_policy_free", None, c_void_p)
+_declare_failing("mr_policy_save", c_void_p, c_char_p, c_size_t, c_void_p)
+_declare("mr_policy_get_spec", POINTER(PolicySpec), c_void_p)
+_declare("mr_policy_is_stochastic", c_bool, c_void_p)
+_declare_failing("mr_policy_set_deterministic", c_void_p, c_char_p)
+_declare_failing("mr_policy_act", c_void_p, c_void_p, c_void_p, c_void_p)
+_declare_failing("mr_policy_prepare", c_void_p, c_size_t)
+_declare_failing("mr_policy_sample", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p)
+_declare_failing("mr_policy_log_prob", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
+
+
+def _check_version() -> None:
+    version = library.mr_version().decode()
+    if version.split(".")[:2] != __version__.split(".")[:2]:
+        raise errors.LibraryError(
+            f"libmillrace has the version {version}, but the Python package millrace has {__version__}; "
+            "install those of one version"
+        )
+
+
+_check_version()
+library.mr_init(7)  # MR_INIT_ALL: what the command does, whose bits the results shall be
+
+
+class Handle:
+    """Something of the library's that is freed when nobody uses it any more: a call in another thread
+    keeps it alive, whatever `close` does meanwhile."""
+
+    __slots__ = ("_as_parameter_", "_free")
+
+    def __init__(self, make: Callable[..., Any], *arguments: Any, free: Callable[[c_void_p], None]) -> None:
+        pointer = c_void_p()
+        make(*arguments, ctypes.byref(pointer))
+        self._as_parameter_ = pointer
+        self._free = free
+
+    def __del__(self) -> None:
+        if hasattr(self, "_free"):  # not if making it failed
+            self._free(self._as_parameter_)
