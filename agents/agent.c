@@ -322,3 +322,18 @@ mr_status mr_agent_read(mr_agent *agent, const mr_tensors *file) {
 done:
     return status;
 }
+
+mr_status mr_agent_read_nets(mr_agent *agent, const mr_tensors *file) {
+    mr_status status = MR_OK;
+    mr_agent_learner learners[MR_MAX_LEARNERS];
+    const size_t n = agent->ops->learners(agent->self, learners);
+    for (size_t i = 0; i < n; i++) {
+        learner_names names;
+        name_arrays(&learners[i], &names);
+        use_names_of_0_1(file, &learners[i], &names);
+        if (mr_tensors_note(file, names.names.n_steps) && !learners[i].is_set)
+            MR_TRY(mr_learner_read_nets(learners[i].learner, &names.names, file));
+    }
+done:
+    return status;
+}

@@ -36,6 +36,7 @@ typedef struct {
 typedef struct {
     const char *name; // "critic"
     mr_learner *learner;
+    bool is_set; // by an option: not taken from another run
 } mr_agent_learner;
 
 enum { MR_MAX_LEARNERS = 8, MR_MAX_AGENT_METRICS = 16 };
@@ -167,6 +168,11 @@ mr_learner *mr_agent_learner_of(const mr_agent *agent, const char *name);
 /// Adds all of the agent's state to a file. The data is borrowed until it is written.
 mr_status mr_agent_write(const mr_agent *agent, mr_tensors_writer *writer);
 
-/// Reads the same back into an agent that was built alike, from files of this version and of 0.1.
+/// Reads the nets alone from a checkpoint of another run, whose agent was built alike; optimizers
+/// and metrics stay as they are. A net that the file does not have stays as well, and so does one
+/// that is set by an option. On failure nets are partly overwritten.
+mr_status mr_agent_read_nets(mr_agent *agent, const mr_tensors *file);
+
+/// Reads all back into an agent that was built alike, from files of this version and of 0.1.
 /// On failure its state is partly overwritten.
 mr_status mr_agent_read(mr_agent *agent, const mr_tensors *file);

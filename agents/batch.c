@@ -201,12 +201,12 @@ done:
 
 // ---- Checkpoints
 
-enum { N_NUMBERS = 5 };
+enum { RUNNING, N_NUMBERS = 5 };
 
 static void list_numbers(mr_batch_maker *m, mr_number out[N_NUMBERS]) {
     returns *r = &m->returns;
     const mr_number numbers[N_NUMBERS] = {
-        {"returns.running", r->running, m->options.n_envs, false, false},
+        [RUNNING] = {"returns.running", r->running, m->options.n_envs, false, false},
         {"returns.n", &r->n, 1, false, true},
         {"returns.mean", &r->mean, 1, false, false},
         {"returns.squares", &r->squares, 1, false, false},
@@ -226,4 +226,12 @@ mr_status mr_batch_read(mr_batch_maker *m, const mr_tensors *file) {
     mr_number numbers[N_NUMBERS];
     list_numbers(m, numbers);
     return m->options.normalize_reward ? mr_numbers_read(N_NUMBERS, numbers, file) : MR_OK;
+}
+
+mr_status mr_batch_read_statistics(mr_batch_maker *m, const mr_tensors *file) {
+    mr_number numbers[N_NUMBERS];
+    list_numbers(m, numbers);
+    return m->options.normalize_reward
+               ? mr_numbers_read(N_NUMBERS - RUNNING - 1, numbers + RUNNING + 1, file)
+               : MR_OK;
 }

@@ -85,3 +85,7 @@ void mr_batch_reprioritise(mr_batch_maker *maker, mr_replay *replay, const mr_re
 /// the file is written. Reads it back; on failure it is partly overwritten.
 mr_status mr_batch_write(mr_batch_maker *maker, mr_tensors_writer *writer);
 mr_status mr_batch_read(mr_batch_maker *maker, const mr_tensors *file);
+
+/// Reads std(G) alone, of the checkpoint of another run that normalises rewards: the present
+/// returns are those of its environments.
+mr_status mr_batch_read_statistics(mr_batch_maker *maker, const mr_tensors *file);

@@ -44,7 +44,7 @@ done:
     return status;
 }
 
-static mr_status check_format(const mr_tensors *file) {
+mr_status mr_checkpoint_check(const mr_tensors *file) {
     const char *format = mr_tensors_note(file, "format");
     const char *version = mr_tensors_note(file, "format_version");
     if (!format || strcmp(format, format_name) != 0 || !version)
@@ -126,7 +126,7 @@ static void read_engine(const mr_tensors *file, mr_engine *engine) {
 mr_status mr_checkpoint_read_head(const mr_tensors *file, const mr_settings *settings,
                                   mr_checkpoint_head *out) {
     mr_status status;
-    MR_TRY(check_format(file));
+    MR_TRY(mr_checkpoint_check(file));
     MR_TRY(check_settings(file, settings, out->changed));
     read_engine(file, &out->engine);
     const char *history = mr_tensors_note(file, history_key);

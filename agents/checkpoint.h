@@ -40,6 +40,9 @@ mr_status mr_checkpoint_write_head(const mr_settings *settings, const char *engi
                                    const char *engine_version, const char *history,
                                    mr_tensors_writer *writer);
 
+/// Fails with MR_ERR_INPUT if a file is not a checkpoint of a version that is read.
+mr_status mr_checkpoint_check(const mr_tensors *file);
+
 /// Reads the head and compares it with the settings of the run. Fails with MR_ERR_USAGE, naming the
 /// setting, if one differs that must not (mr_setting_role), and with MR_ERR_INPUT if the file is
 /// not a checkpoint of a version that is read.

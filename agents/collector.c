@@ -219,7 +219,7 @@ static void end_episode(mr_collector *c, size_t i) {
 static mr_status choose_actions(mr_collector *c, mr_agent *agent, size_t step) {
     const mr_settings *s = c->settings;
     mr_status status = MR_OK;
-    if (step < s->learning_starts) {
+    if (step < s->learning_starts && s->from[0] == '\0') {
         mr_random random = mr_random_stream(s->seed, MR_STREAM_EXPLORE, step);
         mr_random_fill_uniform(&random, c->n_envs * c->act_dim, -1, 1, c->act);
     } else {

@@ -94,7 +94,8 @@ mr_status mr_action_log_reserve(mr_action_log *log, size_t n, size_t act_dim);
 /// Resets environment `i` for its next episode, which goes into the replay buffer.
 mr_status mr_collector_begin_episode(mr_collector *c, mr_replay *replay, size_t i);
 
-/// Steps all environments: with uniform actions before `learning_starts`, then with the agent's. On
+/// Steps all environments: with uniform actions before `learning_starts` of a run that
+/// begins with new nets, else with the agent's. On
 /// failure nothing has changed.
 ///
 ///   step  environment steps of the run so far

@@ -240,8 +240,8 @@ static const mr_real *meow_critic_losses(void *self) {
 
 static size_t meow_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     meow_agent *meow = self;
-    out[0] = (mr_agent_learner){"policy", &meow->learner[POLICY]};
-    out[1] = (mr_agent_learner){"shift", &meow->learner[SHIFT]};
+    out[0] = (mr_agent_learner){.name = "policy", .learner = &meow->learner[POLICY]};
+    out[1] = (mr_agent_learner){.name = "shift", .learner = &meow->learner[SHIFT]};
     return N_LEARNERS;
 }
 

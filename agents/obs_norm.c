@@ -60,6 +60,15 @@ void mr_obs_norm_add(mr_obs_norm *norm, const double *obs) {
     }
 }
 
+void mr_obs_norm_set(mr_obs_norm *norm, double n, const double *mean, const double *std) {
+    norm->n = n;
+    for (size_t j = 0; j < norm->dim; j++) {
+        norm->mean[j] = mean[j];
+        norm->squares[j] = n * fmax(std[j] * std[j] - min_variance, 0);
+        refresh(norm, j);
+    }
+}
+
 const double *mr_obs_norm_mean(const mr_obs_norm *norm) {
     return norm->mean;
 }

@@ -21,6 +21,10 @@ void mr_obs_norm_free(mr_obs_norm *norm);
 /// Adds an observation [dim].
 void mr_obs_norm_add(mr_obs_norm *norm, const double *obs);
 
+/// Makes the statistics those of `n` observations, at least 1, with this mean and this standard
+/// deviation [dim].
+void mr_obs_norm_set(mr_obs_norm *norm, double n, const double *mean, const double *std);
+
 /// Mean and standard deviation [dim] of all so far. Owned by `norm`, and changed by
 /// mr_obs_norm_add.
 const double *mr_obs_norm_mean(const mr_obs_norm *norm);

@@ -24,9 +24,9 @@ typedef struct {
 
     // What checkpoints hold. All doubles: a file has each under its name.
     mr_metrics now;
-    double best_mean_reward;
-    double best_steps; // of the run, at the best evaluation; 0: no evaluation yet
-    double n_recent;   // episodes that ended, in all
+    double best_mean_reward; // -infinity: no evaluation yet
+    double best_steps;       // of the run, at the best evaluation
+    double n_recent;         // episodes that ended, in all
     double recent_return[MR_RECENT_EPISODES];
     double recent_length[MR_RECENT_EPISODES];
     double n_summed;                  // updates since the last row of progress.csv

@@ -328,12 +328,14 @@ static const char *const of_targets[] = {"tau", NULL};
 
 static size_t sac_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     sac_agent *sac = self;
-    out[0] = (mr_agent_learner){"policy", &sac->actor};
-    out[1] = (mr_agent_learner){"critic", mr_critic_learner(sac->critic)};
-    out[2] = (mr_agent_learner){"temperature", &sac->alpha};
+    out[0] = (mr_agent_learner){.name = "policy", .learner = &sac->actor};
+    out[1] = (mr_agent_learner){.name = "critic", .learner = mr_critic_learner(sac->critic)};
+    out[2] = (mr_agent_learner){
+        .name = "temperature", .learner = &sac->alpha, .is_set = !sac->options.alpha.automatic};
     if (!sac->intrinsic_critic)
         return 3;
-    out[3] = (mr_agent_learner){"bonus_critic", mr_critic_learner(sac->intrinsic_critic)};
+    out[3] = (mr_agent_learner){.name = "bonus_critic",
+                                .learner = mr_critic_learner(sac->intrinsic_critic)};
     return 4;
 }
 

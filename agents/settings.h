@@ -41,14 +41,17 @@ typedef struct {
     char task[MR_MAX_TEXT];    // file that describes the task of an "mjcf:" model
     char preset[MR_MAX_TEXT];  // where settings that were not set by name come from; "none"
     char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
+    char from[MR_MAX_TEXT];    // run or policy file whose nets it begins with (fine_tuning.h); ""
+    bool from_replay;          // and with whose replay buffer
     size_t steps;              // environment steps, all copies counted
     uint64_t seed;
     size_t threads; // 0: by the work of an update (mr_agent_default_threads)
     size_t num_envs;
     size_t batch_size;
     size_t buffer_size;
-    size_t learning_starts; // environment steps of uniform actions before the first update
-    mr_widths hidden;       // of the actor and of each critic
+    size_t
+        learning_starts; // environment steps before the first update; uniform actions, without from
+    mr_widths hidden;    // of the actor and of each critic
     char actor_norm[MR_MAX_CHOICE];
     double log_std_min; // of a stochastic policy (mr_policy_spec)
     double log_std_max;

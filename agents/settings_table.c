@@ -32,6 +32,12 @@ static const mr_setting common[] = {
      "meow: one flow as policy and soft Q function; "
      "each has options of its own",
      MR_ROLE_OF_NETS},
+    {"from", MR_SETTING_TEXT, AT(from), "", 0, 0, "RUN|FILE",
+     "begin with the nets of another run, by its directory (policy, critics, temperature, running "
+     "statistics), or with a policy file (the policy alone)",
+     MR_ROLE_FIXED},
+    {"from_replay", MR_SETTING_SWITCH, AT(from_replay), "false", 0, 0, NULL,
+     "begin with the replay buffer of that run as well", MR_ROLE_FIXED},
     {"steps", MR_SETTING_COUNT, AT(steps), "1000000", 1, 1e12, "N",
      "environment steps to train for", MR_ROLE_FREE},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
@@ -47,7 +53,10 @@ static const mr_setting common[] = {
     {"buffer_size", MR_SETTING_COUNT, AT(buffer_size), "1000000", 1, 1e9, "N",
      "transitions that the replay buffer holds", MR_ROLE_FIXED},
     {"learning_starts", MR_SETTING_COUNT, AT(learning_starts), "5000", 0, 1e9, "N",
-     "environment steps with uniformly random actions before the first update", MR_ROLE_TUNABLE},
+     "environment steps before the first update, with uniformly random actions, or by the policy "
+     "that "
+     "the run begins with (from)",
+     MR_ROLE_TUNABLE},
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
      "widths of the hidden layers of the actor and of the critics", MR_ROLE_OF_NETS},
     {"actor_norm", MR_SETTING_CHOICE, AT(actor_norm), "none", 0, 0, NORMS,

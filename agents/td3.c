@@ -243,11 +243,12 @@ static const mr_setting options[] = {
 
 static size_t td3_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     td3_agent *td3 = self;
-    out[0] = (mr_agent_learner){"policy", &td3->actor};
-    out[1] = (mr_agent_learner){"critic", mr_critic_learner(td3->critic[0])};
+    out[0] = (mr_agent_learner){.name = "policy", .learner = &td3->actor};
+    out[1] = (mr_agent_learner){.name = "critic", .learner = mr_critic_learner(td3->critic[0])};
     if (!td3->critic[1])
         return 2;
-    out[2] = (mr_agent_learner){"bonus_critic", mr_critic_learner(td3->critic[1])};
+    out[2] =
+        (mr_agent_learner){.name = "bonus_critic", .learner = mr_critic_learner(td3->critic[1])};
     return 3;
 }
 

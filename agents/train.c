@@ -4,6 +4,7 @@
 
 #include "agents/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { LOG_EVERY = 1000 }; // environment steps between rows of progress.csv
@@ -108,10 +109,26 @@ done:
     return status;
 }
 
+// A run that begins with the nets of another is evaluated before its first step. Its first
+// checkpoint does not have that evaluation, which a run that is resumed from there plays again.
+static mr_status evaluate_source(mr_trainer *t) {
+    mr_status status;
+    size_t n_lost = 0;
+    const mr_metrics *now = &t->recorder.now;
+    if (t->settings.from[0] == '\0' || now->total_timesteps > 0 || !isnan(now->eval_mean_reward))
+        return MR_OK;
+    MR_TRY(mr_recorder_evaluate(&t->recorder, &t->collector));
+    if (t->collector.eval_envs == t->collector.envs)
+        MR_TRY(replay_episodes(t, &n_lost)); // the evaluation took their environments
+done:
+    return status;
+}
+
 // MR_STOPPED: not to the end.
 static mr_status run_loop(mr_trainer *t) {
-    mr_status status = MR_OK;
+    mr_status status;
     size_t step = (size_t)t->recorder.now.total_timesteps;
+    MR_TRY(evaluate_source(t));
     for (; step < t->settings.steps && !mr_trainer_is_stopped(t); step += t->settings.num_envs) {
         MR_TRY(collect(t, step));
         MR_TRY(complete(t, step));

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "agents/fine_tuning.h"
+
 // ---- Building
 
 static mr_status find_files(mr_trainer *t, const mr_train_watcher *watcher, bool is_resumed) {
@@ -31,6 +33,8 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_
     used->num_envs = t->collector.n_envs; // servers say only now how many there are
     MR_TRY(mr_settings_check(used));
     MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs));
+    if (!is_resumed)
+        MR_TRY(mr_fine_tuning_take_state(&t->updater, mr_collector_env(&t->collector)));
     used->threads = (size_t)mr_agent_n_threads(t->updater.agent);
     MR_TRY(mr_recorder_open(&t->recorder, used, watcher, &t->updater));
 done:

@@ -66,7 +66,7 @@ static mr_status load_checkpoint(mr_trainer *t, mr_engine *engine) {
 
 // A best policy that was saved after the checkpoint is not this run's any more.
 static mr_status restore_best(mr_trainer *t) {
-    if (t->recorder.best_steps > 0)
+    if (isfinite(t->recorder.best_mean_reward))
         return mr_recorder_save_best(&t->recorder, best_name);
     unlink(mr_run_path(t->recorder.run, best_name));
     return MR_OK;
@@ -86,7 +86,7 @@ static mr_status keep_former_best(mr_trainer *t, const char *name) {
     if (t->place.is_changed && access(file, F_OK) == 0) {
         if (rename(file, mr_run_path(run, name)) != 0)
             status = mr_fail(MR_ERR_IO, "cannot rename %s: %s", file, strerror(errno));
-    } else if (t->recorder.best_steps > 0) {
+    } else if (isfinite(t->recorder.best_mean_reward)) {
         status = mr_recorder_save_best(&t->recorder, name);
     }
 done:

@@ -124,7 +124,7 @@ void mr_updater_close(mr_updater *u) {
 
 // ---- Learning
 
-static void renew_policy_stats(mr_updater *u) {
+void mr_updater_renew_policy_stats(mr_updater *u) {
     mr_policy_set_obs_stats(mr_agent_policy(u->agent), mr_obs_norm_mean(u->obs_norm),
                             mr_obs_norm_std(u->obs_norm));
 }
@@ -134,7 +134,7 @@ static void observe_obs(mr_updater *u, const mr_collected *collected) {
     for (size_t i = 0; i < collected->n_envs; i++)
         if (collected->has_stepped[i])
             mr_obs_norm_add(u->obs_norm, collected->next_obs + i * obs_dim);
-    renew_policy_stats(u);
+    mr_updater_renew_policy_stats(u);
 }
 
 void mr_updater_observe(mr_updater *u, const mr_collected *collected) {
@@ -193,7 +193,7 @@ mr_status mr_updater_read(mr_updater *u, const mr_tensors *file) {
         MR_TRY(mr_bonus_read(u->bonus, file));
     if (u->obs_norm) {
         MR_TRY(mr_obs_norm_read(u->obs_norm, file));
-        renew_policy_stats(u);
+        mr_updater_renew_policy_stats(u);
     }
 done:
     return status;

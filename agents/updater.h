@@ -23,6 +23,9 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
                           size_t n_envs);
 void mr_updater_close(mr_updater *u);
 
+/// Lets the policy see observations by the updater's statistics as they are now (u->obs_norm).
+void mr_updater_renew_policy_stats(mr_updater *u);
+
 /// Takes in the rewards and observations of the collector's latest step, whose transitions are in
 /// the replay buffer.
 void mr_updater_observe(mr_updater *u, const mr_collected *collected);

@@ -89,6 +89,13 @@ void mr_learner_copy(const mr_learner *from, mr_learner *to) {
     to->adam.n_steps = from->adam.n_steps;
 }
 
+void mr_learner_set(mr_learner *l, const mr_real *values) {
+    const size_t n_bytes = mr_params_size(l->params) * sizeof *values;
+    memcpy(mr_params_value(l->params), values, n_bytes);
+    if (l->target)
+        memcpy(mr_params_value(l->target), values, n_bytes);
+}
+
 void mr_learner_snapshot(mr_learner *l) {
     copy_blocks(l->params, l->snapshot);
     if (l->target)
@@ -122,6 +129,16 @@ mr_status mr_learner_read(mr_learner *l, const mr_learner_names *names, const mr
     mr_status status;
     MR_TRY(mr_tensors_get_count(file, names->n_steps, &l->adam.n_steps));
     MR_TRY(mr_params_load_all(l->params, names->trained, file));
+    if (names->target)
+        MR_TRY(mr_params_load(l->target, file, names->target, mr_params_value(l->target)));
+done:
+    return status;
+}
+
+mr_status mr_learner_read_nets(mr_learner *l, const mr_learner_names *names,
+                               const mr_tensors *file) {
+    mr_status status;
+    MR_TRY(mr_params_load(l->params, file, names->trained[0], mr_params_value(l->params)));
     if (names->target)
         MR_TRY(mr_params_load(l->target, file, names->target, mr_params_value(l->target)));
 done:

@@ -46,6 +46,9 @@ void mr_learner_move_target(mr_learner *learner, double tau);
 /// snapshot stays.
 void mr_learner_copy(const mr_learner *from, mr_learner *to);
 
+/// Gives parameters and target these values [mr_params_size]. The optimizer and the snapshot stay.
+void mr_learner_set(mr_learner *learner, const mr_real *values);
+
 /// Takes the present state as the snapshot; returns to it. The learning rate is not part of it.
 void mr_learner_snapshot(mr_learner *learner);
 void mr_learner_rollback(mr_learner *learner);
@@ -63,7 +66,11 @@ typedef struct {
 mr_status mr_learner_write(const mr_learner *learner, const mr_learner_names *names,
                            mr_tensors_writer *writer);
 
-/// Reads the same back. Fails with MR_ERR_INPUT naming what is missing or damaged; the learner is
+/// Reads parameters and target alone, as mr_learner_read does.
+mr_status mr_learner_read_nets(mr_learner *learner, const mr_learner_names *names,
+                               const mr_tensors *file);
+
+/// Reads all back. Fails with MR_ERR_INPUT naming what is missing or damaged; the learner is
 /// then partly overwritten.
 mr_status mr_learner_read(mr_learner *learner, const mr_learner_names *names,
                           const mr_tensors *file);

@@ -57,7 +57,9 @@ static void compose(const mr_progress *progress, const mr_metrics *now, text_lin
     if (progress->seconds_per_step > 0)
         line_add(l, "%.0f steps/s", 1 / progress->seconds_per_step);
     if (!has_settled(progress))
-        line_add(l, "random actions until step %zu", progress->settings->learning_starts);
+        line_add(l, "%s until step %zu",
+                 progress->settings->from[0] == '\0' ? "random actions" : "no updates",
+                 progress->settings->learning_starts);
     else if (progress->seconds_per_step > 0) {
         char eta[32];
         format_duration((steps - now->total_timesteps) * progress->seconds_per_step, eta,

@@ -17,9 +17,11 @@
 #include "cli/stopping.h"
 
 static void announce(const mr_settings *settings) {
-    fprintf(stderr, "training %s (%s) on %s for %zu steps, seed %llu; results go to %s\n",
+    const bool is_fine_tuned = settings->from[0] != '\0';
+    fprintf(stderr, "training %s (%s) on %s for %zu steps, seed %llu%s%s; results go to %s\n",
             settings->agent, mr_settings_policy(settings), settings->env, settings->steps,
-            (unsigned long long)settings->seed, settings->out);
+            (unsigned long long)settings->seed, is_fine_tuned ? ", from the nets of " : "",
+            settings->from, settings->out);
     if (settings->steps <= settings->learning_starts)
         fprintf(stderr,
                 "note: learning starts after step %zu, so that nothing will be learned; lower "

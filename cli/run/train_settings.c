@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/fine_tuning.h"
 #include "agents/presets.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -227,6 +228,7 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     if (own->resume[0] == '\0') {
         MR_TRY(check_preset(&of_files, settings));
         MR_TRY(mr_settings_apply_preset(settings));
+        MR_TRY(mr_fine_tuning_take_settings(settings));
     } else {
         MR_TRY(check_changes(&of_run, settings, &named));
     }

@@ -14,9 +14,9 @@ enum { MR_N_TRAIN_OPTIONS = 4 };
 extern const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS];
 
 /// Reads the settings: defaults, or those of the run to resume, then files, then the rest of the
-/// command line in its order; a new run's preset is applied to what none of them sets. Fails with
-/// MR_ERR_USAGE if the same setting is given twice with different values, and if settings are
-/// invalid or contradict each other.
+/// command line in its order; a new run's preset, and what it takes from a run that it begins with,
+/// are applied to what none of them sets. Fails with MR_ERR_USAGE if the same setting is given
+/// twice with different values, and if settings are invalid or contradict each other.
 mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *settings,
                                  mr_train_command *own);
 

@@ -61,6 +61,26 @@ static void expect_same_file(const char *path_a, const char *path_b, bool same) 
     free(b);
 }
 
+Test(train_command, begins_with_the_nets_of_another_run) {
+    outcome o = RUN("train", "InvertedPendulum-v5", "--hidden", "16", "--steps", "150",
+                    "--learning-starts", "100", "--eval-episodes", "1", "--out", "a");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("train", "InvertedPendulum-v5", "--from", "a", "--steps", "20", "--eval-episodes", "1",
+            "--out", "b");
+    expect_success(&o);
+    scratch_expect_part(o.err, ", seed 1, from the nets of a; results go to b");
+    outcome_free(&o);
+    char *text = scratch_read("b/config.yaml");
+    scratch_expect_part(text, "\nfrom: a\n");
+    scratch_expect_part(text, "\nhidden: [16]\n");
+    free(text);
+    o = RUN("train", "InvertedPendulum-v5", "--from", "a", "--hidden", "8", "--out", "c");
+    expect_refusal(&o, 2, "hidden is 8, but a has 16, whose nets this run begins with");
+    o = RUN("train", "Hopper-v5", "--from", "a", "--out", "c");
+    expect_refusal(&o, 2, "nets fit only tasks of the same sizes");
+}
+
 Test(train_command, a_preset_is_overridden_by_files_and_options_and_written_out) {
     scratch_write("a.yaml", "gamma: 0.9\n");
     outcome o = RUN("train", "InvertedPendulum-v5", "--preset", "td3", "--config", "a.yaml",
