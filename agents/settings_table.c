@@ -23,7 +23,7 @@ static const mr_setting common[] = {
      MR_ROLE_FIXED},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", MR_ROLE_FIXED},
-    {"preset", MR_SETTING_TEXT, AT(preset), "none", 0, 0, "NAME",
+    {"preset", MR_SETTING_TEXT, AT(preset), "none", 0, 0, "PRESET",
      "defaults of a published agent in the place of these (`millrace presets` lists them); files "
      "and other options override it",
      MR_ROLE_FIXED},

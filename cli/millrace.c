@@ -29,7 +29,7 @@ static mr_status run_program(const mr_command_line *line, int *exit_code) {
 const mr_command mr_program = {
     .name = "",
     .usage = "COMMAND [options]",
-    .summary = "",
+    .summary = "train and evaluate agents whose policies are normalizing flows",
     .details = "Trains and evaluates reinforcement-learning agents whose policies are\n"
                "normalizing flows.\n\n`millrace help COMMAND` explains a command.",
     .options = program_options,

@@ -66,11 +66,11 @@ static mr_status run_presets(const mr_command_line *line, int *exit_code) {
 
 const mr_command mr_command_presets = {
     .name = "presets",
-    .usage = "[NAME] [options]",
+    .usage = "[PRESET] [options]",
     .summary = "list the presets of `train --preset`, or show one",
     .details = "Lists the presets, one a line: settings of published agents, which\n"
-               "`millrace train ENV --preset NAME` takes as defaults. NAME shows the YAML file\n"
-               "of one. What it has under `tasks` is for these tasks alone.",
+               "`millrace train ENV --preset PRESET` takes as defaults. PRESET shows the YAML\n"
+               "file of one. What it has under `tasks` is for these tasks alone.",
     .max_arguments = 1,
     .options = options,
     .n_options = MR_COUNT(options),

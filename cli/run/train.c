@@ -197,7 +197,7 @@ const mr_command mr_command_train = {
                "(`millrace envs` lists them), and writes to a directory of its own: config.yaml,\n"
                "progress.csv, evaluations.csv, events for TensorBoard, policy.safetensors (the\n"
                "latest) and best_policy.safetensors.\n\n"
-               "The defaults, or those of --preset NAME (`millrace presets` lists them), are\n"
+               "The defaults, or those of --preset PRESET (`millrace presets` lists them), are\n"
                "overridden by --config FILE, and that by --set and the other options; the same\n"
                "setting given twice with different values is refused. Ctrl-C saves and stops;\n"
                "--resume RUN_DIR continues a run that was stopped or killed, with the same\n"

@@ -1,5 +1,5 @@
-# cmake --install: the command, the library (shared and static), its public headers, and how pkg-config and CMake find
-# them.
+# cmake --install: the command with its manual pages and completions, the library (shared and static), its public
+# headers, and how pkg-config and CMake find them.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/millrace)
@@ -23,6 +23,24 @@ else()
 endif()
 
 install(TARGETS millrace_command)
+
+# The manual pages are written by the command, from the tables that --help shows.
+set(manual ${CMAKE_BINARY_DIR}/man)
+add_custom_command(OUTPUT ${manual}/millrace.1
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${manual}
+    COMMAND millrace_command help --man ${manual}
+    DEPENDS millrace_command VERBATIM)
+add_custom_target(millrace_manual ALL DEPENDS ${manual}/millrace.1)
+install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+set(completion scripts/install/completion)
+install(FILES ${completion}/millrace.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME millrace)
+set(zsh_folder site-functions)
+if(CMAKE_INSTALL_PREFIX STREQUAL /usr) # where Debian's zsh looks for those of packages
+    set(zsh_folder vendor-completions)
+endif()
+install(FILES ${completion}/_millrace DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/${zsh_folder})
+install(FILES ${completion}/millrace.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(TARGETS millrace millrace_static EXPORT millrace INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT millrace FILE millraceTargets.cmake NAMESPACE millrace:: DESTINATION ${package_dir})
 install(DIRECTORY include/millrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
