@@ -101,6 +101,20 @@ static mr_status tell_visit(const table *t, size_t i) {
     return watcher->visited(watcher->visitor, t->episode[i], t->obs + i * t->obs_dim);
 }
 
+// step: NULL if the episode begins.
+static mr_status tell_step(const table *t, size_t i, const mr_step *step, bool ends) {
+    const mr_eval_watcher *watcher = t->options->watcher;
+    if (watcher == NULL || watcher->stepped == NULL)
+        return MR_OK;
+    const mr_eval_step told = {.copy = i,
+                               .episode = t->episode[i],
+                               .obs = t->obs + i * t->obs_dim,
+                               .action = step ? t->action + i * t->act_dim : NULL,
+                               .step = step,
+                               .ends = ends};
+    return watcher->stepped(watcher->recorder, &told);
+}
+
 static bool is_stopped(const table *t) {
     return t->options->stop != NULL && *t->options->stop != 0;
 }
@@ -114,8 +128,12 @@ static mr_status begin(table *t, size_t i) {
     t->random[i] = mr_random_stream(seed, MR_STREAM_EVAL, 0);
     t->evaluation->returns[episode] = 0;
     t->evaluation->lengths[episode] = 0;
-    const mr_status status = mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim);
-    return status == MR_OK ? show(t, i) : status;
+    mr_status status;
+    MR_TRY(mr_vec_env_reset(t->envs, i, &seed, t->obs + i * t->obs_dim));
+    MR_TRY(show(t, i));
+    status = tell_step(t, i, NULL, false);
+done:
+    return status;
 }
 
 // Begins the next episode in copy i, if any is left.
@@ -159,6 +177,7 @@ static mr_status take(table *t, size_t i) {
     MR_TRY(tell_visit(t, i));
     const bool ends = step->terminated || step->truncated;
     const bool is_cut = !ends && e->lengths[episode] == t->options->max_steps;
+    MR_TRY(tell_step(t, i, step, ends || is_cut));
     if (!ends && !is_cut)
         return MR_OK;
     t->has_ended[episode] = true;

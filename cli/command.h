@@ -45,6 +45,7 @@ struct mr_command {
 
 extern const mr_command mr_command_train;
 extern const mr_command mr_command_eval;
+extern const mr_command mr_command_record;
 extern const mr_command mr_command_view;
 extern const mr_command mr_command_envs;
 extern const mr_command mr_command_presets;

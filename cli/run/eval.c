@@ -7,61 +7,28 @@
 #include "agents/policy.h"
 #include "envs/vec_env.h"
 #include "cli/command_line.h"
-#include "cli/notices.h"
 #include "cli/video/video.h"
 #include "cli/live_line.h"
 #include "cli/print_json.h"
-#include "cli/run/saved_policy.h"
+#include "cli/run/playing.h"
 #include "cli/stopping.h"
 #include "cli/run/visited.h"
 
-// Episodes that are played in parallel.
-enum { MAX_ENVS = 10 };
-
 typedef struct {
-    size_t episodes;
-    size_t max_steps;
-    uint64_t seed;
-    size_t threads;
-    bool deterministic;
-    bool stochastic;
-    char deterministic_action[MR_MAX_TEXT];
+    mr_playing playing;
     bool json;
     bool coverage;
     char features[MR_MAX_TEXT];
-    char env[MR_MAX_TEXT];
-    char env_set[MR_MAX_TEXT];
-    char task[MR_MAX_TEXT];
-    char changed_files[MR_MAX_CHOICE];
     char video[MR_MAX_TEXT];
     char frames[MR_MAX_TEXT];
     char camera[MR_MAX_TEXT];
     size_t width, height;
     mr_auto fps;
-    double timeout;
-    size_t retries;
-    char curve_server_key[MR_MAX_TEXT];
-    char curve_secret_key[MR_MAX_TEXT];
 } eval_options;
 
 #define AT(field) offsetof(eval_options, field)
 
 static const mr_setting options[] = {
-    {"episodes", MR_SETTING_COUNT, AT(episodes), "10", 1, 1e6, "N",
-     "episodes to play; with --video or --frames, 1 unless it is given", false},
-    {"max_steps", MR_SETTING_COUNT, AT(max_steps), "0", 0, 1e12, "N",
-     "steps after which an episode is cut off; 0: the task's time limit, 1000 if it has none",
-     false},
-    {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
-     "seed of the first episode; the next ones count on from it", false},
-    {"threads", MR_SETTING_COUNT, AT(threads), "0", 0, 256, "N",
-     "threads to simulate with, which change no number; 0: one a core, at most 4", false},
-    {"deterministic", MR_SETTING_SWITCH, AT(deterministic), "false", 0, 0, NULL,
-     "act without noise, by --deterministic-action (the default)", false},
-    {"stochastic", MR_SETTING_SWITCH, AT(stochastic), "false", 0, 0, NULL,
-     "sample actions from the policy, as in training", false},
-    {"deterministic_action", MR_SETTING_TEXT, AT(deterministic_action), "", 0, 0,
-     MR_DETERMINISTIC_WORDS, MR_DETERMINISTIC_HELP, false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: env, policy, episodes, mean_return, std_return, mean_length, returns; with "
      "--coverage states, state_entropy and coverage too (null if they are unknown)",
@@ -73,16 +40,6 @@ static const mr_setting options[] = {
     {"features", MR_SETTING_TEXT, AT(features), "", 0, 0, "NAME|N|N-N,...",
      "features that --coverage takes the entropy of, as --bonus-features; default: the "
      "workspace's two, else all",
-     false},
-    {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
-     "play in this environment instead, for example zmq:tcp://127.0.0.1:5555", false},
-    {"env_set", MR_SETTING_PAIRS, AT(env_set), "", 0, 0, "KEY=VALUE",
-     "option of the task, in addition to those of training; may be given again", false},
-    {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
-     "description of the task, instead of the one that the policy was trained with", false},
-    {"changed_files", MR_SETTING_CHOICE, AT(changed_files), "refuse", 0, 0, MR_CHANGED_WORDS,
-     "if model or task have changed since training: refuse; accept them as they are; use the "
-     "run's own copy",
      false},
     {"video", MR_SETTING_OUT_FILE, AT(video), "", 0, 0, "FILE.mp4",
      "write a video of one episode, or of --episodes N (needs ffmpeg)", false},
@@ -97,20 +54,12 @@ static const mr_setting options[] = {
      false},
     {"fps", MR_SETTING_AUTO, AT(fps), "auto", 1, 240, "auto|N",
      "frames per second of simulated time; auto: one a step, at most 60", false},
-    {"timeout", MR_SETTING_REAL, AT(timeout), "10", 0.001, 1e6, "S",
-     "seconds to wait for a server's reply (zmq:) before the request is sent again", false},
-    {"retries", MR_SETTING_COUNT, AT(retries), "5", 0, 1000, "N",
-     "how often a request is sent again", false},
-    {"curve_server_key", MR_SETTING_TEXT, AT(curve_server_key), "", 0, 0, "FILE",
-     "the server's public key, instead of the one that the policy was trained with", false},
-    {"curve_secret_key", MR_SETTING_TEXT, AT(curve_secret_key), "", 0, 0, "FILE",
-     "your own secret key, instead of the one of training", false},
 };
 
 static void print_text(const mr_policy_spec *spec, const eval_options *chosen,
                        const mr_evaluation *evaluation, const mr_visited_summary *visited) {
     printf("task         %s\n", spec->env);
-    if (chosen->stochastic)
+    if (chosen->playing.stochastic)
         printf("policy       %s, stochastic\n", spec->flow);
     else
         printf("policy       %s, deterministic (%s)\n", spec->flow, spec->deterministic);
@@ -152,47 +101,6 @@ static bool has_video(const eval_options *chosen) {
     return chosen->video[0] != '\0' || chosen->frames[0] != '\0';
 }
 
-// Remote environments are configured by their server, and all of them are used.
-static mr_status open_remote(const mr_saved_place *place, const eval_options *chosen,
-                             mr_vec_env **out) {
-    const mr_env_options opened = {
-        .set = chosen->env_set, .task = chosen->task, .link = &place->link};
-    if (has_video(chosen))
-        return mr_fail(MR_ERR_USAGE,
-                       "%s is remote, and can't be drawn here; leave out --video and "
-                       "--frames, or name a task with --env",
-                       place->env);
-    return mr_vec_env_open(place->env, &opened, 0, 1, out);
-}
-
-static mr_status open_envs(const char *run_or_file, const mr_policy_spec *spec,
-                           const eval_options *chosen, const volatile sig_atomic_t *stop,
-                           mr_vec_env **out) {
-    mr_saved_place place;
-    mr_saved_task task;
-    const mr_env_link link = {.timeout_s = chosen->timeout,
-                              .retries = chosen->retries,
-                              .curve_server_key = chosen->curve_server_key,
-                              .curve_secret_key = chosen->curve_secret_key,
-                              .waiting = mr_notice_waiting,
-                              .stop = stop};
-    mr_run_place files;
-    const mr_status status = mr_saved_files_find(run_or_file, spec, chosen->env, chosen->task,
-                                                 chosen->changed_files, &files);
-    if (status != MR_OK)
-        return status;
-    mr_saved_place_choose(&files, chosen->env, &link, &place);
-    if (mr_env_is_remote(place.env)) {
-        mr_notice_open_key(place.secret_key);
-        return open_remote(&place, chosen, out);
-    }
-    const size_t most = has_video(chosen) ? 1 : MAX_ENVS;
-    mr_saved_task_choose(&files, chosen->env_set, chosen->task, &task);
-    return mr_vec_env_open(place.env, &task.opened,
-                           chosen->episodes < most ? chosen->episodes : most,
-                           mr_settings_threads(chosen->threads), out);
-}
-
 // ---- Video
 
 typedef struct {
@@ -214,7 +122,7 @@ static mr_status look(void *self, size_t copy, size_t episode, size_t n_steps) {
 static mr_status record(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
                         mr_eval_options how, mr_evaluation *evaluation) {
     mr_status status;
-    recording r = {.n_episodes = chosen->episodes};
+    recording r = {.n_episodes = chosen->playing.episodes};
     mr_eval_watcher watcher = *how.watcher;
     watcher.self = &r;
     watcher.look = look;
@@ -251,12 +159,9 @@ static mr_status check_video_options(const mr_command_line *line, const eval_opt
 }
 
 static mr_status check_options(const mr_command_line *line, const eval_options *chosen) {
-    if (chosen->stochastic && chosen->deterministic_action[0] != '\0')
-        return mr_fail(MR_ERR_USAGE, "--deterministic-action and --stochastic exclude each other; "
-                                     "give one of them");
-    if (chosen->deterministic && chosen->stochastic)
-        return mr_fail(MR_ERR_USAGE, "--deterministic and --stochastic exclude each other; "
-                                     "give one of them");
+    const mr_status status = mr_playing_check(&chosen->playing);
+    if (status != MR_OK)
+        return status;
     if (chosen->features[0] != '\0' && !chosen->coverage)
         return mr_fail(MR_ERR_USAGE, "--features needs --coverage; give that too");
     return check_video_options(line, chosen);
@@ -273,14 +178,10 @@ static mr_status read_options(const mr_command_line *line, eval_options *chosen)
     mr_status status;
     MR_TRY(mr_command_line_store(&mr_command_eval, line, chosen));
     MR_TRY(check_options(line, chosen));
-    if (has_video(chosen) && !is_given(line, AT(episodes)))
-        chosen->episodes = 1; // drawing one takes a minute
+    if (has_video(chosen) && !is_given(line, AT(playing.episodes)))
+        chosen->playing.episodes = 1; // drawing one takes a minute
 done:
     return status;
-}
-
-static size_t max_steps_of(const mr_vec_env *envs, const eval_options *chosen) {
-    return mr_eval_max_steps(mr_vec_env_get_spec(envs), chosen->max_steps, 0);
 }
 
 static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *chosen,
@@ -288,31 +189,10 @@ static mr_status play(mr_policy *policy, mr_vec_env *envs, const eval_options *c
                       mr_evaluation *evaluation) {
     const mr_eval_watcher watcher = {.visited = visited ? mr_visited_add : NULL,
                                      .visitor = visited};
-    const mr_eval_options how = {.seed = chosen->seed,
-                                 .deterministic = !chosen->stochastic,
-                                 .max_steps = max_steps_of(envs, chosen),
-                                 .stop = stop,
-                                 .watcher = &watcher};
+    const mr_eval_options how = mr_playing_how(&chosen->playing, envs, stop, &watcher);
     if (has_video(chosen))
         return record(policy, envs, chosen, how, evaluation);
     return mr_evaluate(policy, envs, &how, evaluation);
-}
-
-// Warnings beside the report.
-static void warn(const mr_vec_env *envs, const mr_policy_spec *spec, const eval_options *chosen,
-                 const mr_evaluation *evaluation) {
-    const size_t n_diverged = mr_vec_env_n_diverged(envs);
-    if (n_diverged > 0)
-        fprintf(stderr,
-                "warning: the simulation broke down in %zu of the episodes, which ended there\n",
-                n_diverged);
-    if (mr_vec_env_warning(envs) != NULL)
-        mr_notice_warning(spec->env, mr_vec_env_warning(envs));
-    if (evaluation->n_cut > 0 && chosen->max_steps == 0)
-        fprintf(stderr,
-                "note: %zu of the episodes had not ended after %zu steps and were cut off there; "
-                "--max-steps sets how many are played\n",
-                evaluation->n_cut, max_steps_of(envs, chosen));
 }
 
 static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
@@ -320,7 +200,8 @@ static mr_status report(const mr_policy_spec *spec, const eval_options *chosen,
     mr_visited_summary summary = {.entropy = NAN, .coverage = NAN};
     mr_status status = MR_OK;
     if (visited != NULL)
-        status = mr_visited_summarise(visited, mr_settings_threads(chosen->threads), &summary);
+        status =
+            mr_visited_summarise(visited, mr_settings_threads(chosen->playing.threads), &summary);
     if (status == MR_OK && chosen->json)
         status = print_json(spec, chosen, evaluation, &summary);
     else if (status == MR_OK)
@@ -348,19 +229,15 @@ static mr_status run_eval(const mr_command_line *line, int *exit_code) {
 
     MR_TRY(read_options(line, &chosen));
     const volatile sig_atomic_t *stop = mr_stop_on_signals();
-    MR_TRY(mr_saved_policy_load(line->arguments[0], chosen.deterministic_action, &policy));
+    MR_TRY(mr_playing_open(line->arguments[0], &chosen.playing, has_video(&chosen), stop, &policy,
+                           &envs));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    MR_TRY(open_envs(line->arguments[0], spec, &chosen, stop, &envs));
-    MR_TRY(mr_policy_check_env(policy, mr_vec_env_get_spec(envs)));
-    mr_notice_env(mr_vec_env_get_spec(envs));
-    mr_notice_engine(spec, mr_vec_env_get_spec(envs));
     if (chosen.coverage)
         MR_TRY(mr_visited_new(chosen.features, mr_vec_env_get_spec(envs), &visited));
-    MR_TRY(mr_policy_prepare(policy, 1));
-    MR_TRY(mr_evaluation_new(chosen.episodes, &evaluation));
+    MR_TRY(mr_evaluation_new(chosen.playing.episodes, &evaluation));
     status = play(policy, envs, &chosen, stop, visited, evaluation);
     if (status == MR_OK || status == MR_STOPPED)
-        warn(envs, spec, &chosen, evaluation);
+        mr_playing_warn(&chosen.playing, envs, spec->env, evaluation);
     if (status == MR_OK) {
         status = report(spec, &chosen, visited, evaluation);
     } else if (status == MR_STOPPED) {
@@ -393,5 +270,7 @@ const mr_command mr_command_eval = {
     .max_arguments = 1,
     .options = options,
     .n_options = MR_COUNT(options),
+    .shared = mr_playing_options,
+    .n_shared = MR_N_PLAYING_OPTIONS,
     .run = run_eval,
 };

@@ -26,6 +26,17 @@ typedef struct {
 MR_API mr_status mr_evaluation_new(size_t n, mr_evaluation **out);
 MR_API void mr_evaluation_free(mr_evaluation *evaluation);
 
+/// The beginning or a step of an episode.
+typedef struct {
+    size_t copy;          // of the environment, in which it is played
+    size_t episode;       // from 0
+    const double *obs;    // [obs_dim] after it
+    const double *action; // [act_dim] of the step, in the task's own units; NULL: the episode
+                          // begins, or begins again if it was lost
+    const mr_step *step;  // NULL: the episode begins
+    bool ends;            // the step ended the episode, or it is cut off after it
+} mr_eval_step;
+
 /// Callbacks while episodes are played. All 0: none.
 typedef struct {
     void *self;
@@ -36,6 +47,9 @@ typedef struct {
     /// called.
     mr_status (*visited)(void *visitor, size_t episode, const double *obs);
     void *visitor;
+    /// Called for the beginning and each step of each episode, with `recorder`. NULL: not called.
+    mr_status (*stepped)(void *recorder, const mr_eval_step *step);
+    void *recorder;
 } mr_eval_watcher;
 
 /// How episodes are played. All 0 is valid: seeds from 0 on, samples, no limit. A later version may
