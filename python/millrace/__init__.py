@@ -1,6 +1,7 @@
 """Reinforcement learning and density estimation with normalizing flows, in process.
 
 load(path)                a trained policy; policy.predict(observation) is Stable-Baselines3's call
+Flow                      a density of rows of numbers, a scikit-learn estimator
 bridge                    environments and policies of other processes, over ZeroMQ
 
 `import millrace.bridge` needs neither the library libmillrace nor, as long as no environment is used,
@@ -27,6 +28,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from . import bridge
+    from .flow import Flow
     from .policy import Policy, load
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "ClosedError",
     "Error",
     "FileError",
+    "Flow",
     "InputError",
     "LibraryError",
     "NumericError",
@@ -47,7 +50,7 @@ __all__ = [
 
 # What is imported when it is first used: the bridge does without the library, and the rest without
 # the bridge's messages.
-_LAZY = {"Policy": "policy", "load": "policy"}
+_LAZY = {"Flow": "flow", "Policy": "policy", "load": "policy"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from ctypes import (
     c_int,
     c_size_t,
     c_uint,
+    c_uint64,
     c_void_p,
 )
 from typing import Any, Callable
@@ -136,6 +137,59 @@ class PolicySpec(Structure):
     ]
 
 
+class Support(Structure):
+    """mr_support."""
+
+    _fields_ = [("type", c_int), ("low", c_double), ("high", c_double)]
+
+
+class DensitySpec(Structure):
+    """mr_density_spec."""
+
+    _fields_ = [
+        ("flow", c_char_p),
+        ("use", c_int),
+        ("base", c_char_p),
+        ("dim", c_size_t),
+        ("given_dim", c_size_t),
+        ("support", POINTER(Support)),
+        ("channels", c_size_t),
+        ("height", c_size_t),
+        ("width", c_size_t),
+    ]
+
+
+class FitOptions(Structure):
+    """mr_fit_options."""
+
+    _fields_ = [
+        ("lr", c_double),
+        ("batch_size", c_size_t),
+        ("max_epochs", c_size_t),
+        ("patience", c_size_t),
+        ("held_out", c_double),
+        ("clip_norm", c_double),
+        ("seed", c_uint64),
+        ("n_threads", c_int),
+        ("warm_up", c_size_t),
+        ("weights", c_void_p),
+        ("checkpoint", c_char_p),
+        ("lr_schedule", c_char_p),
+    ]
+
+
+class FitProgress(Structure):
+    """mr_fit_progress."""
+
+    _fields_ = [
+        ("epoch", c_size_t),
+        ("train_log_prob", c_double),
+        ("held_out_log_prob", c_double),
+        ("best_log_prob", c_double),
+        ("best_epoch", c_size_t),
+    ]
+
+
 # ---- Finding and loading it
 
 
@@ -199,6 +253,34 @@ _declare_failing("mr_policy_act", c_void_p, c_void_p, c_void_p, c_void_p)
 _declare_failing("mr_policy_prepare", c_void_p, c_size_t)
 _declare_failing("mr_policy_sample", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p)
 _declare_failing("mr_policy_log_prob", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
+
+FitWatcher = CFUNCTYPE(None, c_void_p, POINTER(FitProgress))
+
+_declare_failing("mr_density_create", POINTER(DensitySpec), c_uint64, POINTER(c_void_p))
+_declare_failing("mr_density_load", c_char_p, POINTER(c_void_p))
+_declare_failing("mr_density_load_memory", c_char_p, c_size_t, POINTER(c_void_p))
+_declare("mr_density_free", None, c_void_p)
+_declare_failing("mr_density_save", c_void_p, c_char_p)
+_declare("mr_density_flow", c_char_p, c_void_p)
+_declare("mr_density_composition", c_char_p, c_void_p)
+_declare("mr_density_base", c_char_p, c_void_p)
+_declare("mr_density_dim", c_size_t, c_void_p)
+_declare("mr_density_given_dim", c_size_t, c_void_p)
+_declare_failing("mr_density_score", c_void_p, c_int, c_size_t, c_void_p, c_void_p, POINTER(c_size_t))
+_declare_failing("mr_density_sample", c_void_p, c_int, c_uint64, c_size_t, c_void_p, c_void_p)
+_declare_failing("mr_density_sample_given", c_void_p, c_int, c_uint64, c_size_t, c_void_p, c_void_p, c_void_p)
+_declare("mr_fit_defaults", FitOptions)
+_declare_failing(
+    "mr_fit",
+    c_void_p,
+    c_size_t,
+    c_void_p,
+    POINTER(FitOptions),
+    FitWatcher,
+    c_void_p,
+    POINTER(c_int),
+    POINTER(FitProgress),
+)
 
 
 def _check_version() -> None:

@@ -21,6 +21,10 @@ STRUCTS = {
     "mr_env_entry": _library.EnvEntry,
     "mr_widths": _library.Widths,
     "mr_policy_spec": _library.PolicySpec,
+    "mr_support": _library.Support,
+    "mr_density_spec": _library.DensitySpec,
+    "mr_fit_options": _library.FitOptions,
+    "mr_fit_progress": _library.FitProgress,
 }
 
 
