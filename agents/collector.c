@@ -91,6 +91,7 @@ mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const 
     c->act_dim = mr_collector_env(c)->act_dim;
     c->max_logged = choose_max_logged(c);
     MR_TRY(allocate(c));
+    MR_TRY(mr_infos_open(&c->infos, c->n_envs));
     c->latest = (mr_collected){.n_envs = c->n_envs,
                                .step = c->step,
                                .has_stepped = c->has_stepped,
@@ -108,6 +109,7 @@ void mr_collector_close(mr_collector *c) {
         mr_vec_env_close(c->envs);
     for (size_t i = 0; c->log && i < c->n_envs; i++)
         free(c->log[i].action);
+    mr_infos_close(&c->infos);
     free(c->obs);
     free(c->next_obs);
     free(c->act);
@@ -191,6 +193,7 @@ mr_status mr_collector_begin_episode(mr_collector *c, mr_replay *replay, size_t 
         return status;
     c->episode[i] = (mr_episode){.number = number};
     c->log[i].n = 0;
+    mr_infos_begin_episode(&c->infos, i);
     mr_replay_begin(replay, i, obs);
     memcpy(c->first_obs + i * c->obs_dim, obs, c->obs_dim * sizeof *obs);
     c->has_first_obs[i] = true;
@@ -210,8 +213,9 @@ static mr_status begin_next_episode(mr_collector *c, mr_replay *replay, size_t i
     return MR_OK;
 }
 
-static void end_episode(mr_collector *c, size_t i) {
+void mr_collector_end_episode(mr_collector *c, size_t i) {
     c->ended[c->latest.n_ended++] = c->episode[i];
+    mr_infos_end_episode(&c->infos, i);
 }
 
 // ---- Stepping
@@ -247,6 +251,7 @@ static void push(mr_collector *c, mr_replay *replay, size_t i) {
     mr_replay_push(replay, i, &transition);
     log_action(c, i);
     memcpy(c->obs + i * c->obs_dim, next_obs, c->obs_dim * sizeof *next_obs);
+    mr_infos_add_step(&c->infos, c->envs, i);
     c->episode[i].episode_return += c->step[i].reward;
     c->episode[i].length++;
 }
@@ -264,7 +269,7 @@ static mr_status store_one(mr_collector *c, mr_replay *replay, size_t i) {
     if (!ends && c->has_stepped[i])
         return MR_OK;
     if (episode->length > 0)
-        end_episode(c, i);
+        mr_collector_end_episode(c, i);
     return begin_next_episode(c, replay, i);
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "agents/agent.h"
+#include "agents/infos.h"
 #include "agents/replay.h"
 #include "agents/run_files.h"
 #include "agents/train.h"
@@ -57,6 +58,7 @@ typedef struct {
     bool *active;           // [n_envs] those that step while an episode is played again
     mr_episode *episode;    // [n_envs] the present ones
     mr_episode *ended;      // [n_envs] those that the latest step ended
+    mr_infos infos;         // of the training episodes
     mr_action_log *log;     // [n_envs] of the present episodes
     size_t max_logged;      // actions of an episode; a longer one has none
     double *first_obs;      // [n_envs x obs_dim] of the present episodes, if has_first_obs
@@ -78,6 +80,9 @@ mr_status mr_collector_open(mr_collector *c, const mr_settings *settings, const 
                             const mr_run_place *place, const mr_train_watcher *watcher,
                             const volatile sig_atomic_t *stop);
 void mr_collector_close(mr_collector *c);
+
+/// Ends the present episode of environment `i`: it is the next of c->latest.ended.
+void mr_collector_end_episode(mr_collector *c, size_t i);
 
 /// What the environments are.
 const mr_env_spec *mr_collector_env(const mr_collector *c);

@@ -77,7 +77,7 @@ mr_status mr_collector_resume(mr_collector *c, mr_replay *replay, size_t *n_lost
         if (played == TOO_LONG)
             note_too_long(c, c->episode[i].length);
         if (played != OVER && c->episode[i].length > 0)
-            c->ended[c->latest.n_ended++] = c->episode[i];
+            mr_collector_end_episode(c, i);
         *n_lost += played == DIFFERENT;
         MR_TRY(mr_collector_begin_episode(c, replay, i));
     }
@@ -106,6 +106,7 @@ mr_status mr_collector_write(mr_collector *c, mr_tensors_writer *writer) {
     const size_t episodes[] = {c->n_envs, N_EPISODE}, obs[] = {c->n_envs, c->obs_dim};
     const mr_number longest = longest_episode(c);
     MR_TRY(mr_numbers_write(1, &longest, writer));
+    MR_TRY(mr_infos_write(&c->infos, writer));
     MR_TRY(mr_tensors_writer_add(writer, "rollouts", MR_F64, 2, episodes, c->episode));
     MR_TRY(mr_tensors_writer_add(writer, "obs", MR_F64, 2, obs, c->obs));
     for (size_t i = 0; i < c->n_envs; i++) {
@@ -164,8 +165,11 @@ mr_status mr_collector_read(mr_collector *c, const mr_tensors *file) {
     MR_TRY(read_table(file, "rollouts", c->n_envs, N_EPISODE, c->episode));
     MR_TRY(read_table(file, "obs", c->n_envs, c->obs_dim, c->obs));
     MR_TRY(check_episodes(c, file));
-    for (size_t i = 0; i < c->n_envs; i++)
+    for (size_t i = 0; i < c->n_envs; i++) {
         MR_TRY(read_actions(c, i, file));
+        c->active[i] = c->episode[i].length > 0;
+    }
+    status = mr_infos_read(&c->infos, c->active, file);
 done:
     return status;
 }

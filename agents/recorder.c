@@ -41,12 +41,13 @@ static void clear_metrics(mr_recorder *r) {
 }
 
 mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
-                           const mr_train_watcher *watcher, mr_updater *updater) {
+                           const mr_train_watcher *watcher, mr_updater *updater, mr_infos *infos) {
     mr_status status;
     mr_params *sets[N_SETS];
     *r = (mr_recorder){.settings = settings,
                        .watcher = watcher,
                        .updater = updater,
+                       .infos = infos,
                        .best_mean_reward = -INFINITY,
                        .logged_steps = -1,
                        .begun_s = mr_clock_s(),
@@ -165,6 +166,7 @@ static void take_bonus_metrics(mr_recorder *r) {
 
 mr_status mr_recorder_add_row(mr_recorder *r) {
     const mr_agent_ops *ops = agent_ops(r);
+    mr_scalar infos[MR_MAX_INFOS];
     const double n = r->n_summed > 0 ? r->n_summed : NAN;
     for (size_t i = 0; i < ops->n_metrics; i++) {
         if (!ops->metrics[i].is_latest)
@@ -175,7 +177,8 @@ mr_status mr_recorder_add_row(mr_recorder *r) {
     r->logged_steps = r->now.total_timesteps;
     take_bonus_metrics(r);
     mr_recorder_update_time(r);
-    return mr_run_log(r->run, &r->now);
+    const size_t n_infos = mr_infos_take(r->infos, infos);
+    return mr_run_log(r->run, &r->now, n_infos, infos);
 }
 
 // ---- Models

@@ -18,6 +18,7 @@ typedef struct {
     const mr_settings *settings;     // borrowed
     const mr_train_watcher *watcher; // borrowed; may be NULL
     mr_updater *updater;             // borrowed
+    mr_infos *infos;                 // borrowed
     mr_run *run;                     // NULL: not begun
     mr_evaluation *evaluation;       // the latest
     mr_params *best[2]; // the policy's at the best evaluation; of the critics in its file (or NULL)
@@ -44,7 +45,7 @@ typedef struct {
 /// Builds the recorder of a run that has no directory yet. mr_recorder_close releases it, also
 /// after a failure.
 mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
-                           const mr_train_watcher *watcher, mr_updater *updater);
+                           const mr_train_watcher *watcher, mr_updater *updater, mr_infos *infos);
 void mr_recorder_close(mr_recorder *r);
 
 // ---- Telling the watcher

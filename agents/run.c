@@ -22,12 +22,18 @@ static const char evaluations_name[] = "evaluations.csv";
 
 enum { MAX_COLUMNS = 256 };
 
+// A column of progress.csv.
+typedef struct {
+    const mr_metric *metric; // NULL: an info, or nothing that is known here
+    char name[MR_INFO_NAME_SIZE];
+} column;
+
 struct mr_run {
     char *dir;
     char *path;                              // what mr_run_path returned last
     mr_growing_file *progress, *evaluations; // the tables
-    size_t n_columns;                        // of progress.csv
-    const mr_metric *columns[MAX_COLUMNS];   // NULL: a metric that is not known here
+    size_t n_columns;                        // of progress.csv; 0: it has no header yet
+    column columns[MAX_COLUMNS];
     mr_metric_list metrics;
     mr_events *events;
 };
@@ -89,17 +95,33 @@ static mr_status lock(const mr_run *run) {
 
 static mr_status begin_progress(mr_run *run) {
     mr_status status;
-    row r;
     MR_TRY(mr_growing_file_create(mr_run_path(run, progress_name), &run->progress));
-    MR_TRY(lock(run));
-    MR_TRY(row_begin(&r));
-    for (size_t i = 0; i < run->metrics.n; i++) {
-        fprintf(r.stream, "%s%s", i > 0 ? "," : "", run->metrics.at[i].name);
-        run->columns[run->n_columns++] = &run->metrics.at[i];
-    }
-    status = row_append(&r, run->progress);
+    status = lock(run);
 done:
     return status;
+}
+
+static void add_column(mr_run *run, const char *name) {
+    if (run->n_columns == MAX_COLUMNS)
+        return;
+    column *c = &run->columns[run->n_columns++];
+    c->metric = mr_metric_find(&run->metrics, name);
+    snprintf(c->name, sizeof c->name, "%s", name);
+}
+
+static bool has_column(const mr_run *run, const char *name) {
+    for (size_t i = 0; i < run->n_columns; i++)
+        if (strcmp(run->columns[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void choose_columns(mr_run *run, size_t n_infos, const mr_scalar *infos) {
+    for (size_t i = 0; i < run->metrics.n; i++)
+        add_column(run, run->metrics.at[i].name);
+    for (size_t i = 0; i < n_infos; i++)
+        if (!has_column(run, infos[i].tag)) // one of a server may be called like a metric
+            add_column(run, infos[i].tag);
 }
 
 // A run that another version began keeps the columns that it has.
@@ -109,9 +131,9 @@ static mr_status read_columns(mr_run *run) {
     size_t n_bytes;
     MR_TRY(mr_file_read(mr_run_path(run, progress_name), &text, &n_bytes));
     text[strcspn(text, "\r\n")] = '\0';
-    for (const char *name = strtok_r(text, ",", &rest);
-         name != NULL && run->n_columns < MAX_COLUMNS; name = strtok_r(NULL, ",", &rest))
-        run->columns[run->n_columns++] = mr_metric_find(&run->metrics, name);
+    for (const char *name = strtok_r(text, ",", &rest); name != NULL;
+         name = strtok_r(NULL, ",", &rest))
+        add_column(run, name);
 done:
     free(text);
     return status;
@@ -234,6 +256,8 @@ mr_status mr_run_cut(mr_run *run, const mr_run_sizes *sizes) {
     MR_TRY(mr_growing_file_cut(run->progress, (size_t)sizes->progress));
     MR_TRY(mr_growing_file_cut(run->evaluations, (size_t)sizes->evaluations));
     MR_TRY(mr_events_cut(run->events, (size_t)sizes->events));
+    if (mr_growing_file_size(run->progress) == 0)
+        run->n_columns = 0;
 done:
     return status;
 }
@@ -259,8 +283,8 @@ static double value_of(const mr_metric *metric, const mr_metrics *metrics) {
 }
 
 // A row repeats the metrics of the latest evaluation; the events have them once, at its step.
-static size_t scalars_of(const mr_metric_list *list, const mr_metrics *metrics,
-                         mr_scalar *scalars) {
+static size_t scalars_of(const mr_metric_list *list, const mr_metrics *metrics, size_t n_infos,
+                         const mr_scalar *infos, mr_scalar *scalars) {
     size_t n = 0;
     for (size_t i = 0; i < list->n; i++) {
         const mr_metric *metric = &list->at[i];
@@ -268,19 +292,44 @@ static size_t scalars_of(const mr_metric_list *list, const mr_metrics *metrics,
         if (!metric->of_evaluation && !isnan(value))
             scalars[n++] = (mr_scalar){metric->name, value};
     }
+    for (size_t i = 0; i < n_infos; i++)
+        if (!isnan(infos[i].value) && mr_metric_find(list, infos[i].tag) == NULL)
+            scalars[n++] = infos[i];
     return n;
 }
 
-mr_status mr_run_log(mr_run *run, const mr_metrics *metrics) {
+static double cell_of(const column *c, const mr_metrics *metrics, size_t n_infos,
+                      const mr_scalar *infos) {
+    if (c->metric != NULL)
+        return value_of(c->metric, metrics);
+    for (size_t i = 0; i < n_infos; i++)
+        if (strcmp(infos[i].tag, c->name) == 0)
+            return infos[i].value;
+    return NAN;
+}
+
+static void write_header(row *r, const mr_run *run) {
+    for (size_t i = 0; i < run->n_columns; i++)
+        fprintf(r->stream, "%s%s", i > 0 ? "," : "", run->columns[i].name);
+    fputc('\n', r->stream);
+}
+
+mr_status mr_run_log(mr_run *run, const mr_metrics *metrics, size_t n_infos,
+                     const mr_scalar *infos) {
     mr_status status;
     row r;
-    mr_scalar scalars[MR_MAX_METRICS];
-    const size_t n = scalars_of(&run->metrics, metrics, scalars);
+    mr_scalar scalars[MR_MAX_METRICS + MR_MAX_INFOS];
+    const size_t n = scalars_of(&run->metrics, metrics, n_infos, infos, scalars);
+    const bool is_first = mr_growing_file_size(run->progress) == 0;
     MR_TRY(row_begin(&r));
+    if (run->n_columns == 0)
+        choose_columns(run, n_infos, infos);
+    if (is_first)
+        write_header(&r, run);
     for (size_t i = 0; i < run->n_columns; i++) {
         if (i > 0)
             fputc(',', r.stream);
-        row_number(&r, run->columns[i] != NULL ? value_of(run->columns[i], metrics) : NAN);
+        row_number(&r, cell_of(&run->columns[i], metrics, n_infos, infos));
     }
     status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
 done:

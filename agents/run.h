@@ -1,7 +1,7 @@
 /// A run directory: where a training run keeps its results.
 ///
 ///     config.yaml              every setting, as used
-///     progress.csv             one row every so many steps (the columns of metrics.h)
+///     progress.csv             one row every so many steps (the columns of metrics.h and infos.h)
 ///     evaluations.csv          one row an evaluation
 ///     events.out.tfevents...   the same numbers for TensorBoard (events.h)
 ///     policy.safetensors       the latest policy, replaced after each evaluation and at the end
@@ -17,10 +17,14 @@
 /// eval/mean_ep_length, eval/returns and eval/lengths; the last two hold a number an episode, with
 /// spaces between.
 ///
+/// The header of progress.csv comes with its first row, because the infos of remote environments
+/// are known only then. Infos that come later are in the events alone.
+///
 /// The events have a column's name and the row's time/total_timesteps. The metrics of the latest
 /// evaluation, which the rows of progress.csv repeat, come once, at the step of the evaluation.
 #pragma once
 
+#include "agents/infos.h"
 #include "agents/metrics.h"
 #include "agents/run_files.h"
 #include "agents/settings.h"
@@ -56,9 +60,10 @@ void mr_run_close(mr_run *run);
 /// The path of a file of the run, "DIR/name". Owned by the run, valid until the next call.
 const char *mr_run_path(mr_run *run, const char *name);
 
-/// Adds a row to progress.csv, and its metrics to the events. Fails with MR_ERR_IO; then neither
-/// file has any of it.
-mr_status mr_run_log(mr_run *run, const mr_metrics *metrics);
+/// Adds a row to progress.csv, and its metrics and infos [n_infos] to the events. Fails with
+/// MR_ERR_IO; then neither file has any of it.
+mr_status mr_run_log(mr_run *run, const mr_metrics *metrics, size_t n_infos,
+                     const mr_scalar *infos);
 
 /// Adds a row to evaluations.csv, and its mean, deviation and length to the events; fails as
 /// mr_run_log does.

@@ -36,7 +36,7 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_
     if (!is_resumed)
         MR_TRY(mr_fine_tuning_take_state(&t->updater, mr_collector_env(&t->collector)));
     used->threads = (size_t)mr_agent_n_threads(t->updater.agent);
-    MR_TRY(mr_recorder_open(&t->recorder, used, watcher, &t->updater));
+    MR_TRY(mr_recorder_open(&t->recorder, used, watcher, &t->updater, &t->collector.infos));
 done:
     return status;
 }

@@ -75,6 +75,7 @@ typedef struct {
                       mr_step *results);
     size_t (*n_diverged)(const void *self);
     mr_env *(*at)(const void *self, size_t i);
+    const double *(*info)(const void *self, size_t i);
     void (*close)(void *self);
 } mr_vec_env_ops;
 

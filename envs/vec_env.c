@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/threads.h"
 
@@ -59,6 +60,10 @@ mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i) {
     return vec->ops->at(vec->self, i);
 }
 
+const double *mr_vec_env_info(const mr_vec_env *vec, size_t i) {
+    return vec->ops->info(vec->self, i);
+}
+
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
     MR_REQUIRE(vec);
     MR_REQUIRE(obs);
@@ -106,6 +111,7 @@ typedef struct {
     int n_threads;
     mr_env **envs;     // [n] owned
     outcome *outcomes; // [n] owned
+    double *info;      // [n x n_info] owned; after the last steps
 } copies;
 
 // `envs` [n] holds the environments, or NULL for those that could not be opened.
@@ -119,6 +125,7 @@ static void close_copies(void *self) {
     copies *c = self;
     close_envs(c->envs, c->n);
     free(c->outcomes);
+    free(c->info);
     free(c);
 }
 
@@ -132,6 +139,11 @@ static size_t count_diverged(const void *self) {
 
 static mr_env *copy_at(const void *self, size_t i) {
     return ((const copies *)self)->envs[i];
+}
+
+static const double *info_of_copy(const void *self, size_t i) {
+    const copies *c = self;
+    return c->info + i * mr_env_info_count(c->envs[i]);
 }
 
 static mr_status reset_copy(void *self, size_t i, const uint64_t *seed, double *obs) {
@@ -153,13 +165,17 @@ typedef struct {
     mr_step *results;
 } step_run;
 
+// Copies the infos at once, because environments of a caller may share one array of them.
 static void step_one(void *self, size_t i) {
     const step_run *r = self;
     const mr_env_spec *spec = mr_env_get_spec(r->of->envs[0]);
-    if (r->active == NULL || r->active[i])
-        keep_outcome(&r->of->outcomes[i],
-                     mr_env_step(r->of->envs[i], r->actions + i * spec->act_dim,
-                                 r->obs + i * spec->obs_dim, &r->results[i]));
+    if (r->active != NULL && !r->active[i])
+        return;
+    keep_outcome(&r->of->outcomes[i], mr_env_step(r->of->envs[i], r->actions + i * spec->act_dim,
+                                                  r->obs + i * spec->obs_dim, &r->results[i]));
+    if (spec->n_info > 0)
+        memcpy(r->of->info + i * spec->n_info, mr_env_info(r->of->envs[i]),
+               spec->n_info * sizeof *r->of->info);
 }
 
 // Environments share nothing, so that it changes no number which thread steps which.
@@ -178,21 +194,24 @@ static const mr_vec_env_ops copies_ops = {.reset = reset_copy,
                                           .step = step_copies,
                                           .n_diverged = count_diverged,
                                           .at = copy_at,
+                                          .info = info_of_copy,
                                           .close = close_copies};
 
 mr_status mr_vec_env_of(mr_env **envs, size_t n, int n_threads, mr_vec_env **out) {
     mr_status status;
     copies *c = calloc(1, sizeof *c);
     outcome *outcomes = calloc(n, sizeof *outcomes);
-    if (c == NULL || outcomes == NULL) {
+    double *info = calloc(n * mr_env_info_count(envs[0]) + 1, sizeof *info);
+    if (c == NULL || outcomes == NULL || info == NULL) {
         status = mr_fail_memory("copies of an environment");
         goto done;
     }
     MR_TRY(mr_threads_start(n > 1 ? n_threads : 1));
-    *c = (copies){.n = n, .n_threads = n_threads, .envs = envs, .outcomes = outcomes};
+    *c = (copies){.n = n, .n_threads = n_threads, .envs = envs, .outcomes = outcomes, .info = info};
     return mr_vec_env_wrap(&copies_ops, c, mr_env_get_spec(envs[0]), n, out);
 done:
     free(outcomes);
+    free(info);
     free(c);
     close_envs(envs, n);
     return status;

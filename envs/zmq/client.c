@@ -224,6 +224,38 @@ static const char *take_warning(mr_client_server *s, const mr_message *reply) {
     return s->warning;
 }
 
+// The index of an info, which is added if there is room; MR_MESSAGE_MAX_INFO: there is none.
+static size_t info_index(mr_client *c, size_t guess, const char *name) {
+    size_t k = guess < c->spec.n_info && strcmp(c->info_names[guess], name) == 0 ? guess : 0;
+    while (k < c->spec.n_info && strcmp(c->info_names[k], name) != 0)
+        k++;
+    if (k == c->spec.n_info && k < MR_MESSAGE_MAX_INFO) {
+        memcpy(c->info_names[k], name, MR_MESSAGE_TEXT_SIZE);
+        c->info_list[k] = c->info_names[k];
+        c->spec.n_info++;
+        for (size_t i = 0; i < c->n_envs; i++)
+            c->info[i * MR_MESSAGE_MAX_INFO + k] = NAN;
+    }
+    return k;
+}
+
+static void take_info(mr_client *c, const mr_client_server *s, const mr_message *reply) {
+    for (size_t k = 0; k < reply->n; k++)
+        for (size_t m = 0; m < c->spec.n_info; m++)
+            c->info[(s->first + s->which[k]) * MR_MESSAGE_MAX_INFO + m] = NAN;
+    for (size_t m = 0; m < reply->n_info; m++) {
+        const mr_message_info *info = &reply->info[m];
+        const size_t at = info_index(c, m, info->name);
+        for (size_t k = 0; k < reply->n && info->n_values == reply->n; k++)
+            if (at < MR_MESSAGE_MAX_INFO)
+                c->info[(s->first + s->which[k]) * MR_MESSAGE_MAX_INFO + at] = info->values[k];
+    }
+}
+
+const double *mr_client_info(const void *self, size_t i) {
+    return ((const mr_client *)self)->info + i * MR_MESSAGE_MAX_INFO;
+}
+
 static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs, mr_step *results) {
     mr_status status;
     const mr_message *reply = mr_connection_reply(s->connection);
@@ -231,6 +263,7 @@ static mr_status take_transition(mr_client *c, mr_client_server *s, double *obs,
         return fail_server(s, "its reply has another number of environments than the request");
     MR_TRY(check_obs_bytes(s, reply->n));
     s->n_restarts = 0;
+    take_info(c, s, reply);
     for (size_t k = 0; k < reply->n; k++) {
         const size_t i = s->first + (size_t)s->which[k];
         mr_step step = {.terminated = reply->terminated[k], .truncated = reply->truncated[k]};

@@ -27,9 +27,12 @@ struct mr_client {
     void *context; // owned
     mr_retry_policy retry;
     size_t n_servers, n_envs;
-    mr_client_server *servers; // [n_servers] owned
-    mr_connection **posted;    // [n_servers] connections of the present exchange
-    mr_env_spec spec;
+    mr_client_server *servers;                // [n_servers] owned
+    mr_connection **posted;                   // [n_servers] connections of the present exchange
+    mr_env_spec spec;                         // its infos are those that have come so far
+    char (*info_names)[MR_MESSAGE_TEXT_SIZE]; // [MR_MESSAGE_MAX_INFO]
+    const char **info_list;                   // [MR_MESSAGE_MAX_INFO] the same, for the spec
+    double *info;            // [n_envs x MR_MESSAGE_MAX_INFO] after the last steps; NaN: not given
     bool *in_episode;        // [n_envs]
     bool *was_reset;         // [n_envs] its episode was interrupted by a restart of its server
     mr_heartbeat *heartbeat; // pings while the trainer computes; held during each exchange
@@ -54,3 +57,4 @@ mr_status mr_client_hello(mr_client *client, mr_client_server *server, mr_remote
 mr_status mr_client_reset(void *client, size_t i, const uint64_t *seed, double *obs);
 mr_status mr_client_step(void *client, const bool *active, const double *actions, double *obs,
                          mr_step *results);
+const double *mr_client_info(const void *client, size_t i);

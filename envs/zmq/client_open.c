@@ -150,9 +150,15 @@ static mr_status finish_open(mr_client *c) {
                             .max_episode_steps = spec->max_episode_steps,
                             .engine = spec->engine,
                             .engine_version = spec->engine_version};
+    c->info_names = calloc(MR_MESSAGE_MAX_INFO, sizeof *c->info_names);
+    c->info_list = calloc(MR_MESSAGE_MAX_INFO, sizeof *c->info_list);
+    c->info = calloc(c->n_envs * MR_MESSAGE_MAX_INFO, sizeof *c->info);
+    c->spec.info_names = c->info_list;
+    c->spec.info = c->info;
     c->in_episode = calloc(c->n_envs, sizeof *c->in_episode);
     c->was_reset = calloc(c->n_envs, sizeof *c->was_reset);
-    if (c->in_episode == NULL || c->was_reset == NULL)
+    if (c->info_names == NULL || c->info_list == NULL || c->info == NULL || c->in_episode == NULL ||
+        c->was_reset == NULL)
         return mr_fail_memory("remote environments");
     return mr_heartbeat_start(ping_period_s(c), ping, c, &c->heartbeat);
 }
@@ -221,6 +227,9 @@ void mr_client_close(void *self) {
         continue;
     free(c->servers);
     free(c->posted);
+    free(c->info_names);
+    free(c->info_list);
+    free(c->info);
     free(c->in_episode);
     free(c->was_reset);
     free(c->name);

@@ -20,6 +20,7 @@ enum {
     MR_MESSAGE_MAX_DIM = 1 << 20,
     MR_MESSAGE_MAX_NUMBERS = 1 << 24, // of a server: num_envs x (obs_dim + act_dim)
     MR_MESSAGE_MAX_SIDE = 8192,       // of a picture
+    MR_MESSAGE_MAX_INFO = 128,        // names of infos that are read
     MR_MESSAGE_MAX_BYTES = 16 << 20,  // unless a spec's sizes need more
     MR_MESSAGE_SPARE_BYTES = 1 << 16, // for what a message holds beside its numbers
 };
@@ -70,7 +71,8 @@ typedef struct {
 /// Numbers with a name.
 typedef struct {
     char name[MR_MESSAGE_TEXT_SIZE];
-    const double *values; // [n]
+    const double *values; // [n_values]
+    size_t n_values;      // of a message that was read; else n
 } mr_message_info;
 
 /// A message: the fields that all messages have, and those of its type; others are zero. Arrays are
@@ -104,7 +106,7 @@ typedef struct {
     size_t n_warned; // n, or 0: no warnings
     const bool *warned;
     char warning[MR_MESSAGE_TEXT_SIZE]; // the first of these; "": not given
-    size_t n_info;                      // written only; a reader checks it and ignores it
+    size_t n_info;                      // a reader takes the first MR_MESSAGE_MAX_INFO
     const mr_message_info *info;
 
     uint64_t env, width, height; // render

@@ -18,6 +18,9 @@ struct mr_message_reader {
     uint64_t *envs;     // [MR_MESSAGE_MAX_ENVS], as all that follows
     mr_message_seed *seeds;
     bool *terminated, *truncated, *warned;
+    mr_message_info *info; // [MR_MESSAGE_MAX_INFO], with the values in `info_values`
+    double *info_values;   // [n_info_values]
+    size_t n_info_values;
 };
 
 mr_status mr_message_reader_new(mr_message_reader **out) {
@@ -29,8 +32,9 @@ mr_status mr_message_reader_new(mr_message_reader **out) {
         reader->terminated = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->terminated);
         reader->truncated = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->truncated);
         reader->warned = calloc(MR_MESSAGE_MAX_ENVS, sizeof *reader->warned);
+        reader->info = calloc(MR_MESSAGE_MAX_INFO, sizeof *reader->info);
         if (reader->zone && reader->envs && reader->seeds && reader->terminated &&
-            reader->truncated && reader->warned) {
+            reader->truncated && reader->warned && reader->info) {
             *out = reader;
             return MR_OK;
         }
@@ -49,6 +53,8 @@ void mr_message_reader_free(mr_message_reader *reader) {
     free(reader->terminated);
     free(reader->truncated);
     free(reader->warned);
+    free(reader->info);
+    free(reader->info_values);
     free(reader);
 }
 
@@ -283,7 +289,7 @@ static mr_status read_array(mr_message_reader *reader, const mr_message_field *f
     return status;
 }
 
-static mr_status read_info(const char *key, const msgpack_object *value) {
+static mr_status check_info(const char *key, const msgpack_object *value) {
     if (value->type != MSGPACK_OBJECT_MAP)
         return fail_field(key, "a map");
     for (uint32_t i = 0; i < value->via.map.size; i++)
@@ -291,6 +297,46 @@ static mr_status read_info(const char *key, const msgpack_object *value) {
             value->via.map.ptr[i].val.type != MSGPACK_OBJECT_BIN)
             return fail_field(key, "a map of names to bins");
     return MR_OK;
+}
+
+static mr_status reserve_info_values(mr_message_reader *reader, size_t n) {
+    if (n <= reader->n_info_values)
+        return MR_OK;
+    double *more = realloc(reader->info_values, n * sizeof *more);
+    if (more == NULL)
+        return mr_fail_memory("messages");
+    reader->info_values = more;
+    reader->n_info_values = n;
+    return MR_OK;
+}
+
+// The values are copied, because bytes of a message are not aligned.
+static mr_status read_info(mr_message_reader *reader, const char *key, const msgpack_object *value,
+                           mr_message *out) {
+    mr_status status;
+    size_t n_values = 0;
+    MR_TRY(check_info(key, value));
+    const size_t n =
+        value->via.map.size < MR_MESSAGE_MAX_INFO ? value->via.map.size : MR_MESSAGE_MAX_INFO;
+    const msgpack_object_kv *pairs = value->via.map.ptr;
+    for (size_t i = 0; i < n; i++)
+        n_values += pairs[i].val.via.bin.size / sizeof(double);
+    MR_TRY(reserve_info_values(reader, n_values));
+    double *values = reader->info_values;
+    for (size_t i = 0; i < n; i++) {
+        mr_message_info *info = &reader->info[i];
+        const msgpack_object_bin bytes = pairs[i].val.via.bin;
+        mr_message_take_text(pairs[i].key.via.str.ptr, pairs[i].key.via.str.size, info->name);
+        info->values = values;
+        info->n_values = bytes.size / sizeof(double);
+        if (info->n_values > 0)
+            memcpy(values, bytes.ptr, info->n_values * sizeof(double));
+        values += info->n_values;
+    }
+    out->n_info = n;
+    out->info = reader->info;
+done:
+    return status;
 }
 
 static mr_status read_value(mr_message_reader *reader, const mr_message_field *field,
@@ -312,7 +358,7 @@ static mr_status read_value(mr_message_reader *reader, const mr_message_field *f
     case MR_FIELD_BYTES:
         return read_bytes(field->key, value, at);
     case MR_FIELD_INFO:
-        return read_info(field->key, value);
+        return read_info(reader, field->key, value, out);
     case MR_FIELD_ENVS:
     case MR_FIELD_SEEDS:
     case MR_FIELD_FLAGS:

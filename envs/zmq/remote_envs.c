@@ -31,6 +31,7 @@ static const mr_vec_env_ops all_ops = {.reset = mr_client_reset,
                                        .step = mr_client_step,
                                        .n_diverged = no_diverged,
                                        .at = none_at,
+                                       .info = mr_client_info,
                                        .close = mr_client_close};
 
 static mr_status open_all(const char *name, const mr_env_options *options, size_t n,

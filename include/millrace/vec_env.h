@@ -44,7 +44,8 @@ typedef struct {
 ///
 ///   callbacks  copied
 ///   spec       name, obs_dim, act_dim, act_low and act_high must be given; copied with all that it
-///              points to, but for `info`, which must live as long as the environments
+///              points to, but for `info`, which must live as long as the environments, and is read
+///              after each step of one of them
 ///   n_threads  1: environments are stepped one after another, in the calling thread; more: `step`
 ///              is called by several threads at once, for different `i`
 ///

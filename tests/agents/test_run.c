@@ -106,7 +106,7 @@ Test(run, progress_has_a_column_for_each_metric) {
     metrics.total_timesteps = 1234567;
     metrics.ep_rew_mean = -0.5;
     metrics.eval_mean_ep_length = 1000;
-    cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_run_log(run, &metrics, 0, NULL), MR_OK, "%s", mr_error_message());
     mr_run_close(run);
     expect_file(
         "a/progress.csv",
@@ -117,6 +117,66 @@ Test(run, progress_has_a_column_for_each_metric) {
         "train/entropy,train/q_mean,eval/mean_reward,eval/std_reward,eval/mean_ep_length,"
         "bonus/state_log_prob,bonus/mean,bonus/std,bonus/beta,bonus/coverage,bonus/restarts\n"
         "1234567,,,,,-0.5,,,,,,,,,,,,,,1000,,,,,,\n");
+}
+
+static void log_infos(mr_run *run, double step, size_t n, const mr_scalar *infos) {
+    mr_metrics metrics = unknown_metrics();
+    metrics.total_timesteps = step;
+    cr_assert_eq(mr_run_log(run, &metrics, n, infos), MR_OK, "%s", mr_error_message());
+}
+
+static void expect_end(const char *path, const char *end) {
+    char *text = scratch_read(path);
+    const size_t length = strlen(text), n = strlen(end);
+    cr_expect(length >= n && strcmp(text + length - n, end) == 0, "%s ends with %s", path, text);
+    free(text);
+}
+
+// An info called like a metric is left out; one that comes later is in the events alone.
+Test(run, progress_has_a_column_for_each_info_of_its_first_row) {
+    mr_run *run = create("a");
+    const mr_scalar infos[] = {{"rollout/reward_ctrl", -2},
+                               {"rollout/ep_rew_mean", 5},
+                               {"rollout/x", NAN},
+                               {"rollout/late", 7}};
+    log_infos(run, 1000, 3, infos);
+    log_infos(run, 2000, 4, infos);
+    mr_run_close(run);
+    char *text = scratch_read("a/progress.csv");
+    scratch_expect_part(text, "bonus/restarts,rollout/reward_ctrl,rollout/x\n1000,");
+    free(text);
+    expect_end("a/progress.csv", "2000,,,,,,,,,,,,,,,,,,,,,,,,,,-2,\n");
+    event_list list = event_read("a");
+    cr_assert_eq(list.n, 5); // the step and reward_ctrl twice, late once
+    cr_expect_str_eq(list.points[4].tag, "rollout/late");
+    free(list.points);
+}
+
+// Columns of an earlier version: some of today's, one that is no more, and no infos.
+Test(run, a_run_of_an_earlier_version_keeps_its_columns) {
+    mr_settings settings;
+    mr_run *run = create("a");
+    const mr_scalar infos[] = {{"rollout/reward_ctrl", -2}};
+    mr_settings_init(&settings);
+    mr_run_close(run);
+    scratch_write("a/progress.csv", "time/total_timesteps,old/column,rollout/ep_rew_mean\n1,2,3\n");
+    cr_assert_eq(mr_run_open("a", &settings, &run), MR_OK, "%s", mr_error_message());
+    log_infos(run, 2000, 1, infos);
+    mr_run_close(run);
+    expect_end("a/progress.csv", "rollout/ep_rew_mean\n1,2,3\n2000,,\n");
+}
+
+// A checkpoint of before the first row: the header comes again with the next one.
+Test(run, a_table_that_is_cut_to_nothing_begins_anew) {
+    mr_run *run = create("a");
+    mr_run_sizes sizes;
+    const mr_scalar infos[] = {{"rollout/reward_ctrl", -2}};
+    cr_assert_eq(mr_run_sync(run, &sizes), MR_OK);
+    log_infos(run, 1000, 0, NULL);
+    cr_assert_eq(mr_run_cut(run, &sizes), MR_OK);
+    log_infos(run, 1000, 1, infos);
+    mr_run_close(run);
+    expect_end("a/progress.csv", "rollout/reward_ctrl\n1000,,,,,,,,,,,,,,,,,,,,,,,,,,-2\n");
 }
 
 Test(run, evaluations_have_mean_deviation_and_each_episode) {
@@ -136,11 +196,11 @@ Test(run, a_row_that_does_not_fit_on_the_disk_is_taken_back) {
     const mr_metrics metrics = unknown_metrics();
     char *before = scratch_read("a/progress.csv");
     limit_files(strlen(before) + 3);
-    cr_expect_eq(mr_run_log(run, &metrics), MR_ERR_IO);
+    cr_expect_eq(mr_run_log(run, &metrics, 0, NULL), MR_ERR_IO);
     scratch_expect_message("a/progress.csv: File too large");
     expect_file("a/progress.csv", before);
     limit_files(100000);
-    cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
+    cr_expect_eq(mr_run_log(run, &metrics, 0, NULL), MR_OK);
     mr_run_close(run);
     free(before);
 }
@@ -157,13 +217,13 @@ Test(run, a_row_whose_events_do_not_fit_on_the_disk_is_taken_back) {
     for (size_t i = 0; i < columns.n; i++)
         *mr_metric_value(&columns.at[i], &metrics) = (double)i;
     for (size_t i = 0; i < 5; i++)
-        cr_assert_eq(mr_run_log(run, &metrics), MR_OK, "%s", mr_error_message());
+        cr_assert_eq(mr_run_log(run, &metrics, 0, NULL), MR_OK, "%s", mr_error_message());
     cr_assert_eq(mr_run_sync(run, &sizes), MR_OK);
     cr_assert_gt(sizes.events, sizes.progress + 200);
     char *progress = scratch_read("a/progress.csv"),
          *evaluations = scratch_read("a/evaluations.csv");
     limit_files((size_t)sizes.events + 3);
-    cr_expect_eq(mr_run_log(run, &metrics), MR_ERR_IO);
+    cr_expect_eq(mr_run_log(run, &metrics, 0, NULL), MR_ERR_IO);
     scratch_expect_message("a/events.out.tfevents.");
     cr_expect_eq(mr_run_log_evaluation(run, 6, 2, returns, lengths), MR_ERR_IO);
     expect_file("a/progress.csv", progress);
@@ -171,7 +231,7 @@ Test(run, a_row_whose_events_do_not_fit_on_the_disk_is_taken_back) {
     event_list list = event_read("a");
     cr_expect_eq(list.n, 5 * (columns.n - 3)); // the evaluation's three are drawn there
     limit_files(100000);
-    cr_expect_eq(mr_run_log(run, &metrics), MR_OK);
+    cr_expect_eq(mr_run_log(run, &metrics, 0, NULL), MR_OK);
     mr_run_close(run);
     free(list.points);
     free(progress);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "tests/envs/bad_link.h"
+#include "tests/cli/same_run.h"
 #include "tests/cli/server_process.h"
 
 TestSuite(bridge, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
@@ -98,6 +99,24 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     outcome_free(&o);
     stop(whole, "whole");
     expect_same_policies("there", "whole");
+}
+
+// The infos are columns; those of a server come with its first step.
+Test(bridge, progress_has_the_infos_of_the_task_as_in_process) {
+    const pid_t server =
+        start(&(circumstances){0}, "s", ARGUMENTS("serve", "Hopper-v5", "--bind", "ipc://s"));
+    outcome o = run(RUN_OF("zmq:ipc://s", "there", "--steps", "1100"));
+    expect_success(&o);
+    outcome_free(&o);
+    stop(server, "s");
+    o = run(RUN_OF("Hopper-v5", "here", "--steps", "1100"));
+    expect_success(&o);
+    outcome_free(&o);
+    char *there = read_progress("there/progress.csv"), *here = read_progress("here/progress.csv");
+    cr_expect_str_eq(there, here);
+    scratch_expect_part(here, ",rollout/reward_forward,");
+    free(there);
+    free(here);
 }
 
 // 10,000 steps, each of them over a proxy that harms one message in 25.

@@ -8,6 +8,7 @@
 #include "agents/settings.h"
 #include "base/matrix_file.h"
 #include "tests/agents/set.h"
+#include "cli/runs/run_table.h"
 #include "tests/cli/command_runner.h"
 
 TestSuite(train_command, .init = scratch_enter, .fini = scratch_leave);
@@ -126,6 +127,26 @@ Test(train_command, leaves_its_results_in_a_directory) {
     cr_expect_eq(count_lines("a/b/evaluations.csv"), 4); // columns; steps 100, 200 and 250
     cr_expect_eq(count_paths("a/b/*tmp*"), 0);
     outcome_free(&o);
+}
+
+// All episodes of the run are in its one row, and fewer than the 100 that ep_rew_mean is over.
+Test(train_command, the_parts_of_the_reward_add_up_to_the_return) {
+    outcome o = RUN("train", "Hopper-v5", "--threads", "1", "--hidden", "8", "--steps", "600",
+                    "--learning-starts", "600", "--eval-episodes", "1", "--out", "a");
+    expect_success(&o);
+    outcome_free(&o);
+    mr_run_table progress;
+    cr_assert_eq(mr_run_table_read("a", "progress.csv", &progress), MR_OK);
+    const double sum = mr_run_table_last(&progress, "rollout/reward_forward") +
+                       mr_run_table_last(&progress, "rollout/reward_ctrl") +
+                       mr_run_table_last(&progress, "rollout/reward_survive");
+    const double mean = mr_run_table_last(&progress, "rollout/ep_rew_mean");
+    cr_expect_lt(fabs(sum - mean), 4e-9 * fabs(mean), "%.10g %.10g", sum, mean); // ten digits
+    // Each step that keeps the hopper up pays 1, so that the last one of each episode does not.
+    const double n = mr_run_table_last(&progress, "rollout/ep_len_mean");
+    const double survive = mr_run_table_last(&progress, "rollout/reward_survive");
+    cr_expect_lt(fabs(survive - (n - 1)), 1e-8 * n, "%.10g of %.10g", survive, n);
+    mr_run_table_free(&progress);
 }
 
 Test(train_command, options_override_files_and_files_defaults) {

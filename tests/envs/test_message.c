@@ -29,7 +29,7 @@ static const uint64_t envs[] = {3, 0};
 static const mr_message_seed seeds[] = {{true, UINT64_MAX}, {false, 0}};
 static const double numbers[] = {1.5, -2, 3, 0x1p-1074};
 static const bool flags[] = {true, false};
-static const mr_message_info info[] = {{"x_position", numbers}};
+static const mr_message_info info[] = {{"x_position", numbers, 2}};
 
 #define BYTES(n)                                                                                   \
     { numbers, (n) * sizeof(double) }
@@ -87,6 +87,12 @@ Test(message, reads_what_it_wrote) {
         cr_expect_eq(got.stochastic, m->stochastic);
         cr_expect_eq(got.width * got.height, m->width * m->height);
         cr_expect_eq(got.n, m->n);
+        cr_assert_eq(got.n_info, m->n_info);
+        for (size_t k = 0; k < m->n_info; k++) {
+            cr_expect_str_eq(got.info[k].name, m->info[k].name);
+            cr_assert_eq(got.info[k].n_values, m->n);
+            cr_expect_eq(memcmp(got.info[k].values, numbers, m->n * sizeof *numbers), 0);
+        }
         expect_same_bytes(got.obs, m->obs);
         expect_same_bytes(got.reward, m->reward);
         expect_same_bytes(got.actions, m->actions);

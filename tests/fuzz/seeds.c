@@ -17,7 +17,7 @@ static const uint64_t envs[] = {2, 0};
 static const mr_message_seed seeds[] = {{true, 7}, {false, 0}};
 static const double numbers[] = {1.5, -2, 0.5, 3};
 static const bool flags[] = {true, false};
-static const mr_message_info info[] = {{"x_position", numbers}};
+static const mr_message_info info[] = {{"x_position", numbers, 0}};
 
 #define BYTES(n)                                                                                   \
     { numbers, (n) * sizeof(double) }
