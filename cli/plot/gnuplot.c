@@ -17,18 +17,27 @@
 const char *const mr_colours[MR_N_COLOURS] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                               "#E69F00", "#56B4E9", "#000000"};
 
-static const char *terminal_of(const char *path) {
-    static const char *const terminals[][2] = {{".png", "pngcairo"}, {".svg", "svg"}};
+/// A format by the ending of its files. A size in pixels is 1/96 inch in a PDF.
+typedef struct {
+    const char *ending, *terminal;
+    double unit; // of its size, pixels
+    const char *size_unit;
+} format;
+
+static const format formats[] = {
+    {".png", "pngcairo", 1, ""}, {".svg", "svg", 1, ""}, {".pdf", "pdfcairo", 96, "in"}};
+
+static const format *format_of(const char *path) {
     const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot != NULL && i < MR_COUNT(terminals); i++)
-        if (strcasecmp(dot, terminals[i][0]) == 0)
-            return terminals[i][1];
+    for (size_t i = 0; dot != NULL && i < MR_COUNT(formats); i++)
+        if (strcasecmp(dot, formats[i].ending) == 0)
+            return &formats[i];
     return NULL;
 }
 
 mr_status mr_picture_check_name(const char *path) {
-    if (terminal_of(path) == NULL)
-        return mr_fail(MR_ERR_USAGE, "--out must end in .png or .svg, not '%s'", path);
+    if (format_of(path) == NULL)
+        return mr_fail(MR_ERR_USAGE, "--out must end in .png, .svg or .pdf, not '%s'", path);
     return MR_OK;
 }
 
@@ -72,23 +81,23 @@ static mr_status spawn_gnuplot(FILE *script, FILE *picture, FILE *messages) {
     return mr_fail(MR_ERR_IO, "gnuplot could not draw: %s", text);
 }
 
-static mr_status keep_picture(FILE *picture, const char *path) {
-    mr_status status;
+static mr_status read_picture(FILE *picture, char **out, size_t *n_bytes) {
     struct stat info;
     if (fstat(fileno(picture), &info) != 0 || info.st_size == 0)
-        return mr_fail(MR_ERR_IO, "gnuplot drew nothing; does it have the terminal %s?",
-                       terminal_of(path));
-    const size_t n_bytes = (size_t)info.st_size;
-    char *bytes = malloc(n_bytes);
-    rewind(picture);
+        return mr_fail(MR_ERR_IO, "gnuplot drew nothing; does it have this terminal?");
+    const size_t n = (size_t)info.st_size;
+    char *bytes = malloc(n + 1);
     if (bytes == NULL)
-        status = mr_fail_memory("the picture");
-    else if (fread(bytes, 1, n_bytes, picture) != n_bytes)
-        status = mr_fail(MR_ERR_IO, "cannot read what gnuplot drew");
-    else
-        status = mr_file_replace(path, 1, &(mr_bytes){bytes, n_bytes});
-    free(bytes);
-    return status;
+        return mr_fail_memory("the picture");
+    rewind(picture);
+    if (fread(bytes, 1, n, picture) != n) {
+        free(bytes);
+        return mr_fail(MR_ERR_IO, "cannot read what gnuplot drew");
+    }
+    bytes[n] = '\0';
+    *out = bytes;
+    *n_bytes = n;
+    return MR_OK;
 }
 
 static mr_status fail_temporary(const char *action) {
@@ -98,25 +107,22 @@ static mr_status fail_temporary(const char *action) {
                    action, strerror(errno));
 }
 
-mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_picture_script write,
-                          const void *self) {
+mr_status mr_picture_render(const char *terminal, mr_picture_script write, const void *self,
+                            char **out, size_t *n_bytes) {
     mr_status status;
     FILE *script = tmpfile(), *picture = tmpfile(), *messages = tmpfile();
     if (script == NULL || picture == NULL || messages == NULL) {
         status = fail_temporary("make");
         goto done;
     }
-    fprintf(script,
-            "set encoding utf8\n"
-            "set terminal %s size %zu,%zu noenhanced font 'sans,13' background '#ffffff'\n",
-            terminal_of(path), width, height);
+    fprintf(script, "set encoding utf8\n%s\n", terminal);
     write(script, self);
     if (fflush(script) != 0 || ferror(script) || fseek(script, 0, SEEK_SET) != 0) {
         status = fail_temporary("write");
         goto done;
     }
     MR_TRY(spawn_gnuplot(script, picture, messages));
-    status = keep_picture(picture, path);
+    status = read_picture(picture, out, n_bytes);
 done:
     if (script != NULL)
         fclose(script);
@@ -124,5 +130,21 @@ done:
         fclose(picture);
     if (messages != NULL)
         fclose(messages);
+    return status;
+}
+
+mr_status mr_picture_draw(const char *path, size_t width, size_t height, mr_picture_script write,
+                          const void *self) {
+    char terminal[256], *bytes = NULL;
+    size_t n_bytes;
+    const format *f = format_of(path);
+    snprintf(terminal, sizeof terminal,
+             "set terminal %s size %.6g%s,%.6g%s noenhanced font 'sans,13' background '#ffffff'",
+             f->terminal, (double)width / f->unit, f->size_unit, (double)height / f->unit,
+             f->size_unit);
+    mr_status status = mr_picture_render(terminal, write, self, &bytes, &n_bytes);
+    if (status == MR_OK)
+        status = mr_file_replace(path, 1, &(mr_bytes){bytes, n_bytes});
+    free(bytes);
     return status;
 }

@@ -1,406 +1,438 @@
-// `millrace plot`: learning curves as a picture, drawn by gnuplot.
-//
-// Runs that differ only in their seeds are one curve: their mean, with a band from the lowest to
-// the highest.
+// `millrace plot`: curves of runs as a picture, drawn by gnuplot; or a run's state density.
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#include "base/file.h"
-#include "base/number.h"
-#include "base/path.h"
 #include "cli/command_line.h"
+#include "cli/plot/curves.h"
 #include "cli/plot/density_history.h"
 #include "cli/plot/gnuplot.h"
 #include "cli/plot/legend.h"
-#include "cli/plot/run_label.h"
-
-enum { LABEL_SIZE = 1024, NAME_SIZE = LABEL_SIZE + 64 };
 
 typedef struct {
     char out[MR_MAX_TEXT];
+    char x[MR_MAX_CHOICE];
+    char y[MR_MAX_TEXT];
+    char group_by[MR_MAX_TEXT];
     char title[MR_MAX_TEXT];
+    bool ascii;
+    bool density;
     size_t width;
     size_t height;
-    bool density;
 } plot_options;
 
 #define AT(field) offsetof(plot_options, field)
 
+static const char default_y[] = "eval/mean_reward";
+
 static const mr_setting options[] = {
-    {"out", MR_SETTING_OUT_FILE, AT(out), "curve.png", 0, 0, "FILE.png", "where the picture goes",
-     false},
+    {"out", MR_SETTING_OUT_FILE, AT(out), "curve.png", 0, 0, "FILE",
+     "where the picture goes: .png, .svg or .pdf", false},
+    {"x", MR_SETTING_CHOICE, AT(x), "steps", 0, 0, "steps|time|updates",
+     "the horizontal axis: environment steps, time since the run began, or updates", false},
+    {"y", MR_SETTING_TEXT, AT(y), "eval/mean_reward", 0, 0, "COLUMN",
+     "a column of evaluations.csv or progress.csv", false},
+    {"group_by", MR_SETTING_TEXT, AT(group_by), "", 0, 0, "SETTING",
+     "one curve for each value of a setting (several: with commas between)", false},
+    {"ascii", MR_SETTING_SWITCH, AT(ascii), "false", 0, 0, NULL,
+     "draw with characters on standard output, and write no file", false},
     {"density", MR_SETTING_SWITCH, AT(density), "false", 0, 0, NULL,
      "draw how the state density of a run with --bonus density went, instead", false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
      "what stands above it; default: the task, where there is but one", false},
-    {"width", MR_SETTING_COUNT, AT(width), "1000", 200, 10000, "N",
-     "its width in pixels (of curves)", false},
-    {"height", MR_SETTING_COUNT, AT(height), "600", 150, 10000, "N",
-     "its height in pixels (of curves)", false},
+    {"width", MR_SETTING_COUNT, AT(width), "1000", 40, 10000, "N",
+     "width in pixels, or with --ascii in characters (of curves)", false},
+    {"height", MR_SETTING_COUNT, AT(height), "600", 10, 10000, "N",
+     "height in pixels, or with --ascii in characters (of curves)", false},
 };
 
+enum {
+    N_PANEL_COLUMNS = 3,
+    PANEL_WIDTH = 420, // pixels, of several panels, unless --width and --height say otherwise
+    PANEL_HEIGHT = 320,
+    LINE_HEIGHT = 20, // of a legend below the panels
+    MIN_WIDTH = 200,  // of a picture
+    MIN_HEIGHT = 150,
+};
+
+// ---- The axes
+
+/// A unit of an axis for values up to about `last`.
 typedef struct {
-    double step;
-    double mean;
-} point;
-
-typedef struct {
-    mr_settings settings;
-    const mr_settings *curve; // the settings of the first run that is alike
-    size_t n_points;
-    point *points; // [n_points], steps ascending
-} run;
-
-static bool same_curve(const run *a, const run *b) {
-    return a->curve == b->curve;
-}
-
-static bool parse_row(const char *row, point *p) {
-    char *end;
-    p->step = mr_number_read(row, &end);
-    if (end == row || *end != ',')
-        return false;
-    row = end + 1;
-    p->mean = mr_number_read(row, &end);
-    return end > row && *end == ',' && isfinite(p->mean);
-}
-
-// The first two columns of evaluations.csv are the step and the mean return. A last row without a
-// newline is still being written and is left out.
-static mr_status parse_points(const char *path, char *text, run *r) {
-    size_t n_lines = 0;
-    for (const char *c = strchr(text, '\n'); c != NULL; c = strchr(c + 1, '\n'))
-        n_lines++;
-    r->points = calloc(n_lines + 1, sizeof *r->points);
-    if (r->points == NULL)
-        return mr_fail_memory("the curves");
-    char *row = strchr(text, '\n');
-    for (size_t i = 2; row != NULL && i <= n_lines; i++) {
-        point *p = &r->points[r->n_points++];
-        row++;
-        if (!parse_row(row, p))
-            return mr_fail(MR_ERR_INPUT, "%s:%zu: expected a step and a mean return", path, i);
-        if (r->n_points > 1 && p->step <= p[-1].step)
-            return mr_fail(MR_ERR_INPUT, "%s:%zu: the steps do not go up", path, i);
-        row = strchr(row, '\n');
-    }
-    if (r->n_points == 0)
-        return mr_fail(MR_ERR_INPUT, "%s: no evaluation yet; let the run go on for longer", path);
-    return MR_OK;
-}
-
-static mr_status read_points(const char *dir, run *r) {
-    mr_status status;
-    char *path = NULL, *text = NULL;
-    size_t n_bytes;
-
-    if (asprintf(&path, "%s/evaluations.csv", dir) < 0)
-        return mr_fail_memory("a file name");
-    MR_TRY(mr_file_read(path, &text, &n_bytes));
-    status = parse_points(path, text, r);
-done:
-    free(text);
-    free(path);
-    return status;
-}
-
-static mr_status read_config(const char *dir, mr_settings *settings) {
-    char *path;
-    if (asprintf(&path, "%s/config.yaml", dir) < 0)
-        return mr_fail_memory("a file name");
-    mr_settings_init(settings);
-    const mr_status status = mr_settings_read(settings, path);
-    free(path);
-    return status;
-}
-
-static mr_status read_run(const char *dir, run *r) {
-    const mr_status status = read_config(dir, &r->settings);
-    return status == MR_OK ? read_points(dir, r) : status;
-}
-
-// A run's mean return at a step between its first and its last evaluation, interpolated.
-static double value_at(const run *r, double step) {
-    const point *p = r->points;
-    while (p->step < step)
-        p++;
-    if (p->step == step)
-        return p->mean;
-    return p[-1].mean + (p->mean - p[-1].mean) * (step - p[-1].step) / (p->step - p[-1].step);
-}
-
-static double last_step(const run *r) {
-    return r->points[r->n_points - 1].step;
-}
-
-// The range of steps that all runs of a curve cover: a mean over only some of them would jump at
-// the step where a run begins or ends.
-typedef struct {
-    double first, last;
-    double longest; // the last step of any of them
-    size_t n_runs;
-} extent;
-
-static extent extent_of(const run *first, const run *end) {
-    extent e = {.first = -INFINITY, .last = INFINITY};
-    for (const run *r = first; r < end; r++) {
-        if (!same_curve(first, r))
-            continue;
-        e.first = fmax(e.first, r->points[0].step);
-        e.last = fmin(e.last, last_step(r));
-        e.longest = fmax(e.longest, last_step(r));
-        e.n_runs++;
-    }
-    return e;
-}
-
-// Writes a row of the curve of `first`: step in the picture's unit; mean, lowest and highest
-// return.
-static void write_row(FILE *script, const run *first, const run *end, double step, double unit) {
-    double sum = 0, low = INFINITY, high = -INFINITY;
-    size_t n = 0;
-    for (const run *r = first; r < end; r++) {
-        if (!same_curve(first, r))
-            continue;
-        const double value = value_at(r, step);
-        sum += value;
-        low = fmin(low, value);
-        high = fmax(high, value);
-        n++;
-    }
-    fprintf(script, "%.10g %.10g %.10g %.10g\n", step / unit, sum / (double)n, low, high);
-}
-
-// Writes rows, ascending, at every step at which a run of the curve was evaluated, within the range
-// that all of its runs cover.
-static void write_rows(FILE *script, const run *first, const run *end, double unit) {
-    const extent e = extent_of(first, end);
-    double step = e.first;
-    while (step <= e.last) {
-        double next = INFINITY;
-        write_row(script, first, end, step, unit);
-        for (const run *r = first; r < end; r++)
-            for (size_t i = 0; i < r->n_points && same_curve(first, r); i++)
-                if (r->points[i].step > step)
-                    next = fmin(next, r->points[i].step);
-        step = next;
-    }
-}
-
-// Lists the first run of each curve.
-static bool begins_curve(const run *r) {
-    return r->curve == &r->settings;
-}
-
-static void find_curve(const run *runs, run *r) {
-    r->curve = &r->settings;
-    for (const run *before = runs; before < r; before++)
-        if (begins_curve(before) && mr_runs_alike(&before->settings, &r->settings)) {
-            r->curve = &before->settings;
-            return;
-        }
-}
-
-static bool is_one_task(const run *runs, const run *end) {
-    for (const run *r = runs; r < end; r++)
-        if (strcmp(r->settings.env, runs->settings.env) != 0)
-            return false;
-    return true;
-}
-
-// The legend's name of the curve of `first`: "gaussian (3 runs)".
-static void name_curve(const run *first, const run *end, size_t n_all,
-                       const mr_settings *const *all, char name[NAME_SIZE]) {
-    const extent e = extent_of(first, end);
-    mr_run_label(&first->settings, n_all, all, name, LABEL_SIZE);
-    const size_t length = strlen(name);
-    if (e.n_runs > 1 && e.last < e.longest)
-        snprintf(name + length, NAME_SIZE - length, " (%zu runs, up to step %.0f, as far as all)",
-                 e.n_runs, e.last);
-    else if (e.n_runs > 1)
-        snprintf(name + length, NAME_SIZE - length, " (%zu runs)", e.n_runs);
-}
-
-// The further lines of a long name are entries of invisible curves, because gnuplot's legend has no
-// line breaks.
-static void write_name(FILE *script, const mr_legend_name *name) {
-    mr_picture_quote(script, name->line[0]);
-    for (size_t k = 1; k < name->n; k++) {
-        fputs(", NaN with lines linecolor rgb '#ffffff' title ", script);
-        mr_picture_quote(script, name->line[k]);
-    }
-}
-
-static void write_curve(FILE *script, size_t i, const mr_legend_name *name) {
-    const char *colour = mr_colours[i % MR_N_COLOURS];
-    fprintf(script,
-            "%s$curve%zu using 1:3:4 with filledcurves fillcolor rgb '%s' "
-            "fillstyle transparent solid 0.2 noborder notitle, "
-            "$curve%zu using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.4 "
-            "linecolor rgb '%s' title ",
-            i > 0 ? ", " : "plot ", i, colour, i, colour);
-    write_name(script, name);
-}
-
-// The unit of the x axis of a picture whose last step is `last`.
-typedef struct {
-    double last;
-    double steps;
+    double last, size;
     const char *label;
-} step_unit;
+} axis_unit;
 
-static step_unit unit_for(const run *runs, const run *end) {
-    static const step_unit units[] = {
-        {2e6, 1e6, "million environment steps"},
-        {1e4, 1e3, "thousand environment steps"},
-        {0, 1, "environment steps"},
-    };
-    double last = 0;
-    for (const run *r = runs; r < end; r++)
-        if (begins_curve(r))
-            last = fmax(last, extent_of(r, end).last);
-    size_t i = 0;
-    while (last < units[i].last)
-        i++;
-    return (step_unit){last, units[i].steps, units[i].label};
-}
+static const axis_unit units[][3] = {
+    [MR_X_STEPS] = {{2e6, 1e6, "million environment steps"},
+                    {1e4, 1e3, "thousand environment steps"},
+                    {-INFINITY, 1, "environment steps"}},
+    [MR_X_TIME] = {{7200, 3600, "hours"}, {120, 60, "minutes"}, {-INFINITY, 1, "seconds"}},
+    [MR_X_UPDATES] = {{2e6, 1e6, "million updates"},
+                      {1e4, 1e3, "thousand updates"},
+                      {-INFINITY, 1, "updates"}},
+};
 
 /// The contents of a picture.
 typedef struct {
     const plot_options *chosen;
-    const run *runs, *end;
-    const mr_settings *const *settings; // of the runs
-} curves;
+    mr_curve_list list;
+    mr_x_axis x;
+    size_t n_panels;
+    const char **panel; // [n_panels] tasks, owned
+    size_t width, height;
+    size_t drawn; // the one panel that is drawn with --ascii
+} picture;
 
-static mr_legend choose_legend(const curves *c) {
-    size_t n = 0, longest = 0;
-    for (const run *r = c->runs; r < c->end; r++) {
-        char name[NAME_SIZE];
-        if (!begins_curve(r))
-            continue;
-        name_curve(r, c->end, (size_t)(c->end - c->runs), c->settings, name);
-        const size_t n_letters = mr_count_letters(name);
-        longest = n_letters > longest ? n_letters : longest;
-        n++;
+static double last_x(const picture *p, const char *env) {
+    double last = 0;
+    for (size_t k = 0; k < p->list.n; k++) {
+        const mr_curve *curve = &p->list.curve[k];
+        if (strcmp(curve->env, env) == 0)
+            last = fmax(last, curve->at[curve->n - 1].x);
     }
-    return mr_legend_choose(n, longest, c->chosen->width, c->chosen->height);
+    return last;
 }
 
-static void write_curves(FILE *script, const curves *c, const mr_legend *legend) {
-    size_t n_curves = 0;
-    for (const run *r = c->runs; r < c->end; r++) {
-        char name[NAME_SIZE];
+static const axis_unit *unit_for(const picture *p, double last) {
+    const axis_unit *unit = units[p->x];
+    while (last < unit->last)
+        unit++;
+    return unit;
+}
+
+// ---- Legends
+
+static size_t longest_name(const picture *p) {
+    size_t longest = 0;
+    for (size_t k = 0; k < p->list.n; k++) {
+        const size_t n = mr_count_letters(p->list.curve[k].name);
+        longest = n > longest ? n : longest;
+    }
+    return longest;
+}
+
+// The first curve of its name. Only that one has an entry in the legend of all panels.
+static bool begins_name(const mr_curve_list *list, size_t k) {
+    for (size_t i = 0; i < k; i++)
+        if (strcmp(list->curve[i].name, list->curve[k].name) == 0)
+            return false;
+    return true;
+}
+
+static size_t count_names(const mr_curve_list *list) {
+    size_t n = 0;
+    for (size_t k = 0; k < list->n; k++)
+        n += begins_name(list, k);
+    return n;
+}
+
+static mr_legend choose_legend(const picture *p) {
+    mr_legend legend =
+        mr_legend_choose(count_names(&p->list), longest_name(p), p->width, p->height);
+    if (p->n_panels > 1 && !legend.is_below)
+        legend = (mr_legend){.is_below = true, .n_columns = legend.n_columns, .n_lines = 1};
+    return legend;
+}
+
+// Lines of the legend below the panels.
+static size_t count_lines(const picture *p, const mr_legend *legend) {
+    size_t n = 0;
+    for (size_t k = 0; k < p->list.n; k++) {
         mr_legend_name broken;
-        if (!begins_curve(r))
+        if (!begins_name(&p->list, k))
             continue;
-        name_curve(r, c->end, (size_t)(c->end - c->runs), c->settings, name);
-        mr_legend_break(legend, name, &broken);
-        write_curve(script, n_curves++, &broken);
+        mr_legend_break(legend, p->list.curve[k].name, &broken);
+        n += broken.n;
+    }
+    return n;
+}
+
+// The further lines of a long name are entries of invisible curves, because gnuplot's legend has no
+// line breaks.
+static void write_name(FILE *script, const mr_legend *legend, const char *name) {
+    mr_legend_name broken;
+    mr_legend_break(legend, name, &broken);
+    fputs(" title ", script);
+    mr_picture_quote(script, broken.line[0]);
+    for (size_t k = 1; k < broken.n; k++) {
+        fputs(", NaN with lines linecolor rgb '#ffffff' title ", script);
+        mr_picture_quote(script, broken.line[k]);
+    }
+}
+
+static const char *colour_of(const mr_curve *curve) {
+    return mr_colours[curve->label % MR_N_COLOURS];
+}
+
+static const char line_style[] = "with linespoints linewidth 2 pointtype 7 pointsize 0.4";
+
+// A strip of its own below the panels: a plot of which only the legend is seen.
+static void write_strip(FILE *script, const picture *p, const mr_legend *legend, double height) {
+    const char *comma = "plot ";
+    fprintf(script,
+            "set origin 0,0\nset size 1,%.6f\nunset title\nunset border\nunset tics\n"
+            "unset xlabel\nunset ylabel\nunset grid\nset margins 0,0,0,0\n"
+            "set key center center reverse Left noenhanced maxcols 1\n"
+            "set xrange [0:1]\nset yrange [0:1]\n",
+            height);
+    for (size_t k = 0; k < p->list.n; k++) {
+        if (!begins_name(&p->list, k))
+            continue;
+        fprintf(script, "%sNaN %s linecolor rgb '%s'", comma, line_style,
+                colour_of(&p->list.curve[k]));
+        write_name(script, legend, p->list.curve[k].name);
+        comma = ", ";
     }
     fputc('\n', script);
 }
 
-static void write_title(FILE *script, const curves *c) {
+// ---- Panels
+
+static void write_data(FILE *script, const picture *p, const char *env, double unit) {
+    for (size_t k = 0; k < p->list.n; k++) {
+        const mr_curve *curve = &p->list.curve[k];
+        if (strcmp(curve->env, env) != 0)
+            continue;
+        fprintf(script, "$curve%zu << END\n", k);
+        for (size_t i = 0; i < curve->n; i++)
+            fprintf(script, "%.10g %.10g %.10g %.10g\n", curve->at[i].x / unit, curve->at[i].mean,
+                    curve->at[i].low, curve->at[i].high);
+        fputs("END\n", script);
+    }
+}
+
+// `legend`: NULL, if the names stand elsewhere.
+static void write_curves(FILE *script, const picture *p, const char *env, const mr_legend *legend) {
+    const char *comma = "plot ";
+    for (size_t k = 0; k < p->list.n; k++) {
+        const mr_curve *curve = &p->list.curve[k];
+        if (strcmp(curve->env, env) != 0)
+            continue;
+        if (curve->n_runs > 1 && !p->chosen->ascii)
+            fprintf(script,
+                    "%s$curve%zu using 1:3:4 with filledcurves fillcolor rgb '%s' "
+                    "fillstyle transparent solid 0.2 noborder notitle",
+                    comma, k, colour_of(curve));
+        if (curve->n_runs > 1 && !p->chosen->ascii)
+            comma = ", ";
+        fprintf(script, "%s$curve%zu using 1:2 ", comma, k);
+        if (p->chosen->ascii)
+            fputs("with lines", script);
+        else
+            fprintf(script, "%s linecolor rgb '%s'", line_style, colour_of(curve));
+        if (legend != NULL)
+            write_name(script, legend, curve->name);
+        else
+            fputs(" notitle", script);
+        comma = ", ";
+    }
+    fputc('\n', script);
+}
+
+static void write_axes(FILE *script, const picture *p, const char *env, double *unit) {
+    const double last = last_x(p, env);
+    const axis_unit *chosen = unit_for(p, last);
+    const char *y = p->chosen->y;
+    *unit = chosen->size;
+    fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\nset ylabel ", chosen->label,
+            last > 0 ? last / chosen->size : 1);
+    mr_picture_quote(script, strcmp(y, default_y) == 0 ? "mean return" : y);
+    fputs("\nset border 3 linecolor rgb '#555555'\n"
+          "set tics nomirror out\n"
+          "set offsets 0, 0, graph 0.05, graph 0.02\n",
+          script);
+    if (!p->chosen->ascii)
+        fputs("set grid linecolor rgb '#dddddd' linetype 1\n", script);
+}
+
+static void write_title(FILE *script, const char *text, size_t width) {
     char title[MR_MAX_TEXT];
-    const bool is_one = is_one_task(c->runs, c->end);
-    mr_title_fit(c->chosen->title[0] == '\0' && is_one ? c->runs->settings.env : c->chosen->title,
-                 c->chosen->width, title, sizeof title);
+    mr_title_fit(text, width, title, sizeof title);
     fputs("set title ", script);
     mr_picture_quote(script, title);
 }
 
-static void write_script(FILE *script, const void *self) {
-    const curves *c = self;
-    const run *runs = c->runs, *end = c->end;
-    const mr_legend legend = choose_legend(c);
-    write_title(script, c);
-    const step_unit unit = unit_for(runs, end);
-    fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\n", unit.label,
-            unit.last / unit.steps);
-    fputs("set ylabel 'mean return'\n"
-          "set border 3 linecolor rgb '#555555'\n"
-          "set tics nomirror out\n"
-          "set grid linecolor rgb '#dddddd' linetype 1\n"
-          "set offsets 0, 0, graph 0.05, graph 0.02\n",
-          script);
-    fprintf(script, "set key %s reverse Left noenhanced\n",
-            legend.is_below ? "below left vertical maxcols 1 height 1" : "left top");
-    size_t n_curves = 0;
-    for (const run *r = runs; r < end; r++) {
-        if (begins_curve(r)) {
-            fprintf(script, "$curve%zu << END\n", n_curves++);
-            write_rows(script, r, end, unit.steps);
-            fputs("END\n", script);
-        }
-    }
-    write_curves(script, c, &legend);
+static void write_panel(FILE *script, const picture *p, const char *env, const char *title,
+                        size_t width, const mr_legend *legend) {
+    double unit;
+    write_title(script, title, width);
+    write_axes(script, p, env, &unit);
+    write_data(script, p, env, unit);
+    write_curves(script, p, env, legend);
 }
 
-static mr_status draw_density(const mr_command_line *line, const plot_options *chosen) {
-    mr_settings settings;
-    if (line->n_arguments > 1)
-        return mr_fail(MR_ERR_USAGE, "--density draws one run at a time, not %zu",
-                       line->n_arguments);
-    const mr_status status = read_config(line->arguments[0], &settings);
+static const char *title_of(const picture *p, size_t panel) {
+    return p->n_panels == 1 && p->chosen->title[0] != '\0' ? p->chosen->title : p->panel[panel];
+}
+
+static void write_inside(FILE *script, const picture *p, const mr_legend *legend) {
+    fputs("set key left top reverse Left noenhanced\n", script);
+    write_panel(script, p, p->panel[0], title_of(p, 0), p->width, legend);
+}
+
+// Panels in rows, the legend below them, the title above.
+static void write_outside(FILE *script, const picture *p, const mr_legend *legend) {
+    static const double title_height = 36;
+    const bool has_title = p->n_panels > 1 && p->chosen->title[0] != '\0';
+    const size_t n_columns = p->n_panels < N_PANEL_COLUMNS ? p->n_panels : N_PANEL_COLUMNS;
+    const size_t n_rows = (p->n_panels + n_columns - 1) / n_columns;
+    const double strip = (double)((count_lines(p, legend) + 1) * LINE_HEIGHT) / (double)p->height;
+    const double top = has_title ? 1 - title_height / (double)p->height : 1;
+    const double height = (top - strip) / (double)n_rows;
+    fputs("set multiplot\nset key off\n", script);
+    for (size_t i = 0; i < p->n_panels; i++) {
+        fprintf(script, "set size %.6f,%.6f\nset origin %.6f,%.6f\n", 1 / (double)n_columns, height,
+                (double)(i % n_columns) / (double)n_columns,
+                top - height * (double)(i / n_columns + 1));
+        write_panel(script, p, p->panel[i], title_of(p, i), p->width / n_columns, NULL);
+    }
+    if (has_title) {
+        fputs("set label 1 ", script);
+        mr_picture_quote(script, p->chosen->title);
+        fprintf(script, " at screen 0.5,%.6f center noenhanced font ',15'\n", (1 + top) / 2);
+    }
+    write_strip(script, p, legend, strip);
+    fputs("unset multiplot\n", script);
+}
+
+static void write_script(FILE *script, const void *self) {
+    const picture *p = self;
+    const mr_legend legend = choose_legend(p);
+    if (legend.is_below)
+        write_outside(script, p, &legend);
+    else
+        write_inside(script, p, &legend);
+}
+
+// ---- Characters
+
+static void write_ascii(FILE *script, const void *self) {
+    const picture *p = self;
+    const mr_legend whole = {.n_columns = p->width, .n_lines = 1};
+    fputs("set key below left vertical maxcols 1 reverse Left\n", script);
+    write_panel(script, p, p->panel[p->drawn], title_of(p, p->drawn), SIZE_MAX, &whole);
+}
+
+static mr_status print_panel(const picture *p) {
+    char terminal[128], *text;
+    size_t n_bytes;
+    snprintf(terminal, sizeof terminal, "set terminal dumb noenhanced nofeed size %zu,%zu",
+             p->width, p->height);
+    const mr_status status = mr_picture_render(terminal, write_ascii, p, &text, &n_bytes);
     if (status != MR_OK)
         return status;
-    return mr_density_history_draw(
-        &(mr_density_history){.dir = line->arguments[0],
-                              .settings = &settings,
-                              .title = chosen->title[0] != '\0' ? chosen->title : settings.env,
-                              .out = chosen->out});
-}
-
-// Fails if runs of one curve have no range of steps in common.
-static mr_status check_extents(const mr_command_line *line, const run *runs) {
-    const run *end = runs + line->n_arguments;
-    for (const run *r = runs; r < end; r++) {
-        const extent e = extent_of(r, end);
-        if (begins_curve(r) && e.first > e.last)
-            return mr_fail(MR_ERR_INPUT,
-                           "%s and other runs of its kind were evaluated at no common steps (one "
-                           "from step %.0f on, one up to step %.0f); draw them one by one",
-                           line->arguments[r - runs], e.first, e.last);
-    }
+    const char *line = text; // the first one, with a form feed, is empty
+    while (line[0] == '\f' && strchr(line, '\n') != NULL)
+        line = strchr(line, '\n') + 1;
+    fputs(line, stdout);
+    free(text);
     return MR_OK;
 }
 
-// Fails if a run is named twice: it would count as two.
-static mr_status check_distinct(const mr_command_line *line) {
-    for (size_t i = 0; i < line->n_arguments; i++)
-        for (size_t j = 0; j < i; j++)
-            if (mr_path_is_same(line->arguments[i], line->arguments[j]))
-                return mr_fail(MR_ERR_USAGE, "%s and %s are the same run; leave out one of them",
-                               line->arguments[j], line->arguments[i]);
-    return MR_OK;
-}
-
-static mr_status draw_curves(const mr_command_line *line, const plot_options *chosen) {
+static mr_status print_panels(picture *p) {
     mr_status status = MR_OK;
-    const size_t n = line->n_arguments;
-    run *runs = calloc(n, sizeof *runs);
-    const mr_settings **settings = calloc(n, sizeof(const mr_settings *));
-    if (runs == NULL || settings == NULL) {
+    for (p->drawn = 0; p->drawn < p->n_panels && status == MR_OK; p->drawn++)
+        status = print_panel(p);
+    return status;
+}
+
+// ---- The command
+
+static bool is_given(const mr_command_line *line, size_t offset) {
+    for (size_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option->offset == offset && line->given[i].option != &mr_help_option)
+            return true;
+    return false;
+}
+
+static void choose_size(const mr_command_line *line, picture *p) {
+    struct winsize size;
+    p->width = p->chosen->width;
+    p->height = p->chosen->height;
+    if (p->chosen->ascii) {
+        const bool is_terminal =
+            ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+        if (!is_given(line, AT(width)))
+            p->width = is_terminal ? size.ws_col : 79;
+        if (!is_given(line, AT(height)))
+            p->height = is_terminal ? size.ws_row - 1u : 24;
+        return;
+    }
+    if (!is_given(line, AT(width)) && p->n_panels >= N_PANEL_COLUMNS)
+        p->width = (size_t)N_PANEL_COLUMNS * PANEL_WIDTH;
+    const size_t n_rows = (p->n_panels + N_PANEL_COLUMNS - 1) / N_PANEL_COLUMNS;
+    if (!is_given(line, AT(height)) && p->n_panels > 1)
+        p->height = n_rows * PANEL_HEIGHT + (count_names(&p->list) + 2) * LINE_HEIGHT;
+}
+
+static mr_status check_options(const mr_command_line *line, const plot_options *chosen) {
+    if (chosen->ascii && is_given(line, AT(out)))
+        return mr_fail(MR_ERR_USAGE, "--ascii and --out exclude each other; give one of them");
+    if (chosen->ascii && chosen->density)
+        return mr_fail(MR_ERR_USAGE, "--ascii and --density exclude each other; give one of them");
+    if (!chosen->ascii && chosen->width < MIN_WIDTH)
+        return mr_fail(MR_ERR_USAGE, "--width must be a whole number from %d to 10000, not '%zu'",
+                       MIN_WIDTH, chosen->width);
+    if (!chosen->ascii && chosen->height < MIN_HEIGHT)
+        return mr_fail(MR_ERR_USAGE, "--height must be a whole number from %d to 10000, not '%zu'",
+                       MIN_HEIGHT, chosen->height);
+    return chosen->ascii ? MR_OK : mr_picture_check_name(chosen->out);
+}
+
+static mr_status draw_density(const mr_run_list *list, const plot_options *chosen) {
+    mr_run_data run;
+    if (list->n > 1)
+        return mr_fail(MR_ERR_USAGE, "--density draws one run at a time, not %zu", list->n);
+    mr_status status = mr_run_data_read(list->path[0], &run);
+    if (status == MR_OK)
+        status = mr_density_history_draw(&(mr_density_history){
+            .dir = list->path[0],
+            .settings = &run.settings,
+            .title = chosen->title[0] != '\0' ? chosen->title : run.settings.env,
+            .out = chosen->out});
+    mr_run_data_free(&run);
+    return status;
+}
+
+static void list_panels(picture *p) {
+    for (size_t k = 0; k < p->list.n; k++) {
+        size_t i = 0;
+        while (i < p->n_panels && strcmp(p->panel[i], p->list.curve[k].env) != 0)
+            i++;
+        if (i == p->n_panels)
+            p->panel[p->n_panels++] = p->list.curve[k].env;
+    }
+}
+
+static mr_status draw_curves(const mr_command_line *line, const mr_run_list *list,
+                             const plot_options *chosen) {
+    mr_status status = MR_OK;
+    picture p = {.chosen = chosen, .x = mr_x_axis_of(chosen->x)};
+    const mr_curve_options wanted = {.x = p.x, .column = chosen->y, .group_by = chosen->group_by};
+    mr_run_data *runs = calloc(list->n, sizeof *runs);
+    p.panel = calloc(list->n, sizeof(const char *));
+    if (runs == NULL || p.panel == NULL) {
         status = mr_fail_memory("the curves");
         goto done;
     }
-    MR_TRY(check_distinct(line));
-    for (size_t i = 0; i < n; i++) {
-        MR_TRY(read_run(line->arguments[i], &runs[i]));
-        find_curve(runs, &runs[i]);
-        settings[i] = &runs[i].settings;
-    }
-    MR_TRY(check_extents(line, runs));
-    status = mr_picture_draw(chosen->out, chosen->width, chosen->height, write_script,
-                             &(curves){chosen, runs, runs + n, settings});
+    for (size_t i = 0; i < list->n; i++)
+        MR_TRY(mr_run_data_read(list->path[i], &runs[i]));
+    MR_TRY(mr_curves_make(list->n, runs, &wanted, &p.list));
+    list_panels(&p);
+    choose_size(line, &p);
+    status = chosen->ascii ? print_panels(&p)
+                           : mr_picture_draw(chosen->out, p.width, p.height, write_script, &p);
 done:
-    for (size_t i = 0; i < n && runs != NULL; i++)
-        free(runs[i].points);
-    free(settings);
+    for (size_t i = 0; i < list->n && runs != NULL; i++)
+        mr_run_data_free(&runs[i]);
     free(runs);
+    free(p.panel);
+    mr_curve_list_free(&p.list);
     return status;
 }
 
@@ -408,21 +440,27 @@ static mr_status run_plot(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
     plot_options chosen;
+    mr_run_list list = {0};
     MR_TRY(mr_command_line_store(&mr_command_plot, line, &chosen));
-    MR_TRY(mr_picture_check_name(chosen.out));
-    MR_TRY(chosen.density ? draw_density(line, &chosen) : draw_curves(line, &chosen));
-    printf("%s\n", chosen.out);
+    MR_TRY(check_options(line, &chosen));
+    MR_TRY(mr_run_list_find(line->n_arguments, line->arguments, &list));
+    MR_TRY(chosen.density ? draw_density(&list, &chosen) : draw_curves(line, &list, &chosen));
+    if (!chosen.ascii)
+        printf("%s\n", chosen.out);
 done:
+    mr_run_list_free(&list);
     return status;
 }
 
 const mr_command mr_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR... [options]",
-    .summary = "draw the learning curves of runs, or a run's state density over time",
-    .details = "Draws the mean return of the evaluations against the environment steps.\n"
-               "Runs that differ in no more than their seeds and their length are one curve:\n"
-               "their mean, in a band from the lowest to the highest, as far as all of them go.\n"
+    .summary = "draw the curves of runs, or a run's state density over time",
+    .details = "Draws the mean return of the evaluations, or another column, against steps, time\n"
+               "or updates; each task is a panel. A folder stands for the runs in it. Runs that\n"
+               "differ in no more than their seeds and their length (with --group-by: in no\n"
+               "setting that it names) are one curve: their mean, in a band from the lowest to\n"
+               "the highest, as far as all of them go.\n"
                "With --density, the state density of a run with --bonus density at its\n"
                "evaluations, as maps with the same colours. Needs gnuplot.",
     .min_arguments = 1,

@@ -235,7 +235,7 @@ Test(flow_vi_command, what_makes_no_sense_is_refused_in_one_line) {
         {{"flow", "vi", "u1", "--out", "file/vi"}, 1, "file"},
         {{"flow", "plot", "none.safetensors"}, 1, "none.safetensors"},
         {{"flow", "plot", "file"}, 1, "file"},
-        {{"flow", "plot", "file", "--out", "a.jpg"}, 2, "--out must end in .png or .svg"},
+        {{"flow", "plot", "file", "--out", "a.jpg"}, 2, "--out must end in .png, .svg or .pdf"},
     };
     scratch_write("file", "no model");
     for (size_t i = 0; i < MR_COUNT(cases); i++) {

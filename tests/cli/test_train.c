@@ -478,8 +478,8 @@ Test(train_command, plot_draws_a_mean_as_far_as_all_runs_go) {
     write_run("c", "Some-v0", "gaussian", "25,1,0\n");
     o = RUN("plot", "a", "b", "c", "--out", "curve.svg");
     expect_refusal(&o, 1,
-                   "a and other runs of its kind were evaluated at no common steps (one "
-                   "from step 25 on, one up to step 20)");
+                   "a and other runs of its kind have no common range (one begins at 25, one ends "
+                   "at 20)");
     o = RUN("plot", "a", "b", "./a", "--out", "curve.svg");
     expect_refusal(&o, 2, "a and ./a are the same run");
 }
@@ -494,6 +494,69 @@ Test(train_command, plot_makes_a_png) {
     outcome_free(&o);
 }
 
+Test(train_command, plot_makes_a_pdf) {
+    write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
+    outcome o = RUN("plot", "a", "--out", "curve.PDF");
+    expect_success(&o);
+    char *picture = scratch_read("curve.PDF");
+    cr_expect_arr_eq(picture, "%PDF", 4);
+    free(picture);
+    outcome_free(&o);
+}
+
+// A panel a task, each curve in the legend once.
+Test(train_command, plot_draws_tasks_as_panels) {
+    write_run("a", "First-v0", "gaussian", "10,1.5,0\n20,3,0\n");
+    write_run("b", "Second-v0", "gaussian", "10,2,0\n40,4,0\n");
+    write_run("c", "Second-v0", "real_nvp", "10,2,0\n40,4,0\n");
+    outcome o = RUN("plot", ".", "--out", "curve.svg", "--title", "Both");
+    expect_success(&o);
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, ">Both<");
+    scratch_expect_part(picture, ">First-v0<");
+    scratch_expect_part(picture, ">Second-v0<");
+    cr_expect_eq(count_parts(picture, ">gaussian<"), 2); // title and text
+    cr_expect_eq(count_parts(picture, ">real_nvp<"), 2);
+    free(picture);
+    outcome_free(&o);
+}
+
+Test(train_command, plot_groups_runs_by_a_setting) {
+    write_run("a", "Some-v0", "gaussian\nseed: 1", "10,1.5,0\n20,3,0\n");
+    write_run("b", "Some-v0", "real_nvp\nseed: 1", "10,2,0\n20,4,0\n");
+    write_run("c", "Some-v0", "gaussian\nseed: 2", "10,2,0\n20,4,0\n");
+    outcome o = RUN("plot", "a", "b", "c", "--out", "curve.svg", "--group-by", "seed");
+    expect_success(&o);
+    char *picture = scratch_read("curve.svg");
+    scratch_expect_part(picture, "seed 1 (2 runs)");
+    scratch_expect_part(picture, ">seed 2<");
+    free(picture);
+    outcome_free(&o);
+    o = RUN("plot", "a", "--group-by", "sed");
+    expect_refusal(&o, 2, "--group-by: there is no setting sed; did you mean seed?");
+}
+
+Test(train_command, plot_draws_any_column_with_characters) {
+    write_run("a", "Some-v0", "gaussian", "10,1.5,0\n20,3,0\n");
+    scratch_write("a/progress.csv", "time/total_timesteps,time/time_elapsed,train/q_mean\n"
+                                    "1000,3600,5\n2000,14400,6\n");
+    outcome o = RUN("plot", "a", "--ascii", "--x", "time", "--y", "train/q_mean", "--width", "60",
+                    "--height", "15");
+    expect_success(&o);
+    scratch_expect_part(o.out, "Some-v0");
+    scratch_expect_part(o.out, "hours");
+    scratch_expect_part(o.out, "gaussian");
+    cr_expect_leq(count_parts(o.out, "\n"), 15);
+    cr_expect_eq(count_paths("*.png"), 0);
+    outcome_free(&o);
+    o = RUN("plot", "a", "--y", "train/q_men");
+    expect_refusal(&o, 2, "a has no column train/q_men; did you mean train/q_mean?");
+    o = RUN("plot", "a", "--ascii", "--out", "a.png");
+    expect_refusal(&o, 2, "--ascii and --out exclude each other");
+    o = RUN("plot", "a", "--width", "100");
+    expect_refusal(&o, 2, "--width must be a whole number from 200 to 10000, not '100'");
+}
+
 Test(train_command, plot_says_what_it_cannot_draw) {
     write_run("none", "Some-v0", "gaussian", "");
     write_run("words", "Some-v0", "gaussian", "10,1.5,0\n20,some,0\n");
@@ -502,7 +565,7 @@ Test(train_command, plot_says_what_it_cannot_draw) {
     outcome o = RUN("plot", "good", "none");
     expect_refusal(&o, 1, "none/evaluations.csv: no evaluation yet");
     o = RUN("plot", "words");
-    expect_refusal(&o, 1, "words/evaluations.csv:3: expected a step and a mean return");
+    expect_refusal(&o, 1, "words/evaluations.csv:3: 'some' under eval/mean_reward is not a number");
     o = RUN("plot", "back");
     expect_refusal(&o, 1, "back/evaluations.csv:3: the steps do not go up");
     o = RUN("plot", "good", "--out", "no/such/curve.png");

@@ -1,0 +1,27 @@
+/// A column of a run's tables against steps, time or updates.
+#pragma once
+
+#include "cli/runs/run_data.h"
+
+/// What is on the x axis.
+typedef enum { MR_X_STEPS, MR_X_TIME, MR_X_UPDATES } mr_x_axis;
+
+/// The one of that name: "steps", "time", "updates".
+mr_x_axis mr_x_axis_of(const char *name);
+
+typedef struct {
+    double x, y;
+} mr_point;
+
+/// A run's values, x ascending. `at` is owned.
+typedef struct {
+    size_t n;
+    mr_point *at; // [n]
+} mr_series;
+
+/// Reads a column of evaluations.csv, or else of progress.csv; empty cells are left out. x is in
+/// environment steps, seconds or updates; the time of an evaluation is interpolated between rows of
+/// progress.csv. Fails with MR_ERR_USAGE if no table has the column (the message has the nearest),
+/// and with MR_ERR_INPUT on a cell that is not a number, on steps that do not go up, and if there
+/// is no value. The caller frees out->at.
+mr_status mr_series_read(const mr_run_data *run, mr_x_axis x, const char *column, mr_series *out);
