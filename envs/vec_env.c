@@ -64,6 +64,15 @@ const double *mr_vec_env_info(const mr_vec_env *vec, size_t i) {
     return vec->ops->info(vec->self, i);
 }
 
+mr_status mr_vec_env_infos(const mr_vec_env *vec, double *infos) {
+    MR_REQUIRE(vec);
+    MR_REQUIRE(infos);
+    const size_t n_info = vec->spec->n_info;
+    for (size_t i = 0; i < vec->n && n_info > 0; i++)
+        memcpy(infos + i * n_info, mr_vec_env_info(vec, i), n_info * sizeof *infos);
+    return MR_OK;
+}
+
 mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs) {
     MR_REQUIRE(vec);
     MR_REQUIRE(obs);
@@ -111,7 +120,7 @@ typedef struct {
     int n_threads;
     mr_env **envs;     // [n] owned
     outcome *outcomes; // [n] owned
-    double *info;      // [n x n_info] owned; after the last steps
+    double *info;      // [n x n_info] owned; after the last steps and resets
 } copies;
 
 // `envs` [n] holds the environments, or NULL for those that could not be opened.
@@ -146,8 +155,18 @@ static const double *info_of_copy(const void *self, size_t i) {
     return c->info + i * mr_env_info_count(c->envs[i]);
 }
 
+// Copies the infos at once, because environments of a caller may share one array of them.
+static void keep_info(copies *c, size_t i) {
+    const size_t n_info = mr_env_info_count(c->envs[i]);
+    if (n_info > 0)
+        memcpy(c->info + i * n_info, mr_env_info(c->envs[i]), n_info * sizeof *c->info);
+}
+
 static mr_status reset_copy(void *self, size_t i, const uint64_t *seed, double *obs) {
-    return mr_env_reset(((copies *)self)->envs[i], seed, obs);
+    copies *c = self;
+    const mr_status status = mr_env_reset(c->envs[i], seed, obs);
+    keep_info(c, i);
+    return status;
 }
 
 static void keep_outcome(outcome *kept, mr_status status) {
@@ -165,7 +184,6 @@ typedef struct {
     mr_step *results;
 } step_run;
 
-// Copies the infos at once, because environments of a caller may share one array of them.
 static void step_one(void *self, size_t i) {
     const step_run *r = self;
     const mr_env_spec *spec = mr_env_get_spec(r->of->envs[0]);
@@ -173,9 +191,7 @@ static void step_one(void *self, size_t i) {
         return;
     keep_outcome(&r->of->outcomes[i], mr_env_step(r->of->envs[i], r->actions + i * spec->act_dim,
                                                   r->obs + i * spec->obs_dim, &r->results[i]));
-    if (spec->n_info > 0)
-        memcpy(r->of->info + i * spec->n_info, mr_env_info(r->of->envs[i]),
-               spec->n_info * sizeof *r->of->info);
+    keep_info(r->of, i);
 }
 
 // Environments share nothing, so that it changes no number which thread steps which.

@@ -12,7 +12,7 @@ mr_status mr_vec_env_open_more(const mr_vec_env *of, size_t n, int n_threads, mr
 /// Copy `i`, owned by `vec`; to look at, not to step. NULL if it is remote.
 mr_env *mr_vec_env_at(const mr_vec_env *vec, size_t i);
 
-/// mr_env_info of environment `i` after its last step in the mr_vec_env [n_info of the spec]; NaN:
+/// mr_env_info of environment `i` after its last step or reset [n_info of the spec]; NaN:
 /// a remote environment did not give that value. Of remote environments, the spec has the names
 /// that have come so far.
 const double *mr_vec_env_info(const mr_vec_env *vec, size_t i);

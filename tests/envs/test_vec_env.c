@@ -97,6 +97,24 @@ Test(vec_env, gives_the_same_numbers_for_one_thread_and_for_two) {
     expect_same(&one, &two);
 }
 
+Test(vec_env, has_the_info_of_each_environment) {
+    mr_vec_env *vec = open_vec(2);
+    const size_t n_info = mr_vec_env_get_spec(vec)->n_info;
+    double actions[N][ACT_DIM] = {{0}}, obs[N][OBS_DIM], info[N * 16];
+    mr_step results[N];
+    cr_assert(n_info > 0 && n_info <= 16);
+    reset_all(vec);
+    for (size_t i = 0; i < N; i++)
+        actions[i][0] = 0.1 * (double)i;
+    cr_assert_eq(mr_vec_env_step(vec, NULL, actions[0], obs[0], results), MR_OK);
+    cr_assert_eq(mr_vec_env_infos(vec, info), MR_OK);
+    for (size_t i = 0; i < N; i++)
+        cr_expect_arr_eq(info + i * n_info, mr_env_info(mr_vec_env_at(vec, i)),
+                         n_info * sizeof *info);
+    cr_expect_neq(info[0], info[n_info]); // each its own x position
+    mr_vec_env_close(vec);
+}
+
 Test(vec_env, reports_the_first_environment_that_failed_and_steps_the_others) {
     mr_vec_env *vec = open_vec(2);
     double actions[N][ACT_DIM] = {{0}}, obs[N][OBS_DIM];
