@@ -138,6 +138,18 @@ void mr_recorder_add_step(mr_recorder *r, const mr_collected *collected) {
     mr_recorder_add_episodes(r, collected);
 }
 
+static void tell_update(mr_recorder *r) {
+    mr_train_metric metrics[MR_MAX_AGENT_METRICS];
+    const mr_agent_ops *ops = agent_ops(r);
+    if (!r->watcher || !r->watcher->updated)
+        return;
+    for (size_t i = 0; i < ops->n_metrics; i++)
+        metrics[i] =
+            (mr_train_metric){ops->metrics[i].name, mr_agent_metric_value(r->updater->agent, i)};
+    mr_recorder_update_time(r);
+    r->watcher->updated(r->watcher->self, &r->now, ops->n_metrics, metrics);
+}
+
 void mr_recorder_add_update(mr_recorder *r) {
     const mr_agent *agent = r->updater->agent;
     const mr_agent_ops *ops = agent_ops(r);
@@ -149,6 +161,7 @@ void mr_recorder_add_update(mr_recorder *r) {
     }
     r->n_summed++;
     r->now.n_updates = (double)mr_agent_n_updates(agent);
+    tell_update(r);
 }
 
 static void take_bonus_metrics(mr_recorder *r) {

@@ -19,6 +19,9 @@ typedef struct {
     void (*stepped)(void *self, const mr_metrics *now);
     /// After an evaluation; `best`: it is the best so far.
     void (*evaluated)(void *self, const mr_metrics *now, bool best);
+    /// After an update: the agent's metrics of it [n_metrics]. Must be quick.
+    void (*updated)(void *self, const mr_metrics *now, size_t n_metrics,
+                    const mr_train_metric *metrics);
     /// Once, where a run is resumed. `n_lost`: environments that are not deterministic, so that
     /// their episodes could not go on and were begun anew. (That one was too long to be played
     /// again is told by `noted`.)

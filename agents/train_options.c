@@ -43,6 +43,13 @@ static void evaluated(void *self, const mr_metrics *now, bool best) {
     options->evaluated(options->self, &progress, best);
 }
 
+static void updated(void *self, const mr_metrics *now, size_t n_metrics,
+                    const mr_train_metric *metrics) {
+    const mr_train_options *options = ((listener *)self)->options;
+    const mr_train_progress progress = progress_of(now);
+    options->updated(options->self, &progress, n_metrics, metrics);
+}
+
 static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
     char line[LINE_SIZE];
     (void)now;
@@ -144,6 +151,7 @@ static mr_status train(const mr_train_options *options, mr_settings *settings, s
     const mr_train_watcher watcher = {.self = &l,
                                       .stepped = options->stepped ? stepped : NULL,
                                       .evaluated = options->evaluated ? evaluated : NULL,
+                                      .updated = options->updated ? updated : NULL,
                                       .resumed = resumed,
                                       .waiting = waiting,
                                       .warned = warned,

@@ -33,6 +33,12 @@ typedef struct {
     double eval_mean_ep_length;
 } mr_train_progress;
 
+/// A number that an agent measures in an update: {"train/critic_loss", 0.3}.
+typedef struct {
+    const char *name;
+    double value;
+} mr_train_metric;
+
 /// What is trained on what. All 0 is the default of every field but `settings`, also of those that
 /// a later version adds: begin with `= {0}`.
 typedef struct {
@@ -52,6 +58,9 @@ typedef struct {
     void (*stepped)(void *self, const mr_train_progress *now);
     /// Called after an evaluation; `is_best`: it is the best so far. NULL: not called.
     void (*evaluated)(void *self, const mr_train_progress *now, bool is_best);
+    /// Called after an update, with the agent's metrics of it [n_metrics]. NULL: not called.
+    void (*updated)(void *self, const mr_train_progress *now, size_t n_metrics,
+                    const mr_train_metric *metrics);
     /// When it becomes non-zero, training stops with everything saved: after the present step, or
     /// at once in an evaluation, which mr_train_resume then plays again. NULL: nothing stops it.
     const volatile sig_atomic_t *stop;

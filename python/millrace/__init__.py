@@ -2,10 +2,13 @@
 
 load(path)                a trained policy; policy.predict(observation) is Stable-Baselines3's call
 Flow                      a density of rows of numbers, a scikit-learn estimator
+train(env, ...)           trains an agent; resume(directory) goes on
+make(name)                one of millrace's environments, a gymnasium.Env
+make_vec(name, n)         several of a kind, a gymnasium.vector.VectorEnv
 bridge                    environments and policies of other processes, over ZeroMQ
 
-`import millrace.bridge` needs neither the library libmillrace nor, as long as no environment is used,
-Gymnasium.
+With this package imported, gymnasium.make("millrace/Ant-v5") and gymnasium.make_vec make them too. What
+needs Gymnasium, scikit-learn, pyzmq or the library libmillrace itself is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._registration import register_all
 from .errors import (
     BusyError,
     ClosedError,
@@ -28,12 +32,15 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from . import bridge
+    from .environments import Env, VectorEnv, make, make_vec
     from .flow import Flow
     from .policy import Policy, load
+    from .training import Progress, Run, resume, train
 
 __all__ = [
     "BusyError",
     "ClosedError",
+    "Env",
     "Error",
     "FileError",
     "Flow",
@@ -42,15 +49,26 @@ __all__ = [
     "NumericError",
     "OutOfMemoryError",
     "Policy",
+    "Progress",
+    "Run",
     "UsageError",
+    "VectorEnv",
     "__version__",
     "bridge",
     "load",
+    "make",
+    "make_vec",
+    "resume",
+    "train",
 ]
 
-# What is imported when it is first used: the bridge does without the library, and the rest without
-# the bridge's messages.
-_LAZY = {"Flow": "flow", "Policy": "policy", "load": "policy"}
+# The module of each name that is imported when it is first used.
+_LAZY = {
+    **dict.fromkeys(["Env", "VectorEnv", "make", "make_vec"], "environments"),
+    "Flow": "flow",
+    **dict.fromkeys(["Policy", "load"], "policy"),
+    **dict.fromkeys(["Progress", "Run", "resume", "train"], "training"),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -63,3 +81,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register_all()

@@ -20,6 +20,11 @@ def address(array: npt.NDArray[Any]) -> int:
     return int(array.ctypes.data)
 
 
+def numbers(pointer: Any, n: int) -> Doubles:
+    """A copy of C's array of `n` doubles."""
+    return np.ctypeslib.as_array(pointer, (n,)).copy()
+
+
 def check_type(what: str, array: npt.NDArray[Any]) -> None:
     """Raises UsageError unless it holds real numbers. `what` names them in messages."""
     if array.dtype.kind not in "fiub":

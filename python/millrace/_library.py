@@ -10,6 +10,7 @@ ctypes and not cffi: a call takes the same time (0.4 us), and nothing has to be 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import pathlib
 from ctypes import (
@@ -190,6 +191,76 @@ class FitProgress(Structure):
     ]
 
 
+class TrainSetting(Structure):
+    """mr_train_setting."""
+
+    _fields_ = [("name", c_char_p), ("value", c_char_p)]
+
+
+class TrainMetric(Structure):
+    """mr_train_metric."""
+
+    _fields_ = [("name", c_char_p), ("value", c_double)]
+
+
+class TrainProgress(Structure):
+    """mr_train_progress."""
+
+    _fields_ = [
+        ("total_timesteps", c_size_t),
+        ("time_elapsed", c_double),
+        ("episodes", c_size_t),
+        ("ep_rew_mean", c_double),
+        ("ep_len_mean", c_double),
+        ("n_updates", c_size_t),
+        ("eval_mean_reward", c_double),
+        ("eval_std_reward", c_double),
+        ("eval_mean_ep_length", c_double),
+    ]
+
+
+Stepped = CFUNCTYPE(None, c_void_p, POINTER(TrainProgress))
+Evaluated = CFUNCTYPE(None, c_void_p, POINTER(TrainProgress), c_bool)
+Updated = CFUNCTYPE(None, c_void_p, POINTER(TrainProgress), c_size_t, POINTER(TrainMetric))
+
+
+class TrainOptions(Structure):
+    """mr_train_options."""
+
+    _fields_ = [
+        ("settings", POINTER(TrainSetting)),
+        ("n_settings", c_size_t),
+        ("envs", c_void_p),
+        ("eval_envs", c_void_p),
+        ("self", c_void_p),
+        ("stepped", Stepped),
+        ("evaluated", Evaluated),
+        ("updated", Updated),
+        ("stop", POINTER(c_int)),
+    ]
+
+
+class TrainResult(Structure):
+    """mr_train_result."""
+
+    _fields_ = [
+        ("stopped", c_bool),
+        ("last", TrainProgress),
+        ("best_mean_reward", c_double),
+        ("n_diverged", c_size_t),
+    ]
+
+
+ResetCallback = CFUNCTYPE(c_int, c_void_p, c_size_t, POINTER(c_uint64), c_void_p)
+StepCallback = CFUNCTYPE(c_int, c_void_p, c_size_t, c_void_p, c_void_p, POINTER(Step))
+
+
+class EnvCallbacks(Structure):
+    """mr_env_callbacks."""
+
+    _fields_ = [("reset", ResetCallback), ("step", StepCallback), ("close", c_void_p)]
+
+
 # ---- Finding and loading it
 
 
@@ -238,6 +309,7 @@ def _declare_failing(name: str, *arguments: Any) -> None:
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _declare("mr_error_message", c_char_p)
+_declare("mr_fail", c_int, c_int, c_char_p, c_char_p)
 _declare("mr_version", c_char_p)
 _declare("mr_log_to", None, LogFunction, c_void_p)
 _declare_failing("mr_init", c_uint)
@@ -253,6 +325,32 @@ _declare_failing("mr_policy_act", c_void_p, c_void_p, c_void_p, c_void_p)
 _declare_failing("mr_policy_prepare", c_void_p, c_size_t)
 _declare_failing("mr_policy_sample", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p)
 _declare_failing("mr_policy_log_prob", c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
+
+_declare_failing("mr_env_open", c_char_p, POINTER(EnvOptions), POINTER(c_void_p))
+_declare("mr_env_close", None, c_void_p)
+_declare("mr_env_get_spec", POINTER(EnvSpec), c_void_p)
+_declare_failing("mr_env_reset", c_void_p, POINTER(c_uint64), c_void_p)
+_declare_failing("mr_env_step", c_void_p, c_void_p, c_void_p, POINTER(Step))
+_declare("mr_env_info", POINTER(c_double), c_void_p)
+_declare("mr_env_count", c_size_t)
+_declare("mr_env_at", EnvEntry, c_size_t)
+
+_declare_failing("mr_vec_env_open", c_char_p, POINTER(EnvOptions), c_size_t, c_int, POINTER(c_void_p))
+_declare_failing(
+    "mr_vec_env_new",
+    POINTER(EnvCallbacks),
+    c_void_p,
+    POINTER(EnvSpec),
+    c_size_t,
+    c_int,
+    POINTER(c_void_p),
+)
+_declare("mr_vec_env_close", None, c_void_p)
+_declare("mr_vec_env_get_spec", POINTER(EnvSpec), c_void_p)
+_declare("mr_vec_env_warning", c_char_p, c_void_p)
+_declare_failing("mr_vec_env_infos", c_void_p, c_void_p)
+_declare_failing("mr_vec_env_reset", c_void_p, c_size_t, POINTER(c_uint64), c_void_p)
+_declare_failing("mr_vec_env_step", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
 
 FitWatcher = CFUNCTYPE(None, c_void_p, POINTER(FitProgress))
 
@@ -282,6 +380,9 @@ _declare_failing(
     POINTER(FitProgress),
 )
 
+_declare_failing("mr_train", POINTER(TrainOptions), POINTER(TrainResult))
+_declare_failing("mr_train_resume", c_char_p, POINTER(TrainOptions), POINTER(TrainResult))
+
 
 def _check_version() -> None:
     version = library.mr_version().decode()
@@ -294,6 +395,16 @@ def _check_version() -> None:
 
 _check_version()
 library.mr_init(7)  # MR_INIT_ALL: what the command does, whose bits the results shall be
+
+
+def _tell(_: object, level: int, text: bytes) -> None:
+    """Notes and warnings go to Python's log "millrace"."""
+    logging.getLogger("millrace").log(_LEVELS[level], "%s", text.decode("utf-8", "replace"))
+
+
+_LEVELS = {0: logging.INFO, 1: logging.WARNING}  # mr_log_level
+_log = LogFunction(_tell)  # kept as long as the library is
+library.mr_log_to(_log, None)
 
 
 class Handle:

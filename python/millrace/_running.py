@@ -38,13 +38,21 @@ class Run:
     def call(self, function: Callable[[], Any]) -> None:
         """Calls it to its end. An exception that reaches the waiting thread (KeyboardInterrupt) asks it to
         stop, and is raised when it has."""
-        thread = threading.Thread(target=self.guard(function), name="millrace")
+        has_ended = threading.Event()
+        guarded = self.guard(function)
+
+        def run() -> None:
+            guarded()
+            has_ended.set()
+
+        thread = threading.Thread(target=run, name="millrace")
         thread.start()
-        while thread.is_alive():
+        while not has_ended.is_set():
             try:
-                thread.join()
+                has_ended.wait()  # Python before 3.13 takes a thread for ended whose join was interrupted
             except BaseException as error:
                 self.fail(error)
+        thread.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _library as c
-from ._arrays import Doubles, address, check_row, rows
+from ._arrays import Doubles, address, check_row, numbers, rows
 from .errors import ClosedError, UsageError
 
 _act = c.library.mr_policy_act
@@ -25,11 +25,6 @@ def bytes_of(save: Callable[[bytes], object]) -> bytes:
         file = pathlib.Path(folder, "model.safetensors")
         save(os.fsencode(file))
         return file.read_bytes()
-
-
-def numbers(pointer: Any, n: int) -> Doubles:
-    """A copy of C's array of `n` doubles."""
-    return np.ctypeslib.as_array(pointer, (n,)).copy()
 
 
 class _Workspace(threading.local):

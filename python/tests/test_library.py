@@ -25,6 +25,12 @@ STRUCTS = {
     "mr_density_spec": _library.DensitySpec,
     "mr_fit_options": _library.FitOptions,
     "mr_fit_progress": _library.FitProgress,
+    "mr_train_setting": _library.TrainSetting,
+    "mr_train_metric": _library.TrainMetric,
+    "mr_train_progress": _library.TrainProgress,
+    "mr_train_options": _library.TrainOptions,
+    "mr_train_result": _library.TrainResult,
+    "mr_env_callbacks": _library.EnvCallbacks,
 }
 
 

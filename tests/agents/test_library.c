@@ -332,6 +332,41 @@ Test(library, trains_on_environments_of_ones_own_as_on_those_of_a_name) {
     cr_expect_eq(training.n_closed, 1);
 }
 
+/// What the callback of updates was told.
+typedef struct {
+    size_t n, last_update;
+    bool has_loss;
+} updates;
+
+static void count_update(void *self, const mr_train_progress *now, size_t n_metrics,
+                         const mr_train_metric *metrics) {
+    updates *u = self;
+    u->n++;
+    u->last_update = now->n_updates;
+    for (size_t i = 0; i < n_metrics; i++)
+        if (strcmp(metrics[i].name, "train/critic_loss") == 0)
+            u->has_loss = isfinite(metrics[i].value) && metrics[i].value > 0;
+}
+
+Test(library, tells_of_each_update) {
+    const mr_train_setting settings[] = {
+        {"out", "run"},         {"env", "InvertedPendulum-v5"},
+        {"steps", "50"},        {"learning_starts", "40"},
+        {"batch_size", "16"},   {"hidden", "16"},
+        {"eval_episodes", "1"}, {"threads", "1"},
+    };
+    updates told = {0};
+    const mr_train_options options = {.settings = settings,
+                                      .n_settings = MR_COUNT(settings),
+                                      .self = &told,
+                                      .updated = count_update};
+    mr_train_result result;
+    expect_ok(mr_train(&options, &result));
+    cr_expect_eq(told.n, 10);
+    cr_expect_eq(told.last_update, 10);
+    cr_expect(told.has_loss);
+}
+
 Test(library, goes_on_with_a_run_on_environments_of_ones_own) {
     own o = {0};
     mr_vec_env *envs = wrap(&o);
@@ -458,6 +493,7 @@ Test(library, refuses_null) {
     EXPECT_REFUSED(mr_env_describe(NULL, NULL, (char *)numbers, sizeof numbers));
     EXPECT_REFUSED(mr_vec_env_open(NULL, NULL, 1, 1, &no_envs));
     EXPECT_REFUSED(mr_vec_env_new(NULL, NULL, mr_env_get_spec(env), 1, 1, &no_envs));
+    EXPECT_REFUSED(mr_vec_env_infos(NULL, numbers));
     EXPECT_REFUSED(mr_vec_env_reset(NULL, 0, NULL, numbers));
     EXPECT_REFUSED(mr_vec_env_step(NULL, NULL, numbers, numbers, &step));
     EXPECT_REFUSED(mr_evaluation_new(0, &no_evaluation));

@@ -6,7 +6,7 @@ RemoteVectorEnv(...)   is all of a server's environments as a gymnasium.vector.V
 RemotePolicy(endpoint) is a policy served by `millrace serve-policy`
 Server, Client         are what those are made of
 
-With this package imported, gymnasium.make("Remote-v0", endpoint=...) makes a RemoteEnv and
+With millrace imported, gymnasium.make("Remote-v0", endpoint=...) makes a RemoteEnv and
 gymnasium.make_vec("Remote-v0", num_envs=..., endpoint=...) a RemoteVectorEnv.
 """
 
@@ -52,19 +52,3 @@ def __getattr__(name: str) -> Any:
     if name in _NEED_GYMNASIUM:  # only here, so that a server or client alone does without Gymnasium
         return getattr(importlib.import_module(_NEED_GYMNASIUM[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _register() -> None:
-    try:
-        from gymnasium.envs.registration import register, registry
-    except ImportError:
-        return
-    if "Remote-v0" not in registry:
-        register(
-            "Remote-v0",
-            entry_point="millrace.bridge.remote_env:RemoteEnv",
-            vector_entry_point="millrace.bridge.remote_vector_env:RemoteVectorEnv",
-        )
-
-
-_register()

@@ -1,0 +1,113 @@
+"""Gymnasium environments as the library's own: C calls their reset and step."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from . import _library as c
+from ._arrays import address
+from ._running import Run as Call
+from .errors import UsageError
+
+_FAILED = c.INPUT  # what a callback returns that raised; the exception itself is raised at the end
+
+
+class CallbackEnvs:
+    """Environments of one kind behind mr_vec_env_new. Those are stepped one after another, in the thread of
+    the call that they are made for, which their exceptions stop.
+
+    handle  mr_vec_env *, as long as this object is there
+    name    of the environment
+    """
+
+    def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], call: Call) -> None:
+        if not envs or not all(isinstance(env, gymnasium.Env) for env in envs):
+            raise UsageError(f"env must be a name, a gymnasium.Env or a list of these, not {envs!r}")
+        self._envs, self._call = list(envs), call
+        spec = envs[0].spec
+        self.name = (spec.id if spec is not None else type(envs[0].unwrapped).__name__).replace(":", "-")
+        self._observations, self._actions = envs[0].observation_space, envs[0].action_space
+        for env in envs[1:]:
+            if (env.observation_space, env.action_space) != (self._observations, self._actions):
+                raise UsageError(f"{self.name}: the environments of one run must have the same spaces")
+        self._obs_dim = self._flat_dim()
+        low, high = (np.asarray(bound, np.float64).ravel() for bound in self._bounds())
+        self._act_dim = low.size
+        limit = spec.max_episode_steps if spec is not None else None
+        described = c.EnvSpec(
+            name=self.name.encode(),
+            obs_dim=self._obs_dim,
+            act_dim=low.size,
+            act_low=low.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            act_high=high.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            max_episode_steps=limit or 0,
+        )
+        self._callbacks = c.EnvCallbacks(c.ResetCallback(self._reset), c.StepCallback(self._step), None)
+        self.handle = c.Handle(
+            c.library.mr_vec_env_new,
+            ctypes.byref(self._callbacks),
+            None,
+            ctypes.byref(described),
+            len(envs),
+            1,
+            free=c.library.mr_vec_env_close,
+        )
+
+    def _flat_dim(self) -> int:
+        flat = spaces.flatten_space(self._observations)
+        if not isinstance(flat, spaces.Box):
+            raise UsageError(
+                f"{self.name}: observations of the space {self._observations} have no fixed number of "
+                "components; wrap the environment so that they have"
+            )
+        return int(np.prod(flat.shape))
+
+    def _bounds(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        if not isinstance(self._actions, spaces.Box) or self._actions.dtype.kind != "f":
+            raise UsageError(
+                f"{self.name}: actions must be a Box of real numbers, not {self._actions}; wrap the "
+                "environment"
+            )
+        return self._actions.low, self._actions.high
+
+    def _store(self, obs: Any, at: int) -> None:
+        """An observation, flattened, into C's array."""
+        flat = np.asarray(spaces.flatten(self._observations, obs), np.float64).ravel()
+        if flat.size != self._obs_dim:
+            raise UsageError(
+                f"{self.name}: an observation has {flat.size} components, but its space {self._obs_dim}"
+            )
+        ctypes.memmove(at, address(flat), flat.nbytes)
+
+    def _reset(self, _: object, i: int, seed: Any, obs_at: int) -> int:
+        try:
+            given = int(seed[0]) if seed else None
+            obs, _info = self._envs[i].reset(seed=given)
+            self._store(obs, obs_at)
+        except BaseException as error:
+            return self._fail(error)
+        return c.OK
+
+    def _step(self, _: object, i: int, action_at: int, obs_at: int, result: Any) -> int:
+        try:
+            flat = np.ctypeslib.as_array((ctypes.c_double * self._act_dim).from_address(action_at))
+            action = flat.astype(self._actions.dtype).reshape(self._actions.shape)
+            obs, reward, terminated, truncated, _info = self._envs[i].step(action)
+            self._store(obs, obs_at)
+            step = result[0]
+            step.reward, step.terminated, step.truncated = float(reward), bool(terminated), bool(truncated)
+        except BaseException as error:
+            return self._fail(error)
+        return c.OK
+
+    def _fail(self, error: BaseException) -> int:
+        self._call.fail(error)
+        text = f"{type(error).__name__}: {error}".encode()
+        return int(c.library.mr_fail(_FAILED, b"%s", text))
