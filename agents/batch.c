@@ -32,7 +32,8 @@ static mr_status allocate(mr_batch_maker *m, size_t act_dim) {
     const bool needs_path = m->options.bonus && n_step > 1;
     mr_transitions *d = &m->drawn;
     *d =
-        (mr_transitions){.obs = calloc(n * obs_dim, sizeof(mr_real)),
+        (mr_transitions){.n_rows = n,
+                         .obs = calloc(n * obs_dim, sizeof(mr_real)),
                          .act = calloc(n * act_dim, sizeof(mr_real)),
                          .reward = calloc(n, sizeof(mr_real)),
                          .discount = calloc(n, sizeof(mr_real)),
@@ -107,17 +108,30 @@ void mr_batch_maker_free(mr_batch_maker *m) {
 
 // ---- The deviation of the discounted return
 
+// Adds a value of G.
+static void add_return(returns *r, double value) {
+    const double distance = value - r->mean;
+    r->largest = fmax(r->largest, fabs(value));
+    r->n++;
+    r->mean += distance / r->n;
+    r->squares += distance * (value - r->mean);
+}
+
 void mr_batch_observe(mr_batch_maker *m, const mr_step *step, const bool *is_first) {
     returns *r = &m->returns;
     for (size_t i = 0; i < m->options.n_envs; i++) {
         if (step[i].lost)
             continue;
         r->running[i] = (is_first[i] ? 0 : m->options.gamma * r->running[i]) + step[i].reward;
-        const double distance = r->running[i] - r->mean;
-        r->largest = fmax(r->largest, fabs(r->running[i]));
-        r->n++;
-        r->mean += distance / r->n;
-        r->squares += distance * (r->running[i] - r->mean);
+        add_return(r, r->running[i]);
+    }
+}
+
+void mr_batch_observe_episode(mr_batch_maker *m, size_t n, const double *rewards) {
+    double running = 0;
+    for (size_t t = 0; t < n; t++) {
+        running = m->options.gamma * running + rewards[t];
+        add_return(&m->returns, running);
     }
 }
 
@@ -153,7 +167,7 @@ static mr_status sum_intrinsic(mr_batch_maker *m) {
     return status;
 }
 
-// N and the largest weight cancel: w = (P / min P)^-beta.
+// The largest weight cancels, and so does N if all rows have the same: w = (P / min P)^-beta.
 static void weigh(mr_batch_maker *m) {
     const double *p = m->drawn.probability;
     double least = p[0];
@@ -165,7 +179,8 @@ static void weigh(mr_batch_maker *m) {
 
 void mr_batch_reprioritise(mr_batch_maker *m, mr_replay *replay, const mr_real *loss) {
     const double smallest = 1e-6; // that everything is drawn again
-    for (size_t i = 0; i < m->batch.n && m->weight; i++)
+    const size_t n = m->batch.n - m->options.n_demonstrations;
+    for (size_t i = 0; i < n && m->weight; i++)
         mr_replay_set_priority(replay, m->drawn.slot[i],
                                pow(sqrt((double)loss[i]) + smallest, m->options.priority_alpha));
 }
@@ -175,13 +190,32 @@ static void standardise(mr_batch_maker *m) {
     mr_obs_norm_apply(m->options.obs_norm, m->batch.n, m->drawn.next_obs, m->next_obs);
 }
 
-mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, uint64_t index,
-                        const mr_batch **out) {
+// P becomes N P for both kinds of rows, whose N differ.
+static void multiply_by_n(mr_batch_maker *m, const mr_replay *replay,
+                          const mr_replay *demonstrations) {
+    const size_t n = m->batch.n - m->options.n_demonstrations;
+    for (size_t i = 0; i < m->batch.n && m->weight; i++)
+        m->drawn.probability[i] *= (double)mr_replay_size(i < n ? replay : demonstrations);
+}
+
+static void draw_rows(mr_batch_maker *m, const mr_replay *replay, const mr_replay *demonstrations,
+                      mr_random *which) {
+    const mr_batch_options *o = &m->options;
+    const size_t n_last = o->n_demonstrations, n = o->batch_size - n_last;
+    mr_replay_sample(replay, which, 0, n, o->n_step, o->gamma, &m->drawn);
+    if (n_last == 0)
+        return;
+    mr_replay_sample(demonstrations, which, n, n_last, o->n_step, o->gamma, &m->drawn);
+    multiply_by_n(m, replay, demonstrations);
+}
+
+mr_status mr_batch_draw(mr_batch_maker *m, const mr_replay *replay, const mr_replay *demonstrations,
+                        uint64_t index, const mr_batch **out) {
     mr_status status = MR_OK;
     const mr_batch_options *o = &m->options;
     mr_random which = mr_random_stream(o->seed, MR_STREAM_REPLAY, index);
     const mr_real factor = (mr_real)reward_factor(m);
-    mr_replay_sample(replay, &which, o->batch_size, o->n_step, o->gamma, &m->drawn);
+    draw_rows(m, replay, demonstrations, &which);
     for (size_t i = 0; i < o->batch_size; i++)
         m->drawn.reward[i] *= factor;
     if (m->weight)

@@ -1,5 +1,9 @@
 /// Batches for an agent: drawn from the replay buffer, with rewards and discounts that are final.
 ///
+/// With demonstrations (demonstrations.h), the last n_demonstrations rows of a batch are drawn from
+/// their replay buffer, and the rows before from that of the run: symmetric sampling, if it is half
+/// of them. All else is the same for both.
+///
 /// An agent only sees the result; what a reward is made of is decided here, in this order:
 ///
 ///     R = sum_{k<m} gamma^k r_{t+k}              n-step return of the task's rewards as they were
@@ -51,6 +55,7 @@ typedef struct {
     double priority_beta;
     mr_bonus *bonus;             // borrowed; NULL: none
     const mr_obs_norm *obs_norm; // standardises what the agent sees; borrowed; NULL: nothing does
+    size_t n_demonstrations;     // rows of a batch that are drawn from demonstrations
     bool is_separate;            // the intrinsic reward is not added: it has critics of its own
     uint64_t seed;
 } mr_batch_options;
@@ -66,16 +71,21 @@ void mr_batch_maker_free(mr_batch_maker *maker);
 ///   is_first  [n_envs] it was the first step of an episode
 void mr_batch_observe(mr_batch_maker *maker, const mr_step *step, const bool *is_first);
 
+/// Takes the rewards [n] of an episode that was played elsewhere into std(G).
+void mr_batch_observe_episode(mr_batch_maker *maker, size_t n, const double *rewards);
+
 /// Draws a batch from stream (seed, replay, index), each transition uniformly or by its priority,
-/// and scores its intrinsic rewards. The batch is valid until the next call. Allocates nothing
+/// and scores its intrinsic rewards. `demonstrations`: not empty; NULL if no rows are drawn from
+/// them. These are drawn uniformly. The batch is valid until the next call. Allocates nothing
 /// after the bonus has begun. Fails as mr_bonus_score does. The replay buffer is not empty.
-mr_status mr_batch_draw(mr_batch_maker *maker, const mr_replay *replay, uint64_t index,
-                        const mr_batch **out);
+mr_status mr_batch_draw(mr_batch_maker *maker, const mr_replay *replay,
+                        const mr_replay *demonstrations, uint64_t index, const mr_batch **out);
 
 /// Sets the priorities of the latest batch's transitions in the replay buffer that it was drawn
 /// from, if they have some: p = (sqrt(L) + 1e-6)^alpha. A batch then has the weights w = (N
 /// P)^-beta / max w of N transitions, each drawn with the probability P = p / sum p (Schaul et al.
-/// 2016, arXiv:1511.05952, proportional).
+/// 2016, arXiv:1511.05952, proportional). Rows of demonstrations, each drawn with P = 1 / N of
+/// theirs, have N P = 1.
 ///
 ///   loss  [n] L, of the critics on each row, not weighted. Half the sum of two squared TD errors
 ///         makes sqrt(L) their root mean square

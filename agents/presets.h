@@ -1,4 +1,5 @@
-/// Presets: the settings of published agents by name, as `millrace train --preset PRESET` takes them.
+/// Presets: the settings of published agents by name, as `millrace train --preset PRESET` takes
+/// them.
 ///
 /// A preset is a config file, `agents/presets/NAME.yaml`, that is compiled into the library. Its
 /// first line is a comment: what the agent is, with the paper. Under `tasks`, which comes last, it

@@ -189,10 +189,10 @@ static bool is_followed_by_step(const mr_replay *replay, size_t slot) {
     return replay->kind[slot] == STEP && can_be_drawn(replay, next_slot(replay, slot));
 }
 
-// Row `i` of `n`, from the step in `slot` on. A ring has at least one slot that can't be drawn, so
+// Row `i`, from the step in `slot` on. A ring has at least one slot that can't be drawn, so
 // that no path runs into itself.
 static void copy_path(const mr_replay *replay, size_t slot, size_t n_step, double gamma, size_t i,
-                      size_t n, mr_transitions *out) {
+                      mr_transitions *out) {
     const size_t obs_dim = replay->obs_dim, act_dim = replay->act_dim;
     double reward = 0, discount = 1;
     size_t m = 0;
@@ -204,7 +204,8 @@ static void copy_path(const mr_replay *replay, size_t slot, size_t n_step, doubl
         goes_on = is_followed_by_step(replay, slot);
         slot = next_slot(replay, slot);
         for (size_t k = m; out->path && k < (goes_on ? m + 1 : n_step); k++)
-            copy_row(obs_dim, replay->obs + slot * obs_dim, out->path + (k * n + i) * obs_dim);
+            copy_row(obs_dim, replay->obs + slot * obs_dim,
+                     out->path + (k * out->n_rows + i) * obs_dim);
     }
     out->reward[i] = (mr_real)reward;
     out->discount[i] = (mr_real)discount;
@@ -213,13 +214,13 @@ static void copy_path(const mr_replay *replay, size_t slot, size_t n_step, doubl
         out->n_steps[i] = m;
 }
 
-void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
-                      double gamma, mr_transitions *out) {
+void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t first, size_t n,
+                      size_t n_step, double gamma, mr_transitions *out) {
     assert(replay->n_transitions > 0);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < first + n; i++) {
         const size_t slot =
             replay->priority ? draw_by_priority(replay, random) : draw_slot(replay, random);
-        copy_path(replay, slot, n_step, gamma, i, n, out);
+        copy_path(replay, slot, n_step, gamma, i, out);
         if (out->slot)
             out->slot[i] = slot;
         if (out->probability)

@@ -48,8 +48,8 @@ void mr_replay_push(mr_replay *replay, size_t env, const mr_transition *transiti
 /// Transitions that can be drawn.
 size_t mr_replay_size(const mr_replay *replay);
 
-/// Drawn transitions over m steps each, a row each. m is n_step, or less if the episode ended
-/// before or has not gone on for so long.
+/// Drawn transitions over m steps each, a row each of n_rows. m is n_step, or less if the episode
+/// ended before or has not gone on for so long.
 typedef struct {
     mr_real *obs;        // [n x obs_dim] before the steps
     mr_real *act;        // [n x act_dim] of the first step
@@ -61,13 +61,14 @@ typedef struct {
     double *probability; // [n] that it was drawn with; may be NULL
     mr_real *path; // [n_step x n x obs_dim] after each step, the last one repeated after the mth;
                    // may be NULL
+    size_t n_rows; // of path for each of its n_step steps
 } mr_transitions;
 
-/// Draws `n` transitions, each uniformly from all, or in proportion to its priority, with
-/// replacement, and goes on from each for up to `n_step` steps of its episode. The replay buffer is
-/// not empty.
-void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t n, size_t n_step,
-                      double gamma, mr_transitions *out);
+/// Draws `n` transitions into the rows from `first` on, each uniformly from all, or in proportion
+/// to its priority, with replacement, and goes on from each for up to `n_step` steps of its
+/// episode. The replay buffer is not empty.
+void mr_replay_sample(const mr_replay *replay, mr_random *random, size_t first, size_t n,
+                      size_t n_step, double gamma, mr_transitions *out);
 
 /// Adds the filled slots to a checkpoint, as "replay.ENV.obs" [n x obs_dim] and so on. Every
 /// environment has begun an episode. The data is borrowed until the file is written.

@@ -156,7 +156,7 @@ done:
     return status;
 }
 
-static mr_status keep_key(const char *key, const char *given, const char *path, json_t *object) {
+static mr_status keep_path(const char *key, const char *given, const char *path, json_t *object) {
     char *found = mr_path_absolute(path);
     const bool is_noted =
         found != NULL &&
@@ -205,9 +205,11 @@ static mr_status keep_all(const char *dir, const mr_settings *given, const mr_ru
     if (place->task[0] != '\0')
         MR_TRY(keep_whole(dir, folder, "task", given->task, place->task, &none, object));
     if (place->server_key[0] != '\0')
-        MR_TRY(keep_key("curve_server_key", given->curve_server_key, place->server_key, object));
+        MR_TRY(keep_path("curve_server_key", given->curve_server_key, place->server_key, object));
     if (place->secret_key[0] != '\0')
-        MR_TRY(keep_key("curve_secret_key", given->curve_secret_key, place->secret_key, object));
+        MR_TRY(keep_path("curve_secret_key", given->curve_secret_key, place->secret_key, object));
+    if (place->demonstrations[0] != '\0')
+        MR_TRY(keep_path("demonstrations", given->demonstrations, place->demonstrations, object));
 done:
     return status;
 }
@@ -456,11 +458,11 @@ static mr_status find_task(finder *f, const json_t *object) {
     return status;
 }
 
-static void find_key(finder *f, const json_t *object, const char *key, char *path) {
+static void find_path(finder *f, const json_t *object, const char *key, char *path) {
     const json_t *file = json_object_get(object, key);
     const char *given = text_of(file, "given"), *found = text_of(file, "found");
     if (path[0] == '\0' || given == NULL || found == NULL || strcmp(given, path) != 0 ||
-        mr_file_is_there(path) || !mr_file_is_there(found))
+        access(path, F_OK) == 0 || access(found, F_OK) != 0)
         return;
     copy_text(path, found);
     add_note(f, "%s is missing here, so %s is used", given, found);
@@ -484,8 +486,9 @@ static mr_status find_all(finder *f, const json_t *object) {
         return fail_damaged(f);
     MR_TRY(find_model(f, object));
     MR_TRY(find_task(f, object));
-    find_key(f, object, "curve_server_key", f->place->server_key);
-    find_key(f, object, "curve_secret_key", f->place->secret_key);
+    find_path(f, object, "curve_server_key", f->place->server_key);
+    find_path(f, object, "curve_secret_key", f->place->secret_key);
+    find_path(f, object, "demonstrations", f->place->demonstrations);
     f->place->changed_at = json_number_value(json_object_get(object, "changed_at"));
     if (f->n_differing > 0 && f->changed == MR_CHANGED_REFUSE)
         return fail_changed(f);

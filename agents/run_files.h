@@ -1,8 +1,8 @@
 /// Files of others that a run depends on: the model of its task with all files that it refers to,
-/// the task file, key files.
+/// the task file, key files, demonstrations.
 ///
-/// A run keeps the path of each as it was given and as an absolute path, its SHA-256 and, except
-/// for keys, a copy:
+/// A run keeps the path of each as it was given and as an absolute path. Of the model and the task
+/// file it keeps the SHA-256 and a copy, too:
 ///
 ///     files.json   paths and hashes
 ///     model/       the model and the files that it refers to, in the same relative folders
@@ -31,6 +31,7 @@ mr_changed_files mr_changed_files_of(const char *word);
 typedef struct {
     char env[MR_MAX_PLACE], env_set[MR_MAX_PLACE], task[MR_MAX_PLACE];
     char server_key[MR_MAX_PLACE], secret_key[MR_MAX_PLACE];
+    char demonstrations[MR_MAX_PLACE];
     char note[MR_MAX_TEXT]; // for the user, in one line; "": none
     bool is_changed;        // a file has changed, and the change was accepted
     double changed_at;      // step of the run when that last happened; 0: never

@@ -86,11 +86,13 @@ typedef struct {
     bool normalize_observation; // obs_norm.h
     double priority_alpha;      // and the next: batch.h
     double priority_beta;
-    char bonus[MR_MAX_CHOICE];       // "none", or a kind of mr_bonus_options
-    char bonus_flow[MR_MAX_TEXT];    // of the density
-    double bonus_scale;              // beta_0
-    char bonus_decay[MR_MAX_CHOICE]; // and what follows: mr_bonus_options
-    mr_auto bonus_decay_rate;        // automatic: a thousandth is left at the last step
+    char demonstrations[MR_MAX_TEXT]; // data set (demonstrations.h); "": none
+    double demonstration_ratio;       // of a batch
+    char bonus[MR_MAX_CHOICE];        // "none", or a kind of mr_bonus_options
+    char bonus_flow[MR_MAX_TEXT];     // of the density
+    double bonus_scale;               // beta_0
+    char bonus_decay[MR_MAX_CHOICE];  // and what follows: mr_bonus_options
+    mr_auto bonus_decay_rate;         // automatic: a thousandth is left at the last step
     char bonus_features[MR_MAX_TEXT];
     char bonus_normalize[MR_MAX_CHOICE];
     char bonus_critic[MR_MAX_CHOICE]; // "shared", "separate"

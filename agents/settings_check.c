@@ -156,6 +156,16 @@ static mr_status check_deterministic(const mr_settings *s) {
     return status;
 }
 
+static mr_status check_demonstrations(const mr_settings *s) {
+    char text[MR_MAX_TEXT];
+    if (s->demonstrations[0] != '\0' || !is_wanted(find_used("demonstration_ratio", s), s, text))
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "demonstration_ratio is %s, and there are no demonstrations; leave it out or "
+                   "name a data set by demonstrations",
+                   text);
+}
+
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
@@ -166,6 +176,8 @@ mr_status mr_settings_check(const mr_settings *settings) {
         status = check_critics(settings);
     if (status == MR_OK)
         status = check_deterministic(settings);
+    if (status == MR_OK)
+        status = check_demonstrations(settings);
     if (status != MR_OK)
         return status;
     if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||

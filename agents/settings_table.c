@@ -166,6 +166,12 @@ static const mr_setting common[] = {
      "the critics' losses are weighted by (N P)^-X, for a transition drawn with probability P from "
      "N (priority_alpha)",
      MR_ROLE_TUNABLE},
+    {"demonstrations", MR_SETTING_TEXT, AT(demonstrations), "", 0, 0, "FILE.h5|DIR",
+     "learn from a data set of episodes, too, as `millrace record` and Minari write them: a part "
+     "of each batch is drawn from it (RLPD)",
+     MR_ROLE_FREE}, // a checkpoint has its hash
+    {"demonstration_ratio", MR_SETTING_REAL, AT(demonstration_ratio), "0.5", 0, 1, "X",
+     "fraction of each batch that is drawn from the demonstrations", MR_ROLE_TUNABLE},
     {"bonus", MR_SETTING_CHOICE, AT(bonus), "none", 0, 0, "none|density|rnd",
      "intrinsic reward for novel states: by a flow's log-density, or by random network "
      "distillation",

@@ -273,6 +273,17 @@ static void tell_task_notes(const mr_trainer *t) {
         mr_recorder_tell(&t->recorder, env->notes[i]);
 }
 
+static void tell_demonstrations(const mr_trainer *t) {
+    char note[MR_MAX_PLACE + 128];
+    const mr_demonstrations *d = &t->updater.demonstrations;
+    if (!d->replay)
+        return;
+    snprintf(note, sizeof note,
+             "demonstrations: %zu episodes, %zu transitions, mean return %.2f, of %s",
+             d->n_episodes, d->n_transitions, d->mean_return, t->place.demonstrations);
+    mr_recorder_tell(&t->recorder, note);
+}
+
 static mr_status train(const mr_settings *settings, const mr_train_envs *envs,
                        const mr_train_watcher *watcher, const volatile sig_atomic_t *stop,
                        mr_status (*start)(mr_trainer *), mr_trainer_result *result) {
@@ -282,6 +293,7 @@ static mr_status train(const mr_settings *settings, const mr_train_envs *envs,
     status = start(&t);
     if (status == MR_OK) {
         tell_task_notes(&t);
+        tell_demonstrations(&t);
         status = run_to_end(&t);
     } else if (status == MR_STOPPED) // nothing has changed since its checkpoint, if it has one
         status = MR_OK;

@@ -2,7 +2,7 @@
 
 #include "agents/trainer.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "agents/fine_tuning.h"
 
@@ -12,6 +12,7 @@ static mr_status find_files(mr_trainer *t, const mr_train_watcher *watcher, bool
     const mr_settings *s = &t->settings;
     mr_run_place_of(s->env, s->env_set, s->task, s->curve_server_key, s->curve_secret_key,
                     &t->place);
+    snprintf(t->place.demonstrations, sizeof t->place.demonstrations, "%s", s->demonstrations);
     if (!is_resumed)
         return MR_OK;
     const mr_status status =
@@ -32,7 +33,8 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_
     MR_TRY(mr_collector_open(&t->collector, used, envs, &t->place, watcher, stop));
     used->num_envs = t->collector.n_envs; // servers say only now how many there are
     MR_TRY(mr_settings_check(used));
-    MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs));
+    MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs,
+                           t->place.demonstrations));
     if (!is_resumed)
         MR_TRY(mr_fine_tuning_take_state(&t->updater, mr_collector_env(&t->collector)));
     used->threads = (size_t)mr_agent_n_threads(t->updater.agent);

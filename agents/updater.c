@@ -40,6 +40,11 @@ static mr_status make_bonus(mr_updater *u, const mr_env_spec *env, size_t n_envs
     return has_bonus(s) ? mr_bonus_new(&options, env, &u->bonus) : MR_OK;
 }
 
+static size_t n_demonstration_rows(const mr_settings *s) {
+    const bool has_some = s->demonstrations[0] != '\0';
+    return has_some ? (size_t)lround(s->demonstration_ratio * (double)s->batch_size) : 0;
+}
+
 static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_envs) {
     const mr_settings *s = u->settings;
     const mr_batch_options options = {.batch_size = s->batch_size,
@@ -53,6 +58,7 @@ static mr_status make_batches(mr_updater *u, const mr_env_spec *env, size_t n_en
                                       .obs_norm = u->obs_norm,
                                       .priority_alpha = s->priority_alpha,
                                       .priority_beta = s->priority_beta,
+                                      .n_demonstrations = n_demonstration_rows(s),
                                       .is_separate = has_intrinsic_critic(s),
                                       .seed = s->seed};
     return mr_batch_maker_new(&options, env->obs_dim, env->act_dim, &u->batches);
@@ -98,8 +104,13 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
     return status == MR_OK ? mr_policy_prepare(mr_agent_policy(u->agent), n_envs) : status;
 }
 
+void mr_updater_renew_policy_stats(mr_updater *u) {
+    mr_policy_set_obs_stats(mr_agent_policy(u->agent), mr_obs_norm_mean(u->obs_norm),
+                            mr_obs_norm_std(u->obs_norm));
+}
+
 mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_env_spec *env,
-                          size_t n_envs) {
+                          size_t n_envs, const char *demonstrations) {
     mr_status status;
     *u = (mr_updater){.settings = settings};
     if (settings->normalize_observation)
@@ -107,6 +118,11 @@ mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_e
     MR_TRY(make_agent(u, env, n_envs));
     MR_TRY(make_bonus(u, env, n_envs));
     MR_TRY(make_batches(u, env, n_envs));
+    if (demonstrations[0] != '\0')
+        MR_TRY(mr_demonstrations_read(demonstrations, env, u->batches, u->obs_norm,
+                                      &u->demonstrations));
+    if (u->obs_norm)
+        mr_updater_renew_policy_stats(u);
     MR_TRY(mr_replay_new(settings->buffer_size, n_envs, env->obs_dim, env->act_dim, &u->replay));
     if (settings->priority_alpha > 0)
         MR_TRY(mr_replay_prioritise(u->replay));
@@ -119,15 +135,11 @@ void mr_updater_close(mr_updater *u) {
     mr_batch_maker_free(u->batches);
     mr_bonus_free(u->bonus);
     mr_obs_norm_free(u->obs_norm);
+    mr_demonstrations_free(&u->demonstrations);
     mr_replay_free(u->replay);
 }
 
 // ---- Learning
-
-void mr_updater_renew_policy_stats(mr_updater *u) {
-    mr_policy_set_obs_stats(mr_agent_policy(u->agent), mr_obs_norm_mean(u->obs_norm),
-                            mr_obs_norm_std(u->obs_norm));
-}
 
 static void observe_obs(mr_updater *u, const mr_collected *collected) {
     const size_t obs_dim = mr_policy_get_spec(mr_agent_policy(u->agent))->obs_dim;
@@ -148,7 +160,8 @@ void mr_updater_observe(mr_updater *u, const mr_collected *collected) {
 mr_status mr_updater_update(mr_updater *u) {
     mr_status status;
     const mr_batch *batch;
-    MR_TRY(mr_batch_draw(u->batches, u->replay, mr_agent_n_updates(u->agent), &batch));
+    MR_TRY(mr_batch_draw(u->batches, u->replay, u->demonstrations.replay,
+                         mr_agent_n_updates(u->agent), &batch));
     MR_TRY(mr_agent_update(u->agent, batch));
     mr_batch_reprioritise(u->batches, u->replay, mr_agent_critic_losses(u->agent));
     if (u->bonus)
@@ -173,6 +186,7 @@ mr_status mr_updater_write(mr_updater *u, mr_tensors_writer *writer) {
     MR_TRY(mr_numbers_write(1, &n_step_updates, writer));
     MR_TRY(mr_agent_write(u->agent, writer));
     MR_TRY(mr_replay_write(u->replay, writer));
+    MR_TRY(mr_demonstrations_note(&u->demonstrations, writer));
     MR_TRY(mr_batch_write(u->batches, writer));
     if (u->bonus)
         MR_TRY(mr_bonus_write(u->bonus, writer));
@@ -185,6 +199,7 @@ done:
 mr_status mr_updater_read(mr_updater *u, const mr_tensors *file) {
     mr_status status;
     const mr_number n_step_updates = step_updates(u);
+    MR_TRY(mr_demonstrations_check(&u->demonstrations, u->settings->demonstrations, file));
     MR_TRY(mr_numbers_read(1, &n_step_updates, file));
     MR_TRY(mr_agent_read(u->agent, file));
     MR_TRY(mr_replay_read(u->replay, file));

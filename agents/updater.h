@@ -4,10 +4,12 @@
 
 #include "agents/agent.h"
 #include "agents/collector.h"
+#include "agents/demonstrations.h"
 
 typedef struct {
     const mr_settings *settings; // borrowed
     mr_replay *replay;
+    mr_demonstrations demonstrations;
     mr_bonus *bonus;       // NULL: no intrinsic reward
     mr_obs_norm *obs_norm; // NULL: observations stay as they are
     mr_batch_maker *batches;
@@ -19,8 +21,9 @@ typedef struct {
 ///
 ///   settings  borrowed
 ///   env       the task; borrowed
+///   demonstrations  where the data set of the settings is; "": none
 mr_status mr_updater_open(mr_updater *u, const mr_settings *settings, const mr_env_spec *env,
-                          size_t n_envs);
+                          size_t n_envs, const char *demonstrations);
 void mr_updater_close(mr_updater *u);
 
 /// Lets the policy see observations by the updater's statistics as they are now (u->obs_norm).

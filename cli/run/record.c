@@ -245,7 +245,7 @@ const mr_command mr_command_record = {
     .summary = "play episodes with a saved policy, and write them as a data set",
     .details = "Plays episodes with a saved policy, as eval does, and writes observations,\n"
                "actions, rewards and the task's other values as a data set in Minari's HDF5\n"
-               "layout.\n"
+               "layout. `millrace train TASK --demonstrations FILE.h5` learns from it.\n"
                "FILE.h5 is one file; any other name is a new directory with main_data.hdf5 and\n"
                "metadata.json, which Minari opens. Episodes go to the disk as they end. Ctrl-C\n"
                "leaves nothing behind.",

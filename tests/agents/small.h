@@ -107,7 +107,8 @@ static inline mr_batch_maker *small_batches(const mr_policy *policy,
 static inline mr_status small_update(mr_agent *agent, mr_batch_maker *batches,
                                      const mr_replay *replay) {
     const mr_batch *batch;
-    const mr_status status = mr_batch_draw(batches, replay, mr_agent_n_updates(agent), &batch);
+    const mr_status status =
+        mr_batch_draw(batches, replay, NULL, mr_agent_n_updates(agent), &batch);
     return status == MR_OK ? mr_agent_update(agent, batch) : status;
 }
 

@@ -71,7 +71,7 @@ static void expect_rows(const mr_batch *batch, size_t n, const expected_row *row
 
 static const mr_batch *draw(mr_batch_maker *maker, const mr_replay *replay) {
     const mr_batch *batch = NULL;
-    cr_assert_eq(mr_batch_draw(maker, replay, 0, &batch), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_batch_draw(maker, replay, NULL, 0, &batch), MR_OK, "%s", mr_error_message());
     return batch;
 }
 
@@ -274,6 +274,69 @@ Test(batch, rows_are_weighted_against_the_probability_that_they_were_drawn_with)
     cr_expect_float_eq((double)batch->weight[find_row(batch, 10)], pow(ratio, -0.8), 1e-7);
     mr_batch_maker_free(maker);
     mr_replay_free(replay);
+}
+
+// ---- Demonstrations
+
+// Returns of 2 steps with gamma 1/2: 1 + 2/2 of the run's, 1 + 2/2, 2 + 4/2 of the demonstrations.
+Test(batch, the_last_rows_are_of_demonstrations) {
+    enum { N_LAST = 200 };
+    mr_batch_options options = options_with(2);
+    options.n_demonstrations = N_LAST;
+    mr_batch_maker *maker = maker_new(&options);
+    mr_replay *replay = replay_new(6, 1), *demonstrations = replay_new(6, 1);
+    play(replay, 0, 10, 2, false);
+    play(demonstrations, 0, 100, 3, true);
+    const mr_batch *batch;
+    cr_assert_eq(mr_batch_draw(maker, replay, demonstrations, 0, &batch), MR_OK);
+    for (int i = 0; i < ROWS; i++)
+        cr_expect_eq(batch->obs[i] >= 100, i >= ROWS - N_LAST, "row %d", i);
+    expect_rows(batch, 4,
+                (expected_row[]){
+                    {10, 2, 0.25, 12}, {11, 2, 0.5, 12}, {100, 2, 0.25, 102}, {102, 4, 0, 103}});
+    mr_batch_maker_free(maker);
+    mr_replay_free(replay);
+    mr_replay_free(demonstrations);
+}
+
+// Of two transitions with priorities 2:1, and three of demonstrations: N P is 4/3, 2/3 and 1.
+Test(batch, demonstrations_are_weighted_as_drawn_uniformly) {
+    mr_batch_options options = options_with(1);
+    options.priority_alpha = 0.5;
+    options.priority_beta = 1;
+    options.n_demonstrations = ROWS / 2;
+    mr_batch_maker *maker = maker_new(&options);
+    mr_replay *replay = replay_new(6, 1), *demonstrations = replay_new(6, 1);
+    cr_assert_eq(mr_replay_prioritise(replay), MR_OK);
+    play(replay, 0, 10, 2, false);
+    play(demonstrations, 0, 100, 3, true);
+    const mr_batch *batch;
+    mr_real loss[ROWS];
+    cr_assert_eq(mr_batch_draw(maker, replay, demonstrations, 0, &batch), MR_OK);
+    for (int i = 0; i < ROWS; i++) // of a demonstration: has no priority
+        loss[i] = batch->obs[i] == 10 ? 16 : batch->obs[i] == 11 ? 1 : 1000;
+    mr_batch_reprioritise(maker, replay, loss);
+    cr_assert_eq(mr_batch_draw(maker, replay, demonstrations, 0, &batch), MR_OK);
+    cr_expect_float_eq((double)batch->weight[find_row(batch, 11)], 1, 1e-6);
+    cr_expect_float_eq((double)batch->weight[find_row(batch, 10)], 0.5, 1e-6);
+    cr_expect_float_eq((double)batch->weight[find_row(batch, 101)], 2. / 3, 1e-6);
+    mr_batch_maker_free(maker);
+    mr_replay_free(replay);
+    mr_replay_free(demonstrations);
+}
+
+Test(batch, an_episode_of_demonstrations_counts_as_one_of_the_run) {
+    mr_batch_options options = options_with(1);
+    options.normalize_reward = true;
+    mr_batch_maker *here = maker_new(&options), *there = maker_new(&options);
+    const double rewards[] = {1, 3, -2, 5};
+    for (int t = 0; t < 4; t++)
+        mr_batch_observe(here, &(mr_step){.reward = rewards[t]}, &(bool){t == 0});
+    mr_batch_observe_episode(there, 4, rewards);
+    cr_expect_eq(drawn_reward(here), drawn_reward(there));
+    cr_expect_neq(drawn_reward(there), 3);
+    mr_batch_maker_free(here);
+    mr_batch_maker_free(there);
 }
 
 // ---- Intrinsic rewards

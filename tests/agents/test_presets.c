@@ -29,7 +29,7 @@ static void build(const char *preset, const char *env_name) {
     apply(&settings);
     cr_assert_eq(mr_settings_check(&settings), MR_OK, "%s: %s", preset, mr_error_message());
     cr_assert_eq(mr_env_open(env_name, NULL, &env), MR_OK, "%s", mr_error_message());
-    cr_expect_eq(mr_updater_open(&updater, &settings, mr_env_get_spec(env), 1), MR_OK,
+    cr_expect_eq(mr_updater_open(&updater, &settings, mr_env_get_spec(env), 1, ""), MR_OK,
                  "%s on %s: %s", preset, env_name, mr_error_message());
     mr_updater_close(&updater);
     mr_env_close(env);

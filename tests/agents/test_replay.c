@@ -115,7 +115,7 @@ static void sample(const mr_replay *replay, mr_random *random, size_t n, rows *r
                             .reward = r->reward,
                             .discount = r->discount,
                             .next_obs = r->next_obs[0]};
-    mr_replay_sample(replay, random, n, 1, gamma_used, &batch);
+    mr_replay_sample(replay, random, 0, n, 1, gamma_used, &batch);
 }
 
 static const plain_slot *find_by_reward(const pair *p, double reward) {
@@ -213,7 +213,7 @@ Test(replay, draws_in_proportion_to_priorities_and_never_what_was_replaced) {
     static size_t slot[N];
     static double probability[N];
     double count[N_STEPS] = {0}, priority[N_STEPS], sum = 0;
-    mr_transitions batch = {obs, act, reward, discount, next_obs, NULL, slot, probability, NULL};
+    mr_transitions batch = {obs, act, reward, discount, next_obs, NULL, slot, probability, NULL, 0};
     mr_random random = mr_random_stream(24, MR_STREAM_TEST, 0);
     mr_replay *replay = NULL;
     cr_assert_eq(mr_replay_new(SLOTS, 1, 1, 1, &replay), MR_OK);
@@ -222,7 +222,7 @@ Test(replay, draws_in_proportion_to_priorities_and_never_what_was_replaced) {
     for (size_t t = 0; t < N_STEPS; t++) // step t starts from observation t
         mr_replay_push(replay, 0,
                        &(mr_transition){.act = &(float){0}, .next_obs = &(double){(double)t + 1}});
-    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
+    mr_replay_sample(replay, &random, 0, N, 1, gamma_used, &batch);
     for (size_t i = 0; i < N; i++) { // new ones have equal priorities
         cr_expect_float_eq(probability[i], 1. / (SLOTS - 1), 1e-12);
         priority[(size_t)obs[i]] = (double)((size_t)obs[i] % 4 + 1);
@@ -230,7 +230,7 @@ Test(replay, draws_in_proportion_to_priorities_and_never_what_was_replaced) {
     }
     for (size_t t = N_STEPS - (SLOTS - 1); t < N_STEPS; t++)
         sum += priority[t];
-    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
+    mr_replay_sample(replay, &random, 0, N, 1, gamma_used, &batch);
     for (size_t i = 0; i < N; i++) {
         cr_assert_geq((double)obs[i], N_STEPS - (SLOTS - 1));
         cr_expect_float_eq(probability[i], priority[(size_t)obs[i]] / sum, 1e-12);
@@ -272,7 +272,7 @@ static drawn draw_from(const mr_replay *replay, double from) {
     mr_transitions batch = {
         .obs = obs, .act = act, .reward = reward, .discount = discount, .next_obs = next_obs};
     mr_random random = mr_random_stream(23, MR_STREAM_TEST, 0);
-    mr_replay_sample(replay, &random, N, 1, gamma_used, &batch);
+    mr_replay_sample(replay, &random, 0, N, 1, gamma_used, &batch);
     for (size_t i = 0; i < N; i++)
         if ((double)obs[i] == from)
             return (drawn){true, next_obs[i], discount[i]};

@@ -97,7 +97,7 @@ static void update_plainly(const mr_settings *s, mr_agent *agent, const mr_repla
     mr_batch_maker *batches;
     const mr_batch *batch;
     cr_assert_eq(mr_batch_maker_new(&options, OBS_DIM, ACT_DIM, &batches), MR_OK);
-    cr_assert_eq(mr_batch_draw(batches, replay, mr_agent_n_updates(agent), &batch), MR_OK);
+    cr_assert_eq(mr_batch_draw(batches, replay, NULL, mr_agent_n_updates(agent), &batch), MR_OK);
     cr_assert_eq(mr_agent_update(agent, batch), MR_OK, "%s", mr_error_message());
     mr_batch_maker_free(batches);
 }

@@ -44,7 +44,7 @@ static mr_replay *filled_replay(size_t n) {
 static double time_draws(const mr_replay *replay, mr_random *random, mr_transitions *out) {
     const double begun = bench_busy();
     for (size_t i = 0; i < ROUND_BATCHES; i++)
-        mr_replay_sample(replay, random, BATCH, 1, 0.99, out);
+        mr_replay_sample(replay, random, 0, BATCH, 1, 0.99, out);
     return ROUND_BATCHES / (bench_busy() - begun);
 }
 

@@ -109,7 +109,8 @@ void workload_free(workload *w) {
 
 void workload_update(workload *w) {
     const mr_batch *batch;
-    workload_check(mr_batch_draw(w->batches, w->replay, mr_agent_n_updates(w->agent), &batch));
+    workload_check(
+        mr_batch_draw(w->batches, w->replay, NULL, mr_agent_n_updates(w->agent), &batch));
     workload_check(mr_agent_update(w->agent, batch));
 }
 

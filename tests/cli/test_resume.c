@@ -94,6 +94,42 @@ Test(resume_command, a_run_with_random_network_distillation_is_as_if_never_kille
     cr_expect(!exists("whole/density.safetensors"));
 }
 
+static void record_to(const char *played, const char *out) {
+    outcome o = RUN("record", played, "--episodes", "3", "--stochastic", "--out", out);
+    expect_success(&o);
+    outcome_free(&o);
+}
+
+#define WITH_DEMONSTRATIONS(out)                                                                   \
+    ARGUMENTS(RUN_OF("gaussian", "1", "100", "3000"), "--demonstrations", "data.h5",               \
+              "--normalize-observation", "--normalize-reward", "--out", out)
+
+Test(resume_command, a_run_with_demonstrations_is_as_if_never_killed) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    record_to("a", "data.h5");
+    check(WITH_DEMONSTRATIONS("whole"), WITH_DEMONSTRATIONS("killed"));
+}
+
+// The same numbers in another file are the same demonstrations.
+Test(resume_command, goes_on_only_with_the_demonstrations_that_the_run_began_with) {
+    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    record_to("a", "data.h5");
+    record_to("a", "same");
+    train(ARGUMENTS(TINY("200"), "--demonstrations", "data.h5", "--out", "b"));
+    outcome o = RUN("train", "--resume", "a", "--steps", "300", "--demonstrations", "data.h5");
+    expect_refusal(&o, 2, "the run began without demonstrations");
+    o = RUN("train", "--resume", "b", "--steps", "300", "--demonstrations", "");
+    expect_refusal(&o, 2, "the run began with demonstrations, which it can't go on without");
+    o = RUN("train", "--resume", "b", "--steps", "300", "--demonstration-ratio", "0.25");
+    expect_refusal(&o, 2, "demonstration_ratio is 0.25, but the run goes on only with the 0.5");
+    train(ARGUMENTS("train", "--resume", "b", "--steps", "300", "--demonstrations", "same"));
+    unlink("data.h5");
+    train(ARGUMENTS(TINY("200"), "--seed", "2", "--out", "c"));
+    record_to("c", "data.h5");
+    o = RUN("train", "--resume", "b", "--steps", "400", "--demonstrations", "data.h5");
+    expect_refusal(&o, 2, "data.h5 is not the data set that the run began with, or has changed");
+}
+
 Test(resume_command, refuses_a_bonus_that_the_run_was_not_begun_with) {
     train(ARGUMENTS(TINY("200"), "--out", "a"));
     outcome o = RUN("train", "--resume", "a", "--bonus", "density");
