@@ -276,7 +276,10 @@ def _environments(
             raise UsageError("eval_env is given, but env is no Gymnasium environment; leave it out")
         yield None, None, env or ""
         return
-    from .callback_envs import CallbackEnvs
+    try:
+        from .callback_envs import CallbackEnvs
+    except ModuleNotFoundError as error:  # then env is none of Gymnasium's
+        raise UsageError(f"env must be a name, as Gymnasium is not installed, not {env!r}") from error
 
     training = CallbackEnvs(env if isinstance(env, (list, tuple)) else [env], call)
     evaluating = CallbackEnvs([eval_env], call) if eval_env is not None else None
