@@ -33,6 +33,7 @@ typedef enum {
     MR_STREAM_PIXELS = 19,     // noise on pixels and augmentation of images that are fitted
     MR_STREAM_HELD_OUT = 20,   // noise on the pixels of images that are held out
     MR_STREAM_SCORE = 21,      // noise on the pixels of images that are scored
+    MR_STREAM_SWEEP = 23,      // points of a random sweep
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

@@ -53,6 +53,7 @@ extern const mr_command mr_command_serve;
 extern const mr_command mr_command_serve_policy;
 extern const mr_command mr_command_keygen;
 extern const mr_command mr_command_status;
+extern const mr_command mr_command_sweep;
 extern const mr_command mr_command_plot;
 extern const mr_command mr_command_flow;
 extern const mr_command mr_command_help;

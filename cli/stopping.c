@@ -34,12 +34,14 @@ const volatile sig_atomic_t *mr_stop_on_signals(void) {
     struct sigaction action = {.sa_handler = note_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); // Slurm's notice that the time of a job is nearly over
     return &cause;
 }
 
 void mr_stop_no_more(void) {
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, SIG_DFL);
 }
 
 void mr_stop_set_last_words(const char *text) {

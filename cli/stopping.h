@@ -1,11 +1,11 @@
-/// Stopping on SIGINT (Ctrl-C) and SIGTERM.
+/// Stopping on SIGINT (Ctrl-C), SIGTERM and SIGUSR1.
 #pragma once
 
 #include <signal.h>
 #include <stddef.h>
 
-/// From now on the first SIGINT or SIGTERM sets the flag that is returned, at which work looks
-/// between steps; a second one of the same kind ends the process at once.
+/// From now on the first SIGINT, SIGTERM or SIGUSR1 sets the flag that is returned, at which work
+/// looks between steps; a second one of the same kind ends the process at once.
 const volatile sig_atomic_t *mr_stop_on_signals(void);
 
 /// From now on the first signal ends the process at once, too.

@@ -14,6 +14,7 @@
 #include "cli/notices.h"
 #include "cli/run/progress.h"
 #include "cli/run/train_settings.h"
+#include "cli/shell_word.h"
 #include "cli/stopping.h"
 
 static void announce(const mr_settings *settings) {
@@ -105,26 +106,13 @@ static void warned(void *self, const char *text) {
     mr_notice_warning(s->settings->env, text);
 }
 
-// A word as a shell takes it: in quotation marks if it has special characters.
-static void print_word(const char *word) {
-    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
-    if (word[strspn(word, plain)] == '\0') {
-        fputs(word, stdout);
-        return;
-    }
-    putchar('\'');
-    for (; *word != '\0'; word++)
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stdout);
-    putchar('\'');
-}
-
 // The command that resumes the run, with the program as the user called it.
 static void print_resumption(const mr_settings *settings, const mr_auto *until_return) {
     char value[64];
     fputs("go on with: ", stdout);
-    print_word(program_invocation_name);
+    mr_shell_word_write(program_invocation_name, stdout);
     fputs(" train --resume ", stdout);
-    print_word(settings->out);
+    mr_shell_word_write(settings->out, stdout);
     if (!until_return->automatic) {
         mr_number_write(value, sizeof value, until_return->value);
         printf(" --until-return %s", value);

@@ -45,7 +45,7 @@ static void kill_somewhere(const char *const *arguments, int signal_number) {
 
 // Learning goes on: the runs are the same only if all that it needs was kept.
 static void check(const char *const *whole, const char *const *killed) {
-    static const int signals[] = {SIGKILL, SIGKILL, SIGINT};
+    static const int signals[] = {SIGKILL, SIGKILL, SIGINT, SIGUSR1};
     train(whole);
     kill_somewhere(killed, SIGKILL);
     for (size_t i = 0; i < MR_COUNT(signals); i++)

@@ -1,0 +1,266 @@
+// Child processes that train the runs of a sweep.
+
+#include "cli/sweep/jobs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/growing_file.h"
+
+enum { PATH_SIZE = MR_MAX_TEXT + 32, POLL_NS = 20000000 };
+
+static const char command_path[] = "/proc/self/exe";
+
+/// A place where one run at a time is trained.
+typedef struct {
+    pid_t pid; // 0: free
+    size_t run;
+} slot;
+
+/// The work of one call.
+typedef struct {
+    const mr_sweep_plan *plan;
+    const mr_sweep_jobs *jobs;
+    size_t round;
+    size_t n_all, n_ended; // runs of the round, and those of them that are done or have failed
+    size_t n_failed;
+    slot *slots; // [jobs->n_at_once]
+} work;
+
+static void pause_shortly(void) {
+    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+}
+
+static void name_log(const mr_sweep_plan *plan, size_t run, char path[MR_MAX_TEXT]) {
+    char name[MR_SWEEP_NAME_SIZE + 64];
+    snprintf(name, sizeof name, "%s-s%s.log", mr_sweep_point_of(plan, run)->name,
+             mr_sweep_seed_of(plan, run));
+    mr_sweep_path(plan, name, path);
+}
+
+// ---- Beginning
+
+// What a process that was killed before its first checkpoint has left can't be resumed: it is put
+// aside.
+static mr_status put_unbegun_aside(const mr_sweep_plan *plan, size_t run) {
+    char dir[MR_MAX_TEXT], checkpoint[PATH_SIZE], name[64], aside[MR_MAX_TEXT];
+    mr_sweep_run_dir(plan, run, dir);
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", dir);
+    if (access(dir, F_OK) != 0 || access(checkpoint, F_OK) == 0)
+        return MR_OK;
+    for (int i = 1; i == 1 || access(aside, F_OK) == 0; i++) {
+        snprintf(name, sizeof name, "unbegun-%zu-%d", run, i);
+        mr_sweep_path(plan, name, aside);
+    }
+    if (rename(dir, aside) != 0)
+        return mr_fail(MR_ERR_IO, "cannot move %s, which has no checkpoint, to %s: %s", dir, aside,
+                       strerror(errno));
+    return MR_OK;
+}
+
+// The `i`th core that this process may use, counted round.
+static void pin_to(size_t i) {
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    i %= (size_t)CPU_COUNT(&allowed);
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &allowed) || i-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+}
+
+static void write_to(const char *path) {
+    const int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    if (log < 0)
+        return;
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close(log);
+}
+
+// In a process group of its own, so that Ctrl-C reaches the sweep alone, which then tells its runs.
+static void become_run(const work *w, size_t place, const mr_sweep_words *words, const char *log,
+                       const char *program, pid_t parent) {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) // it has ended meanwhile
+        _exit(1);
+    if (w->jobs->is_pinned)
+        pin_to(place);
+    if (w->jobs->has_logs)
+        write_to(log);
+    execv(program, (char *const *)words->words);
+    _exit(127);
+}
+
+static mr_status begin(work *w, size_t place, size_t run) {
+    mr_status status;
+    char log[MR_MAX_TEXT], program[PATH_MAX] = "";
+    mr_sweep_words words = {0};
+    const pid_t parent = getpid();
+    MR_TRY(put_unbegun_aside(w->plan, run));
+    name_log(w->plan, run, log);
+    MR_TRY(mr_sweep_command_of(w->plan, run, w->round, "millrace", &words));
+    if (readlink(command_path, program, sizeof program - 1) < 0)
+        return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
+    const pid_t child = fork();
+    if (child == 0)
+        become_run(w, place, &words, log, program, parent);
+    if (child < 0)
+        status = mr_fail(MR_ERR_IO, "cannot begin a process: %s", strerror(errno));
+    else
+        w->slots[place] = (slot){.pid = child, .run = run};
+done:
+    mr_sweep_words_free(&words);
+    return status;
+}
+
+// ---- Ending
+
+static mr_status tell_end(work *w, size_t run, int ended) {
+    char dir[MR_MAX_TEXT], log[MR_MAX_TEXT];
+    mr_sweep_result result;
+    const mr_status status = mr_sweep_result_read(w->plan, run, w->round, &result);
+    if (status != MR_OK)
+        return status;
+    mr_sweep_run_dir(w->plan, run, dir);
+    name_log(w->plan, run, log);
+    w->n_ended++;
+    w->n_failed += !result.is_done;
+    fprintf(stderr, "[%zu/%zu] %s: ", w->n_ended, w->n_all, dir);
+    if (result.is_done)
+        fprintf(stderr, "mean return %.2f after %.0f steps\n", result.mean_return, result.steps);
+    else if (WIFEXITED(ended))
+        fprintf(stderr, "failed with exit code %d at step %.0f", WEXITSTATUS(ended), result.steps);
+    else
+        fprintf(stderr, "ended by signal %d at step %.0f", WTERMSIG(ended), result.steps);
+    if (!result.is_done)
+        fprintf(stderr, w->jobs->has_logs ? "; see %s\n" : "\n", log);
+    return MR_OK;
+}
+
+// Frees the places of runs that have ended. Those that were told to stop are not told about.
+static mr_status collect(work *w, size_t *n_working) {
+    mr_status status = MR_OK;
+    *n_working = 0;
+    for (size_t i = 0; i < w->jobs->n_at_once; i++) {
+        int ended;
+        slot *s = &w->slots[i];
+        if (s->pid == 0)
+            continue;
+        if (waitpid(s->pid, &ended, WNOHANG) == 0) {
+            ++*n_working;
+            continue;
+        }
+        s->pid = 0;
+        if (!*w->jobs->stop)
+            MR_TRY(tell_end(w, s->run, ended));
+    }
+done:
+    return status;
+}
+
+// Tells all runs to save and stop, and waits for them.
+static mr_status stop_all(work *w) {
+    mr_status status;
+    size_t n_working;
+    for (size_t i = 0; i < w->jobs->n_at_once; i++)
+        if (w->slots[i].pid > 0)
+            kill(w->slots[i].pid, SIGTERM);
+    do {
+        pause_shortly();
+        MR_TRY(collect(w, &n_working));
+    } while (n_working > 0);
+done:
+    return status;
+}
+
+// ---- All runs
+
+static bool is_trained_elsewhere(const mr_sweep_plan *plan, size_t run) {
+    char dir[MR_MAX_TEXT], progress[PATH_SIZE];
+    mr_sweep_run_dir(plan, run, dir);
+    snprintf(progress, sizeof progress, "%s/progress.csv", dir);
+    return mr_growing_file_is_locked(progress);
+}
+
+// A process of a sweep that was killed may still be saving.
+static void wait_until_free(const work *w, size_t run) {
+    if (!is_trained_elsewhere(w->plan, run))
+        return;
+    fprintf(stderr, "another process trains in %s/%s-s%s; waiting for it\n", w->plan->dir,
+            mr_sweep_point_of(w->plan, run)->name, mr_sweep_seed_of(w->plan, run));
+    while (!*w->jobs->stop && is_trained_elsewhere(w->plan, run))
+        pause_shortly();
+}
+
+static size_t find_free(const work *w) {
+    size_t i = 0;
+    while (i < w->jobs->n_at_once && w->slots[i].pid > 0)
+        i++;
+    return i;
+}
+
+static mr_status begin_next(work *w, size_t place, size_t run) {
+    mr_status status;
+    mr_sweep_result result;
+    wait_until_free(w, run);
+    if (*w->jobs->stop)
+        return MR_OK;
+    MR_TRY(mr_sweep_result_read(w->plan, run, w->round, &result));
+    if (result.is_done)
+        w->n_ended++;
+    else
+        MR_TRY(begin(w, place, run));
+done:
+    return status;
+}
+
+static mr_status train_all(work *w, size_t n, const size_t *runs) {
+    mr_status status = MR_OK;
+    size_t next = 0, n_working = 0;
+    while (!*w->jobs->stop && (next < n || n_working > 0)) {
+        const size_t place = find_free(w);
+        if (next < n && place < w->jobs->n_at_once)
+            MR_TRY(begin_next(w, place, runs[next++]));
+        else
+            pause_shortly();
+        MR_TRY(collect(w, &n_working));
+    }
+done:
+    return status;
+}
+
+mr_status mr_sweep_train(const mr_sweep_plan *plan, size_t round, size_t n, const size_t *runs,
+                         const mr_sweep_jobs *jobs, size_t *n_failed) {
+    char cause[1024];
+    work w = {.plan = plan, .jobs = jobs, .round = round, .n_all = n};
+    w.slots = calloc(jobs->n_at_once, sizeof *w.slots);
+    if (!w.slots)
+        return mr_fail_memory("the runs of a sweep");
+    mr_status status = train_all(&w, n, runs);
+    snprintf(cause, sizeof cause, "%s", status == MR_OK ? "" : mr_error_message());
+    if (status != MR_OK || *jobs->stop) {
+        stop_all(&w);
+        status = status != MR_OK ? mr_fail(status, "%s", cause) : MR_STOPPED;
+    }
+    *n_failed += w.n_failed;
+    free(w.slots);
+    return status;
+}

@@ -1,0 +1,238 @@
+// Job arrays of Slurm, by its commands sbatch, squeue and scontrol.
+
+#include "cli/sweep/slurm.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/path.h"
+#include "cli/shell_word.h"
+
+enum { MAX_WORDS = 16, ID_SIZE = 64, OUTPUT_SIZE = 4096 };
+
+// ---- Commands of Slurm
+
+// Runs a command and takes the beginning of what it writes, on both outputs.
+static mr_status run_command(const char *const *words, char output[OUTPUT_SIZE], int *exit_code) {
+    int ends[2], ended = 0;
+    size_t n = 0;
+    ssize_t got;
+    if (pipe(ends) != 0)
+        return mr_fail(MR_ERR_IO, "cannot run %s: %s", words[0], strerror(errno));
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(words[0], (char *const *)words);
+        _exit(127);
+    }
+    close(ends[1]);
+    while (child > 0 && (got = read(ends[0], output + n, OUTPUT_SIZE - 1 - n)) > 0)
+        n += (size_t)got;
+    close(ends[0]);
+    output[n] = '\0';
+    if (child < 0 || waitpid(child, &ended, 0) != child)
+        return mr_fail(MR_ERR_IO, "cannot run %s: %s", words[0], strerror(errno));
+    *exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+    if (*exit_code == 127)
+        return mr_fail(MR_ERR_USAGE,
+                       "there is no %s here; --slurm needs Slurm's commands, and --jobs trains on "
+                       "this machine",
+                       words[0]);
+    return MR_OK;
+}
+
+// The first line, in one piece.
+static const char *first_line(char *text) {
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+mr_status mr_sweep_requeue(void) {
+    char output[OUTPUT_SIZE];
+    int exit_code;
+    const char *job = getenv("SLURM_JOB_ID");
+    if (!job)
+        return MR_OK; // not a job
+    const mr_status status =
+        run_command((const char *const[]){"scontrol", "requeue", job, NULL}, output, &exit_code);
+    if (status == MR_OK && exit_code != 0)
+        return mr_fail(MR_ERR_IO, "cannot put job %s back into the queue: %s", job,
+                       first_line(output));
+    return status;
+}
+
+// ---- The script
+
+static void write_option(FILE *script, const char *name, const char *value) {
+    fprintf(script, "#SBATCH --%s=%s\n", name, value);
+}
+
+static mr_status write_text(const mr_sweep_plan *plan, FILE *script) {
+    char program[PATH_MAX] = "", log[MR_MAX_TEXT], copy[MR_MAX_TEXT];
+    char *dir = mr_path_absolute(plan->dir);
+    if (!dir)
+        return mr_fail_memory("the script of the jobs");
+    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) {
+        free(dir);
+        return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
+    }
+    snprintf(log, sizeof log, "%s/.sweep/job-%%a.log", dir);
+    snprintf(copy, sizeof copy, "%s/.sweep/sweep.yaml", dir);
+    fputs("#!/bin/sh\n# Written by `millrace sweep --slurm`: a task trains one run.\n", script);
+    write_option(script, "job-name", mr_path_name(dir));
+    write_option(script, "output", log);
+    write_option(script, "open-mode", "append");
+    write_option(script, "cpus-per-task", "1");
+    write_option(script, "signal", "B:USR1@120");
+    fputs("#SBATCH --requeue\n", script);
+    for (size_t i = 0; i < plan->file->n_slurm; i++)
+        write_option(script, plan->file->slurm[i].name, plan->file->slurm[i].text);
+    fputs("exec ", script);
+    const char *const words[] = {program, "sweep", copy, "--out", dir};
+    for (size_t i = 0; i < MR_COUNT(words); i++) {
+        mr_shell_word_write(words[i], script);
+        fputc(' ', script);
+    }
+    fputs("--round \"$1\" --task \"$SLURM_ARRAY_TASK_ID\"\n", script);
+    free(dir);
+    return MR_OK;
+}
+
+static mr_status write_script(const mr_sweep_plan *plan, const char *path) {
+    mr_status status;
+    char *text = NULL;
+    size_t n_bytes = 0;
+    FILE *memory = open_memstream(&text, &n_bytes);
+    if (!memory)
+        return mr_fail_memory("the script of the jobs");
+    status = write_text(plan, memory);
+    if (fclose(memory) != 0 && status == MR_OK)
+        status = mr_fail_memory("the script of the jobs");
+    if (status == MR_OK)
+        status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
+    free(text);
+    return status;
+}
+
+// ---- The queue
+
+// The ids of the jobs of an earlier call, "12,13"; "" without one.
+static mr_status read_ids(const mr_sweep_plan *plan, char ids[OUTPUT_SIZE]) {
+    char path[MR_MAX_TEXT], *text;
+    size_t n_bytes;
+    ids[0] = '\0';
+    mr_sweep_path(plan, "jobs", path);
+    if (!mr_file_is_there(path))
+        return MR_OK;
+    const mr_status status = mr_file_read(path, &text, &n_bytes);
+    if (status != MR_OK)
+        return status;
+    snprintf(ids, OUTPUT_SIZE, "%s", text);
+    free(text);
+    return MR_OK;
+}
+
+// Slurm forgets jobs that are over, and then says that the id is invalid.
+static mr_status check_queue(const mr_sweep_plan *plan) {
+    mr_status status;
+    char ids[OUTPUT_SIZE], output[OUTPUT_SIZE];
+    int exit_code;
+    MR_TRY(read_ids(plan, ids));
+    if (ids[0] == '\0')
+        return MR_OK;
+    MR_TRY(run_command(
+        (const char *const[]){"squeue", "--noheader", "--format=%A", "--jobs", ids, NULL}, output,
+        &exit_code));
+    if (exit_code == 0 && output[strspn(output, " \n")] != '\0')
+        status =
+            mr_fail(MR_ERR_USAGE,
+                    "jobs of this sweep are in the queue already (%s); `squeue --jobs %s` shows "
+                    "them, `scancel %s` ends them",
+                    ids, ids, ids);
+done:
+    return status;
+}
+
+// ---- Submitting
+
+// The tasks of a round that are not done, as "--array=0,2,5%4". "": none are left.
+static mr_status list_tasks(const mr_sweep_plan *plan, size_t round, size_t n_at_once, char **out) {
+    mr_status status = MR_OK;
+    size_t n_bytes, n = 0;
+    FILE *list = open_memstream(out, &n_bytes);
+    if (!list)
+        return mr_fail_memory("the tasks of a sweep");
+    for (size_t run = 0; run < plan->n_runs; run++) {
+        mr_sweep_result result;
+        MR_TRY(mr_sweep_result_read(plan, run, round, &result));
+        if (!result.is_done)
+            fprintf(list, "%s%zu", n++ > 0 ? "," : "--array=", run);
+    }
+    if (n > 0 && n_at_once > 0)
+        fprintf(list, "%%%zu", n_at_once);
+done:
+    fclose(list);
+    return status;
+}
+
+// `ids` gets the new id; the last one there is waited for.
+static mr_status submit_round(const mr_sweep_plan *plan, size_t round, size_t n_at_once,
+                              const char *script, char ids[OUTPUT_SIZE]) {
+    mr_status status;
+    char *tasks = NULL, after[ID_SIZE * 2], number[32];
+    char output[OUTPUT_SIZE];
+    int exit_code;
+    const char *last = strrchr(ids, ',') ? strrchr(ids, ',') + 1 : ids;
+    const char *words[MAX_WORDS] = {"sbatch", "--parsable"};
+    size_t n = 2;
+    MR_TRY(list_tasks(plan, round, n_at_once, &tasks));
+    if (tasks[0] == '\0')
+        goto done;
+    words[n++] = tasks;
+    snprintf(number, sizeof number, "%zu", round);
+    snprintf(after, sizeof after, "--dependency=afterany:%s", last);
+    if (last[0] != '\0')
+        words[n++] = after;
+    words[n++] = script;
+    words[n++] = number;
+    MR_TRY(run_command(words, output, &exit_code));
+    first_line(output);
+    if (exit_code != 0 || !isdigit((unsigned char)output[0])) {
+        status = mr_fail(MR_ERR_IO, "sbatch refuses the sweep: %s", output);
+        goto done;
+    }
+    output[strcspn(output, ";")] = '\0'; // the name of a cluster may follow
+    const size_t n_ids = strlen(ids);
+    snprintf(ids + n_ids, OUTPUT_SIZE - n_ids, "%s%.*s", n_ids > 0 ? "," : "", ID_SIZE, output);
+    printf("submitted job %s: %s\n", output, tasks);
+done:
+    free(tasks);
+    return status;
+}
+
+mr_status mr_sweep_submit(const mr_sweep_plan *plan, size_t n_at_once) {
+    mr_status status;
+    char script[MR_MAX_TEXT], jobs[MR_MAX_TEXT], ids[OUTPUT_SIZE] = "";
+    MR_TRY(check_queue(plan));
+    mr_sweep_path(plan, "job.sh", script);
+    mr_sweep_path(plan, "jobs", jobs);
+    MR_TRY(write_script(plan, script));
+    for (size_t round = 0; round < plan->n_rounds; round++) {
+        MR_TRY(submit_round(plan, round, n_at_once, script, ids));
+        MR_TRY(mr_file_replace(jobs, 1, &(mr_bytes){ids, strlen(ids)}));
+    }
+    if (ids[0] == '\0')
+        printf("all runs are done\n");
+done:
+    return status;
+}

@@ -1,0 +1,15 @@
+/// A sweep as job arrays of Slurm: one array a round, one task a run.
+#pragma once
+
+#include "cli/sweep/results.h"
+
+/// Writes the script of the jobs, DIR/.sweep/job.sh, and submits an array for each round with
+/// what is left to do, unless jobs of an earlier call are still in the queue. Says on stdout what
+/// was submitted. Fails with MR_ERR_USAGE if sbatch is missing, and with MR_ERR_IO and what sbatch
+/// says if it refuses.
+///
+///   n_at_once  tasks that may run at the same time; 0: as many as the cluster lets
+mr_status mr_sweep_submit(const mr_sweep_plan *plan, size_t n_at_once);
+
+/// Puts the job of this process back into the queue, whose time is over. Fails with MR_ERR_IO.
+mr_status mr_sweep_requeue(void);
