@@ -27,6 +27,7 @@
 extern "C" {
 #endif
 
+/// A density: a base distribution and a flow.
 typedef struct mr_density mr_density;
 
 /// What a flow is for: the direction in which its text is read, and that takes one pass.
@@ -54,6 +55,7 @@ typedef enum {
                          // 4,096
 } mr_support_type;
 
+/// The support of a column.
 typedef struct {
     mr_support_type type;
     double low, high;
@@ -96,12 +98,16 @@ MR_API mr_status mr_density_save(const mr_density *density, const char *path);
 /// The flow's text with all its options; owned by the density.
 MR_API const char *mr_density_flow(const mr_density *density);
 
-/// The composition that the flow's text stands for, and the base's text with all its options; owned
-/// by the density.
+/// The composition that the flow's text stands for; owned by the density.
 MR_API const char *mr_density_composition(const mr_density *density);
+
+/// The text of the base distribution with all its options; owned by the density.
 MR_API const char *mr_density_base(const mr_density *density);
 
+/// The direction in which its flow takes one pass.
 MR_API mr_flow_use mr_density_use(const mr_density *density);
+
+/// The number of its columns, without given ones.
 MR_API size_t mr_density_dim(const mr_density *density);
 MR_API size_t mr_density_given_dim(const mr_density *density); // 0: it isn't conditional
 

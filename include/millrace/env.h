@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/// An environment: one copy of a task.
 typedef struct mr_env mr_env;
 
 /// A box in the plane of two features of the observation that holds all places where an agent can
@@ -153,6 +154,8 @@ MR_API mr_env_entry mr_env_at(size_t i); // both NULL if there is no such one
 
 /// The kinds of environments that are named by a scheme and an address: "mjcf:FILE.xml".
 MR_API size_t mr_env_scheme_count(void);
+
+/// Kind `i` of these, as for mr_env_at.
 MR_API mr_env_entry mr_env_scheme_at(size_t i);
 
 /// Writes a description for people (sizes, bounds, observation layout, reward, termination, reset,

@@ -24,6 +24,8 @@ typedef struct {
 
 /// Makes room for `n` episodes, at least 1. The caller frees it.
 MR_API mr_status mr_evaluation_new(size_t n, mr_evaluation **out);
+
+/// Frees it; NULL is fine.
 MR_API void mr_evaluation_free(mr_evaluation *evaluation);
 
 /// The beginning or a step of an episode.

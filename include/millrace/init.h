@@ -8,9 +8,12 @@
 extern "C" {
 #endif
 
+/// The version that these headers are of.
+/// @{
 #define MR_VERSION_MAJOR 0
 #define MR_VERSION_MINOR 2
 #define MR_VERSION_PATCH 0
+/// @}
 
 /// The version of the library that is loaded, "0.2.0". While the first number is 0, a release with
 /// another second number may change structs and functions, and its libmillrace.so has another
@@ -58,6 +61,7 @@ typedef enum {
 /// both are put back before it returns. Fails with MR_ERR_USAGE on unknown parts.
 MR_API mr_status mr_init(unsigned parts);
 
+/// How much a line of the log matters.
 typedef enum {
     MR_LOG_NOTE,    // something that one should know: "the task gives rewards at the goal only"
     MR_LOG_WARNING, // something that may make results other than they seem

@@ -25,6 +25,8 @@ enum { MR_PLUGIN_ABI = 1 };
 
 /// Random numbers for a reset: they follow the environment's seed.
 typedef struct mr_plugin_random mr_plugin_random;
+
+/// The distributions to draw from.
 struct mr_plugin_random {
     /// Uniform on [low, high).
     double (*uniform)(mr_plugin_random *random, double low, double high);

@@ -16,6 +16,7 @@
 extern "C" {
 #endif
 
+/// A policy: from an observation to an action.
 typedef struct mr_policy mr_policy;
 
 /// What a policy is for and how it is built; kept in the metadata of a policy file.

@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/// What a function that can fail returns.
 typedef enum {
     MR_OK = 0,
     MR_ERR_USAGE,   // the caller asked for something that does not exist or is out of range (exit

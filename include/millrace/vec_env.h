@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/// Environments that are stepped together.
 typedef struct mr_vec_env mr_vec_env;
 
 /// Opens `n` environments of the name `name`, as mr_env_open does: copies, stepped by `n_threads`
@@ -67,9 +68,10 @@ MR_API size_t mr_vec_env_n(const mr_vec_env *vec);
 /// mr_env_n_diverged of all together.
 MR_API size_t mr_vec_env_n_diverged(const mr_vec_env *vec);
 
-/// How many steps came with a warning (mr_step.warning), of all together, and the first of these
-/// warnings; NULL: none yet.
+/// How many steps came with a warning (mr_step.warning), of all together.
 MR_API size_t mr_vec_env_n_warned(const mr_vec_env *vec);
+
+/// The first of these warnings; NULL: none yet.
 MR_API const char *mr_vec_env_warning(const mr_vec_env *vec);
 
 /// Copies the values that the environments have beside observation and reward after their last
