@@ -242,22 +242,31 @@ void mr_picture_resize(const mr_picture *from, size_t height, size_t width, unsi
                     mean_of_area(from->pixels + c * n_from, &rows, &columns, i, j);
 }
 
+// Writes a row of pixels to the row `to`, each `scale` times.
+static void copy_scaled(size_t width, size_t scale, const unsigned char *from, unsigned char *to) {
+    for (size_t x = 0; x < width; x++)
+        memset(to + x * scale, from[x], scale);
+}
+
 mr_status mr_picture_grid(size_t n, size_t channels, size_t height, size_t width,
-                          const unsigned char *pixels, size_t columns, mr_picture *out) {
+                          const unsigned char *pixels, size_t columns, size_t scale,
+                          mr_picture *out) {
     const size_t n_columns = columns > 0 ? columns : (size_t)ceil(sqrt((double)n));
     const size_t n_rows = (n + n_columns - 1) / n_columns;
+    const size_t cell_height = height * scale + 1, cell_width = width * scale + 1; // with a line
     const mr_status status =
-        mr_picture_reshape(out, channels, n_rows * (height + 1) - 1, n_columns * (width + 1) - 1);
+        mr_picture_reshape(out, channels, n_rows * cell_height - 1, n_columns * cell_width - 1);
     if (status != MR_OK)
         return status;
     memset(out->pixels, line_value, channels * out->height * out->width);
     for (size_t k = 0; k < n * channels; k++) { // one channel of one picture
         const size_t i = k / channels, c = k % channels;
         unsigned char *corner = out->pixels + c * out->height * out->width +
-                                i / n_columns * (height + 1) * out->width +
-                                i % n_columns * (width + 1);
-        for (size_t row = 0; row < height; row++)
-            memcpy(corner + row * out->width, pixels + (k * height + row) * width, width);
+                                i / n_columns * cell_height * out->width +
+                                i % n_columns * cell_width;
+        for (size_t row = 0; row < height * scale; row++)
+            copy_scaled(width, scale, pixels + (k * height + row / scale) * width,
+                        corner + row * out->width);
     }
     return MR_OK;
 }

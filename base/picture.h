@@ -46,5 +46,7 @@ void mr_picture_resize(const mr_picture *from, size_t height, size_t width, unsi
 /// many columns as make it square.
 ///
 ///   columns  of the grid; 0: as many as make it about square
+///   scale    each pixel becomes a square of so many, at least 1; the lines stay thin
 mr_status mr_picture_grid(size_t n, size_t channels, size_t height, size_t width,
-                          const unsigned char *pixels, size_t columns, mr_picture *out);
+                          const unsigned char *pixels, size_t columns, size_t scale,
+                          mr_picture *out);

@@ -155,11 +155,18 @@ mr_status mr_images_check_name(const char *path) {
     return mr_fail(MR_ERR_USAGE, "%s: the name of images must end in .png (a grid) or .npy", path);
 }
 
+// Tiny images are magnified by a whole number, so that one sees them.
+static size_t scale_of(size_t height, size_t width) {
+    const size_t visible = 48, larger = height > width ? height : width;
+    return visible > larger ? visible / larger : 1;
+}
+
 mr_status mr_images_grid(const mr_density *density, size_t n, const unsigned char *pixels,
                          size_t columns, mr_picture *out) {
     size_t channels, height, width;
     mr_density_shape(density, &channels, &height, &width);
-    return mr_picture_grid(n, channels, height, width, pixels, columns, out);
+    return mr_picture_grid(n, channels, height, width, pixels, columns, scale_of(height, width),
+                           out);
 }
 
 mr_status mr_images_save(const char *path, const mr_density *density, size_t n,

@@ -225,9 +225,22 @@ Test(images, that_are_written_read_back) {
 Test(images, make_grids_with_lines_between_them) {
     static const unsigned char pixels[] = {1, 2, 3}; // three images of one pixel
     mr_picture grid = {0};
-    cr_assert_eq(mr_picture_grid(3, 1, 1, 1, pixels, 0, &grid), MR_OK);
+    cr_assert_eq(mr_picture_grid(3, 1, 1, 1, pixels, 0, 1, &grid), MR_OK);
     cr_assert_eq(grid.height, 3);
     cr_assert_eq(grid.width, 3);
     cr_expect_arr_eq(grid.pixels, ((unsigned char[]){1, 255, 2, 255, 255, 255, 3, 255, 255}), 9);
+    mr_picture_free(&grid);
+}
+
+// Two images of 1 x 2 pixels, twice as large.
+Test(images, make_grids_of_magnified_images) {
+    static const unsigned char pixels[] = {1, 2, 3, 4};
+    static const unsigned char expected[] = {1, 1, 2, 2, 255, 3, 3, 4, 4, //
+                                             1, 1, 2, 2, 255, 3, 3, 4, 4};
+    mr_picture grid = {0};
+    cr_assert_eq(mr_picture_grid(2, 1, 1, 2, pixels, 2, 2, &grid), MR_OK);
+    cr_assert_eq(grid.height, 2);
+    cr_assert_eq(grid.width, 9);
+    cr_expect_arr_eq(grid.pixels, expected, sizeof expected);
     mr_picture_free(&grid);
 }

@@ -9,7 +9,7 @@
 #include "tests/cli/command_runner.h"
 #include "tests/event_reader.h"
 
-enum { N = 60, SIDE = 4, DIM = SIDE * SIDE };
+enum { N = 60, SIDE = 4, DIM = SIDE * SIDE, SHOWN = 48 }; // shown: of a side, in a grid
 
 #define DATA(name) MR_TEST_DATA "/images/" name
 
@@ -111,7 +111,7 @@ Test(flow_images, samples_are_a_grid_or_an_array) {
                     "grid.png");
     expect_success(&o);
     outcome_free(&o);
-    expect_shape("grid.png", 1, 3 * (SIDE + 1) - 1, 3 * (SIDE + 1) - 1);
+    expect_shape("grid.png", 1, 3 * (SHOWN + 1) - 1, 3 * (SHOWN + 1) - 1);
     o = RUN("flow", "sample", "m.safetensors", "--out", "s.npy");
     expect_success(&o);
     outcome_free(&o);
@@ -128,7 +128,8 @@ Test(flow_images, samples_of_a_class_are_of_that_class) {
     o = RUN("flow", "sample", "m.safetensors", "-n", "6", "--out", "grid.png");
     expect_success(&o);
     outcome_free(&o);
-    expect_shape("grid.png", 1, 3 * (SIDE + 1) - 1, 2 * (SIDE + 1) - 1); // a column for each class
+    expect_shape("grid.png", 1, 3 * (SHOWN + 1) - 1,
+                 2 * (SHOWN + 1) - 1); // a column for each class
     o = RUN("flow", "sample", "m.safetensors", "--given", "4", "--out", "s.npy");
     expect_refusal(&o, 2, "--given 4: the model has no such class; choose from 3, 8");
     o = RUN("flow", "interpolate", "m.safetensors", "a.png", "b.png");
@@ -153,7 +154,7 @@ Test(flow_images, interpolation_is_a_row) {
         RUN("flow", "interpolate", "m.safetensors", "a.png", "b.png", "-n", "5", "--out", "r.png");
     expect_success(&o);
     outcome_free(&o);
-    expect_shape("r.png", 1, SIDE, 5 * (SIDE + 1) - 1);
+    expect_shape("r.png", 1, SHOWN, 5 * (SHOWN + 1) - 1);
 }
 
 Test(flow_images, a_log_has_scalars_and_samples_of_every_epoch) {
@@ -163,7 +164,7 @@ Test(flow_images, a_log_has_scalars_and_samples_of_every_epoch) {
     for (size_t epoch = 1; epoch <= 3; epoch++) {
         char path[64];
         snprintf(path, sizeof path, "log/samples_%04zu.png", epoch);
-        expect_shape(path, 1, 8 * (SIDE + 1) - 1, 8 * (SIDE + 1) - 1);
+        expect_shape(path, 1, 8 * (SHOWN + 1) - 1, 8 * (SHOWN + 1) - 1);
     }
     event_list list = event_read("log");
     cr_assert_eq(list.n, 3 * 4); // three scalars and a picture
