@@ -5,16 +5,16 @@
 #include <stddef.h>
 
 /// From now on the first SIGINT, SIGTERM or SIGUSR1 sets the flag that is returned, at which work
-/// looks between steps; a second one of the same kind ends the process at once.
+/// looks between steps. A second SIGINT ends the process at once.
 const volatile sig_atomic_t *mr_stop_on_signals(void);
 
 /// From now on the first signal ends the process at once, too.
 void mr_stop_no_more(void);
 
-/// The text that a second signal writes to stderr before it ends the process.
+/// The text that a second SIGINT writes to stderr before it ends the process.
 void mr_stop_set_last_words(const char *text);
 
-/// From now on a second signal does not end the process either: something must be cleaned up.
+/// From now on a second SIGINT does not end the process either: something must be cleaned up.
 void mr_stop_outlast_signals(void);
 
 /// Sets the flag as a signal does, for a reason that is not a failure.
