@@ -34,6 +34,7 @@ typedef enum {
     MR_STREAM_HELD_OUT = 20,   // noise on the pixels of images that are held out
     MR_STREAM_SCORE = 21,      // noise on the pixels of images that are scored
     MR_STREAM_SWEEP = 23,      // points of a random sweep
+    MR_STREAM_BOOTSTRAP = 24,  // samples of scores for an interval
 } mr_purpose;
 
 /// A position in a stream. A plain value: copy it to fork, save its fields to resume.

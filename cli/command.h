@@ -55,6 +55,7 @@ extern const mr_command mr_command_keygen;
 extern const mr_command mr_command_status;
 extern const mr_command mr_command_sweep;
 extern const mr_command mr_command_plot;
+extern const mr_command mr_command_report;
 extern const mr_command mr_command_flow;
 extern const mr_command mr_command_help;
 

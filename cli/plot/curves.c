@@ -10,7 +10,7 @@
 #include "base/nearest.h"
 #include "cli/plot/run_label.h"
 
-enum { LABEL_SIZE = 1024, MAX_GROUP_SETTINGS = 16 };
+enum { MAX_GROUP_SETTINGS = 16 };
 
 /// How runs are grouped.
 typedef struct {
@@ -74,11 +74,11 @@ static bool is_same_curve(const grouping *by, const mr_settings *a, const mr_set
 }
 
 static void write_label(const grouping *by, const mr_settings *run, size_t n,
-                        const mr_settings *const *all, char text[LABEL_SIZE]) {
+                        const mr_settings *const *all, char text[MR_CURVE_LABEL_SIZE]) {
     if (by->n > 0)
-        mr_run_label_of(run, by->n, by->setting, text, LABEL_SIZE);
+        mr_run_label_of(run, by->n, by->setting, text, MR_CURVE_LABEL_SIZE);
     else
-        mr_run_label(run, n, all, text, LABEL_SIZE);
+        mr_run_label(run, n, all, text, MR_CURVE_LABEL_SIZE);
 }
 
 // ---- Means
@@ -107,7 +107,7 @@ static extent extent_of(size_t curve, size_t n, const member *members) {
     extent e = {.first = -INFINITY, .last = INFINITY, .longest = -INFINITY};
     for (size_t i = 0; i < n; i++) {
         const mr_series *s = &members[i].series;
-        if (members[i].curve != curve)
+        if (members[i].curve != curve || s->n == 0)
             continue;
         e.first = fmax(e.first, s->at[0].x);
         e.last = fmin(e.last, s->at[s->n - 1].x);
@@ -134,7 +134,7 @@ static size_t list_x(size_t curve, size_t n, const member *members, const extent
 static mr_status average(size_t curve, size_t n, const member *members, const extent *e,
                          mr_curve *out) {
     double *x = calloc(e->n_points + 1, sizeof *x);
-    size_t *from = calloc(n, sizeof *from);
+    size_t *from = calloc(n + 1, sizeof *from);
     out->at = calloc(e->n_points + 1, sizeof *out->at);
     if (x == NULL || from == NULL || out->at == NULL) {
         free(x);
@@ -146,7 +146,7 @@ static mr_status average(size_t curve, size_t n, const member *members, const ex
         mr_curve_point *p = &out->at[j];
         *p = (mr_curve_point){.x = x[j], .low = INFINITY, .high = -INFINITY};
         for (size_t i = 0; i < n; i++) {
-            if (members[i].curve != curve)
+            if (members[i].curve != curve || members[i].series.n == 0)
                 continue;
             const double y = value_at(&members[i].series, x[j], &from[i]);
             p->mean += y / (double)out->n_runs;
@@ -161,7 +161,8 @@ static mr_status average(size_t curve, size_t n, const member *members, const ex
 
 // ---- All
 
-static void write_name(mr_curve *curve, const char *label, const extent *e, mr_x_axis x) {
+static void write_name(mr_curve *curve, const extent *e, mr_x_axis x) {
+    const char *label = curve->label;
     static const char *const units[] = {
         [MR_X_STEPS] = "step ", [MR_X_TIME] = "second ", [MR_X_UPDATES] = "update "};
     if (curve->n_runs > 1 && e->last < e->longest)
@@ -184,8 +185,11 @@ static mr_status read_members(size_t n, const mr_run_data *runs, const mr_curve_
             before++;
         m->curve = before < i ? members[before].curve : list->n++;
         list->curve[m->curve].env = m->settings->env;
-        list->curve[m->curve].n_runs++;
-        MR_TRY(mr_series_read(&runs[i], options->x, options->column, &m->series));
+        status = mr_series_read(&runs[i], options->x, options->column, &m->series);
+        if (options->skips_missing && status != MR_ERR_MEMORY)
+            status = MR_OK;
+        MR_TRY(status);
+        list->curve[m->curve].n_runs += m->series.n > 0;
     }
 done:
     return status;
@@ -199,37 +203,38 @@ static size_t first_of(size_t curve, const member *members) {
 }
 
 static mr_status make_curve(size_t k, size_t n, const mr_run_data *runs, const member *members,
-                            const char *label, mr_x_axis x, mr_curve *curve) {
+                            const mr_curve_options *options, mr_curve *curve) {
     const extent e = extent_of(k, n, members);
+    write_name(curve, &e, options->x);
+    if (options->skips_missing && (curve->n_runs == 0 || e.first > e.last))
+        return MR_OK;
     if (e.first > e.last)
         return mr_fail(MR_ERR_INPUT,
                        "%s and other runs of its kind have no common range (one begins at %.0f, "
                        "one ends at %.0f); draw them one by one",
                        runs[first_of(k, members)].dir, e.first, e.last);
-    write_name(curve, label, &e, x);
     return average(k, n, members, &e, curve);
 }
 
-// Curves of different tasks with the same label have its number, and so its colour.
-static void number_labels(size_t n, char (*labels)[LABEL_SIZE], mr_curve_list *list) {
-    size_t n_labels = 0;
-    for (size_t k = 0; k < n; k++) {
+// Curves of different tasks with the same label have the same colour.
+static void choose_colours(mr_curve_list *list) {
+    size_t n_colours = 0;
+    for (size_t k = 0; k < list->n; k++) {
         size_t before = 0;
-        while (before < k && strcmp(labels[before], labels[k]) != 0)
+        while (before < k && strcmp(list->curve[before].label, list->curve[k].label) != 0)
             before++;
-        list->curve[k].label = before < k ? list->curve[before].label : n_labels++;
+        list->curve[k].colour = before < k ? list->curve[before].colour : n_colours++;
     }
 }
 
 mr_status mr_curves_make(size_t n, const mr_run_data *runs, const mr_curve_options *options,
-                         mr_curve_list *out) {
+                         size_t *curve_of, mr_curve_list *out) {
     mr_status status;
     grouping by = {0};
     member *members = calloc(n + 1, sizeof *members);
     const mr_settings **all = calloc(n + 1, sizeof(const mr_settings *));
-    char(*labels)[LABEL_SIZE] = calloc(n + 1, sizeof *labels);
     *out = (mr_curve_list){.curve = calloc(n + 1, sizeof *out->curve)};
-    if (members == NULL || all == NULL || labels == NULL || out->curve == NULL) {
+    if (members == NULL || all == NULL || out->curve == NULL) {
         status = mr_fail_memory("the curves");
         goto done;
     }
@@ -238,16 +243,17 @@ mr_status mr_curves_make(size_t n, const mr_run_data *runs, const mr_curve_optio
     MR_TRY(read_grouping(options->group_by, &by));
     MR_TRY(read_members(n, runs, options, &by, members, out));
     for (size_t k = 0; k < out->n; k++) {
-        write_label(&by, members[first_of(k, members)].settings, n, all, labels[k]);
-        MR_TRY(make_curve(k, n, runs, members, labels[k], options->x, &out->curve[k]));
+        write_label(&by, members[first_of(k, members)].settings, n, all, out->curve[k].label);
+        MR_TRY(make_curve(k, n, runs, members, options, &out->curve[k]));
     }
-    number_labels(out->n, labels, out);
+    choose_colours(out);
+    for (size_t i = 0; i < n && curve_of != NULL; i++)
+        curve_of[i] = members[i].curve;
 done:
     for (size_t i = 0; i < n && members != NULL; i++)
         free(members[i].series.at);
     free(members);
     free(all);
-    free(labels);
     return status;
 }
 

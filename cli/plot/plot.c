@@ -59,24 +59,6 @@ enum {
     MIN_HEIGHT = 150,
 };
 
-// ---- The axes
-
-/// A unit of an axis for values up to about `last`.
-typedef struct {
-    double last, size;
-    const char *label;
-} axis_unit;
-
-static const axis_unit units[][3] = {
-    [MR_X_STEPS] = {{2e6, 1e6, "million environment steps"},
-                    {1e4, 1e3, "thousand environment steps"},
-                    {-INFINITY, 1, "environment steps"}},
-    [MR_X_TIME] = {{7200, 3600, "hours"}, {120, 60, "minutes"}, {-INFINITY, 1, "seconds"}},
-    [MR_X_UPDATES] = {{2e6, 1e6, "million updates"},
-                      {1e4, 1e3, "thousand updates"},
-                      {-INFINITY, 1, "updates"}},
-};
-
 /// The contents of a picture.
 typedef struct {
     const plot_options *chosen;
@@ -96,13 +78,6 @@ static double last_x(const picture *p, const char *env) {
             last = fmax(last, curve->at[curve->n - 1].x);
     }
     return last;
-}
-
-static const axis_unit *unit_for(const picture *p, double last) {
-    const axis_unit *unit = units[p->x];
-    while (last < unit->last)
-        unit++;
-    return unit;
 }
 
 // ---- Legends
@@ -166,7 +141,7 @@ static void write_name(FILE *script, const mr_legend *legend, const char *name) 
 }
 
 static const char *colour_of(const mr_curve *curve) {
-    return mr_colours[curve->label % MR_N_COLOURS];
+    return mr_colours[curve->colour % MR_N_COLOURS];
 }
 
 static const char line_style[] = "with linespoints linewidth 2 pointtype 7 pointsize 0.4";
@@ -236,7 +211,7 @@ static void write_curves(FILE *script, const picture *p, const char *env, const 
 
 static void write_axes(FILE *script, const picture *p, const char *env, double *unit) {
     const double last = last_x(p, env);
-    const axis_unit *chosen = unit_for(p, last);
+    const mr_axis_unit *chosen = mr_axis_unit_for(p->x, last);
     const char *y = p->chosen->y;
     *unit = chosen->size;
     fprintf(script, "\nset xlabel '%s'\nset xrange [0:%.10g]\nset ylabel ", chosen->label,
@@ -422,7 +397,7 @@ static mr_status draw_curves(const mr_command_line *line, const mr_run_list *lis
     }
     for (size_t i = 0; i < list->n; i++)
         MR_TRY(mr_run_data_read(list->path[i], &runs[i]));
-    MR_TRY(mr_curves_make(list->n, runs, &wanted, &p.list));
+    MR_TRY(mr_curves_make(list->n, runs, &wanted, NULL, &p.list));
     list_panels(&p);
     choose_size(line, &p);
     status = chosen->ascii ? print_panels(&p)

@@ -26,6 +26,23 @@ mr_x_axis mr_x_axis_of(const char *name) {
     return (mr_x_axis)i;
 }
 
+static const mr_axis_unit units[][3] = {
+    [MR_X_STEPS] = {{2e6, 1e6, "million environment steps"},
+                    {1e4, 1e3, "thousand environment steps"},
+                    {-INFINITY, 1, "environment steps"}},
+    [MR_X_TIME] = {{7200, 3600, "hours"}, {120, 60, "minutes"}, {-INFINITY, 1, "seconds"}},
+    [MR_X_UPDATES] = {{2e6, 1e6, "million updates"},
+                      {1e4, 1e3, "thousand updates"},
+                      {-INFINITY, 1, "updates"}},
+};
+
+const mr_axis_unit *mr_axis_unit_for(mr_x_axis x, double last) {
+    const mr_axis_unit *unit = units[x];
+    while (last < unit->last)
+        unit++;
+    return unit;
+}
+
 // ---- Columns
 
 /// Column names of both tables, for messages.

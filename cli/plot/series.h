@@ -9,6 +9,14 @@ typedef enum { MR_X_STEPS, MR_X_TIME, MR_X_UPDATES } mr_x_axis;
 /// The one of that name: "steps", "time", "updates".
 mr_x_axis mr_x_axis_of(const char *name);
 
+/// A unit of that axis, for values up to about `last`.
+typedef struct {
+    double last, size;
+    const char *label; // "thousand environment steps"
+} mr_axis_unit;
+
+const mr_axis_unit *mr_axis_unit_for(mr_x_axis x, double last);
+
 typedef struct {
     double x, y;
 } mr_point;

@@ -30,7 +30,7 @@ static void add_run(const char *settings, const char *progress, const char *eval
 
 static mr_status make(mr_x_axis x, const char *column, mr_curve_list *list) {
     const mr_curve_options options = {.x = x, .column = column, .group_by = ""};
-    return mr_curves_make(n_runs, runs, &options, list);
+    return mr_curves_make(n_runs, runs, &options, NULL, list);
 }
 
 static void expect_curve(const mr_curve *curve, size_t n, const mr_curve_point *points) {
@@ -98,9 +98,9 @@ Test(curves, of_one_label_have_one_colour_on_all_tasks) {
     runs[2].settings.env[0] = 'O'; // another task
     cr_assert_eq(make(MR_X_STEPS, "eval/mean_reward", &list), MR_OK, "%s", mr_error_message());
     cr_assert_eq(list.n, 3);
-    cr_expect_eq(list.curve[0].label, 0);
-    cr_expect_eq(list.curve[1].label, 1);
-    cr_expect_eq(list.curve[2].label, 1);
+    cr_expect_eq(list.curve[0].colour, 0);
+    cr_expect_eq(list.curve[1].colour, 1);
+    cr_expect_eq(list.curve[2].colour, 1);
     cr_expect_str_eq(list.curve[2].name, "real_nvp");
     mr_curve_list_free(&list);
 }

@@ -26,6 +26,7 @@ static const writer file_writers[] = {
     {{"flow", "sample", "none", "--out"}, "s.npy"},
     {{"flow", "plot", "none", "--out"}, "p.png"},
     {{"plot", "none", "--out"}, "p.png"},
+    {{"report", "none", "--out"}, "r.html"},
     {{"eval", "none", "--video"}, "v.mp4"},
 };
 

@@ -1,0 +1,74 @@
+// The command that makes a run again.
+
+#include "cli/report/run_command.h"
+
+#include <string.h>
+
+#include "agents/presets.h"
+#include "cli/command.h"
+#include "cli/shell_word.h"
+
+// What `millrace train ENV --preset PRESET --agent AGENT` would begin with.
+static mr_status init_base(const mr_settings *settings, mr_settings *base) {
+    mr_status status;
+    const bool has_preset = strcmp(settings->preset, "none") != 0;
+    mr_settings_init(base);
+    MR_TRY(mr_settings_set(base, "env", settings->env, "env"));
+    if (has_preset)
+        MR_TRY(mr_settings_set(base, "preset", settings->preset, "preset"));
+    else
+        MR_TRY(mr_settings_set(base, "agent", settings->agent, "agent"));
+    status = mr_settings_apply_preset(base);
+done:
+    return status;
+}
+
+mr_status mr_run_command_needs(const mr_settings *settings, bool is_needed[MR_MAX_SETTINGS]) {
+    mr_settings base, plain;
+    const mr_status status = init_base(settings, &base);
+    if (status != MR_OK)
+        return status;
+    mr_settings_init(&plain);
+    for (size_t i = 0; i < mr_setting_count(); i++) {
+        const mr_setting *s = mr_setting_at(i);
+        const bool names_base = strcmp(s->name, "preset") == 0 || strcmp(s->name, "agent") == 0;
+        is_needed[i] = s->role != MR_ROLE_OWN_TO_RUN && strcmp(s->name, "env") != 0 &&
+                       mr_setting_is_used(s, settings) &&
+                       !mr_setting_is_same(s, settings, names_base ? &plain : &base);
+        // A preset has its agent.
+        if (strcmp(s->name, "agent") == 0 && strcmp(settings->preset, "none") != 0)
+            is_needed[i] = false;
+    }
+    return MR_OK;
+}
+
+static void write_setting(const mr_setting *setting, const mr_settings *settings, FILE *file) {
+    char value[MR_MAX_TEXT], option[MR_OPTION_TEXT_SIZE], pair[2 * MR_MAX_TEXT];
+    mr_setting_format(setting, settings, value, sizeof value);
+    mr_option_text(setting->name, option);
+    if (setting->type == MR_SETTING_SWITCH && strcmp(value, "true") == 0) {
+        fprintf(file, " %s", option);
+    } else if (setting->type == MR_SETTING_SWITCH || value[0] == '\0') {
+        snprintf(pair, sizeof pair, "%s=%s", setting->name, value);
+        fputs(" --set ", file);
+        mr_shell_word_write(pair, file);
+    } else {
+        fprintf(file, " %s ", option);
+        mr_shell_word_write(value, file);
+    }
+}
+
+mr_status mr_run_command_write(const mr_settings *settings, const char *out, FILE *file) {
+    bool is_needed[MR_MAX_SETTINGS];
+    const mr_status status = mr_run_command_needs(settings, is_needed);
+    if (status != MR_OK)
+        return status;
+    fputs("millrace train ", file);
+    mr_shell_word_write(settings->env, file);
+    for (size_t i = 0; i < mr_setting_count(); i++)
+        if (is_needed[i])
+            write_setting(mr_setting_at(i), settings, file);
+    fputs(" --out ", file);
+    mr_shell_word_write(out, file);
+    return MR_OK;
+}

@@ -1,0 +1,88 @@
+// `millrace report`. How its page looks is tested in tests/pages.
+
+#include "cli/report/statistics.h"
+
+#include "tests/cli/command_runner.h"
+
+TestSuite(report_command, .init = scratch_enter, .fini = scratch_leave);
+
+static void write_run(const char *dir, const char *progress, const char *evaluations) {
+    char path[128], text[1024];
+    mkdir(dir, 0777);
+    snprintf(path, sizeof path, "%s/config.yaml", dir);
+    scratch_write(path, "env: Some-v0\nsteps: 3000\npolicy: gaussian\n");
+    snprintf(path, sizeof path, "%s/progress.csv", dir);
+    snprintf(text, sizeof text, "time/total_timesteps,time/time_elapsed,rollout/<b>\n%s", progress);
+    scratch_write(path, text);
+    snprintf(path, sizeof path, "%s/evaluations.csv", dir);
+    snprintf(text, sizeof text, "time/total_timesteps,eval/mean_reward\n%s", evaluations);
+    scratch_write(path, text);
+}
+
+// A run that has only just begun is named, and those that have something to show are drawn. Names
+// are shown as they are.
+Test(report_command, reports_runs_of_which_some_have_only_begun) {
+    write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n");
+    write_run("b", "", "");
+    outcome o = RUN("report", "a", "b", "--out", "r.html", "--group-by", "policy");
+    expect_success(&o);
+    cr_expect_str_eq(o.out, "r.html\n");
+    char *page = scratch_read("r.html");
+    scratch_expect_part(page, "2 runs of Some-v0");
+    scratch_expect_part(page, "data-curve=\"0\"");
+    scratch_expect_part(page, "<figcaption>&lt;b&gt;");
+    scratch_expect_part(page,
+                        "millrace train Some-v0 --policy gaussian --steps 3000 --out b-again");
+    cr_expect_null(strstr(page, "<b>"));
+    free(page);
+    outcome_free(&o);
+    o = RUN("report", "b", "--out", "r.html");
+    expect_success(&o);
+    page = scratch_read("r.html");
+    scratch_expect_part(page, "not evaluated yet");
+    free(page);
+    outcome_free(&o);
+}
+
+Test(report_command, says_what_it_cannot_do_and_leaves_nothing_behind) {
+    write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n");
+    mkdir("empty", 0777);
+    outcome o = RUN("report", "a", "--out", "r.pdf");
+    expect_refusal(&o, 2, "--out must end in .html, not 'r.pdf'");
+    o = RUN("report", "a", "none");
+    expect_refusal(&o, 1, "none/config.yaml");
+    o = RUN("report", "empty");
+    expect_refusal(&o, 1, "empty is not the directory of a run");
+    o = RUN("report", "a", "--out", "no/such/r.html");
+    expect_refusal(&o, 1, "no/such");
+    o = run_under(&(circumstances){.path = "/nowhere"}, ARGUMENTS("report", "a"));
+    expect_refusal(&o, 1, "install the package gnuplot-nox");
+    scratch_write("a/evaluations.csv", "time/total_timesteps,eval/mean_reward\n1000\n");
+    o = RUN("report", "a");
+    expect_refusal(&o, 1, "a/evaluations.csv:2: 1 cells under a header of 2 columns");
+    cr_expect_neq(access("report.html", F_OK), 0);
+}
+
+// By hand: of four scores the middle two; of five, 0.75 of the second and fourth and all of the
+// third, by 2.5; of one, itself.
+Test(statistics, interquartile_means_count_scores_on_a_quartile_by_their_fraction) {
+    double four[] = {100, 2, 4, -50}, five[] = {9, 1, 2, 100, 4}, one[] = {3};
+    cr_expect_eq(mr_interquartile_mean(4, four), 3);
+    cr_expect_eq(mr_interquartile_mean(5, five), (0.75 * 2 + 4 + 0.75 * 9) / 2.5);
+    cr_expect_eq(mr_interquartile_mean(1, one), 3);
+}
+
+// Of two scores the interquartile mean is the mean: 0, 1/2 or 1 with probabilities 1/4, 1/2, 1/4,
+// so that the interval goes from 0 to 1. It is the same every time.
+Test(statistics, intervals_are_percentiles_of_bootstrap_samples) {
+    const double two[] = {0, 1}, same[] = {5, 5, 5};
+    mr_interval a, b;
+    cr_assert_eq(mr_bootstrap_interval(2, two, &a), MR_OK);
+    cr_expect(a.low == 0 && a.high == 1, "%g to %g", a.low, a.high);
+    cr_assert_eq(mr_bootstrap_interval(3, same, &a), MR_OK);
+    cr_expect(a.low == 5 && a.high == 5);
+    const double several[] = {1, 5, 2, 8, 3, 9, 4};
+    cr_assert_eq(mr_bootstrap_interval(7, several, &a), MR_OK);
+    cr_assert_eq(mr_bootstrap_interval(7, several, &b), MR_OK);
+    cr_expect(a.low == b.low && a.high == b.high);
+}
