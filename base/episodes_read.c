@@ -238,7 +238,7 @@ static mr_status open_array(const mr_episodes_reader *r, size_t number, const ch
 // n_cols: 0 for a vector. n_rows: NULL if any number of them is fine.
 static mr_status check_array(const mr_episodes_reader *r, size_t number, const char *name,
                              const size_t *n_rows, size_t n_cols, size_t *found) {
-    array a;
+    array a = {.set = -1};
     const mr_status status = open_array(r, number, name, &a);
     if (status != MR_OK)
         return status;
@@ -290,7 +290,7 @@ static mr_status reserve(mr_episodes_reader *r, size_t n_bytes) {
 
 static mr_status read_array(const mr_episodes_reader *r, size_t number, const char *name,
                             hid_t type, void *out) {
-    array a;
+    array a = {.set = -1};
     mr_status status = open_array(r, number, name, &a);
     if (status != MR_OK)
         return status;
