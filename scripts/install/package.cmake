@@ -29,6 +29,13 @@ if(NOT MuJoCo_IS_SYSTEM) # the package has its own
 endif()
 # Loaded, or started, when a picture or a video is made.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ffmpeg, gnuplot-nox | gnuplot, libegl1, libgl1-mesa-dri")
+# Loaded by `record` and `train --demonstrations`; the package that has it is called otherwise in each Debian.
+file(REAL_PATH "${HDF5_LINK_LIBRARIES}" hdf5_file)
+execute_process(COMMAND dpkg-query -S ${hdf5_file} OUTPUT_VARIABLE hdf5_owner ERROR_QUIET)
+string(REGEX MATCH "^[^:]+" hdf5_package "${hdf5_owner}")
+if(hdf5_package)
+    string(APPEND CPACK_DEBIAN_PACKAGE_RECOMMENDS ", ${hdf5_package}")
+endif()
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion")
 
 # The library's: ldconfig has to see it, and packages of programs that use it depend on this one.
