@@ -83,7 +83,7 @@ static void offer_runs(const word *w, const char *metavar) {
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
         char *path = mr_path_join(folder, entry->d_name);
         if (path != NULL && entry->d_name[0] != '.' && !has_control(entry->d_name))
-            offer_path(w, path, strstr(metavar, "POLICY") != NULL);
+            offer_path(w, path, strstr(metavar, "FILE") != NULL);
         free(path);
     }
     if (directory != NULL)
@@ -109,9 +109,10 @@ static const struct {
     const char *name;
     void (*offer)(const word *w, const char *metavar);
 } values[] = {
-    {"ENV", offer_tasks},  {"FLOW", offer_flows},  {"PRESET", offer_presets},
-    {"RUN", offer_runs},   {"FILE", offer_files},  {"MODEL", offer_files},
-    {"DATA", offer_files}, {"TABLE", offer_files}, {"DIR", offer_directories},
+    {"ENV", offer_tasks},       {"FLOW", offer_flows},  {"PRESET", offer_presets},
+    {"RUN", offer_runs},        {"FILE", offer_files},  {"MODEL", offer_files},
+    {"DATA", offer_files},      {"TABLE", offer_files}, {"SWEEP", offer_files},
+    {"DIR", offer_directories},
 };
 
 static void offer_value(const word *w, const char *metavar) {
@@ -176,7 +177,7 @@ static bool find_argument(const char *usage, size_t i, char metavar[MR_OPTION_NA
     for (usage += strspn(usage, " ["); *usage != '\0' && *usage != '|';) {
         const size_t length = strcspn(usage, " ]");
         snprintf(metavar, MR_OPTION_NAME_SIZE, "%.*s", (int)length, usage);
-        if (strcmp(metavar, "options") == 0)
+        if (strcmp(metavar, "options") == 0 || metavar[0] == '-')
             return false;
         if (i == 0 || strstr(metavar, "...") != NULL)
             return true;

@@ -36,6 +36,9 @@ COMPLETED = [
     ("flow score model.safetensors da", ["flow", "score", "model.safetensors", "data.npy"]),
     ("plot runs/one\\ s", ["plot", "runs/one step"]),
     ("eval runs/f", ["eval", "runs/first.safetensors"]),
+    ("train Hopper-v5 --from runs/f", ["train", "Hopper-v5", "--from", "runs/first.safetensors"]),
+    ("sweep gr", ["sweep", "grid.yaml"]),
+    ("record runs/first.safetensors --episo", ["record", "runs/first.safetensors", "--episodes"]),
 ]
 
 
@@ -44,7 +47,7 @@ def folder(tmp_path):
     """Has a run, a policy, a table, and a `millrace` that keeps the words that it was called with."""
     (tmp_path / "runs/one step").mkdir(parents=True)
     (tmp_path / "runs/one step/config.yaml").touch()
-    for name in "runs/first.safetensors", "data.npy":
+    for name in "runs/first.safetensors", "data.npy", "grid.yaml":
         (tmp_path / name).touch()
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin/millrace"
