@@ -25,7 +25,7 @@ except ImportError:
 from . import _library as c
 from ._arrays import Doubles, address, check_type, doubles, numbers
 from ._texts import pairs_of
-from .errors import BusyError, ClosedError, UsageError
+from .errors import BusyError, ClosedError, RenderModeError, UsageError
 
 _logger = logging.getLogger("millrace")
 
@@ -117,8 +117,8 @@ def _options(task: str | os.PathLike[str] | None, options: dict[str, Any]) -> c.
     return c.EnvOptions(set=pairs_of(options).encode(), task=None if task is None else os.fsencode(task))
 
 
-def _cannot_draw(name: str, render_mode: object) -> UsageError:
-    return UsageError(
+def _cannot_draw(name: str, render_mode: object) -> RenderModeError:
+    return RenderModeError(
         f"{name}: render_mode is {render_mode!r}, but from Python nothing is drawn; `millrace eval --video` "
         "makes videos"
     )

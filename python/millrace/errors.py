@@ -14,6 +14,13 @@ class UsageError(Error, ValueError):
     """Something was asked for that does not exist or is out of range."""
 
 
+class RenderModeError(UsageError, TypeError):
+    """An environment was asked to draw, which none of these does.
+
+    It is a TypeError as of an environment without the argument: Stable-Baselines3 then makes it without.
+    """
+
+
 class InputError(Error, ValueError):
     """A file or an array is invalid, or does not fit what it is used for."""
 

@@ -187,8 +187,11 @@ def test_arguments_that_make_no_sense_are_refused(envs):
         millrace.make_vec(NAME, 2, threads=0)
     with pytest.raises(ValueError):
         millrace.make_vec(NAME, 2, autoreset_mode="Sometimes")
-    with pytest.raises(millrace.UsageError, match="render_mode"):
-        millrace.make_vec(NAME, 2, render_mode="human")
+    for make in (millrace.make, millrace.make_vec):
+        with pytest.raises(millrace.UsageError, match="render_mode"):
+            make(NAME, render_mode="human")
+    with pytest.raises(TypeError):  # what Stable-Baselines3 takes for "make it without"
+        gymnasium.make(f"millrace/{NAME}", render_mode="rgb_array")
     for wrong in ([1], [None] * 6):
         with pytest.raises(millrace.UsageError, match="seeds for 5"):
             envs.reset(seed=wrong)
