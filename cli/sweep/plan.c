@@ -196,12 +196,13 @@ static mr_status try_to_build(const mr_settings *s) {
     return status;
 }
 
-static mr_status complete(mr_settings *s) {
+static mr_status complete(mr_settings *s, bool is_tried) {
     mr_status status;
     MR_TRY(mr_settings_apply_preset(s));
     MR_TRY(mr_fine_tuning_take_settings(s));
     MR_TRY(mr_settings_check(s));
-    status = try_to_build(s);
+    if (is_tried)
+        MR_TRY(try_to_build(s));
 done:
     return status;
 }
@@ -235,13 +236,13 @@ static mr_status check_halving(const mr_sweep_plan *p, size_t point, const mr_se
 }
 
 // The seed alone tells the other runs of a point apart.
-static mr_status check_point(mr_sweep_plan *p, size_t point) {
+static mr_status check_point(mr_sweep_plan *p, size_t point, bool is_tried) {
     mr_status status;
     mr_settings s;
     char cause[1024];
     const size_t run = point * p->file->n_seeds;
     MR_TRY(set_given(p, run, &s));
-    status = complete(&s);
+    status = complete(&s, is_tried);
     if (status != MR_OK) {
         snprintf(cause, sizeof cause, "%s", mr_error_message());
         return mr_fail(status, "%s: point %s: %s", p->file->path, p->points[point].name, cause);
@@ -286,7 +287,8 @@ static void plan_rounds(mr_sweep_plan *p) {
     p->round_points[p->n_rounds++] = n;
 }
 
-mr_status mr_sweep_plan_new(const mr_sweep_file *file, const char *dir, mr_sweep_plan *out) {
+mr_status mr_sweep_plan_new(const mr_sweep_file *file, const char *dir, bool is_tried,
+                            mr_sweep_plan *out) {
     mr_status status;
     *out = (mr_sweep_plan){.file = file, .dir = dir, .arena = mr_arena_new()};
     if (!out->arena)
@@ -295,7 +297,7 @@ mr_status mr_sweep_plan_new(const mr_sweep_file *file, const char *dir, mr_sweep
     MR_TRY(make_points(out));
     MR_TRY(check_seeds(out));
     for (size_t i = 0; i < out->n_points; i++)
-        MR_TRY(check_point(out, i));
+        MR_TRY(check_point(out, i, is_tried));
     plan_rounds(out);
 done:
     return status;

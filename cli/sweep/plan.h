@@ -24,10 +24,14 @@ typedef struct {
     size_t round_points[MR_SWEEP_MAX_ROUNDS]; // points in each round
 } mr_sweep_plan;
 
-/// Makes the plan, and checks all settings of all points, as far as building everything that a run
-/// consists of checks them: nothing is written. Fails with MR_ERR_USAGE or MR_ERR_INPUT, naming the
-/// point. mr_sweep_plan_free releases it, also after a failure.
-mr_status mr_sweep_plan_new(const mr_sweep_file *file, const char *dir, mr_sweep_plan *out);
+/// Makes the plan, and checks all settings of all points. Nothing is written. Fails with
+/// MR_ERR_USAGE or MR_ERR_INPUT, naming the point. mr_sweep_plan_free releases it, also after a
+/// failure.
+///
+///   is_tried  everything that a run of each point consists of is built, too, for a moment: tasks,
+///             flows and nets are checked by this
+mr_status mr_sweep_plan_new(const mr_sweep_file *file, const char *dir, bool is_tried,
+                            mr_sweep_plan *out);
 void mr_sweep_plan_free(mr_sweep_plan *plan);
 
 /// The point of run `i`, and its seed.

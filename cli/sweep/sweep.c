@@ -302,8 +302,10 @@ static mr_status run_sweep(const mr_command_line *line, int *exit_code) {
     MR_TRY(check_together(&o));
     MR_TRY(choose_out(line, &o));
     MR_TRY(mr_sweep_file_read(line->arguments[0], &file));
-    MR_TRY(mr_sweep_plan_new(&file, o.out, &plan));
-    if (strcmp(o.table, "none") != 0)
+    const bool has_table = strcmp(o.table, "none") != 0;
+    const bool begins_anything = !has_table && o.task.automatic;
+    MR_TRY(mr_sweep_plan_new(&file, o.out, begins_anything, &plan));
+    if (has_table)
         status = mr_sweep_print_table(&plan, o.table);
     else if (o.print)
         status = print_commands(&plan);
