@@ -22,8 +22,8 @@ static void end_at_once(int number) {
     raise(number);
 }
 
-// Only a person is in a hurry. Schedulers and process managers send SIGTERM several times: Slurm does
-// when it preempts a job, to each process and to its group.
+// Only a person is in a hurry. Schedulers and process managers send SIGTERM several times: Slurm
+// does when it preempts a job, to each process and to its group.
 static void note_signal(int number) {
     static volatile sig_atomic_t is_interrupted;
     if (number == SIGINT && is_interrupted && !outlasts_signals)

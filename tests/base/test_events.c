@@ -251,10 +251,11 @@ Test(events, hold_what_the_tables_of_a_run_hold_and_nothing_twice) {
     mr_metric_list_of(&mr_agent_sac, &metrics);
     event_list list = event_read("a");
     cr_expect_str_eq(list.version, "brain.Event:2");
-    const size_t n_rows = expect_table(&list, "a/progress.csv", false, metrics.n);
+    const size_t n_infos = 1; // rollout/reward_survive, the last column
+    const size_t n_rows = expect_table(&list, "a/progress.csv", false, metrics.n + n_infos);
     const size_t n_evaluations = expect_table(&list, "a/evaluations.csv", true, 4);
     // Of the 17 metrics of a row that are no evaluation's, 6 are known only when it learns.
-    cr_expect_eq(n_rows, 11 + 17 + 17);
+    cr_expect_eq(n_rows, 11 + 17 + 17 + 3 * n_infos);
     cr_expect_eq(n_evaluations, 5 * 3);
     cr_expect_eq(list.n, n_rows + n_evaluations);
     free(list.points);
