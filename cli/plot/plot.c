@@ -261,9 +261,9 @@ static void write_outside(FILE *script, const picture *p, const mr_legend *legen
     const double height = (top - strip) / (double)n_rows;
     fputs("set multiplot\nset key off\n", script);
     for (size_t i = 0; i < p->n_panels; i++) {
+        const size_t row = i / n_columns, column = i % n_columns;
         fprintf(script, "set size %.6f,%.6f\nset origin %.6f,%.6f\n", 1 / (double)n_columns, height,
-                (double)(i % n_columns) / (double)n_columns,
-                top - height * (double)(i / n_columns + 1));
+                (double)column / (double)n_columns, top - height * (double)(row + 1));
         write_panel(script, p, p->panel[i], title_of(p, i), p->width / n_columns, NULL);
     }
     if (has_title) {

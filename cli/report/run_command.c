@@ -59,7 +59,7 @@ static void write_setting(const mr_setting *setting, const mr_settings *settings
 }
 
 mr_status mr_run_command_write(const mr_settings *settings, const char *out, FILE *file) {
-    bool is_needed[MR_MAX_SETTINGS];
+    bool is_needed[MR_MAX_SETTINGS] = {false};
     const mr_status status = mr_run_command_needs(settings, is_needed);
     if (status != MR_OK)
         return status;
