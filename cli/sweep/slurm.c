@@ -200,7 +200,7 @@ static mr_status submit_round(const mr_sweep_plan *plan, size_t round, size_t n_
         goto done;
     words[n++] = tasks;
     snprintf(number, sizeof number, "%zu", round);
-    snprintf(after, sizeof after, "--dependency=afterany:%s", last);
+    snprintf(after, sizeof after, "--dependency=afterany:%.*s", ID_SIZE, last);
     if (last[0] != '\0')
         words[n++] = after;
     words[n++] = script;
