@@ -260,7 +260,7 @@ Test(train, a_checkpoint_is_there_from_the_first_step_on) {
     expect_note("a", "checkpoint.safetensors", "n_updates", "0");
     set(&s, "critic_lr", "0.001"); // with which it can go on
     cr_expect_eq(mr_trainer_resume(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
-    cr_expect_eq(result.last.total_timesteps, s.steps);
+    cr_expect_eq(result.last.total_timesteps, (double)s.steps);
 }
 
 // ---- What cannot begin
