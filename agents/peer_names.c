@@ -64,7 +64,10 @@ static const peer_name table[] = {
     {"track", cleanrl, {0}, "a run's directory holds tables and events for TensorBoard"},
     {"wandb_project_name", cleanrl, {0}, "a run's directory holds tables and events"},
     {"wandb_entity", cleanrl, {0}, "a run's directory holds tables and events"},
-    {"capture_video", cleanrl, {0}, "`millrace eval RUN_DIR --video FILE.mp4` films a policy"},
+    {"capture_video",
+     cleanrl,
+     {0},
+     "`millrace eval RUN_DIR --video FILE.mp4` makes a video of a policy"},
 };
 
 size_t mr_peer_name_count(void) {
