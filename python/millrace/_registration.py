@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from .errors import LibraryError
+# The environments of `millrace envs`. They are listed here too because the ids are registered without the
+# library: if it can't be loaded, gymnasium.make says why, and not that the id is unknown.
+# tests/test_environments.py holds the list against the library's.
+_NAMES = (
+    "Ant-v5",
+    "HalfCheetah-v5",
+    "Hopper-v5",
+    "Humanoid-v5",
+    "HumanoidStandup-v5",
+    "InvertedDoublePendulum-v5",
+    "InvertedPendulum-v5",
+    "Pusher-v5",
+    "Reacher-v5",
+    "Swimmer-v5",
+    "Walker2d-v5",
+    "MultiGoal-v0",
+    "PointMazeU-v0",
+    "SparseAnt-v0",
+    "SparseHalfCheetah-v0",
+    "SparseHopper-v0",
+    "MountainCarContinuous-v0",
+    "Pendulum-v1",
+    "TwoDoors-v0",
+)
 
 
 def register_all() -> None:
-    """Registers "Remote-v0", and "millrace/NAME" for each of the library's environments; nothing where
-    Gymnasium is not installed, and the first alone where the library is not."""
+    """Registers "millrace/NAME" for each of the library's environments, and "Remote-v0"; nothing if
+    Gymnasium is not installed."""
     try:
         from gymnasium.envs.registration import register, registry
     except ImportError:
@@ -18,12 +41,7 @@ def register_all() -> None:
             entry_point="millrace.bridge.remote_env:RemoteEnv",
             vector_entry_point="millrace.bridge.remote_vector_env:RemoteVectorEnv",
         )
-    try:
-        from . import _library as c
-    except LibraryError:
-        return
-    for i in range(c.library.mr_env_count()):
-        name = c.library.mr_env_at(i).name.decode()
+    for name in _NAMES:
         if f"millrace/{name}" not in registry:
             register(
                 f"millrace/{name}",

@@ -1,5 +1,8 @@
 """The C engine's environments under Gymnasium's own checks, and against Gymnasium's vector environments."""
 
+import os
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -61,10 +64,22 @@ def test_all_environments_are_registered():
     from millrace import _library
 
     names = [_library.library.mr_env_at(i).name.decode() for i in range(_library.library.mr_env_count())]
-    assert {f"millrace/{name}" for name in names} <= set(gymnasium.registry) and len(names) > 15
+    registered = {id for id in gymnasium.registry if id.startswith("millrace/")}
+    assert registered == {f"millrace/{name}" for name in names}, "python/millrace/_registration.py"
     envs = gymnasium.make_vec("millrace/Ant-v5", num_envs=3, threads=2)
     assert isinstance(envs.unwrapped, millrace.VectorEnv) and envs.num_envs == 3
     envs.close()
+
+
+@pytest.mark.parametrize("make", ["make", "make_vec"])
+def test_gymnasium_says_why_the_library_is_not_loaded(make, tmp_path):
+    missing = str(tmp_path / "none.so")
+    program = f"import gymnasium, millrace; gymnasium.{make}('millrace/Ant-v5')"
+    environment = {**os.environ, "MILLRACE_LIBRARY": missing}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("millrace.errors.LibraryError: libmillrace can't be loaded") and missing in last
 
 
 @pytest.mark.parametrize("mode", MODES)
