@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import threading
 from typing import Any, Callable
@@ -38,21 +39,30 @@ class Run:
     def call(self, function: Callable[[], Any]) -> None:
         """Calls it to its end. An exception that reaches the waiting thread (KeyboardInterrupt) asks it to
         stop, and is raised when it has."""
-        has_ended = threading.Event()
-        guarded = self.guard(function)
+        is_begun, is_running = threading.Lock(), threading.Lock()
+        guarded, has_ended = self.guard(function), False
 
         def run() -> None:
-            guarded()
-            has_ended.set()
+            nonlocal has_ended
+            if is_begun.acquire(blocking=False):
+                guarded()
+                has_ended = True
+                is_running.release()
 
-        thread = threading.Thread(target=run, name="millrace")
-        thread.start()
-        while not has_ended.is_set():
+        # Without threading's Thread and Event: Ctrl-C may raise its exception at any instruction, and inside
+        # of these it can leave a lock taken.
+        is_running.acquire()
+        is_first = True
+        while not has_ended:
             try:
-                has_ended.wait()  # Python before 3.13 takes a thread for ended whose join was interrupted
+                if is_first:
+                    is_first = False
+                    _thread.start_new_thread(run, ())
+                is_running.acquire()
             except BaseException as error:
                 self.fail(error)
-        thread.join()
+                if is_begun.acquire(blocking=False):  # the thread, if there is one, finds nothing to do
+                    has_ended = True
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure

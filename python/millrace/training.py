@@ -196,6 +196,8 @@ class _Callbacks:
         try:
             self.call.call(lambda: function(ctypes.byref(options), ctypes.byref(result)))
         except KeyboardInterrupt:
+            if not (directory / "checkpoint.safetensors").exists():
+                raise
             raise KeyboardInterrupt(
                 f"the run is saved: millrace.resume({str(directory)!r}) goes on"
             ) from None

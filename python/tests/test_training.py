@@ -1,5 +1,6 @@
 """millrace.train: the bits of the command, callbacks, Ctrl-C, and Gymnasium environments in process."""
 
+import _thread
 import logging
 import os
 import pathlib
@@ -145,6 +146,16 @@ def test_ctrl_c_stops_it_and_the_run_goes_on():
     steps = int(np.loadtxt("stopped/progress.csv", delimiter=",", skiprows=1, usecols=0, ndmin=1)[-1])
     run = millrace.resume("stopped", steps=steps + 10)
     assert run.progress.total_timesteps == steps + 10
+
+
+def test_ctrl_c_before_it_begins_leaves_nothing_and_says_nothing_of_a_run(monkeypatch):
+    def interrupt(function, arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_thread, "start_new_thread", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        millrace.train(NAME, out="none", **SMALL)
+    assert not str(caught.value) and not os.path.exists("none")
 
 
 def test_other_threads_run_meanwhile():
