@@ -33,22 +33,54 @@ typedef struct {
 
 struct mr_policy_actors {
     const mr_policy_net *net; // borrowed
-    pthread_mutex_t mutex;
-    int n_busy;  // workspaces in use
-    int n_ready; // that OpenBLAS has memory for, in use at once
+    int n_busy;               // workspaces in use
+    int n_ready;              // that OpenBLAS has memory for, in use at once
     pool one, batch, choosing, scoring;
     const mr_deterministic *deterministic; // borrowed; NULL: base
     const mr_policy_critics *critics;      // borrowed
 };
 
+// ---- Forks
+
+// A fork waits until no thread acts, and then nobody begins to act until it is done: its child
+// finds all pools whole, and no lock of OpenBLAS taken by a thread that it doesn't have.
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; // of these and of all pools
+static pthread_cond_t has_changed = PTHREAD_COND_INITIALIZER;
+static int n_acting, n_forking; // threads, in all policies
+
+static void begin_fork(void) {
+    pthread_mutex_lock(&mutex);
+    n_forking++;
+    while (n_acting > 0)
+        pthread_cond_wait(&has_changed, &mutex);
+}
+
+static void end_fork(void) {
+    n_forking--;
+    pthread_cond_broadcast(&has_changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+// The child has no other thread that forks or waits.
+static void end_fork_in_child(void) {
+    n_forking = 0;
+    pthread_cond_init(&has_changed, NULL);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(begin_fork, end_fork, end_fork_in_child);
+}
+
 // ---- Workspaces
 
 mr_status mr_policy_actors_new(const mr_policy_net *net, mr_policy_actors **out) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     mr_policy_actors *actors = calloc(1, sizeof *actors);
     if (actors == NULL)
         return mr_fail_memory("a policy");
+    pthread_once(&once, watch_forks);
     actors->net = net;
-    pthread_mutex_init(&actors->mutex, NULL);
     actors->one = (pool){.kind = FOR_ONE, .max_rows = 1};
     actors->batch = (pool){.kind = FOR_BATCH};
     actors->choosing = (pool){.kind = CHOOSING, .max_rows = 1};
@@ -78,7 +110,6 @@ void mr_policy_actors_free(mr_policy_actors *actors) {
     empty(&actors->batch);
     empty(&actors->choosing);
     empty(&actors->scoring);
-    pthread_mutex_destroy(&actors->mutex);
     free(actors);
 }
 
@@ -118,37 +149,51 @@ done:
     return status;
 }
 
-// With the mutex. Those in use may all be computing at once, and OpenBLAS needs memory for each.
-static mr_status take_locked(mr_policy_actors *actors, pool *from, actor **out) {
-    mr_status status = MR_OK;
-    actor *a = from->first;
-    if (actors->n_busy == actors->n_ready) {
-        MR_TRY(mr_openblas_reserve(actors->n_ready + 1));
-        actors->n_ready++;
-    }
-    if (a == NULL)
-        MR_TRY(make(actors, from, &a));
-    else
-        from->first = a->next;
-    *out = a;
-    actors->n_busy++;
-done:
+// Those in use may all be computing at once, and OpenBLAS needs memory for each.
+static mr_status make_ready(mr_policy_actors *actors, int n_busy) {
+    const mr_status status = mr_openblas_reserve(n_busy);
+    pthread_mutex_lock(&mutex);
+    if (status == MR_OK && n_busy > actors->n_ready)
+        actors->n_ready = n_busy;
+    pthread_mutex_unlock(&mutex);
     return status;
+}
+
+// `a` is NULL if there was none to take and none could be made.
+static void put_back(mr_policy_actors *actors, pool *into, actor *a) {
+    pthread_mutex_lock(&mutex);
+    if (a != NULL) {
+        a->next = into->first;
+        into->first = a;
+    }
+    actors->n_busy--;
+    n_acting--;
+    if (n_forking > 0)
+        pthread_cond_broadcast(&has_changed);
+    pthread_mutex_unlock(&mutex);
 }
 
 static mr_status take(mr_policy_actors *actors, pool *from, actor **out) {
-    pthread_mutex_lock(&actors->mutex);
-    const mr_status status = take_locked(actors, from, out);
-    pthread_mutex_unlock(&actors->mutex);
+    mr_status status;
+    pthread_mutex_lock(&mutex);
+    while (n_forking > 0)
+        pthread_cond_wait(&has_changed, &mutex);
+    n_acting++;
+    actor *a = from->first;
+    if (a != NULL)
+        from->first = a->next;
+    const int n_busy = ++actors->n_busy;
+    const bool is_ready = n_busy <= actors->n_ready;
+    pthread_mutex_unlock(&mutex);
+    if (!is_ready)
+        MR_TRY(make_ready(actors, n_busy));
+    if (a == NULL)
+        MR_TRY(make(actors, from, &a));
+    *out = a;
+    return MR_OK;
+done:
+    put_back(actors, from, a);
     return status;
-}
-
-static void put_back(mr_policy_actors *actors, pool *into, actor *a) {
-    pthread_mutex_lock(&actors->mutex);
-    a->next = into->first;
-    into->first = a;
-    actors->n_busy--;
-    pthread_mutex_unlock(&actors->mutex);
 }
 
 // Makes the first workspace of a pool, so that acting allocates nothing.

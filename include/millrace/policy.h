@@ -96,6 +96,8 @@ MR_API mr_status mr_policy_set_deterministic(mr_policy *policy, const char *acti
 /// The action depends on these and the parameters alone, to the last bit, whatever other threads
 /// do. Each of the threads that act at the same time uses a workspace of its own, which the policy
 /// keeps for the next call: nothing is allocated unless more threads act at once than ever before.
+/// A fork() waits until no thread acts, so that its child may act too; it does not wait for threads
+/// that train, fit or score.
 /// Fails with MR_ERR_NUMERIC if the observation, or the action computed from it, is not finite.
 MR_API mr_status mr_policy_act(const mr_policy *policy, const double *obs, const float *noise,
                                double *action);

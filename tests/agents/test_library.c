@@ -4,8 +4,11 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <mujoco/mujoco.h>
 
@@ -162,6 +165,60 @@ Test(library, lets_several_threads_act_on_one_policy) {
         cr_assert_eq(actors[i].status, MR_OK);
         cr_expect_arr_eq(actors[i].action, alone.action, sizeof alone.action);
     }
+    mr_policy_free(policy);
+}
+
+/// One who acts until told to stop.
+typedef struct {
+    const mr_policy *policy;
+    const atomic_bool *is_over;
+} restless;
+
+enum { N_BATCH = 64 };
+static const double some_obs[N_BATCH * OBS_DIM] = {0.3, -1, 2};
+
+static mr_status act_both_ways(const mr_policy *policy, double *one, double *batch) {
+    const mr_status status = mr_policy_act(policy, some_obs, NULL, one);
+    return status == MR_OK ? mr_policy_sample(policy, N_BATCH, some_obs, NULL, batch, NULL)
+                           : status;
+}
+
+static void *act_until_it_is_over(void *argument) {
+    const restless *r = argument;
+    double one[ACT_DIM], batch[N_BATCH * ACT_DIM];
+    while (!atomic_load(r->is_over))
+        act_both_ways(r->policy, one, batch);
+    return NULL;
+}
+
+// A fork may come while other threads, which its child lacks, take workspaces from the pools and
+// are in OpenBLAS. A child that waits for them is ended by SIGALRM.
+Test(library, acts_in_a_child_that_was_forked_while_other_threads_acted, .timeout = 120) {
+    enum { N_FORKS = 500 };
+    pthread_t thread[N_THREADS];
+    atomic_bool is_over = false;
+    mr_policy *policy = flow_policy();
+    restless others = {policy, &is_over};
+    double expected[ACT_DIM], one[ACT_DIM], batch[N_BATCH * ACT_DIM];
+    expect_ok(mr_policy_prepare(policy, N_BATCH));
+    expect_ok(act_both_ways(policy, expected, batch));
+    for (size_t i = 0; i < N_THREADS; i++)
+        cr_assert_eq(pthread_create(&thread[i], NULL, act_until_it_is_over, &others), 0);
+    int ended = 0;
+    for (size_t i = 0; i < N_FORKS && ended == 0; i++) {
+        const pid_t child = fork();
+        cr_assert_geq(child, 0);
+        if (child == 0) {
+            alarm(20);
+            const mr_status status = act_both_ways(policy, one, batch);
+            _exit(status != MR_OK || memcmp(one, expected, sizeof one) != 0);
+        }
+        cr_assert_eq(waitpid(child, &ended, 0), child);
+    }
+    atomic_store(&is_over, true);
+    for (size_t i = 0; i < N_THREADS; i++)
+        pthread_join(thread[i], NULL);
+    cr_expect_eq(ended, 0, "a child ended with status %d", ended);
     mr_policy_free(policy);
 }
 
