@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import os
 from collections.abc import Mapping
@@ -24,10 +25,16 @@ Columns = Mapping[int, "tuple[float, float]"]
 
 
 class Density:
-    """What a fit makes, and `Flow.density_` is: a density of the library's, which can be pickled."""
+    """What a fit makes, and `Flow.density_` is: a density of the library's, which can be pickled.
+
+    dim        columns that it is a density of
+    given_dim  columns that it is given
+    """
 
     def __init__(self, handle: c.Handle) -> None:
         self.handle = handle
+        self.dim = int(c.library.mr_density_dim(handle))
+        self.given_dim = int(c.library.mr_density_given_dim(handle))
 
     @classmethod
     def load_memory(cls, data: bytes) -> Density:
@@ -37,6 +44,37 @@ class Density:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Density.load_memory, (bytes_of(lambda file: c.library.mr_density_save(self.handle, file)),)
+
+    # What C reads and writes has the sizes of this density, whatever an estimator says of itself meanwhile.
+
+    def score(self, threads: int, rows: Doubles) -> Doubles:
+        """Log-densities [n] of rows [n x (dim + given_dim)]."""
+        self._check(rows, self.dim + self.given_dim)
+        log_prob, n_impossible = np.empty(len(rows)), ctypes.c_size_t()
+        c.library.mr_density_score(
+            self.handle, threads, len(rows), address(rows), address(log_prob), ctypes.byref(n_impossible)
+        )
+        return log_prob
+
+    def sample(self, threads: int, seed: int, n: int) -> Doubles:
+        """Samples [n x dim] of a density that isn't conditional."""
+        x = np.empty((n, self.dim))
+        c.library.mr_density_sample(self.handle, threads, seed, n, address(x), None)
+        return x
+
+    def sample_given(self, threads: int, seed: int, conditions: Doubles) -> Doubles:
+        """A sample [n x dim] for each row of conditions [n x given_dim]."""
+        self._check(conditions, self.given_dim)
+        x = np.empty((len(conditions), self.dim))
+        c.library.mr_density_sample_given(
+            self.handle, threads, seed, len(x), address(conditions), address(x), None
+        )
+        return x
+
+    @staticmethod
+    def _check(rows: Doubles, width: int) -> None:
+        if rows.shape[1] != width:
+            raise UsageError(f"the density has {width} columns here, and the rows {rows.shape[1]}")
 
 
 class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -125,7 +163,8 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         Ctrl-C, or an exception of `callback`, stops it and leaves the estimator as it was.
         """
-        features = check_rows(self, X, is_fit=True)
+        checked = copy.copy(self)  # has what X is like: this one stays as it is until the fit has ended
+        features = check_rows(checked, X, is_fit=True)
         n_given, rows = self._join(features, given)
         weights = None if sample_weight is None else check_weights(sample_weight, features)
         density = Density(self._create(features.shape[1], n_given))
@@ -149,7 +188,7 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 ctypes.byref(last),
             )
         )
-        self._keep(density)
+        self._keep(density, getattr(checked, "feature_names_in_", None))
         self.n_iter_, self.best_epoch_ = int(last.epoch), int(last.best_epoch)
         self.held_out_log_prob_ = float(last.best_log_prob)
         return self
@@ -163,16 +202,8 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
         it. The nets compute in float32, so that the seventh digit depends on the other rows."""
         check_fitted(self)
         _, rows = self._join(check_rows(self, X, is_fit=False), given, self.n_given_)
-        log_prob, n_impossible = np.empty(len(rows)), ctypes.c_size_t()
-        c.library.mr_density_score(
-            self.density_.handle,
-            self.threads,
-            len(rows),
-            address(rows),
-            address(log_prob),
-            ctypes.byref(n_impossible),
-        )
-        return log_prob
+        scores: Doubles = self.density_.score(self.threads, rows)
+        return scores
 
     def log_prob(
         self,
@@ -203,15 +234,11 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 <= seed < 2**64:
             raise UsageError(f"seed is {seed}; give a whole number from 0 to 2^64 - 1")
         if self.n_given_ == 0 and given is None:
-            x = np.empty((_count("n_samples", n_samples), self.n_features_in_))
-            c.library.mr_density_sample(self.density_.handle, self.threads, seed, len(x), address(x), None)
-            return x
-        conditions = self._check_given(given, self.n_given_)
-        x = np.empty((len(conditions), self.n_features_in_))
-        c.library.mr_density_sample_given(
-            self.density_.handle, self.threads, seed, len(x), address(conditions), address(x), None
-        )
-        return x
+            samples: Doubles = self.density_.sample(self.threads, seed, _count("n_samples", n_samples))
+        else:
+            conditions = self._check_given(given, self.n_given_)
+            samples = self.density_.sample_given(self.threads, seed, conditions)
+        return samples
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a model file (safetensors), which `millrace flow` reads too; replaced atomically."""
@@ -227,13 +254,15 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
             base=c.library.mr_density_base(handle).decode(),
             threads=threads,
         )
-        flow.n_features_in_ = int(c.library.mr_density_dim(handle))
         flow._keep(Density(handle))
         return flow
 
-    def _keep(self, density: Density) -> None:
+    def _keep(self, density: Density, feature_names: Any = None) -> None:
         self.density_ = density
-        self.n_given_ = int(c.library.mr_density_given_dim(density.handle))
+        self.n_features_in_, self.n_given_ = density.dim, density.given_dim
+        vars(self).pop("feature_names_in_", None)
+        if feature_names is not None:
+            self.feature_names_in_ = feature_names
         self.composition_ = c.library.mr_density_composition(density.handle).decode()
 
     def _create(self, dim: int, n_given: int) -> c.Handle:

@@ -261,18 +261,55 @@ def test_data_that_make_no_sense_are_refused(fitted):
         millrace.Flow.load("no/such/file")
 
 
-def test_an_exception_of_the_callback_stops_the_fit_and_keeps_the_one_before(fitted):
-    flow, data = pickle.loads(pickle.dumps(fitted)), banana()
-    before = flow.score_samples(data)
+def stop_in_the_first_pass(epoch, *_):
+    raise RuntimeError(f"pass {epoch}")
 
-    def refuse(epoch, *_):
-        raise RuntimeError(f"pass {epoch}")
 
-    with pytest.raises(RuntimeError, match="pass 1"):
-        flow.fit(data[:, :2], callback=refuse)
-    assert (flow.density_ is not None) and flow.n_iter_ == 3
-    flow.n_features_in_ = 3
-    np.testing.assert_array_equal(flow.score_samples(data), before)
+@pytest.mark.parametrize(
+    ("refit", "error"),
+    [
+        (lambda flow, x: flow.fit(x, callback=stop_in_the_first_pass), RuntimeError),
+        (lambda flow, x: flow.set_params(flow="typo").fit(x), millrace.UsageError),
+        (lambda flow, x: flow.set_params(epochs=-1).fit(x), millrace.UsageError),
+        (lambda flow, x: flow.fit(x, sample_weight=[1.0]), ValueError),
+        (lambda flow, x: flow.fit(x, given=x[:3]), millrace.UsageError),
+    ],
+)
+def test_a_fit_that_fails_leaves_the_one_before(fitted, refit, error):
+    data = banana()
+    for narrower_or_wider in (data[:, :2], np.concatenate((data, data + 1), axis=1)):
+        flow = pickle.loads(pickle.dumps(fitted))
+        with pytest.raises(error):
+            refit(flow, narrower_or_wider)
+        # C writes as many columns as the density has: into an array of fewer it would write beyond the end.
+        assert flow.sample(1000, seed=1).shape == (1000, 3) and flow.n_features_in_ == 3 and flow.n_iter_ == 3
+        np.testing.assert_array_equal(flow.score_samples(data), fitted.score_samples(data))
+        with pytest.raises(ValueError):
+            flow.score_samples(narrower_or_wider)
+
+
+def test_names_of_columns_are_those_of_the_last_fit_that_ended():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pandas.DataFrame(banana(), columns=["x", "y", "z"])
+    flow = millrace.Flow("gaussian", **STILL).fit(table)
+    with pytest.raises(RuntimeError):
+        flow.fit(table[["z", "x"]], callback=stop_in_the_first_pass)
+    assert flow.feature_names_in_.tolist() == ["x", "y", "z"] and flow.n_features_in_ == 3
+    assert flow.fit(table[["z", "x"]]).feature_names_in_.tolist() == ["z", "x"]
+    assert not hasattr(flow.fit(banana()), "feature_names_in_")
+
+
+def test_sizes_are_the_densitys_whatever_the_attributes_say(fitted):
+    flow, x = pickle.loads(pickle.dumps(fitted)), banana(100)
+    flow.n_features_in_ = 2
+    assert flow.sample(1000).shape == (1000, 3)
+    with pytest.raises(millrace.UsageError, match="3 columns"):
+        flow.score_samples(x[:, :2])
+    conditional = millrace.Flow("maf", **QUICK).fit(x[:, :2], given=x[:, 2:])
+    conditional.n_given_ = 2
+    with pytest.raises(millrace.UsageError, match="1 columns"):
+        conditional.sample(given=x[:, :2])
 
 
 def test_ctrl_c_stops_a_fit():
