@@ -409,15 +409,24 @@ library.mr_log_to(_log, None)
 
 class Handle:
     """Something of the library's that is freed when nobody uses it any more: a call in another thread
-    keeps it alive, whatever `close` does meanwhile."""
+    keeps it alive, whatever `close` does meanwhile.
 
-    __slots__ = ("_as_parameter_", "_free")
+    keep  what it borrows, which lives as long
+    """
 
-    def __init__(self, make: Callable[..., Any], *arguments: Any, free: Callable[[c_void_p], None]) -> None:
+    __slots__ = ("_as_parameter_", "_free", "_keep")
+
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        *arguments: Any,
+        free: Callable[[c_void_p], None],
+        keep: object = None,
+    ) -> None:
         pointer = c_void_p()
         make(*arguments, ctypes.byref(pointer))
         self._as_parameter_ = pointer
-        self._free = free
+        self._free, self._keep = free, keep
 
     def __del__(self) -> None:
         if hasattr(self, "_free"):  # not if making it failed

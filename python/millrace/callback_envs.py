@@ -20,11 +20,10 @@ _FAILED = c.INPUT  # what a callback returns that raised; the exception itself i
 
 
 class CallbackEnvs:
-    """Environments of one kind behind mr_vec_env_new. Those are stepped one after another, in the thread of
-    the call that they are made for, which their exceptions stop.
+    """Environments of one kind behind mr_vec_env_new. They are stepped one after another, by the thread in
+    which the library computes `call`; their exceptions stop it.
 
-    handle  mr_vec_env *, as long as this object is there
-    name    of the environment
+    name  of the environment
     """
 
     def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], call: Call) -> None:
@@ -38,26 +37,30 @@ class CallbackEnvs:
             if (env.observation_space, env.action_space) != (self._observations, self._actions):
                 raise UsageError(f"{self.name}: the environments of one run must have the same spaces")
         self._obs_dim = self._flat_dim()
-        low, high = (np.asarray(bound, np.float64).ravel() for bound in self._bounds())
-        self._act_dim = low.size
-        limit = spec.max_episode_steps if spec is not None else None
+        self._low, self._high = (np.asarray(bound, np.float64).ravel() for bound in self._bounds())
+        self._act_dim = self._low.size
+        self._limit = spec.max_episode_steps if spec is not None else None
+
+    def open(self) -> c.Handle:
+        """mr_vec_env *, which keeps the environments as long as it lives, and is not kept by them."""
         described = c.EnvSpec(
             name=self.name.encode(),
             obs_dim=self._obs_dim,
-            act_dim=low.size,
-            act_low=low.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
-            act_high=high.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
-            max_episode_steps=limit or 0,
+            act_dim=self._act_dim,
+            act_low=self._low.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            act_high=self._high.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            max_episode_steps=self._limit or 0,
         )
-        self._callbacks = c.EnvCallbacks(c.ResetCallback(self._reset), c.StepCallback(self._step), None)
-        self.handle = c.Handle(
+        callbacks = c.EnvCallbacks(c.ResetCallback(self._reset), c.StepCallback(self._step), None)
+        return c.Handle(
             c.library.mr_vec_env_new,
-            ctypes.byref(self._callbacks),
+            ctypes.byref(callbacks),
             None,
             ctypes.byref(described),
-            len(envs),
+            len(self._envs),
             1,
             free=c.library.mr_vec_env_close,
+            keep=callbacks,
         )
 
     def _flat_dim(self) -> int:

@@ -186,7 +186,8 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 None,
                 ctypes.byref(run.stop),
                 ctypes.byref(last),
-            )
+            ),
+            keep=weights,
         )
         self._keep(density, getattr(checked, "feature_names_in_", None))
         self.n_iter_, self.best_epoch_ = int(last.epoch), int(last.best_epoch)

@@ -194,13 +194,11 @@ class _Callbacks:
         if self._on_update:
             options.updated = c.Updated(guard(self._updated))
         try:
-            self.call.call(lambda: function(ctypes.byref(options), ctypes.byref(result)))
+            self.call.call(
+                lambda: function(ctypes.byref(options), ctypes.byref(result)), keep=(envs, eval_envs)
+            )
         except KeyboardInterrupt:
-            if not (directory / "checkpoint.safetensors").exists():
-                raise
-            raise KeyboardInterrupt(
-                f"the run is saved: millrace.resume({str(directory)!r}) goes on"
-            ) from None
+            raise KeyboardInterrupt(*self._what_is_left(directory)) from self.call.error
         finally:
             if self._line:
                 self._line.end()
@@ -211,6 +209,16 @@ class _Callbacks:
             float(result.best_mean_reward),
             int(result.n_diverged),
         )
+
+    def _what_is_left(self, directory: pathlib.Path) -> list[str]:
+        """What Ctrl-C left in the run's directory."""
+        if not self.call.has_ended:
+            return [f"training has not stopped yet; the last checkpoint is in {directory}"]
+        if self.call.error is not None:
+            return [str(self.call.error)]
+        if not (directory / "checkpoint.safetensors").exists():
+            return []
+        return [f"the run is saved: millrace.resume({str(directory)!r}) goes on"]
 
     def _take(self, answer: object) -> None:
         if answer is False:
@@ -285,7 +293,7 @@ def _environments(
 
     training = CallbackEnvs(env if isinstance(env, (list, tuple)) else [env], call)
     evaluating = CallbackEnvs([eval_env], call) if eval_env is not None else None
-    yield training.handle, evaluating.handle if evaluating else None, training.name
+    yield training.open(), evaluating.open() if evaluating else None, training.name
 
 
 def _pairs(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """Long calls of the library: Ctrl-C at any instruction of Python while one begins and is waited for."""
 
 import _thread
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -70,3 +74,79 @@ def test_a_thread_that_can_not_be_started_is_the_callers_exception(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     with pytest.raises(RuntimeError, match="can't start"):
         Run().call(lambda: None)
+
+
+class Borrowed:
+    """Something that C would read."""
+
+
+def wait_for(condition):
+    until = time.monotonic() + 30
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert condition()
+
+
+def interrupt_twice():
+    for _ in range(2):
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_ctrl_c_leaves_a_call_that_hangs_and_keeps_what_it_borrows():
+    run, may_end, borrowed = Run(), threading.Event(), Borrowed()
+    is_gone = weakref.ref(borrowed)
+    threading.Thread(target=interrupt_twice).start()
+    with pytest.raises(KeyboardInterrupt):
+        run.call(may_end.wait, keep=borrowed)
+    del borrowed
+    assert run.stop.value == 1 and not run.has_ended and is_gone() is not None
+    may_end.set()
+    wait_for(lambda: run.has_ended and is_gone() is None)
+
+
+def test_the_end_of_the_process_waits_for_a_call_that_was_left():
+    program = """
+import os, signal, threading, time
+from millrace._running import Run
+
+def interrupt_twice():
+    for _ in range(2):
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+def compute():
+    time.sleep(1.5)
+    print("ended", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Thread(target=interrupt_twice).start()
+try:
+    Run().call(compute)
+except KeyboardInterrupt:
+    print("left", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["left", "ended"] and done.returncode == 0, done.stderr
+
+
+def test_a_failure_of_the_call_itself_is_told_beside_the_one_that_stopped_it():
+    run, stopped_by, cause = Run(), KeyError("enough"), ValueError("why")
+    stopped_by.__cause__ = cause
+
+    def compute():
+        run.fail(stopped_by)
+        raise OSError("the disk is full")
+
+    with pytest.raises(KeyError) as caught:
+        run.call(compute)
+    assert caught.value is stopped_by and caught.value.__cause__ is cause
+    assert str(cause.__context__) == "the disk is full"
+
+
+def test_a_failure_of_the_call_alone_is_raised():
+    def compute():
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        Run().call(compute)

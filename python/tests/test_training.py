@@ -1,14 +1,17 @@
 """millrace.train: the bits of the command, callbacks, Ctrl-C, and Gymnasium environments in process."""
 
 import _thread
+import gc
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -158,6 +161,21 @@ def test_ctrl_c_before_it_begins_leaves_nothing_and_says_nothing_of_a_run(monkey
     assert not str(caught.value) and not os.path.exists("none")
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, KeyError])
+def test_says_that_a_stopped_run_could_not_be_saved(error):
+    def remove_all(now):
+        if now.total_timesteps == 150:
+            shutil.rmtree("gone")
+            raise error("enough")
+
+    with pytest.raises(error) as caught:
+        millrace.train(NAME, out="gone", on_step=remove_all, **SMALL)
+    found = caught.value.__cause__ or caught.value.__context__
+    assert isinstance(found, millrace.FileError) and "could not be saved" in str(found)
+    assert "goes on" not in str(caught.value)
+    assert error is not KeyboardInterrupt or "could not be saved" in str(caught.value)
+
+
 def test_other_threads_run_meanwhile():
     n, has_ended = [0], threading.Event()
 
@@ -290,6 +308,54 @@ def test_ctrl_c_stops_a_run_on_a_gymnasium_environment():
             env, eval_env=eval_env, out="stopped", **{**SMALL, "steps": 10**7, "eval_every": 10**7}
         )
     assert os.path.exists("stopped/checkpoint.safetensors")
+
+
+def test_a_second_ctrl_c_leaves_a_step_that_hangs(monkeypatch):
+    calls, has_begun, may_go_on = [], threading.Event(), threading.Event()
+
+    from millrace import training
+
+    class Call(training.Call):
+        def __init__(self):
+            super().__init__()
+            calls.append(self)
+
+    def hang(now):
+        if now.total_timesteps == 150:
+            has_begun.set()
+            may_go_on.wait()
+
+    def interrupt_twice():
+        has_begun.wait()
+        for _ in range(2):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(training, "Call", Call)
+    millrace.train(Reach(), eval_env=Reach(), out="whole", **SMALL)
+    threading.Thread(target=interrupt_twice).start()
+    with pytest.raises(KeyboardInterrupt, match="training has not stopped yet"):
+        millrace.train(Reach(), eval_env=Reach(), out="part", on_step=hang, **SMALL)
+    gc.collect()  # C still has the environments
+    may_go_on.set()
+    until = time.monotonic() + 30
+    while not calls[-1].has_ended and time.monotonic() < until:
+        time.sleep(0.01)
+    run = millrace.resume("part", Reach(), eval_env=Reach())
+    assert run.progress.total_timesteps == 300 and same_files("whole", "part")
+
+
+def test_environments_are_let_go_of_at_the_end_of_the_run():
+    env, eval_env = Reach(), Reach()
+    are_gone = weakref.ref(env), weakref.ref(eval_env)
+    gc.collect()
+    gc.disable()
+    try:
+        millrace.train(env, eval_env=eval_env, **SMALL)
+        del env, eval_env
+        assert [gone() for gone in are_gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_truncation_is_not_termination():
