@@ -296,7 +296,12 @@ library = _load()
 
 
 def _declare(name: str, result: Any, *arguments: Any) -> None:
-    function = getattr(library, name)
+    function = getattr(library, name, None)
+    if function is None:
+        raise errors.LibraryError(
+            f"{library._name} has no {name}, which the Python package millrace {__version__} needs: it is of "
+            "another version; build it again, or set MILLRACE_LIBRARY to the right file"
+        )
     function.argtypes, function.restype = arguments, result
 
 
@@ -306,11 +311,22 @@ def _declare_failing(name: str, *arguments: Any) -> None:
     getattr(library, name).errcheck = _raise_failure
 
 
+def _check_version() -> None:
+    version = library.mr_version().decode()
+    if version.split(".")[:2] != __version__.split(".")[:2]:
+        raise errors.LibraryError(
+            f"libmillrace has the version {version}, but the Python package millrace has {__version__}; "
+            "install those of one version"
+        )
+
+
+_declare("mr_version", c_char_p)
+_check_version()  # first: of another version, functions may be missing
+
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _declare("mr_error_message", c_char_p)
 _declare("mr_fail", c_int, c_int, c_char_p, c_char_p)
-_declare("mr_version", c_char_p)
 _declare("mr_log_to", None, LogFunction, c_void_p)
 _declare_failing("mr_init", c_uint)
 
@@ -384,16 +400,6 @@ _declare_failing("mr_train", POINTER(TrainOptions), POINTER(TrainResult))
 _declare_failing("mr_train_resume", c_char_p, POINTER(TrainOptions), POINTER(TrainResult))
 
 
-def _check_version() -> None:
-    version = library.mr_version().decode()
-    if version.split(".")[:2] != __version__.split(".")[:2]:
-        raise errors.LibraryError(
-            f"libmillrace has the version {version}, but the Python package millrace has {__version__}; "
-            "install those of one version"
-        )
-
-
-_check_version()
 library.mr_init(7)  # MR_INIT_ALL: what the command does, whose bits the results shall be
 
 

@@ -127,6 +127,40 @@ def test_the_bridge_does_without_the_library(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def library_of(tmp_path):
+    """Makes a library of C's text."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+
+    def build(text):
+        command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", tmp_path / "other.so"]
+        subprocess.run(command, input=text, text=True, check=True)
+        return str(tmp_path / "other.so")
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("0.1.0", "libmillrace has the version 0.1.0"),  # functions that it lacks are not the reason
+        (millrace.__version__, "has no mr_error_message"),
+        (None, "has no mr_version"),
+    ],
+)
+def test_a_library_of_another_version_is_told_of(version, said, library_of):
+    text = f'const char *mr_version(void) {{ return "{version}"; }}' if version else "int x;"
+    done = run("import millrace; millrace.load('x')", MILLRACE_LIBRARY=library_of(text))
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("millrace.errors.LibraryError: ") and said in last
+
+
+def test_importing_the_package_does_not_load_the_library():
+    done = run("import sys, millrace; assert 'millrace._library' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'millrace' has no attribute 'polcy'"):
         _ = millrace.polcy
