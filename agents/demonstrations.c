@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/episodes.h"
+#include "envs/env.h"
 
 static const char note_name[] = "demonstrations.sha256";
 
@@ -23,7 +24,7 @@ typedef struct {
 
 static mr_status check_task(const reader *r, const char *path) {
     const char *task = mr_episodes_reader_task(r->file);
-    if (task[0] == '\0' || strcmp(task, r->env->name) == 0)
+    if (task[0] == '\0' || strcmp(task, mr_env_task_name(r->env->name)) == 0)
         return MR_OK;
     return mr_fail(MR_ERR_INPUT,
                    "%s has episodes of %.200s, and this run's task is %s; give a data set of that "

@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "envs/env.h"
 
 enum { NAME_SIZE = 256, WHERE_SIZE = 512 };
 
@@ -140,7 +141,7 @@ static mr_status read_tasks(reader *r) {
             break;
         const mr_settings before = r->settings;
         MR_TRY(scalar_text(r, "expected the name of a task", &name));
-        const bool is_own = strcmp(name, r->preset_env) == 0;
+        const bool is_own = strcmp(name, mr_env_task_name(r->preset_env)) == 0;
         memset(r->given, 0, sizeof r->given);
         MR_TRY(expect_mapping(r, "expected settings here, as in `{gamma: 0.9999}`"));
         MR_TRY(read_settings(r));

@@ -66,7 +66,18 @@ static const char *any_name_at(const void *table, size_t i) {
     return i < MR_COUNT(builtins) ? name_at(table, i) : schemes[i - MR_COUNT(builtins)]->form;
 }
 
+const char *mr_env_task_name(const char *name) {
+    static const char of_python[] = "gymnasium/";
+    const size_t length = sizeof of_python - 1;
+    return strncmp(name, of_python, length) == 0 ? name + length : name;
+}
+
 static mr_status fail_unknown(const char *name) {
+    if (mr_env_task_name(name) != name)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is an environment of a Python program: train on it by millrace.resume, "
+                       "or serve it by `python -m millrace.bridge` and name it zmq:ENDPOINT",
+                       name);
     const char *nearest = mr_nearest(name, MR_COUNT(builtins), name_at, builtins);
     if (nearest != NULL)
         return mr_fail(MR_ERR_USAGE, "unknown environment \"%s\"; did you mean \"%s\"?", name,

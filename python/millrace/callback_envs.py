@@ -31,7 +31,8 @@ class CallbackEnvs:
             raise UsageError(f"env must be a name, a gymnasium.Env or a list of these, not {envs!r}")
         self._envs, self._call = list(envs), call
         spec = envs[0].spec
-        self.name = (spec.id if spec is not None else type(envs[0].unwrapped).__name__).replace(":", "-")
+        name = (spec.id if spec is not None else type(envs[0].unwrapped).__name__).replace(":", "-")
+        self.name = f"gymnasium/{name}"  # so that nobody takes it for the library's own of the same name
         self._observations, self._actions = envs[0].observation_space, envs[0].action_space
         for env in envs[1:]:
             if (env.observation_space, env.action_space) != (self._observations, self._actions):

@@ -262,7 +262,7 @@ def test_trains_on_a_gymnasium_environment_with_dict_observations():
     run = millrace.train(env, eval_env=eval_env, out="own", **SMALL)
     assert env.n_steps == 300 and eval_env.n_steps == 2 * 2 * 20
     assert run.progress.episodes == 300 // 20 and run.progress.ep_len_mean == 20
-    assert run.load_policy().obs_dim == 4 and run.load_policy().env == "Reach"
+    assert run.load_policy().obs_dim == 4 and run.load_policy().env == "gymnasium/Reach"
     actions = np.array(env.actions).reshape(-1, 2)
     assert (actions >= -2).all() and (actions <= 1).all() and actions.std() > 0.1
     # The observation space's one-hot part is flattened as Gymnasium does it.
@@ -356,6 +356,34 @@ def test_environments_are_let_go_of_at_the_end_of_the_run():
         assert [gone() for gone in are_gone] == [None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not command.exists(), reason="build/release/bin/millrace is not built")
+def test_a_run_on_a_gymnasium_environment_is_not_taken_for_one_on_ours():
+    pytest.importorskip("gymnasium", reason="Gymnasium is not installed")
+    import gymnasium
+
+    class Pendulum(gymnasium.Env):
+        """Has the name and the spaces of millrace's."""
+
+        spec = gymnasium.spec("Pendulum-v1")
+        observation_space = gymnasium.spaces.Box(-9, 9, (3,))
+        action_space = gymnasium.spaces.Box(-2, 2, (1,))
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(3), {}
+
+        def step(self, action):
+            return np.zeros(3), 0.0, False, False, {}
+
+    settings = {**SMALL, "on_step": lambda now: now.total_timesteps < 150}
+    run = millrace.train(Pendulum(), eval_env=Pendulum(), out="own", **settings)
+    assert run.load_policy().env == "gymnasium/Pendulum-v1"
+    with pytest.raises(millrace.UsageError, match="gymnasium/Pendulum-v1 is an environment of"):
+        millrace.resume(run)
+    for arguments in (["eval", "own"], ["train", "--resume", "own"]):
+        done = subprocess.run([command, *arguments], capture_output=True, text=True)
+        assert done.returncode == 2 and "gymnasium/Pendulum-v1 is an environment of a Python" in done.stderr
 
 
 def test_truncation_is_not_termination():

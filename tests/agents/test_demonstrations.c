@@ -161,6 +161,17 @@ Test(demonstrations, that_do_not_fit_are_refused_by_name) {
     }
 }
 
+Test(demonstrations, of_a_task_fit_gymnasiums_environment_of_the_same_name) {
+    const faulty_set set = {4, 1, 1, 0, 0, 0, OURS, NULL};
+    mr_env_spec spec = *mr_env_get_spec(env);
+    mr_demonstrations d;
+    spec.name = "gymnasium/" OURS;
+    write_set("f.h5", &set);
+    cr_assert_eq(mr_demonstrations_read("f.h5", &spec, batches, NULL, &d), MR_OK, "%s",
+                 mr_error_message());
+    mr_demonstrations_free(&d);
+}
+
 Test(demonstrations, that_are_incomplete_are_refused_by_name) {
     expect_refused(DATA "/no_actions.h5", "no_actions.h5: episode_0/actions is missing");
     expect_refused(DATA "/dictionary.h5", "dictionary.h5: episode_0/observations is not one array");

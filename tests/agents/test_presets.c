@@ -91,7 +91,10 @@ Test(presets, what_is_for_one_task_is_left_alone_on_others) {
         const char *env;
         double gamma;
         size_t width;
-    } cases[] = {{"Hopper-v5", 0.5, 7}, {"Swimmer-v5", 0.9999, 256}, {"Ant-v5", 0.98, 256}};
+    } cases[] = {{"Hopper-v5", 0.5, 7},
+                 {"gymnasium/Hopper-v5", 0.5, 7}, // Gymnasium's own
+                 {"Swimmer-v5", 0.9999, 256},
+                 {"Ant-v5", 0.98, 256}};
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_settings s;
         mr_settings_init(&s);

@@ -191,6 +191,10 @@ Test(registry, lists_what_there_is_when_no_name_is_near) {
         expect_unknown("x", mr_env_at(i).name);
 }
 
+Test(registry, says_that_gymnasiums_environments_are_pythons) {
+    expect_unknown("gymnasium/Pendulum-v1", "millrace.resume");
+}
+
 Test(registry, describes_every_environment) {
     for (size_t i = 0; i < mr_env_count(); i++) {
         char text[16384];
