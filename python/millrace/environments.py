@@ -124,6 +124,14 @@ def _cannot_draw(name: str, render_mode: object) -> RenderModeError:
     )
 
 
+def _autoreset_mode(name: str, mode: str | AutoresetMode) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        choices = ", ".join(repr(choice.value) for choice in AutoresetMode)
+        raise UsageError(f"{name}: autoreset_mode is {mode!r}; give one of {choices}") from None
+
+
 def _fresh_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
@@ -185,6 +193,12 @@ class Env(gymnasium.Env[Array, Array]):
             return self._obs.copy(), self._info(handle)
 
     def step(self, action: npt.ArrayLike) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Takes a step with `action` [act_dim], in the task's own units: observation [obs_dim] as float64,
+        reward, terminated, truncated, info.
+
+        info  the task's own numbers, by Gymnasium's names (floats, and arrays where a name has several
+              components); in some steps also "warned" and "diverged"
+        """
         s, values, result = self._session, np.asarray(action), c.Step()
         check_type(f"{s.name}: an action", values)
         if values.shape != self._action.shape:
@@ -242,7 +256,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             raise _cannot_draw(name, render_mode)
         if not isinstance(num_envs, (int, np.integer)) or not 1 <= num_envs <= 2**20:
             raise UsageError(f"{name}: num_envs is {num_envs!r}; give a whole number from 1 to 2^20")
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = _autoreset_mode(name, autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.render_mode = None
         how, n = _options(task, options), int(num_envs)
@@ -285,9 +299,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         if len(seeds) != n:
             raise UsageError(f"{name}: reset: {len(seeds)} seeds for {n} environments")
         mask = self._reset_mask(options)
-        if not self._has_begun and not mask.all():
-            raise self._nothing_under_way("reset")
         with self._session as handle:
+            if not self._has_begun and not mask.all():
+                raise self._nothing_under_way("reset")
             self._begin(handle, np.flatnonzero(mask), seeds)
             self._is_seeded = self._has_begun = True
             return self._obs.copy(), self._infos(handle, mask)
@@ -295,19 +309,29 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
     def step(
         self, actions: npt.ArrayLike
     ) -> tuple[Array, Doubles, npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
+        """Takes a step in each environment, with its row of `actions` [num_envs x act_dim], in the task's
+        own units: observations [num_envs x obs_dim] as float64, and rewards, terminated and truncated
+        [num_envs]; infos.
+
+        infos  for each of the task's own numbers, by Gymnasium's names, an array [num_envs], or [num_envs x
+               components], and under "_name" which environments have it. In some steps also "warned" and
+               "diverged"; in the mode "SameStep" "final_obs" and "final_info" of episodes that have ended
+
+        `autoreset_mode` says what happens after an episode has ended.
+        """
         s, n = self._session, self.num_envs
         values = doubles(f"{s.name}: actions", actions)
         if values.shape != (n, s.act_dim):
             raise UsageError(f"{s.name}: step: actions have the shape {(n, s.act_dim)}, not {values.shape}")
-        if not self._has_begun:
-            raise self._nothing_under_way("step")
-        if self.autoreset_mode == AutoresetMode.DISABLED and self._has_ended.any():
-            ended = np.flatnonzero(self._has_ended).tolist()
-            raise UsageError(
-                f"{s.name}: step: the episodes of environments {ended} have ended; reset them by "
-                'options={"reset_mask": ...}'
-            )
         with s as handle:
+            if not self._has_begun:
+                raise self._nothing_under_way("step")
+            if self.autoreset_mode == AutoresetMode.DISABLED and self._has_ended.any():
+                ended = np.flatnonzero(self._has_ended).tolist()
+                raise UsageError(
+                    f"{s.name}: step: the episodes of environments {ended} have ended; reset them by "
+                    'options={"reset_mask": ...}'
+                )
             return self._step(handle, values)
 
     def close_extras(self, **_: Any) -> None:

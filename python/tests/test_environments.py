@@ -200,7 +200,7 @@ def test_arguments_that_make_no_sense_are_refused(envs):
             millrace.make_vec(NAME, n)
     with pytest.raises(millrace.UsageError, match="threads"):
         millrace.make_vec(NAME, 2, threads=0)
-    with pytest.raises(ValueError):
+    with pytest.raises(millrace.UsageError, match="'Sometimes'; give one of 'NextStep', 'SameStep', 'Disabled'"):
         millrace.make_vec(NAME, 2, autoreset_mode="Sometimes")
     for make in (millrace.make, millrace.make_vec):
         with pytest.raises(millrace.UsageError, match="render_mode"):
@@ -257,8 +257,6 @@ def test_two_threads_at_once_raise_and_nothing_crashes():
                 n[0] += 1
             except millrace.BusyError as error:
                 busy.append(error)
-            except millrace.UsageError:  # in the middle of the other thread's step
-                busy.append(None)
 
     threads = [threading.Thread(target=step) for _ in range(4)]
     for thread in threads:
@@ -268,6 +266,15 @@ def test_two_threads_at_once_raise_and_nothing_crashes():
     assert busy and n[0] + len(busy) == 400
     envs.reset()
     envs.step(np.zeros((64, 3)))
+
+
+def test_a_thread_in_the_middle_of_anothers_first_reset_is_told_that_they_are_busy(envs):
+    with envs._session:  # as the other thread has it
+        for call in (envs.reset, lambda: envs.step(zeros())):
+            with pytest.raises(millrace.BusyError, match="another thread"):
+                call()
+        with pytest.raises(millrace.BusyError, match="another thread"):
+            envs.reset(options={"reset_mask": np.arange(N) == 1})
 
 
 def test_the_observations_of_a_call_are_not_overwritten(envs):
