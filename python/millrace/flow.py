@@ -248,7 +248,12 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Flow:
-        """Reads a model file, of `save` or of `millrace flow fit`, as a flow that is fitted."""
+        """Reads a model file, of `save` or of `millrace flow fit`, as a flow that is fitted.
+
+        Its parameters but flow, base and threads are the defaults, whatever it was fitted with (bounds of
+        columns are in the density itself), so that another fit may need them again; n_iter_ and the like are
+        missing. X has the features alone, in the model's order.
+        """
         handle = c.Handle(c.library.mr_density_load, os.fsencode(path), free=c.library.mr_density_free)
         flow = cls(
             c.library.mr_density_flow(handle).decode(),

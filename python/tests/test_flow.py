@@ -214,6 +214,26 @@ for wrong in (lambda: millrace.Flow().score_samples(x), lambda: flow.score_sampl
     assert len(lines) == 5 and "call fit first" in lines[0] and "(n, 2)" in lines[1] and "depth" in lines[3]
 
 
+@pytest.mark.parametrize(
+    ("sklearn", "error"),
+    [
+        ("__version__ = '1.5.2'", None),
+        ("import a_package_that_sklearn_needs", "No module named 'a_package_that_sklearn_needs'"),
+        ("raise ImportError('libgomp is missing')", "libgomp is missing"),
+    ],
+)
+def test_says_what_is_wrong_with_scikit_learn(sklearn, error, tmp_path):
+    (tmp_path / "sklearn.py").write_text(sklearn)
+    program = "import millrace, numpy; millrace.Flow('maf', epochs=1).fit(numpy.random.normal(size=(99, 2)))"
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert (done.returncode == 0) == (error is None), done.stderr
+    assert (error or "needs scikit-learn 1.6 or later, not 1.5.2") in done.stderr.splitlines()[-1]
+
+
 # ---- Misuse
 
 
