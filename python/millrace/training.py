@@ -76,7 +76,7 @@ class Run:
     def table(self, name: str = "progress") -> dict[str, Doubles]:
         """A table of the run, "progress" or "evaluations", by columns; lists of numbers in cells ("1 2") and
         empty cells are NaN."""
-        with open(self.directory / f"{name}.csv", newline="") as file:
+        with open(self.directory / f"{name}.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return {
             column: np.array([_number(row[column]) for row in rows]) for column in (rows[0] if rows else {})
@@ -108,7 +108,7 @@ def train(
     on_evaluation  called after an evaluation, also with whether it is the best so far; likewise
     on_update      called after every update, also with the agent's metrics ("train/critic_loss"); likewise
     settings       as `millrace help train` has them, with `_` for `-`: policy="real_nvp", steps=100_000,
-                   seed=1, hidden=(256, 256), env_set={"frame_skip": 5}, from_="runs/a"
+                   seed=1, hidden=(256, 256), env_set={"frame_skip": 5}, from_="runs/a"; None is the default
 
     Releases the GIL. Ctrl-C and exceptions of callbacks and environments stop it, with everything saved,
     and are raised; `millrace.resume` goes on.
@@ -138,7 +138,9 @@ def resume(
 
     run       its directory, or what `train` returned
     env       a run on Gymnasium environments needs them again
-    settings  `steps` and few others may be other ones than before
+    settings  `steps`, `checkpoint_every` and the like may be other ones than before. So may learning rates,
+              `batch_size`, `gamma`, `threads`: but then it is no longer the run that it would have been, as
+              a note and config.yaml say
 
     Else as `train`.
     """
@@ -288,17 +290,21 @@ def _environments(
         return
     try:
         from .callback_envs import CallbackEnvs
-    except ModuleNotFoundError as error:  # then env is none of Gymnasium's
+    except ModuleNotFoundError as error:  # then env can't be a Gymnasium environment
         raise UsageError(f"env must be a name, as Gymnasium is not installed, not {env!r}") from error
+    from gymnasium import Env
 
+    if eval_env is not None and not isinstance(eval_env, Env):
+        raise UsageError(f"eval_env must be one gymnasium.Env, not {eval_env!r}")
     training = CallbackEnvs(env if isinstance(env, (list, tuple)) else [env], call)
     evaluating = CallbackEnvs([eval_env], call) if eval_env is not None else None
     yield training.open(), evaluating.open() if evaluating else None, training.name
 
 
 def _pairs(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Settings as C takes them; `from_` is the setting `from`, a word that Python has."""
-    return {name.rstrip("_"): text_of(value) for name, value in settings.items()}
+    """Settings as C takes them, but those that are None; `from_` is the setting `from`, a word that Python
+    has."""
+    return {name.rstrip("_"): text_of(value) for name, value in settings.items() if value is not None}
 
 
 def _choose_directory(env: str, settings: Mapping[str, str]) -> pathlib.Path:

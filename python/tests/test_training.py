@@ -211,6 +211,14 @@ def test_settings_that_make_no_sense_are_refused():
         millrace.resume("no/such/run")
     with pytest.raises(millrace.UsageError, match="env must be"):
         millrace.train(3, out="none", **SMALL)
+    assert not os.path.exists("none")
+
+
+def test_settings_that_are_none_have_their_defaults():
+    without = {name: value for name, value in SMALL.items() if name != "policy"}
+    millrace.train(NAME, out="left_out", **without)
+    millrace.train(NAME, out="none", preset=None, policy=None, seed=None, **without)
+    assert same_files("left_out", "none")
 
 
 # ---- On Gymnasium environments
@@ -417,6 +425,8 @@ def test_environments_that_do_not_fit_are_refused():
         millrace.train(liar, out="liar", **SMALL)
     with pytest.raises(millrace.UsageError, match="eval_env"):
         millrace.train(NAME, eval_env=Reach(), out="none", **SMALL)
+    with pytest.raises(millrace.UsageError, match="eval_env must be one"):
+        millrace.train(Reach(), eval_env=[Reach()], out="none", **SMALL)
     assert not os.path.exists("none")
 
 
