@@ -13,13 +13,15 @@ import millrace_bridge.server  # noqa: E402
 from millrace_bridge import Client, curve  # noqa: E402
 from millrace_bridge.errors import NoReply  # noqa: E402
 
+import millrace  # noqa: E402
 from millrace import bridge  # noqa: E402
 
 
 def test_has_the_same_classes_and_modules():
     assert Client is bridge.Client and NoReply is bridge.NoReply
     assert millrace_bridge.server is bridge.server and curve is bridge.curve
-    assert millrace_bridge.__all__ == bridge.__all__ and millrace_bridge.__version__ == bridge.__version__
+    assert millrace_bridge.__all__ == bridge.__all__
+    assert millrace_bridge.__version__ == bridge.__version__ == millrace.__version__
     assert bridge.server.__name__ == bridge.server.__spec__.name == "millrace.bridge.server"
     with pytest.raises(ImportError):
         from millrace_bridge import nothing  # noqa: F401

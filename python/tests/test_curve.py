@@ -31,6 +31,7 @@ def test_warns_once_of_a_secret_key_that_others_can_read(serve, keys, caplog, mo
     client.ping()
     client.close()
     texts = [record.getMessage() for record in caplog.records]
+    assert {record.name for record in caplog.records} <= {"millrace.bridge.curve"}
     assert len(texts) == said and all(f"{file} is a secret key that others" in text for text in texts)
 
 

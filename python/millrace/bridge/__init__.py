@@ -15,13 +15,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ..version import __version__
 from .client import Client, Transition
 from .errors import BridgeError, EpisodeBroken, NoReply, RemoteError
 from .remote_policy import RemotePolicy
 from .server import Server
 from .serving import serve
 from .spec import PolicySpec, Spec
-from .version import __version__
 
 if TYPE_CHECKING:
     from .remote_env import RemoteEnv

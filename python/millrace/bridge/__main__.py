@@ -9,10 +9,10 @@ from typing import Any
 
 import zmq
 
+from ..version import __version__
 from . import wire
 from .environment_batch import MAX_ENVS
 from .serving import serve
-from .version import __version__
 
 
 def _json_map(text: str) -> dict[str, Any]:

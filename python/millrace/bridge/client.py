@@ -45,7 +45,7 @@ class Client(Peer):
     goes on. It is safe at once: nothing of the old step is taken for what comes after it.
 
     If the server warns that the physics of a step was not the model's, `Transition.warned` says of which
-    environments, and each warning goes once to the log `millrace_bridge.client`.
+    environments, and each warning goes once to the log `millrace.bridge.client`.
     """
 
     def __init__(self, endpoint: str = wire.DEFAULT_ENDPOINT, **options: Any) -> None:

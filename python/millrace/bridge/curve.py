@@ -22,7 +22,7 @@ _CERTIFICATE_KEY = r'^\s*{kind}-key\s*=\s*"({z85})"\s*$'
 _BARE_KEY = rf"^\s*({_Z85})\s*$"
 
 
-_logger = logging.getLogger("millrace_bridge")
+_logger = logging.getLogger(__name__)
 
 
 @functools.cache  # said once, though a client reads its key at each connection

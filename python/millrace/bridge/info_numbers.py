@@ -16,7 +16,7 @@ _MAX_NAME = 200  # characters
 _NAME_OVERHEAD = 24  # bytes, of a name's index and the headers of name and numbers
 _MAX_SAID = 10
 
-_logger = logging.getLogger("millrace_bridge")
+_logger = logging.getLogger(__name__)
 
 
 def _numbers_of(value: Any) -> npt.NDArray[Any] | None:

@@ -6,11 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..version import __version__
 from . import wire
 from .connection import Connection
 from .errors import BridgeError
 from .process import process_name
-from .version import __version__
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Peer")
@@ -42,7 +42,7 @@ class Peer:
 
     def _begin(self, kind: str, read: Callable[[wire.Message], T]) -> T:
         """Says hello; what the server is, read from a reply of that kind."""
-        hello = {"type": "hello", "client": f"millrace_bridge {__version__}", "process": process_name()}
+        hello = {"type": "hello", "client": f"millrace.bridge {__version__}", "process": process_name()}
         reply = self._connection.begin(hello)
         self._check_type(reply, "hello", kind)
         return self._read("hello", lambda: read(reply))

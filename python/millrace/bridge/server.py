@@ -10,11 +10,11 @@ from typing import Any
 
 import zmq
 
+from ..version import __version__
 from . import binding, curve, wire
 from .environment import Environment
 from .environment_batch import EnvironmentBatch
 from .responder import Responder
-from .version import __version__
 
 _POLL_MS = 100  # between two looks at whether to stop
 _MAX_FRAMES = 16  # of a message through proxies
@@ -58,7 +58,7 @@ class Server:
         if not 0 < lease_s < math.inf:
             raise ValueError(f"the lease must be above 0 s and end some day, not {lease_s}")
         self.batch = EnvironmentBatch(envs, name, space_dtype)
-        self.responder = Responder(self.batch, f"millrace_bridge {__version__}", lease_s)
+        self.responder = Responder(self.batch, f"millrace.bridge {__version__}", lease_s)
         self._stop = threading.Event()
         self._authenticator: Any = None
         self._context: zmq.Context[Any] = zmq.Context()
