@@ -266,7 +266,7 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _keep(self, density: Density, feature_names: Any = None) -> None:
         self.density_ = density
         self.n_features_in_, self.n_given_ = density.dim, density.given_dim
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if feature_names is not None:
             self.feature_names_in_ = feature_names
         self.composition_ = c.library.mr_density_composition(density.handle).decode()
