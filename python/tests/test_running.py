@@ -87,16 +87,18 @@ def wait_for(condition):
     assert condition()
 
 
-def interrupt_twice():
-    for _ in range(2):
-        time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGINT)
+def interrupt_twice(run):
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    wait_for(lambda: run.stop.value == 1)  # two signals at once are one
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_second_ctrl_c_leaves_a_call_that_hangs_and_keeps_what_it_borrows():
     run, may_end, borrowed = Run(), threading.Event(), Borrowed()
     is_gone = weakref.ref(borrowed)
-    threading.Thread(target=interrupt_twice).start()
+    threading.Thread(target=interrupt_twice, args=(run,)).start()
     with pytest.raises(KeyboardInterrupt):
         run.call(may_end.wait, keep=borrowed)
     del borrowed
@@ -110,21 +112,28 @@ def test_the_end_of_the_process_waits_for_a_call_that_was_left():
 import os, signal, threading, time
 from millrace._running import Run
 
+run, is_left = Run(), threading.Event()
+
 def interrupt_twice():
-    for _ in range(2):
-        time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    while run.stop.value == 0:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 def compute():
-    time.sleep(1.5)
+    is_left.wait()
+    time.sleep(0.5)
     print("ended", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Thread(target=interrupt_twice).start()
 try:
-    Run().call(compute)
+    run.call(compute)
 except KeyboardInterrupt:
     print("left", flush=True)
+    is_left.set()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["left", "ended"] and done.returncode == 0, done.stderr
