@@ -2,9 +2,9 @@
 
 #include "cli/sweep/slurm.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,56 +19,73 @@ enum { MAX_WORDS = 16, ID_SIZE = 64, OUTPUT_SIZE = 4096 };
 
 // ---- Commands of Slurm
 
-// Runs a command and takes the beginning of what it writes, on both outputs.
-static mr_status run_command(const char *const *words, char output[OUTPUT_SIZE], int *exit_code) {
-    int ends[2], ended = 0;
-    size_t n = 0;
-    ssize_t got;
-    if (pipe(ends) != 0)
-        return mr_fail(MR_ERR_IO, "cannot run %s: %s", words[0], strerror(errno));
-    const pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execvp(words[0], (char *const *)words);
-        _exit(127);
-    }
-    close(ends[1]);
-    while (child > 0 && (got = read(ends[0], output + n, OUTPUT_SIZE - 1 - n)) > 0)
-        n += (size_t)got;
-    close(ends[0]);
-    output[n] = '\0';
-    if (child < 0 || waitpid(child, &ended, 0) != child)
-        return mr_fail(MR_ERR_IO, "cannot run %s: %s", words[0], strerror(errno));
-    *exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
-    if (*exit_code == 127)
+/// How a command ended, and the beginning of what it wrote.
+typedef struct {
+    int exit_code; // 128 + n: signal n ended it
+    char out[OUTPUT_SIZE], err[OUTPUT_SIZE];
+} command_result;
+
+static mr_status spawn(const char *const *words, int out, int err, pid_t *child) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+    const int error = posix_spawnp(child, words[0], &actions, NULL, (char *const *)words, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error == ENOENT)
         return mr_fail(MR_ERR_USAGE,
                        "there is no %s here; --slurm needs Slurm's commands, and --jobs trains on "
                        "this machine",
                        words[0]);
-    return MR_OK;
+    return error == 0 ? MR_OK : mr_fail(MR_ERR_IO, "cannot run %s: %s", words[0], strerror(error));
 }
 
-// The first line, in one piece.
-static const char *first_line(char *text) {
-    text[strcspn(text, "\n")] = '\0';
-    return text;
+static void read_beginning(int file, char text[OUTPUT_SIZE]) {
+    const ssize_t n = pread(file, text, OUTPUT_SIZE - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+}
+
+// The outputs go to files, so that a command which writes more than is read here is not ended by
+// SIGPIPE.
+static mr_status run_command(const char *const *words, command_result *out) {
+    mr_status status;
+    int out_file = -1, err_file = -1, ended = 0;
+    pid_t child;
+    MR_TRY(mr_file_open_temporary("what Slurm says", &out_file));
+    MR_TRY(mr_file_open_temporary("what Slurm says", &err_file));
+    MR_TRY(spawn(words, out_file, err_file, &child));
+    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
+        continue;
+    out->exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+    read_beginning(out_file, out->out);
+    read_beginning(err_file, out->err);
+done:
+    if (out_file >= 0)
+        close(out_file);
+    if (err_file >= 0)
+        close(err_file);
+    return status;
+}
+
+// The lines that it wrote on stderr become one.
+static mr_status fail_command(const char *what, const char *command, command_result *result) {
+    for (char *c = result->err; *c != '\0'; c++)
+        if (*c == '\n')
+            *c = c[1] == '\0' ? '\0' : ' ';
+    return mr_fail(MR_ERR_IO, "%s: %s failed with exit code %d: %s", what, command,
+                   result->exit_code, result->err);
 }
 
 mr_status mr_sweep_requeue(void) {
-    char output[OUTPUT_SIZE];
-    int exit_code;
+    command_result result;
     const char *job = getenv("SLURM_JOB_ID");
     if (!job)
         return MR_OK; // not a job
     const mr_status status =
-        run_command((const char *const[]){"scontrol", "requeue", job, NULL}, output, &exit_code);
-    if (status == MR_OK && exit_code != 0)
-        return mr_fail(MR_ERR_IO, "cannot put job %s back into the queue: %s", job,
-                       first_line(output));
-    return status;
+        run_command((const char *const[]){"scontrol", "requeue", job, NULL}, &result);
+    return status == MR_OK && result.exit_code != 0
+               ? fail_command("cannot put the job back into the queue", "scontrol", &result)
+               : status;
 }
 
 // ---- The script
@@ -145,53 +162,86 @@ static mr_status read_ids(const mr_sweep_plan *plan, char ids[OUTPUT_SIZE]) {
 // Slurm forgets jobs that are over, and then says that the id is invalid.
 static mr_status check_queue(const mr_sweep_plan *plan) {
     mr_status status;
-    char ids[OUTPUT_SIZE], output[OUTPUT_SIZE];
-    int exit_code;
+    char ids[OUTPUT_SIZE];
+    command_result result;
     MR_TRY(read_ids(plan, ids));
     if (ids[0] == '\0')
         return MR_OK;
     MR_TRY(run_command(
-        (const char *const[]){"squeue", "--noheader", "--format=%A", "--jobs", ids, NULL}, output,
-        &exit_code));
-    if (exit_code == 0 && output[strspn(output, " \n")] != '\0')
+        (const char *const[]){"squeue", "--noheader", "--format=%A", "--jobs", ids, NULL},
+        &result));
+    if (result.exit_code == 0 && result.out[strspn(result.out, " \n")] != '\0')
         status =
             mr_fail(MR_ERR_USAGE,
                     "jobs of this sweep are in the queue already (%s); `squeue --jobs %s` shows "
                     "them, `scancel %s` ends them",
                     ids, ids, ids);
+    else if (result.exit_code != 0 && !strstr(result.err, "Invalid job id"))
+        status =
+            fail_command("nothing was submitted, because jobs of this sweep may be in the queue",
+                         "squeue", &result);
 done:
     return status;
 }
 
 // ---- Submitting
 
-// The tasks of a round that are not done, as "--array=0,2,5%4". "": none are left.
+// Runs from `first` up to, and without, `end`.
+static void write_range(FILE *list, size_t first, size_t end) {
+    fprintf(list, "%zu", first);
+    if (first + 1 < end)
+        fprintf(list, "-%zu", end - 1);
+}
+
+// The tasks of a round that are not done, as "--array=0,2-5%4". "": none are left.
 static mr_status list_tasks(const mr_sweep_plan *plan, size_t round, size_t n_at_once, char **out) {
     mr_status status = MR_OK;
-    size_t n_bytes, n = 0;
+    size_t n_bytes, n_ranges = 0, first = 0; // of the runs that are not done and not written yet
     FILE *list = open_memstream(out, &n_bytes);
     if (!list)
         return mr_fail_memory("the tasks of a sweep");
-    for (size_t run = 0; run < plan->n_runs; run++) {
-        mr_sweep_result result;
-        MR_TRY(mr_sweep_result_read(plan, run, round, &result));
+    for (size_t run = 0; run <= plan->n_runs; run++) {
+        mr_sweep_result result = {.is_done = true};
+        if (run < plan->n_runs)
+            MR_TRY(mr_sweep_result_read(plan, run, round, &result));
         if (!result.is_done)
-            fprintf(list, "%s%zu", n++ > 0 ? "," : "--array=", run);
+            continue;
+        if (first < run) {
+            fputs(n_ranges++ > 0 ? "," : "--array=", list);
+            write_range(list, first, run);
+        }
+        first = run + 1;
     }
-    if (n > 0 && n_at_once > 0)
+    if (n_ranges > 0 && n_at_once > 0)
         fprintf(list, "%%%zu", n_at_once);
 done:
-    fclose(list);
+    if (fclose(list) != 0 && status == MR_OK)
+        status = mr_fail_memory("the tasks of a sweep");
     return status;
+}
+
+// The id of the job that sbatch says, as in "12" or "12;cluster".
+static mr_status read_id(command_result *result, char id[ID_SIZE]) {
+    if (result->exit_code != 0)
+        return fail_command("cannot submit the sweep", "sbatch", result);
+    fputs(result->err, stderr); // warnings
+    const size_t n = strspn(result->out, "0123456789");
+    if (n == 0 || n >= ID_SIZE)
+        return mr_fail(MR_ERR_IO,
+                       "sbatch succeeds but writes no id of a job: '%.200s'; the job may be in the "
+                       "queue: look with `squeue --me` before you submit the sweep again",
+                       result->out);
+    memcpy(id, result->out, n);
+    id[n] = '\0';
+    return MR_OK;
 }
 
 // `ids` gets the new id; the last one there is waited for.
 static mr_status submit_round(const mr_sweep_plan *plan, size_t round, size_t n_at_once,
                               const char *script, char ids[OUTPUT_SIZE]) {
     mr_status status;
-    char *tasks = NULL, after[ID_SIZE * 2], number[32];
-    char output[OUTPUT_SIZE];
-    int exit_code;
+    char *tasks = NULL, after[ID_SIZE * 2], number[32], id[ID_SIZE];
+    command_result result;
     const char *last = strrchr(ids, ',') ? strrchr(ids, ',') + 1 : ids;
     const char *words[MAX_WORDS] = {"sbatch", "--parsable"};
     size_t n = 2;
@@ -205,16 +255,11 @@ static mr_status submit_round(const mr_sweep_plan *plan, size_t round, size_t n_
         words[n++] = after;
     words[n++] = script;
     words[n++] = number;
-    MR_TRY(run_command(words, output, &exit_code));
-    first_line(output);
-    if (exit_code != 0 || !isdigit((unsigned char)output[0])) {
-        status = mr_fail(MR_ERR_IO, "sbatch refuses the sweep: %s", output);
-        goto done;
-    }
-    output[strcspn(output, ";")] = '\0'; // the name of a cluster may follow
+    MR_TRY(run_command(words, &result));
+    MR_TRY(read_id(&result, id));
     const size_t n_ids = strlen(ids);
-    snprintf(ids + n_ids, OUTPUT_SIZE - n_ids, "%s%.*s", n_ids > 0 ? "," : "", ID_SIZE, output);
-    printf("submitted job %s: %s\n", output, tasks);
+    snprintf(ids + n_ids, OUTPUT_SIZE - n_ids, "%s%s", n_ids > 0 ? "," : "", id);
+    printf("submitted job %s: %s\n", id, tasks);
 done:
     free(tasks);
     return status;

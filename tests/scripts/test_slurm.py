@@ -123,7 +123,7 @@ def grid(steps, hidden=16, slurm="{}"):
 def test_a_sweep_is_the_same_as_here(sweep):
     sweep(grid(1000), "--jobs", "2", "--out", "here")
     submitted = sweep(grid(1000), "--slurm", "--out", "c")
-    assert re.fullmatch(r"submitted job \d+: --array=0,1\n", submitted.stdout)
+    assert re.fullmatch(r"submitted job \d+: --array=0-1\n", submitted.stdout)
     wait_until(lambda: queue() == [], "the jobs are over")
     expect_same("here", "c")
     table = sweep(grid(1000), "--table", "csv", "--out", "c").stdout
@@ -182,4 +182,4 @@ def test_jobs_that_are_in_the_queue_are_not_submitted_again(sweep):
 def test_options_of_sbatch_reach_it_and_what_it_refuses_is_told(sweep):
     refused = sweep(grid(100, slurm="{partition: nowhere}"), "--slurm", "--out", "c", check=False)
     assert refused.returncode == 1
-    assert "sbatch refuses the sweep:" in refused.stderr and "invalid partition" in refused.stderr
+    assert "cannot submit the sweep: sbatch failed with exit code 1: " in refused.stderr and "invalid partition" in refused.stderr

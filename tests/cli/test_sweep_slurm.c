@@ -1,0 +1,148 @@
+// Sweeps as job arrays, with programs in the place of Slurm's that answer as a cluster in trouble
+// does. tests/scripts/test_slurm.py has a real Slurm.
+
+#include "tests/cli/same_run.h"
+
+TestSuite(sweep_slurm, .init = scratch_enter, .fini = scratch_leave);
+
+static const char sweep_text[] =
+    "settings: {env: InvertedPendulum-v5, policy: gaussian, hidden: [16], steps: 100}\n"
+    "vary: {gamma: [0.9, 0.95, 0.98, 0.99]}\n";
+
+// A shell script that is found before Slurm's program of that name.
+static void write_program(const char *name, const char *commands) {
+    char path[64], text[512];
+    mkdir("bin", 0777);
+    snprintf(path, sizeof path, "bin/%s", name);
+    snprintf(text, sizeof text, "#!/bin/sh\n%s\n", commands);
+    scratch_write(path, text);
+    cr_assert_eq(chmod(path, 0777), 0);
+}
+
+static pid_t start_submitting(const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", scratch_folder);
+    scratch_write("a.yaml", sweep_text);
+    return start(&(circumstances){.path = path}, name,
+                 ARGUMENTS("sweep", "a.yaml", "--slurm", "--jobs", "2", "--out", "s"));
+}
+
+static outcome submit(void) {
+    return finish(start_submitting("command"), "command");
+}
+
+// An earlier call has submitted job 7.
+static void write_job(void) {
+    cr_assert_eq(mkdir("s", 0777) | mkdir("s/.sweep", 0777), 0);
+    scratch_write("s/.sweep/jobs", "7");
+    write_program("sbatch", "touch submitted; echo 8");
+}
+
+static void expect_jobs(const char *expected) {
+    char *text = scratch_read("s/.sweep/jobs");
+    cr_expect_str_eq(text, expected);
+    free(text);
+}
+
+// ---- What squeue says
+
+Test(sweep_slurm, submits_nothing_if_the_queue_does_not_answer) {
+    write_job();
+    write_program("squeue", "echo 'slurm_load_jobs error: Socket timed out' >&2; exit 1");
+    outcome o = submit();
+    expect_refusal(&o, 1,
+                   "nothing was submitted, because jobs of this sweep may be in the queue: squeue "
+                   "failed with exit code 1: slurm_load_jobs error: Socket timed out\n");
+    cr_expect(!exists("submitted"));
+    expect_jobs("7");
+}
+
+Test(sweep_slurm, submits_again_when_slurm_has_forgotten_the_job) {
+    write_job();
+    write_program("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1");
+    outcome o = submit();
+    expect_success(&o);
+    cr_expect_str_eq(o.out, "submitted job 8: --array=0-3%2\n");
+    expect_jobs("8");
+    outcome_free(&o);
+}
+
+// More than a pipe holds: a program whose output nobody reads to its end dies of SIGPIPE.
+Test(sweep_slurm, submits_nothing_if_the_queue_is_long) {
+    write_job();
+    write_program("squeue", "exec seq 100000");
+    outcome o = submit();
+    expect_refusal(&o, 2, "jobs of this sweep are in the queue already (7)");
+    cr_expect(!exists("submitted"));
+}
+
+// ---- What sbatch says
+
+Test(sweep_slurm, takes_the_id_of_a_job_that_sbatch_warns_of) {
+    write_program("sbatch", "echo 'sbatch: warning: no account' >&2; echo '12;cluster'");
+    outcome o = submit();
+    expect_success(&o);
+    cr_expect_str_eq(o.out, "submitted job 12: --array=0-3%2\n");
+    cr_expect_str_eq(o.err, "sbatch: warning: no account\n");
+    expect_jobs("12");
+    outcome_free(&o);
+}
+
+Test(sweep_slurm, says_that_a_job_without_an_id_may_be_in_the_queue) {
+    write_program("sbatch", "echo Submitted.");
+    outcome o = submit();
+    expect_refusal(&o, 1, "sbatch succeeds but writes no id of a job: 'Submitted.");
+}
+
+Test(sweep_slurm, tells_why_sbatch_fails) {
+    write_program("sbatch",
+                  "echo 'sbatch: error: no' >&2; echo 'sbatch: error: never' >&2; exit 9");
+    outcome o = submit();
+    expect_refusal(&o, 1,
+                   "cannot submit the sweep: sbatch failed with exit code 9: sbatch: error: no "
+                   "sbatch: error: never\n");
+}
+
+// 127 is a shell's code for a missing program; sbatch is there.
+Test(sweep_slurm, an_exit_code_of_127_is_no_missing_sbatch) {
+    write_program("sbatch", "exit 127");
+    outcome o = submit();
+    expect_refusal(&o, 1, "sbatch failed with exit code 127");
+}
+
+Test(sweep_slurm, says_that_sbatch_is_missing) {
+    scratch_write("a.yaml", sweep_text);
+    outcome o = run_under(&(circumstances){.path = scratch_folder},
+                          ARGUMENTS("sweep", "a.yaml", "--slurm", "--out", "s"));
+    expect_refusal(&o, 2, "there is no sbatch here; --slurm needs Slurm's commands");
+}
+
+// The system's reason, rather than that sbatch is missing.
+Test(sweep_slurm, says_why_sbatch_cannot_be_run) {
+    write_program("sbatch", "echo 8");
+    cr_assert_eq(chmod("bin/sbatch", 0666), 0);
+    scratch_write("a.yaml", sweep_text);
+    outcome o = run_under(&(circumstances){.path = "bin"},
+                          ARGUMENTS("sweep", "a.yaml", "--slurm", "--out", "s"));
+    expect_refusal(&o, 1, "cannot run sbatch: Permission denied");
+}
+
+// ---- What is submitted
+
+static void write_run_that_is_done(const char *dir) {
+    char path[128];
+    snprintf(path, sizeof path, "s/%s", dir);
+    cr_assert_eq(mkdir(path, 0777), 0);
+    snprintf(path, sizeof path, "s/%s/progress.csv", dir);
+    scratch_write(path, "time/total_timesteps\n100\n");
+}
+
+Test(sweep_slurm, submits_ranges_of_what_is_left) {
+    write_program("sbatch", "echo 8");
+    cr_assert_eq(mkdir("s", 0777), 0);
+    write_run_that_is_done("002-gamma-0.95-s1");
+    outcome o = submit();
+    expect_success(&o);
+    cr_expect_str_eq(o.out, "submitted job 8: --array=0,2-3%2\n");
+    outcome_free(&o);
+}
