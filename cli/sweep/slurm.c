@@ -88,7 +88,20 @@ mr_status mr_sweep_requeue(void) {
                : status;
 }
 
-// ---- The script
+// ---- Files of the jobs
+
+// The file as it is now: jobs read it when their turn comes.
+static mr_status keep_file(const mr_sweep_plan *plan) {
+    mr_status status;
+    char path[MR_MAX_TEXT], *text = NULL;
+    size_t n_bytes;
+    mr_sweep_path(plan, "sweep.yaml", path);
+    MR_TRY(mr_file_read(plan->file->path, &text, &n_bytes));
+    status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
+done:
+    free(text);
+    return status;
+}
 
 static void write_option(FILE *script, const char *name, const char *value) {
     fprintf(script, "#SBATCH --%s=%s\n", name, value);
@@ -269,6 +282,7 @@ mr_status mr_sweep_submit(const mr_sweep_plan *plan, size_t n_at_once) {
     mr_status status;
     char script[MR_MAX_TEXT], jobs[MR_MAX_TEXT], ids[OUTPUT_SIZE] = "";
     MR_TRY(check_queue(plan));
+    MR_TRY(keep_file(plan));
     mr_sweep_path(plan, "job.sh", script);
     mr_sweep_path(plan, "jobs", jobs);
     MR_TRY(write_script(plan, script));

@@ -3,10 +3,12 @@
 
 #include "cli/sweep/results.h"
 
-/// Writes the script of the jobs, DIR/.sweep/job.sh, and submits an array for each round with
-/// what is left to do, unless jobs of an earlier call are still in the queue. Says on stdout what
-/// was submitted, and on stderr what sbatch warns of. Fails with MR_ERR_USAGE if such jobs are in
-/// the queue or sbatch is missing, and with MR_ERR_IO and what Slurm's commands say if they fail.
+/// Copies the sweep's file to DIR/.sweep/sweep.yaml, writes the script of the jobs,
+/// DIR/.sweep/job.sh, and submits an array for each round with what is left to do, unless jobs of
+/// an earlier call are still in the queue: the files are theirs then. The caller has locked DIR.
+/// Says on stdout what was submitted, and on stderr what sbatch warns of. Fails with MR_ERR_USAGE
+/// if such jobs are in the queue or sbatch is missing, and with MR_ERR_IO and what Slurm's commands
+/// say if they fail.
 ///
 ///   n_at_once  tasks that may run at the same time; 0: as many as Slurm allows
 mr_status mr_sweep_submit(const mr_sweep_plan *plan, size_t n_at_once);

@@ -98,31 +98,6 @@ static mr_status choose_out(const mr_command_line *line, sweep_options *o) {
     return mr_directory_check_writable(o->out);
 }
 
-// The file as it is now, for the jobs, which read it when their turn comes.
-static mr_status keep_file(const mr_sweep_plan *plan) {
-    mr_status status;
-    char path[MR_MAX_TEXT], *text = NULL;
-    size_t n_bytes;
-    mr_sweep_path(plan, "sweep.yaml", path);
-    MR_TRY(mr_file_read(plan->file->path, &text, &n_bytes));
-    status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
-done:
-    free(text);
-    return status;
-}
-
-static mr_status prepare_folder(const mr_sweep_plan *plan) {
-    mr_status status = MR_OK;
-    char path[MR_MAX_TEXT];
-    for (size_t run = 0; run < plan->n_runs; run++)
-        MR_TRY(mr_sweep_check_run(plan, run));
-    mr_sweep_path(plan, "", path);
-    MR_TRY(mr_make_directories(path));
-    MR_TRY(keep_file(plan));
-done:
-    return status;
-}
-
 // One sweep at a time works on a folder. The runs of one that was killed inherit its lock, and have
 // it until they have saved. `*lock` is closed by the caller.
 static mr_status lock_folder(const mr_sweep_plan *plan, const volatile sig_atomic_t *stop,
@@ -140,6 +115,20 @@ static mr_status lock_folder(const mr_sweep_plan *plan, const volatile sig_atomi
     return *stop ? MR_STOPPED
                  : mr_fail(MR_ERR_USAGE, "another sweep works on %s; wait for it or stop it",
                            plan->dir);
+}
+
+// Makes the folder, locks it, and checks the runs that are there.
+static mr_status take_folder(const mr_sweep_plan *plan, const volatile sig_atomic_t *stop,
+                             int *lock) {
+    mr_status status;
+    char path[MR_MAX_TEXT];
+    mr_sweep_path(plan, "", path);
+    MR_TRY(mr_make_directories(path));
+    MR_TRY(lock_folder(plan, stop, lock));
+    for (size_t run = 0; run < plan->n_runs; run++)
+        MR_TRY(mr_sweep_check_run(plan, run));
+done:
+    return status;
 }
 
 // ---- The ways to use it
@@ -211,8 +200,7 @@ static mr_status train_here(const mr_sweep_plan *plan, const sweep_options *o, i
                                 .is_pinned = true,
                                 .has_logs = true,
                                 .stop = mr_stop_on_signals()};
-    MR_TRY(prepare_folder(plan));
-    MR_TRY(lock_folder(plan, jobs.stop, &lock));
+    MR_TRY(take_folder(plan, jobs.stop, &lock));
     fprintf(stderr, "%zu points with %zu seeds each, %zu runs at once; results go to %s\n",
             plan->n_points, plan->file->n_seeds, jobs.n_at_once, plan->dir);
     status = train_rounds(plan, &jobs, &n_failed);
@@ -281,9 +269,16 @@ done:
     return status;
 }
 
-static mr_status submit(const mr_sweep_plan *plan, const sweep_options *o) {
-    const mr_status status = prepare_folder(plan);
-    return status == MR_OK ? mr_sweep_submit(plan, o->jobs) : status;
+// A signal ends the waiting for the folder, but no submission: the ids of its jobs would be lost.
+static mr_status submit(const mr_sweep_plan *plan, const sweep_options *o, int *exit_code) {
+    mr_status status;
+    int lock = -1;
+    MR_TRY(take_folder(plan, mr_stop_on_signals(), &lock));
+    status = mr_sweep_submit(plan, o->jobs);
+done:
+    if (lock >= 0)
+        close(lock);
+    return conclude(status, plan, 0, exit_code);
 }
 
 static mr_status check_together(const sweep_options *o) {
@@ -310,7 +305,7 @@ static mr_status run_sweep(const mr_command_line *line, int *exit_code) {
     else if (o.print)
         status = print_commands(&plan);
     else if (o.slurm)
-        status = submit(&plan, &o);
+        status = submit(&plan, &o, exit_code);
     else if (!o.task.automatic)
         status = train_task(&plan, &o, exit_code);
     else

@@ -20,6 +20,8 @@ TestSuite(sweep, .init = scratch_enter, .fini = scratch_leave);
     "method: grid\n" SETTINGS(                                                                     \
         "200") "vary:\n  actor_lr: [1e-3, 3e-4]\n  gamma: [0.9, 0.99]\nseeds: 2\n"
 
+#define VARY "vary: {gamma: [0.9, 0.99]}\n"
+
 static void write_sweep(const char *text) {
     scratch_write("a.yaml", text);
 }
@@ -215,6 +217,17 @@ Test(sweep, the_interquartile_mean_leaves_out_a_quarter_at_both_ends) {
     free(text);
 }
 
+// It is read by jobs that --slurm has put into a queue.
+Test(sweep, training_leaves_the_copy_of_the_file_to_jobs) {
+    write_sweep("method: grid\n" SETTINGS("100") VARY);
+    cr_assert_eq(mkdir("s", 0777) | mkdir("s/.sweep", 0777), 0);
+    scratch_write("s/.sweep/sweep.yaml", "of jobs");
+    train_sweep("s");
+    char *text = scratch_read("s/.sweep/sweep.yaml");
+    cr_expect_str_eq(text, "of jobs");
+    free(text);
+}
+
 // ---- Interruptions
 
 static const char *const killed_runs[] = {"001-actor_lr-1e-3-gamma-0.9-s1",
@@ -334,8 +347,6 @@ static void expect_refused(const char *text, const char *part) {
     cr_expect(!exists("s"), "%s", part);
     outcome_free(&o);
 }
-
-#define VARY "vary: {gamma: [0.9, 0.99]}\n"
 
 Test(sweep, refuses_what_makes_no_sense_before_anything_begins) {
     static const char *const cases[][2] = {

@@ -19,16 +19,20 @@ static void write_program(const char *name, const char *commands) {
     cr_assert_eq(chmod(path, 0777), 0);
 }
 
-static pid_t start_submitting(const char *name) {
+static pid_t start_submitting(const char *name, const char *file) {
     char path[128];
     snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", scratch_folder);
-    scratch_write("a.yaml", sweep_text);
+    scratch_write("a.yaml", file);
     return start(&(circumstances){.path = path}, name,
                  ARGUMENTS("sweep", "a.yaml", "--slurm", "--jobs", "2", "--out", "s"));
 }
 
+static outcome submit_text(const char *file) {
+    return finish(start_submitting("command", file), "command");
+}
+
 static outcome submit(void) {
-    return finish(start_submitting("command"), "command");
+    return submit_text(sweep_text);
 }
 
 // An earlier call has submitted job 7.
@@ -74,6 +78,37 @@ Test(sweep_slurm, submits_nothing_if_the_queue_is_long) {
     outcome o = submit();
     expect_refusal(&o, 2, "jobs of this sweep are in the queue already (7)");
     cr_expect(!exists("submitted"));
+}
+
+// ---- What jobs in the queue rely on
+
+// A job reads the copy of the file when its turn comes, and finds its run in it by a number.
+Test(sweep_slurm, jobs_in_the_queue_keep_the_file_that_they_were_submitted_with) {
+    write_program("sbatch", "echo 8");
+    write_program("squeue", "echo 8");
+    outcome o = submit();
+    expect_success(&o);
+    outcome_free(&o);
+    o = submit_text("settings: {env: InvertedPendulum-v5, policy: gaussian, hidden: [16], "
+                    "steps: 100}\nvary: {gamma: [0.5, 0.9]}\n");
+    expect_refusal(&o, 2, "jobs of this sweep are in the queue already (8)");
+    char *text = scratch_read("s/.sweep/sweep.yaml");
+    cr_expect_str_eq(text, sweep_text);
+    free(text);
+}
+
+Test(sweep_slurm, two_calls_at_once_submit_one_sweep) {
+    write_program("sbatch", "echo >> submitted; sleep 0.5; echo 8");
+    write_program("squeue", "echo 8");
+    const pid_t first = start_submitting("first", sweep_text);
+    const pid_t second = start_submitting("second", sweep_text);
+    outcome a = finish(first, "first"), b = finish(second, "second");
+    cr_expect_eq(a.code + b.code, 2, "%d and %d", a.code, b.code);
+    char *text = scratch_read("submitted");
+    cr_expect_str_eq(text, "\n");
+    free(text);
+    outcome_free(&a);
+    outcome_free(&b);
 }
 
 // ---- What sbatch says
