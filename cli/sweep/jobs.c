@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/growing_file.h"
+#include "cli/stopping.h"
 
 enum { PATH_SIZE = MR_MAX_TEXT + 32, POLL_NS = 20000000 };
 
@@ -96,7 +96,9 @@ static void write_to(const char *path) {
 
 // In a process group of its own, so that Ctrl-C reaches the sweep alone, which then tells its runs.
 static void become_run(const work *w, size_t place, const mr_sweep_words *words, const char *log,
-                       const char *program, pid_t parent) {
+                       const char *program, pid_t parent, const sigset_t *mask) {
+    mr_stop_no_more();
+    sigprocmask(SIG_SETMASK, mask, NULL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) // it has ended meanwhile
@@ -119,9 +121,15 @@ static mr_status begin(work *w, size_t place, size_t run) {
     MR_TRY(mr_sweep_command_of(w->plan, run, w->round, "millrace", &words));
     if (readlink(command_path, program, sizeof program - 1) < 0)
         return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
+    // A child has the handlers of the sweep until it executes the program. They only note a signal,
+    // so that a run which is told to stop would be trained to its end.
+    sigset_t all, mask;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask);
     const pid_t child = fork();
     if (child == 0)
-        become_run(w, place, &words, log, program, parent);
+        become_run(w, place, &words, log, program, parent, &mask);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (child < 0)
         status = mr_fail(MR_ERR_IO, "cannot begin a process: %s", strerror(errno));
     else

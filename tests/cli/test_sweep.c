@@ -278,6 +278,37 @@ Test(sweep, saves_and_stops_on_a_signal_and_goes_on) {
     expect_same_sweeps();
 }
 
+// Waits until a sweep has begun a child, and the child has come to open its log.
+static void wait_for_child(pid_t sweep) {
+    char path[64], children[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)sweep, (int)sweep);
+    for (int i = 0; i < 500 && children[0] == '\0'; i++) {
+        usleep(10000);
+        FILE *file = fopen(path, "r");
+        cr_assert_not_null(file);
+        if (fgets(children, sizeof children, file) == NULL)
+            children[0] = '\0';
+        fclose(file);
+    }
+    cr_assert_neq(children[0], '\0', "the sweep has begun no run");
+    usleep(100000);
+}
+
+// The log is a pipe without a reader: a child that opens it is held up before it executes the run.
+Test(sweep, stops_a_run_that_is_only_about_to_begin) {
+    write_sweep("method: grid\n" SETTINGS("100000000") VARY);
+    cr_assert_eq(mkdir("s", 0777) | mkdir("s/.sweep", 0777), 0);
+    cr_assert_eq(mkfifo("s/.sweep/001-gamma-0.9-s1.log", 0666), 0);
+    const pid_t child = start(&(circumstances){.end_after = 20}, "command",
+                              ARGUMENTS("sweep", "a.yaml", "--jobs", "1", "--out", "s"));
+    wait_for_child(child);
+    kill(child, SIGTERM);
+    outcome o = finish(child, "command");
+    cr_expect_eq(o.code, 128 + SIGTERM, "%d: %s", o.code, o.err);
+    cr_expect(!exists("s/001-gamma-0.9-s1"));
+    outcome_free(&o);
+}
+
 // Before the first checkpoint there is nothing to go on from.
 Test(sweep, begins_a_run_anew_that_has_no_checkpoint) {
     write_sweep("method: grid\n" SETTINGS("100") "vary:\n  gamma: [0.9, 0.99]\n");
