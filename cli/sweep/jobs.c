@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,22 +68,6 @@ static mr_status put_unbegun_aside(const mr_sweep_plan *plan, size_t run) {
     return MR_OK;
 }
 
-// The `i`th core that this process may use, counted round.
-static void pin_to(size_t i) {
-    cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return;
-    i %= (size_t)CPU_COUNT(&allowed);
-    for (size_t core = 0; core < CPU_SETSIZE; core++) {
-        if (!CPU_ISSET(core, &allowed) || i-- > 0)
-            continue;
-        CPU_ZERO(&one);
-        CPU_SET(core, &one);
-        sched_setaffinity(0, sizeof one, &one);
-        return;
-    }
-}
-
 static void write_to(const char *path) {
     const int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (log < 0)
@@ -95,7 +78,7 @@ static void write_to(const char *path) {
 }
 
 // In a process group of its own, so that Ctrl-C reaches the sweep alone, which then tells its runs.
-static void become_run(const work *w, size_t place, const mr_sweep_words *words, const char *log,
+static void become_run(const work *w, const mr_sweep_words *words, const char *log,
                        const char *program, pid_t parent, const sigset_t *mask) {
     mr_stop_no_more();
     sigprocmask(SIG_SETMASK, mask, NULL);
@@ -103,8 +86,6 @@ static void become_run(const work *w, size_t place, const mr_sweep_words *words,
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) // it has ended meanwhile
         _exit(1);
-    if (w->jobs->is_pinned)
-        pin_to(place);
     if (w->jobs->has_logs)
         write_to(log);
     execv(program, (char *const *)words->words);
@@ -128,7 +109,7 @@ static mr_status begin(work *w, size_t place, size_t run) {
     sigprocmask(SIG_SETMASK, &all, &mask);
     const pid_t child = fork();
     if (child == 0)
-        become_run(w, place, &words, log, program, parent, &mask);
+        become_run(w, &words, log, program, parent, &mask);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     if (child < 0)
         status = mr_fail(MR_ERR_IO, "cannot begin a process: %s", strerror(errno));

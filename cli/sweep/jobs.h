@@ -8,7 +8,6 @@
 /// How runs are trained.
 typedef struct {
     size_t n_at_once;
-    bool is_pinned; // each to a core of its own
     bool has_logs; // what they write goes to DIR/.sweep/NAME.log; else to where this process writes
     const volatile sig_atomic_t *stop;
 } mr_sweep_jobs;

@@ -44,8 +44,8 @@ static const mr_setting options[] = {
      .initial = "0",
      .max = 4096,
      .metavar = "N",
-     .help = "runs at the same time, each with one thread on a core of its own; 0: one for each "
-             "core; with --slurm: as many as the cluster lets"},
+     .help = "runs at the same time, each with one thread; 0: one for each core; with --slurm: as "
+             "many as Slurm allows"},
     {.name = "table",
      .type = MR_SETTING_CHOICE,
      .offset = AT(table),
@@ -197,7 +197,6 @@ static mr_status train_here(const mr_sweep_plan *plan, const sweep_options *o, i
     size_t n_failed = 0;
     const size_t n_cores = count_cores();
     const mr_sweep_jobs jobs = {.n_at_once = o->jobs > 0 ? o->jobs : n_cores,
-                                .is_pinned = true,
                                 .has_logs = true,
                                 .stop = mr_stop_on_signals()};
     MR_TRY(take_folder(plan, jobs.stop, &lock));

@@ -2,6 +2,7 @@
 // killed.
 
 #include <math.h>
+#include <sched.h>
 #include <time.h>
 
 #include "base/growing_file.h"
@@ -279,7 +280,7 @@ Test(sweep, saves_and_stops_on_a_signal_and_goes_on) {
 }
 
 // Waits until a sweep has begun a child, and the child has come to open its log.
-static void wait_for_child(pid_t sweep) {
+static pid_t wait_for_child(pid_t sweep) {
     char path[64], children[64] = "";
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)sweep, (int)sweep);
     for (int i = 0; i < 500 && children[0] == '\0'; i++) {
@@ -292,20 +293,43 @@ static void wait_for_child(pid_t sweep) {
     }
     cr_assert_neq(children[0], '\0', "the sweep has begun no run");
     usleep(100000);
+    return (pid_t)atoi(children);
 }
 
-// The log is a pipe without a reader: a child that opens it is held up before it executes the run.
-Test(sweep, stops_a_run_that_is_only_about_to_begin) {
-    write_sweep("method: grid\n" SETTINGS("100000000") VARY);
+// A sweep whose first run is held up before it executes its program: its log is a pipe without a
+// reader.
+static pid_t start_held_up(const char *program, const char *steps, pid_t *run_process) {
+    char text[512];
+    snprintf(text, sizeof text, "method: grid\n" SETTINGS("%s") VARY, steps);
+    write_sweep(text);
     cr_assert_eq(mkdir("s", 0777) | mkdir("s/.sweep", 0777), 0);
     cr_assert_eq(mkfifo("s/.sweep/001-gamma-0.9-s1.log", 0666), 0);
-    const pid_t child = start(&(circumstances){.end_after = 20}, "command",
+    const pid_t sweep = start(&(circumstances){.program = program, .end_after = 60}, "command",
                               ARGUMENTS("sweep", "a.yaml", "--jobs", "1", "--out", "s"));
-    wait_for_child(child);
-    kill(child, SIGTERM);
-    outcome o = finish(child, "command");
+    *run_process = wait_for_child(sweep);
+    return sweep;
+}
+
+Test(sweep, stops_a_run_that_is_only_about_to_begin) {
+    pid_t run_process;
+    const pid_t sweep = start_held_up(NULL, "100000000", &run_process);
+    kill(sweep, SIGTERM);
+    outcome o = finish(sweep, "command");
     cr_expect_eq(o.code, 128 + SIGTERM, "%d: %s", o.code, o.err);
     cr_expect(!exists("s/001-gamma-0.9-s1"));
+    outcome_free(&o);
+}
+
+// Two sweeps on one machine would share the first of its cores otherwise.
+Test(sweep, its_runs_may_use_all_cores_that_it_may_use) {
+    cpu_set_t own, of_run;
+    pid_t run_process;
+    const pid_t sweep = start_held_up(NULL, "100", &run_process);
+    cr_assert_eq(sched_getaffinity(0, sizeof own, &own), 0);
+    cr_assert_eq(sched_getaffinity(run_process, sizeof of_run, &of_run), 0);
+    cr_expect(CPU_EQUAL(&own, &of_run));
+    kill(sweep, SIGTERM);
+    outcome o = finish(sweep, "command");
     outcome_free(&o);
 }
 
