@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,6 @@
 #include "cli/stopping.h"
 
 enum { PATH_SIZE = MR_MAX_TEXT + 32, POLL_NS = 20000000 };
-
-static const char command_path[] = "/proc/self/exe";
 
 /// A place where one run at a time is trained.
 typedef struct {
@@ -78,8 +75,8 @@ static void write_to(const char *path) {
 }
 
 // In a process group of its own, so that Ctrl-C reaches the sweep alone, which then tells its runs.
-static void become_run(const work *w, const mr_sweep_words *words, const char *log,
-                       const char *program, pid_t parent, const sigset_t *mask) {
+static void become_run(const work *w, const mr_sweep_words *words, const char *log, pid_t parent,
+                       const sigset_t *mask) {
     mr_stop_no_more();
     sigprocmask(SIG_SETMASK, mask, NULL);
     setpgid(0, 0);
@@ -88,20 +85,19 @@ static void become_run(const work *w, const mr_sweep_words *words, const char *l
         _exit(1);
     if (w->jobs->has_logs)
         write_to(log);
-    execv(program, (char *const *)words->words);
+    // This program as it was begun, even if its file has been replaced or removed meanwhile.
+    execv("/proc/self/exe", (char *const *)words->words);
     _exit(127);
 }
 
 static mr_status begin(work *w, size_t place, size_t run) {
     mr_status status;
-    char log[MR_MAX_TEXT], program[PATH_MAX] = "";
+    char log[MR_MAX_TEXT];
     mr_sweep_words words = {0};
     const pid_t parent = getpid();
     MR_TRY(put_unbegun_aside(w->plan, run));
     name_log(w->plan, run, log);
     MR_TRY(mr_sweep_command_of(w->plan, run, w->round, "millrace", &words));
-    if (readlink(command_path, program, sizeof program - 1) < 0)
-        return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
     // A child has the handlers of the sweep until it executes the program. They only note a signal,
     // so that a run which is told to stop would be trained to its end.
     sigset_t all, mask;
@@ -109,7 +105,7 @@ static mr_status begin(work *w, size_t place, size_t run) {
     sigprocmask(SIG_SETMASK, &all, &mask);
     const pid_t child = fork();
     if (child == 0)
-        become_run(w, &words, log, program, parent, &mask);
+        become_run(w, &words, log, parent, &mask);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     if (child < 0)
         status = mr_fail(MR_ERR_IO, "cannot begin a process: %s", strerror(errno));

@@ -333,6 +333,22 @@ Test(sweep, its_runs_may_use_all_cores_that_it_may_use) {
     outcome_free(&o);
 }
 
+// As when the command is built or installed anew.
+Test(sweep, goes_on_when_its_program_is_removed) {
+    pid_t run_process;
+    cr_assert_eq(system("cp " MR_TEST_COMMAND " program"), 0);
+    const pid_t sweep = start_held_up("./program", "100", &run_process);
+    unlink("program");
+    const pid_t reader = start(&(circumstances){.program = "/bin/cat"}, "log",
+                               ARGUMENTS("s/.sweep/001-gamma-0.9-s1.log"));
+    outcome o = finish(sweep, "command"), log = finish(reader, "log");
+    expect_success(&o);
+    cr_expect_eq(last_step("s/001-gamma-0.9-s1"), 100);
+    cr_expect_eq(last_step("s/002-gamma-0.99-s1"), 100);
+    outcome_free(&o);
+    outcome_free(&log);
+}
+
 // Before the first checkpoint there is nothing to go on from.
 Test(sweep, begins_a_run_anew_that_has_no_checkpoint) {
     write_sweep("method: grid\n" SETTINGS("100") "vary:\n  gamma: [0.9, 0.99]\n");
