@@ -103,30 +103,44 @@ done:
     return status;
 }
 
-static void write_option(FILE *script, const char *name, const char *value) {
-    fprintf(script, "#SBATCH --%s=%s\n", name, value);
+// Text within quotation marks, as sbatch reads it. In the path of a log, %a is the number of a task
+// and %% a percent sign.
+static void write_quoted(FILE *script, const char *text, bool is_log) {
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', script);
+        if (*text == '%' && is_log)
+            fputc('%', script);
+        fputc(*text, script);
+    }
 }
 
-static mr_status write_text(const mr_sweep_plan *plan, FILE *script) {
-    char program[PATH_MAX] = "", log[MR_MAX_TEXT], copy[MR_MAX_TEXT];
-    char *dir = mr_path_absolute(plan->dir);
-    if (!dir)
-        return mr_fail_memory("the script of the jobs");
-    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) {
-        free(dir);
-        return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
-    }
-    snprintf(log, sizeof log, "%s/.sweep/job-%%a.log", dir);
-    snprintf(copy, sizeof copy, "%s/.sweep/sweep.yaml", dir);
-    fputs("#!/bin/sh\n# Written by `millrace sweep --slurm`: a task trains one run.\n", script);
+static void write_option(FILE *script, const char *name, const char *value) {
+    fprintf(script, "#SBATCH --%s=\"", name);
+    write_quoted(script, value, false);
+    fputs("\"\n", script);
+}
+
+static void write_options(const mr_sweep_plan *plan, const char *dir, FILE *script) {
     write_option(script, "job-name", mr_path_name(dir));
-    write_option(script, "output", log);
+    fputs("#SBATCH --output=\"", script);
+    write_quoted(script, dir, true);
+    fputs("/.sweep/job-%a.log\"\n", script);
     write_option(script, "open-mode", "append");
     write_option(script, "cpus-per-task", "1");
     write_option(script, "signal", "B:USR1@120");
     fputs("#SBATCH --requeue\n", script);
     for (size_t i = 0; i < plan->file->n_slurm; i++)
         write_option(script, plan->file->slurm[i].name, plan->file->slurm[i].text);
+}
+
+static mr_status write_text(const mr_sweep_plan *plan, const char *dir, FILE *script) {
+    char program[PATH_MAX] = "", copy[MR_MAX_TEXT];
+    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0)
+        return mr_fail(MR_ERR_IO, "cannot find this program: %s", strerror(errno));
+    snprintf(copy, sizeof copy, "%s/.sweep/sweep.yaml", dir);
+    fputs("#!/bin/sh\n# Written by `millrace sweep --slurm`: a task trains one run.\n", script);
+    write_options(plan, dir, script);
     fputs("exec ", script);
     const char *const words[] = {program, "sweep", copy, "--out", dir};
     for (size_t i = 0; i < MR_COUNT(words); i++) {
@@ -134,22 +148,25 @@ static mr_status write_text(const mr_sweep_plan *plan, FILE *script) {
         fputc(' ', script);
     }
     fputs("--round \"$1\" --task \"$SLURM_ARRAY_TASK_ID\"\n", script);
-    free(dir);
     return MR_OK;
 }
 
 static mr_status write_script(const mr_sweep_plan *plan, const char *path) {
     mr_status status;
-    char *text = NULL;
+    char *text = NULL, *dir = mr_path_absolute(plan->dir);
     size_t n_bytes = 0;
-    FILE *memory = open_memstream(&text, &n_bytes);
-    if (!memory)
-        return mr_fail_memory("the script of the jobs");
-    status = write_text(plan, memory);
+    FILE *memory = dir ? open_memstream(&text, &n_bytes) : NULL;
+    if (!memory) {
+        status = mr_fail_memory("the script of the jobs");
+        goto done;
+    }
+    status = write_text(plan, dir, memory);
     if (fclose(memory) != 0 && status == MR_OK)
         status = mr_fail_memory("the script of the jobs");
     if (status == MR_OK)
         status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
+done:
+    free(dir);
     free(text);
     return status;
 }

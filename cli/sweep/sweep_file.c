@@ -2,6 +2,7 @@
 
 #include "cli/sweep/sweep_file.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,6 @@ static void *allocate(reader *r, size_t n, size_t size) {
 
 // A plain value, or a list of them as a,b,c (widths: [64, 64]).
 static mr_status read_text(reader *r, const yaml_node_t *node, const char **out) {
-    mr_status status;
     char text[TEXT_SIZE] = "";
     size_t n = 0;
     if (node->type == YAML_SCALAR_NODE) {
@@ -78,8 +78,7 @@ static mr_status read_text(reader *r, const yaml_node_t *node, const char **out)
         if (n >= sizeof text)
             return fault(r, item, "the list is too long");
     }
-    status = keep(r, text, out);
-    return status;
+    return keep(r, text, out);
 }
 
 static mr_status read_number(reader *r, const yaml_node_t *node, double *out) {
@@ -139,8 +138,28 @@ static mr_status read_settings(reader *r, const yaml_node_t *node) {
     return read_values(r, node, &r->file->n_fixed, &r->file->fixed);
 }
 
+// An option of sbatch becomes a line of a script.
+static mr_status check_slurm(const mr_sweep_value *option) {
+    const char *letters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    if (option->name[0] == '\0' || option->name[strspn(option->name, letters)] != '\0')
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: not the long name of an option of sbatch, as in `mem: 2G`",
+                       option->where);
+    for (const char *c = option->text; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            return mr_fail(MR_ERR_INPUT,
+                           "%s: a line break or another control character cannot be part of it",
+                           option->where);
+    return MR_OK;
+}
+
 static mr_status read_slurm(reader *r, const yaml_node_t *node) {
-    return read_values(r, node, &r->file->n_slurm, &r->file->slurm);
+    mr_status status;
+    MR_TRY(read_values(r, node, &r->file->n_slurm, &r->file->slurm));
+    for (size_t i = 0; i < r->file->n_slurm; i++)
+        MR_TRY(check_slurm(&r->file->slurm[i]));
+done:
+    return status;
 }
 
 static mr_status read_list(reader *r, const yaml_node_t *node, mr_sweep_axis *axis) {

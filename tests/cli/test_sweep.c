@@ -447,6 +447,10 @@ Test(sweep, refuses_what_makes_no_sense_before_anything_begins) {
         {"settings: {env: Nowhere-v5}\n" VARY, "point 001-gamma-0.9: "},
         {SETTINGS_WITH("", "100") "vary:\n  policy: [gaussian, 'real_nvq:layers=2']\n",
          "point 002-policy-real_nvq-layers-2: "},
+        {SETTINGS("100") VARY "slurm: {mem_per: 2G}\n",
+         "a.yaml:3:18: mem_per: not the long name of an option of sbatch"},
+        {SETTINGS("100") VARY "slurm: {comment: \"a\\nb\"}\n",
+         "a.yaml:3:18: comment: a line break or another control character"},
         {SETTINGS_WITH("", "100") "vary:\n  batch_size: [16, 2000]\n  buffer_size: [1000]\n",
          "buffer_size is 1000, less than the batch_size of 2000"},
     };

@@ -19,20 +19,20 @@ static void write_program(const char *name, const char *commands) {
     cr_assert_eq(chmod(path, 0777), 0);
 }
 
-static pid_t start_submitting(const char *name, const char *file) {
+static pid_t start_submitting(const char *name, const char *out) {
     char path[128];
     snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", scratch_folder);
-    scratch_write("a.yaml", file);
     return start(&(circumstances){.path = path}, name,
-                 ARGUMENTS("sweep", "a.yaml", "--slurm", "--jobs", "2", "--out", "s"));
+                 ARGUMENTS("sweep", "a.yaml", "--slurm", "--jobs", "2", "--out", out));
 }
 
-static outcome submit_text(const char *file) {
-    return finish(start_submitting("command", file), "command");
+static outcome submit_text(const char *text, const char *out) {
+    scratch_write("a.yaml", text);
+    return finish(start_submitting("command", out), "command");
 }
 
 static outcome submit(void) {
-    return submit_text(sweep_text);
+    return submit_text(sweep_text, "s");
 }
 
 // An earlier call has submitted job 7.
@@ -90,7 +90,8 @@ Test(sweep_slurm, jobs_in_the_queue_keep_the_file_that_they_were_submitted_with)
     expect_success(&o);
     outcome_free(&o);
     o = submit_text("settings: {env: InvertedPendulum-v5, policy: gaussian, hidden: [16], "
-                    "steps: 100}\nvary: {gamma: [0.5, 0.9]}\n");
+                    "steps: 100}\nvary: {gamma: [0.5, 0.9]}\n",
+                    "s");
     expect_refusal(&o, 2, "jobs of this sweep are in the queue already (8)");
     char *text = scratch_read("s/.sweep/sweep.yaml");
     cr_expect_str_eq(text, sweep_text);
@@ -100,8 +101,8 @@ Test(sweep_slurm, jobs_in_the_queue_keep_the_file_that_they_were_submitted_with)
 Test(sweep_slurm, two_calls_at_once_submit_one_sweep) {
     write_program("sbatch", "echo >> submitted; sleep 0.5; echo 8");
     write_program("squeue", "echo 8");
-    const pid_t first = start_submitting("first", sweep_text);
-    const pid_t second = start_submitting("second", sweep_text);
+    scratch_write("a.yaml", sweep_text);
+    const pid_t first = start_submitting("first", "s"), second = start_submitting("second", "s");
     outcome a = finish(first, "first"), b = finish(second, "second");
     cr_expect_eq(a.code + b.code, 2, "%d and %d", a.code, b.code);
     char *text = scratch_read("submitted");
@@ -180,4 +181,23 @@ Test(sweep_slurm, submits_ranges_of_what_is_left) {
     expect_success(&o);
     cr_expect_str_eq(o.out, "submitted job 8: --array=0,2-3%2\n");
     outcome_free(&o);
+}
+
+// sbatch takes the quotation marks and backslashes off, and one of two percent signs.
+Test(sweep_slurm, quotes_what_the_script_has_of_names_and_values) {
+    char log[256];
+    write_program("sbatch", "cp s*/.sweep/job.sh script; echo 8");
+    outcome o = submit_text("settings: {env: InvertedPendulum-v5, policy: gaussian}\n"
+                            "vary: {gamma: [0.9, 0.99]}\n"
+                            "slurm: {comment: 'a \"b\" \\c 5%'}\n",
+                            "s 50%");
+    expect_success(&o);
+    outcome_free(&o);
+    char *text = scratch_read("script");
+    scratch_expect_part(text, "#SBATCH --job-name=\"s 50%\"\n");
+    snprintf(log, sizeof log, "#SBATCH --output=\"%s/s 50%%%%/.sweep/job-%%a.log\"\n",
+             scratch_folder);
+    scratch_expect_part(text, log);
+    scratch_expect_part(text, "#SBATCH --comment=\"a \\\"b\\\" \\\\c 5%\"\n");
+    free(text);
 }

@@ -179,6 +179,16 @@ def test_jobs_that_are_in_the_queue_are_not_submitted_again(sweep):
     assert re.search(r"jobs of this sweep are in the queue already \(\d+\); `squeue --jobs", again.stderr)
 
 
+def test_names_and_values_with_special_characters_reach_sbatch(sweep):
+    submitted = sweep(grid(100, slurm=r"""{comment: 'a "b" \c 5%'}"""), "--slurm", "--out", "my runs/50%a")
+    wait_until(lambda: queue() == [], "the jobs are over")
+    job = re.search(r"job (\d+):", submitted.stdout)[1]
+    shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+    assert "JobName=50%a\n" in shown and 'Comment=a "b" \\c 5%' in shown
+    assert sorted(path.name for path in pathlib.Path("my runs/50%a/.sweep").glob("*.log")) == ["job-0.log", "job-1.log"]
+    assert len(runs_of("my runs/50%a")) == 2
+
+
 def test_options_of_sbatch_reach_it_and_what_it_refuses_is_told(sweep):
     refused = sweep(grid(100, slurm="{partition: nowhere}"), "--slurm", "--out", "c", check=False)
     assert refused.returncode == 1
