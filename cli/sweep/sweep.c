@@ -228,12 +228,14 @@ static mr_status train_task(const mr_sweep_plan *plan, const sweep_options *o, i
     for (size_t i = 0; i < n; i++)
         is_in = is_in || runs[i] == run;
     if (!is_in) {
-        fprintf(stderr, "not among the best points, which alone go on to this round\n");
+        fprintf(stderr, "this point was eliminated in an earlier round; nothing to do\n");
         goto done;
     }
     status = mr_sweep_train(plan, o->round, 1, &run, &jobs, &n_failed);
-    if (status == MR_STOPPED && mr_stop_exit_code() == 128 + SIGUSR1)
-        MR_TRY(mr_sweep_requeue());
+    if (status == MR_STOPPED && mr_stop_exit_code() == 128 + SIGUSR1) {
+        const mr_status requeued = mr_sweep_requeue();
+        status = requeued == MR_OK ? MR_STOPPED : requeued;
+    }
 done:
     free(runs);
     return conclude(status, plan, n_failed, exit_code);

@@ -201,3 +201,50 @@ Test(sweep_slurm, quotes_what_the_script_has_of_names_and_values) {
     scratch_expect_part(text, "#SBATCH --comment=\"a \\\"b\\\" \\\\c 5%\"\n");
     free(text);
 }
+
+// ---- When the time of a job is nearly over
+
+// A task that SIGUSR1 stops, in the job of that number.
+static outcome stop_task(const char *job) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", scratch_folder);
+    scratch_write("a.yaml", "settings: {env: InvertedPendulum-v5, policy: gaussian, hidden: [16], "
+                            "steps: 100000000}\nvary: {gamma: [0.9, 0.99]}\n");
+    if (job)
+        setenv("SLURM_JOB_ID", job, 1);
+    else
+        unsetenv("SLURM_JOB_ID");
+    const pid_t task = start(&(circumstances){.path = path, .end_after = 60}, "command",
+                             ARGUMENTS("sweep", "a.yaml", "--task", "0", "--out", "s"));
+    while (waitpid(task, NULL, WNOHANG) == 0 && !exists("s/001-gamma-0.9-s1/progress.csv"))
+        usleep(10000);
+    kill(task, SIGUSR1);
+    return finish(task, "command");
+}
+
+// Outside of Slurm, as well: another scheduler must not take it for done.
+Test(sweep_slurm, a_task_without_a_job_that_is_stopped_is_not_done) {
+    outcome o = stop_task(NULL);
+    cr_expect_eq(o.code, 128 + SIGUSR1, "%d: %s", o.code, o.err);
+    scratch_expect_part(o.err, "stopped; the same command goes on\n");
+    outcome_free(&o);
+}
+
+Test(sweep_slurm, a_task_whose_time_is_nearly_over_requeues_its_job) {
+    write_program("scontrol", "echo \"$*\" > asked");
+    outcome o = stop_task("31");
+    cr_expect_eq(o.code, 128 + SIGUSR1, "%d: %s", o.code, o.err);
+    char *asked = scratch_read("asked");
+    cr_expect_str_eq(asked, "requeue 31\n");
+    free(asked);
+    outcome_free(&o);
+}
+
+Test(sweep_slurm, tells_why_a_job_cannot_be_requeued) {
+    write_program("scontrol", "echo 'Job can not be requeued' >&2; exit 1");
+    outcome o = stop_task("31");
+    cr_expect_eq(o.code, 1);
+    scratch_expect_part(o.err, "cannot put the job back into the queue: scontrol failed with exit "
+                               "code 1: Job can not be requeued\n");
+    outcome_free(&o);
+}
