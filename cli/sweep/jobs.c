@@ -47,21 +47,21 @@ static void name_log(const mr_sweep_plan *plan, size_t run, char path[MR_MAX_TEX
 
 // ---- Beginning
 
-// What a process that was killed before its first checkpoint has left can't be resumed: it is put
-// aside.
-static mr_status put_unbegun_aside(const mr_sweep_plan *plan, size_t run) {
-    char dir[MR_MAX_TEXT], checkpoint[PATH_SIZE], name[64], aside[MR_MAX_TEXT];
+// What a process that was killed before its first checkpoint has left can't be resumed.
+static mr_status move_away_without_checkpoint(const mr_sweep_plan *plan, size_t run) {
+    char dir[MR_MAX_TEXT], name[64], new_dir[MR_MAX_TEXT];
     mr_sweep_run_dir(plan, run, dir);
-    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", dir);
-    if (access(dir, F_OK) != 0 || access(checkpoint, F_OK) == 0)
+    if (access(dir, F_OK) != 0 || mr_sweep_has_checkpoint(plan, run))
         return MR_OK;
-    for (int i = 1; i == 1 || access(aside, F_OK) == 0; i++) {
-        snprintf(name, sizeof name, "unbegun-%zu-%d", run, i);
-        mr_sweep_path(plan, name, aside);
+    for (int i = 1; i == 1 || access(new_dir, F_OK) == 0; i++) {
+        snprintf(name, sizeof name, "no_checkpoint-%zu-%d", run, i);
+        mr_sweep_path(plan, name, new_dir);
     }
-    if (rename(dir, aside) != 0)
-        return mr_fail(MR_ERR_IO, "cannot move %s, which has no checkpoint, to %s: %s", dir, aside,
-                       strerror(errno));
+    if (rename(dir, new_dir) != 0)
+        return mr_fail(MR_ERR_IO, "cannot move %s, which has no checkpoint, to %s: %s", dir,
+                       new_dir, strerror(errno));
+    fprintf(stderr, "%s has no checkpoint to resume from: moved to %s; the run begins anew\n", dir,
+            new_dir);
     return MR_OK;
 }
 
@@ -95,7 +95,7 @@ static mr_status begin(work *w, size_t place, size_t run) {
     char log[MR_MAX_TEXT];
     mr_sweep_words words = {0};
     const pid_t parent = getpid();
-    MR_TRY(put_unbegun_aside(w->plan, run));
+    MR_TRY(move_away_without_checkpoint(w->plan, run));
     name_log(w->plan, run, log);
     MR_TRY(mr_sweep_command_of(w->plan, run, w->round, "millrace", &words));
     // A child has the handlers of the sweep until it executes the program. They only note a signal,

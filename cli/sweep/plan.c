@@ -341,6 +341,13 @@ done:
 
 // ---- Commands
 
+bool mr_sweep_has_checkpoint(const mr_sweep_plan *p, size_t run) {
+    char dir[MR_MAX_TEXT], path[MR_MAX_TEXT + 32];
+    mr_sweep_run_dir(p, run, dir);
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", dir);
+    return access(path, F_OK) == 0;
+}
+
 static mr_status add(mr_sweep_words *w, const char *word) {
     if (w->n == MR_SWEEP_MAX_WORDS)
         return mr_fail(MR_ERR_USAGE, "more settings than a command can have");
@@ -393,14 +400,14 @@ mr_status mr_sweep_command_of(const mr_sweep_plan *p, size_t run, size_t round, 
         return mr_fail_memory("a command");
     mr_sweep_run_dir(p, run, dir);
     snprintf(steps, sizeof steps, "%zu", mr_sweep_run_steps(p, run, round));
-    const bool exists = access(dir, F_OK) == 0;
+    const bool has_begun = mr_sweep_has_checkpoint(p, run);
     MR_TRY(add(out, program));
     MR_TRY(add(out, "train"));
-    if (!exists)
+    if (!has_begun)
         MR_TRY(add_beginning(p, run, steps, out));
-    MR_TRY(add(out, exists ? "--resume" : "--out"));
+    MR_TRY(add(out, has_begun ? "--resume" : "--out"));
     MR_TRY(add(out, dir));
-    if (exists)
+    if (has_begun)
         MR_TRY(add_setting(out, "steps", steps));
 done:
     return status;

@@ -49,16 +49,20 @@ void mr_sweep_path(const mr_sweep_plan *plan, const char *name, char path[MR_MAX
 /// file has.
 mr_status mr_sweep_check_run(const mr_sweep_plan *plan, size_t run);
 
+/// Whether a run can go on: its directory has a checkpoint.
+bool mr_sweep_has_checkpoint(const mr_sweep_plan *plan, size_t run);
+
 enum { MR_SWEEP_MAX_WORDS = 2 * MR_MAX_SETTINGS + 16 };
 
-/// The words of a command; texts are borrowed or in `text`.
+/// The words of a command.
 typedef struct {
     size_t n;
     const char *words[MR_SWEEP_MAX_WORDS + 1]; // [n], then NULL
-    mr_arena *arena;                           // owned
+    mr_arena *arena;                           // owned; has their texts
 } mr_sweep_words;
 
-/// The command that trains a run up to a round's steps: begins it, or goes on with it if it exists.
+/// The command that trains a run up to a round's steps: begins it, or goes on with it if it has a
+/// checkpoint.
 /// `program` is its first word. mr_sweep_words_free releases it, also after a failure.
 mr_status mr_sweep_command_of(const mr_sweep_plan *plan, size_t run, size_t round,
                               const char *program, mr_sweep_words *out);

@@ -241,32 +241,54 @@ done:
     return conclude(status, plan, n_failed, exit_code);
 }
 
-// Commands go on with what has begun, and leave out what is done.
-static mr_status print_commands(const mr_sweep_plan *plan) {
+static mr_status write_command(const mr_sweep_plan *plan, size_t run, FILE *out) {
+    char dir[MR_MAX_TEXT];
+    mr_sweep_words words;
+    mr_sweep_run_dir(plan, run, dir);
+    if (access(dir, F_OK) == 0 && !mr_sweep_has_checkpoint(plan, run))
+        return mr_fail(MR_ERR_USAGE,
+                       "%s has no checkpoint to resume from; wait for its first one if the run is "
+                       "being trained, or else remove the directory",
+                       dir);
+    const mr_status status = mr_sweep_command_of(plan, run, 0, program_invocation_name, &words);
+    for (size_t i = 0; i < words.n && status == MR_OK; i++) {
+        mr_shell_word_write(words.words[i], out);
+        fputc(i + 1 < words.n ? ' ' : '\n', out);
+    }
+    mr_sweep_words_free(&words);
+    return status;
+}
+
+static mr_status write_commands(const mr_sweep_plan *plan, FILE *out) {
     mr_status status = MR_OK;
-    size_t *runs = NULL, n;
+    for (size_t run = 0; run < plan->n_runs; run++) {
+        mr_sweep_result result;
+        MR_TRY(mr_sweep_check_run(plan, run));
+        MR_TRY(mr_sweep_result_read(plan, run, 0, &result));
+        if (!result.is_done)
+            MR_TRY(write_command(plan, run, out));
+    }
+done:
+    return status;
+}
+
+// Commands go on with what has begun, and leave out what is done. Either all are printed or none.
+static mr_status print_commands(const mr_sweep_plan *plan) {
+    char *text = NULL;
+    size_t n_bytes;
     if (plan->n_rounds > 1)
         return mr_fail(MR_ERR_USAGE,
                        "--print is for grid and random: which runs of halving go on is "
                        "known only after each round");
-    MR_TRY(list_runs(plan, 0, &n, &runs));
-    for (size_t i = 0; i < n; i++) {
-        mr_sweep_words words;
-        mr_sweep_result result;
-        MR_TRY(mr_sweep_check_run(plan, i));
-        MR_TRY(mr_sweep_result_read(plan, i, 0, &result));
-        if (result.is_done)
-            continue;
-        status = mr_sweep_command_of(plan, i, 0, program_invocation_name, &words);
-        for (size_t k = 0; k < words.n && status == MR_OK; k++) {
-            mr_shell_word_write(words.words[k], stdout);
-            putchar(k + 1 < words.n ? ' ' : '\n');
-        }
-        mr_sweep_words_free(&words);
-        MR_TRY(status);
-    }
-done:
-    free(runs);
+    FILE *commands = open_memstream(&text, &n_bytes);
+    if (!commands)
+        return mr_fail_memory("the commands of a sweep");
+    mr_status status = write_commands(plan, commands);
+    if (fclose(commands) != 0 && status == MR_OK)
+        status = mr_fail_memory("the commands of a sweep");
+    if (status == MR_OK)
+        fputs(text, stdout);
+    free(text);
     return status;
 }
 

@@ -354,7 +354,14 @@ Test(sweep, begins_a_run_anew_that_has_no_checkpoint) {
     write_sweep("method: grid\n" SETTINGS("100") "vary:\n  gamma: [0.9, 0.99]\n");
     cr_assert_eq(mkdir("s", 0777) | mkdir("s/001-gamma-0.9-s1", 0777), 0);
     scratch_write("s/001-gamma-0.9-s1/progress.csv", "time/total_timesteps\n");
-    train_sweep("s");
+    outcome o = RUN("sweep", "a.yaml", "--print", "--out", "s");
+    expect_refusal(&o, 2, "s/001-gamma-0.9-s1 has no checkpoint to resume from; ");
+    o = RUN("sweep", "a.yaml", "--out", "s");
+    expect_success(&o);
+    scratch_expect_part(o.err, "s/001-gamma-0.9-s1 has no checkpoint to resume from: moved to "
+                               "s/.sweep/no_checkpoint-0-1; the run begins anew\n");
+    outcome_free(&o);
+    cr_expect(exists("s/.sweep/no_checkpoint-0-1/progress.csv"));
     cr_expect_eq(last_step("s/001-gamma-0.9-s1"), 100);
 }
 
