@@ -118,62 +118,55 @@ done:
 
 // ---- Ending
 
-static mr_status tell_end(work *w, size_t run, int ended) {
+static void tell_end(work *w, size_t run, int ended) {
     char dir[MR_MAX_TEXT], log[MR_MAX_TEXT];
-    mr_sweep_result result;
+    mr_sweep_result result = {0};
     const mr_status status = mr_sweep_result_read(w->plan, run, w->round, &result);
-    if (status != MR_OK)
-        return status;
+    const bool is_done = status == MR_OK && result.is_done;
     mr_sweep_run_dir(w->plan, run, dir);
     name_log(w->plan, run, log);
     w->n_ended++;
-    w->n_failed += !result.is_done;
+    w->n_failed += !is_done;
     fprintf(stderr, "[%zu/%zu] %s: ", w->n_ended, w->n_all, dir);
-    if (result.is_done)
+    if (is_done)
         fprintf(stderr, "mean return %.2f after %.0f steps\n", result.mean_return, result.steps);
+    else if (status != MR_OK)
+        fprintf(stderr, "no results: %s", mr_error_message());
     else if (WIFEXITED(ended))
         fprintf(stderr, "failed with exit code %d at step %.0f", WEXITSTATUS(ended), result.steps);
     else
         fprintf(stderr, "ended by signal %d at step %.0f", WTERMSIG(ended), result.steps);
-    if (!result.is_done)
+    if (!is_done)
         fprintf(stderr, w->jobs->has_logs ? "; see %s\n" : "\n", log);
-    return MR_OK;
 }
 
-// Frees the places of runs that have ended. Those that were told to stop are not told about.
-static mr_status collect(work *w, size_t *n_working) {
-    mr_status status = MR_OK;
-    *n_working = 0;
+// Frees the places of runs that have ended, and says how many are still working. Those that were
+// told to stop are not told about.
+static size_t collect(work *w) {
+    size_t n_working = 0;
     for (size_t i = 0; i < w->jobs->n_at_once; i++) {
         int ended;
         slot *s = &w->slots[i];
         if (s->pid == 0)
             continue;
         if (waitpid(s->pid, &ended, WNOHANG) == 0) {
-            ++*n_working;
+            n_working++;
             continue;
         }
         s->pid = 0;
         if (!*w->jobs->stop)
-            MR_TRY(tell_end(w, s->run, ended));
+            tell_end(w, s->run, ended);
     }
-done:
-    return status;
+    return n_working;
 }
 
 // Tells all runs to save and stop, and waits for them.
-static mr_status stop_all(work *w) {
-    mr_status status;
-    size_t n_working;
+static void stop_all(work *w) {
     for (size_t i = 0; i < w->jobs->n_at_once; i++)
         if (w->slots[i].pid > 0)
             kill(w->slots[i].pid, SIGTERM);
-    do {
+    while (collect(w) > 0)
         pause_shortly();
-        MR_TRY(collect(w, &n_working));
-    } while (n_working > 0);
-done:
-    return status;
 }
 
 // ---- All runs
@@ -204,12 +197,12 @@ static size_t find_free(const work *w) {
 
 static mr_status begin_next(work *w, size_t place, size_t run) {
     mr_status status;
-    mr_sweep_result result;
+    bool is_done;
     wait_until_free(w, run);
     if (*w->jobs->stop)
         return MR_OK;
-    MR_TRY(mr_sweep_result_read(w->plan, run, w->round, &result));
-    if (result.is_done)
+    MR_TRY(mr_sweep_is_done(w->plan, run, w->round, &is_done));
+    if (is_done)
         w->n_ended++;
     else
         MR_TRY(begin(w, place, run));
@@ -226,7 +219,7 @@ static mr_status train_all(work *w, size_t n, const size_t *runs) {
             MR_TRY(begin_next(w, place, runs[next++]));
         else
             pause_shortly();
-        MR_TRY(collect(w, &n_working));
+        n_working = collect(w);
     }
 done:
     return status;

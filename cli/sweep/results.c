@@ -53,6 +53,13 @@ done:
     return status;
 }
 
+mr_status mr_sweep_is_done(const mr_sweep_plan *plan, size_t run, size_t round, bool *out) {
+    mr_sweep_result result = {0};
+    const mr_status status = mr_sweep_result_read(plan, run, round, &result);
+    *out = status == MR_OK && result.is_done;
+    return status == MR_ERR_INPUT ? MR_OK : status;
+}
+
 // ---- A point
 
 typedef struct {
@@ -123,8 +130,10 @@ static mr_status choose_best(const mr_sweep_plan *plan, size_t round, standing *
     for (size_t i = 0; i < plan->n_points; i++) {
         if (!is_in[i])
             continue;
-        MR_TRY(read_standing(plan, i, round, &all[n]));
-        if (all[n].n_known < plan->file->n_seeds)
+        const mr_status known = read_standing(plan, i, round, &all[n]);
+        if (known != MR_ERR_INPUT)
+            MR_TRY(known);
+        if (known == MR_ERR_INPUT || all[n].n_known < plan->file->n_seeds)
             all[n].mean = NAN;
         n++;
     }

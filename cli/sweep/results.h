@@ -10,13 +10,19 @@ typedef struct {
     double mean_return; // of its last evaluation up to then; NaN: none yet
 } mr_sweep_result;
 
-/// Reads the result of a run, at the steps of a round. A run that has not begun has none.
+/// Reads the result of a run, at the steps of a round. A run that has not begun has none. Fails
+/// with MR_ERR_INPUT, naming the file and line, if a table of the run is damaged.
 mr_status mr_sweep_result_read(const mr_sweep_plan *plan, size_t run, size_t round,
                                mr_sweep_result *out);
 
+/// Whether a run has done the steps of a round. One with a damaged table has not: when it is
+/// resumed, its tables are cut back to what they were at its checkpoint, and that mends what a
+/// power cut has left at their ends.
+mr_status mr_sweep_is_done(const mr_sweep_plan *plan, size_t run, size_t round, bool *out);
+
 /// Which points are in a round: all in the first; then those with the largest mean return over
-/// their seeds at the end of the round before, which is over. A point with a run that has no return
-/// is the last.
+/// their seeds at the end of the round before, which is over. A point with a run that has no
+/// return, or a damaged table, is the last.
 ///
 ///   is_in  [n_points] out
 mr_status mr_sweep_points_of_round(const mr_sweep_plan *plan, size_t round, bool *is_in);

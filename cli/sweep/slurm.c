@@ -231,10 +231,10 @@ static mr_status list_tasks(const mr_sweep_plan *plan, size_t round, size_t n_at
     if (!list)
         return mr_fail_memory("the tasks of a sweep");
     for (size_t run = 0; run <= plan->n_runs; run++) {
-        mr_sweep_result result = {.is_done = true};
+        bool is_done = true;
         if (run < plan->n_runs)
-            MR_TRY(mr_sweep_result_read(plan, run, round, &result));
-        if (!result.is_done)
+            MR_TRY(mr_sweep_is_done(plan, run, round, &is_done));
+        if (!is_done)
             continue;
         if (first < run) {
             fputs(n_ranges++ > 0 ? "," : "--array=", list);

@@ -262,10 +262,10 @@ static mr_status write_command(const mr_sweep_plan *plan, size_t run, FILE *out)
 static mr_status write_commands(const mr_sweep_plan *plan, FILE *out) {
     mr_status status = MR_OK;
     for (size_t run = 0; run < plan->n_runs; run++) {
-        mr_sweep_result result;
+        bool is_done;
         MR_TRY(mr_sweep_check_run(plan, run));
-        MR_TRY(mr_sweep_result_read(plan, run, 0, &result));
-        if (!result.is_done)
+        MR_TRY(mr_sweep_is_done(plan, run, 0, &is_done));
+        if (!is_done)
             MR_TRY(write_command(plan, run, out));
     }
 done:

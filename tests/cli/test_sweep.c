@@ -378,6 +378,37 @@ Test(sweep, a_run_that_fails_is_named_and_the_others_go_on) {
     outcome_free(&o);
 }
 
+// Bytes after those that were on the disk at the checkpoint.
+Test(sweep, goes_on_with_a_run_whose_table_a_power_cut_has_damaged) {
+    write_sweep("method: grid\n" SETTINGS("100") VARY);
+    train_sweep("s");
+    cr_assert_eq(system("printf '\\0\\0\\0' >> s/001-gamma-0.9-s1/progress.csv"), 0);
+    write_sweep("method: grid\n" SETTINGS("200") VARY);
+    train_sweep("s");
+    cr_expect_eq(last_step("s/001-gamma-0.9-s1"), 200);
+    cr_expect_eq(last_step("s/002-gamma-0.99-s1"), 200);
+}
+
+// The first digit of the mean return at step 100.
+static void damage_evaluations(const char *dir) {
+    char command[128];
+    snprintf(command, sizeof command, "sed -i 's/^100,./100,x/' %s/evaluations.csv", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(sweep, a_run_with_a_damaged_table_is_named_and_the_others_go_on) {
+    write_sweep("method: grid\n" SETTINGS("100") VARY);
+    train_sweep("s");
+    damage_evaluations("s/001-gamma-0.9-s1");
+    write_sweep("method: grid\n" SETTINGS("200") VARY);
+    outcome o = RUN("sweep", "a.yaml", "--jobs", "1", "--out", "s");
+    cr_expect_eq(o.code, 1);
+    scratch_expect_part(o.err, "[1/2] s/001-gamma-0.9-s1: no results: "
+                               "s/001-gamma-0.9-s1/evaluations.csv:2: 'x");
+    cr_expect_eq(last_step("s/002-gamma-0.99-s1"), 200);
+    outcome_free(&o);
+}
+
 // ---- Halving
 
 // 9, 3 and 1 of 9 points; the best of a round by the table are in the next.
@@ -412,6 +443,21 @@ Test(sweep, halving_goes_on_with_the_best_points) {
         for (int k = 3; k < 9; k++)
             cr_expect_geq(returns[i], returns[k]);
     free(text);
+}
+
+// Its return is not known, so that the other point goes on.
+Test(sweep, halving_eliminates_a_point_with_a_damaged_table) {
+    write_sweep("method: halving\nfirst_steps: 100\neta: 2\n" SETTINGS("200") VARY);
+    train_sweep("s");
+    const bool first_went_on = last_step("s/001-gamma-0.9-s1") == 200;
+    const char *best = first_went_on ? "s/001-gamma-0.9-s1" : "s/002-gamma-0.99-s1";
+    const char *other = first_went_on ? "s/002-gamma-0.99-s1" : "s/001-gamma-0.9-s1";
+    damage_evaluations(best);
+    outcome o = RUN("sweep", "a.yaml", "--jobs", "1", "--out", "s");
+    cr_expect_eq(o.code, 1);
+    scratch_expect_part(o.err, best);
+    cr_expect_eq(last_step(other), 200);
+    outcome_free(&o);
 }
 
 // ---- What is refused
