@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/policy.h"
 #include "base/episodes.h"
 #include "envs/env.h"
 
@@ -52,18 +53,14 @@ done:
     return status;
 }
 
-// The inverse of mr_policy_scale. Rounding to float32 may leave the bounds by a little.
 static mr_status scale_action(const reader *r, size_t number, size_t t, const double *action) {
-    const double rounding = 1e-5;
     for (size_t j = 0; j < r->env->act_dim; j++) {
         const double low = r->env->act_low[j], high = r->env->act_high[j];
-        const double unit = 2 * (action[j] - low) / (high - low) - 1;
-        if (unit < -1 - rounding || unit > 1 + rounding)
+        if (!mr_policy_unscale(low, high, action[j], &r->act[j]))
             return mr_episodes_fail(r->file, number, "actions",
                                     "is %g in row %zu, column %zu, from 0, and the task's bounds "
                                     "are %g and %g; clip the actions of the data set",
                                     action[j], t, j, low, high);
-        r->act[j] = (mr_real)(unit < -1 ? -1 : unit > 1 ? 1 : unit);
     }
     return MR_OK;
 }

@@ -93,3 +93,12 @@ mr_status mr_policy_act_units(const mr_policy *policy, const double *obs, const 
 ///   act     [n x act_dim]  in
 ///   action  [n x act_dim]  out, the task's own units, rounded to float32 as in Gymnasium
 void mr_policy_scale(const mr_policy *policy, size_t n, const mr_real *act, double *action);
+
+/// The inverse of mr_policy_scale for one number of an action.
+///
+///   low, high  its bounds
+///   act        out, in [-1, 1]
+///
+/// False, and `act` is left alone, if the number is outside of its bounds by more than rounding to
+/// float32 explains, or NaN. Within that it counts as its bound.
+bool mr_policy_unscale(double low, double high, double action, mr_real *act);

@@ -372,18 +372,16 @@ mr_status mr_policy_actors_sample(mr_policy_actors *actors, size_t n, const doub
 
 // ---- The log-densities of given actions
 
-// The inverse of mr_policy_net_scale, before its rounding.
 static mr_status fill_given(const mr_policy_net *net, size_t n, const double *action,
                             mr_real *out) {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < net->act_dim; j++, action++) {
             const double low = net->act_low[j], high = net->act_high[j];
-            if (!(*action >= low && *action <= high))
+            if (!mr_policy_unscale(low, high, *action, out++))
                 return mr_fail(MR_ERR_INPUT,
                                "policy: action %zu of row %zu is %g, outside of its bounds [%g, "
                                "%g], where it has no density",
                                j, i, *action, low, high);
-            *out++ = (mr_real)((*action - low) / (high - low) * 2 - 1);
         }
     return MR_OK;
 }

@@ -129,3 +129,13 @@ void mr_policy_net_scale(const mr_policy_net *net, size_t n, const mr_real *unit
             action[i * net->act_dim + j] = (float)(low + (unit + 1) / 2 * (high - low));
         }
 }
+
+bool mr_policy_unscale(double low, double high, double action, mr_real *act) {
+    // Of the range, for actions that were computed in float32; and of the bounds themselves, which
+    // float32 may not have: 0.4 becomes 0.4000000059604645.
+    const double margin = fmax(5e-6 * (high - low), 0x1p-24 * fmax(fabs(low), fabs(high)));
+    if (!(action >= low - margin && action <= high + margin))
+        return false;
+    *act = (mr_real)fmax(-1, fmin(1, (action - low) / (high - low) * 2 - 1));
+    return true;
+}

@@ -91,7 +91,8 @@ MR_API mr_status mr_policy_set_deterministic(mr_policy *policy, const char *acti
 ///   obs     [obs_dim] in, the task's own units, not normalised
 ///   noise   [act_dim] in, standard normals (mr_policy_noise); NULL: the deterministic action
 ///           (mr_policy_set_deterministic)
-///   action  [act_dim] out, the task's own units, within its bounds
+///   action  [act_dim] out, the task's own units, within its bounds; rounded to float32, as all
+///           of Gymnasium's actions are (at a bound of 0.4: 0.4000000059604645)
 ///
 /// The action depends on these and the parameters alone, to the last bit, whatever other threads
 /// do. Each of the threads that act at the same time uses a workspace of its own, which the policy
@@ -115,7 +116,7 @@ MR_API mr_status mr_policy_prepare(mr_policy *policy, size_t max_rows);
 ///
 ///   obs       [n x obs_dim]  in, the task's own units, not normalised
 ///   noise     [n x act_dim]  in, standard normals; NULL: the deterministic actions
-///   action    [n x act_dim]  out, the task's own units, within its bounds
+///   action    [n x act_dim]  out, the task's own units, within its bounds; rounded to float32
 ///   log_prob  [n]            out, nats, of the action in (-1, 1), before it is scaled to the
 ///                            task's bounds; may be NULL. 0 for a deterministic policy; not known
 ///                            of a deterministic action that is not "base"
@@ -133,7 +134,8 @@ MR_API mr_status mr_policy_sample(const mr_policy *policy, size_t n, const doubl
 ///   action    [n x act_dim]  in, the task's own units
 ///   log_prob  [n]            out, nats, as mr_policy_sample gives them: with respect to the action
 ///                            scaled to (-1, 1). An action closer to a bound than 5e-6 of the range
-///                            counts as one at that distance
+///                            counts as one at that distance, also one that rounding to float32 put
+///                            outside of it
 ///
 /// `n` is at most what was prepared (mr_policy_prepare). Threads as for mr_policy_act; each
 /// allocates a workspace when it first asks. Fails with MR_ERR_USAGE if there are more rows or the

@@ -115,6 +115,31 @@ Test(library, gives_the_log_density_of_given_actions_that_sampling_gave) {
     mr_policy_free(policy);
 }
 
+// float32 has no 0.4, Humanoid's bound: a saturated action is rounded to 0.4000000059604645.
+Test(library, gives_the_log_density_of_actions_that_rounding_puts_outside_of_the_bounds) {
+    static const double low[] = {-0.4, -0.4}, high[] = {0.4, 0.4};
+    const double obs[OBS_DIM] = {0};
+    const float noise[ACT_DIM] = {1000, -1000};
+    double action[ACT_DIM];
+    float sampled, given, at_bounds;
+    mr_policy *policy;
+    mr_policy_spec spec = small_spec("real_nvp:layers=2,hidden=8", OBS_DIM, ACT_DIM);
+    spec.act_low = low;
+    spec.act_high = high;
+    expect_ok(mr_policy_new(&spec, 3, &policy));
+    expect_ok(mr_policy_prepare(policy, 1));
+    expect_ok(mr_policy_sample(policy, 1, obs, noise, action, &sampled));
+    cr_assert_gt(action[0], high[0]);
+    cr_assert_lt(action[1], low[1]);
+    expect_ok(mr_policy_log_prob(policy, 1, obs, action, &given));
+    expect_ok(mr_policy_log_prob(policy, 1, obs, (double[]){0.4, -0.4}, &at_bounds));
+    cr_expect_eq(given, at_bounds);
+    action[1] = -0.40001;
+    cr_expect_eq(mr_policy_log_prob(policy, 1, obs, action, &given), MR_ERR_INPUT);
+    scratch_expect_message("action 1 of row 0 is -0.40001, outside of its bounds [-0.4, 0.4]");
+    mr_policy_free(policy);
+}
+
 Test(library, a_deterministic_policy_has_no_density_of_actions) {
     mr_policy *policy = small_policy("deterministic", OBS_DIM, ACT_DIM);
     const double obs[OBS_DIM] = {0}, action[ACT_DIM] = {0};
