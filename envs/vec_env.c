@@ -2,6 +2,7 @@
 
 #include "envs/env_ops.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,12 +65,12 @@ const double *mr_vec_env_info(const mr_vec_env *vec, size_t i) {
     return vec->ops->info(vec->self, i);
 }
 
-mr_status mr_vec_env_infos(const mr_vec_env *vec, double *infos) {
+mr_status mr_vec_env_infos(const mr_vec_env *vec, size_t n_info, double *infos) {
     MR_REQUIRE(vec);
     MR_REQUIRE(infos);
-    const size_t n_info = vec->spec->n_info;
-    for (size_t i = 0; i < vec->n && n_info > 0; i++)
-        memcpy(infos + i * n_info, mr_vec_env_info(vec, i), n_info * sizeof *infos);
+    for (size_t i = 0; i < vec->n; i++)
+        for (size_t j = 0; j < n_info; j++)
+            *infos++ = j < vec->spec->n_info ? mr_vec_env_info(vec, i)[j] : NAN;
     return MR_OK;
 }
 

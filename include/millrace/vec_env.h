@@ -77,9 +77,11 @@ MR_API const char *mr_vec_env_warning(const mr_vec_env *vec);
 /// Copies the values that the environments have beside observation and reward after their last
 /// steps or resets (mr_env_info), under the names of their spec.
 ///
-///   infos  [n x n_info] out; NaN: a remote environment did not give that value. Of remote
-///          environments, the spec has the names that have come so far
-MR_API mr_status mr_vec_env_infos(const mr_vec_env *vec, double *infos);
+///   n_info  how many of the names: mr_env_spec.n_info, which grows while remote environments are
+///           stepped, because their spec has the names that have come so far
+///   infos   [n x n_info] out; NaN: a remote environment did not give that value, or the spec does
+///           not have so many names
+MR_API mr_status mr_vec_env_infos(const mr_vec_env *vec, size_t n_info, double *infos);
 
 /// Begins an episode in environment `i`. `obs` [obs_dim] out; `seed` as for mr_env_reset.
 MR_API mr_status mr_vec_env_reset(mr_vec_env *vec, size_t i, const uint64_t *seed, double *obs);

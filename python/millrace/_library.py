@@ -364,7 +364,7 @@ _declare_failing(
 _declare("mr_vec_env_close", None, c_void_p)
 _declare("mr_vec_env_get_spec", POINTER(EnvSpec), c_void_p)
 _declare("mr_vec_env_warning", c_char_p, c_void_p)
-_declare_failing("mr_vec_env_infos", c_void_p, c_void_p)
+_declare_failing("mr_vec_env_infos", c_void_p, c_size_t, c_void_p)
 _declare_failing("mr_vec_env_reset", c_void_p, c_size_t, POINTER(c_uint64), c_void_p)
 _declare_failing("mr_vec_env_step", c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
 

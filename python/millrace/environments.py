@@ -395,7 +395,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         infos = self._session.infos
         if infos.n == 0:
             return {}
-        c.library.mr_vec_env_infos(handle, self._info_at)
+        c.library.mr_vec_env_infos(handle, infos.n, self._info_at)
         return infos.of_all(self._info_values, has)
 
     def _reset_mask(self, options: dict[str, Any] | None) -> npt.NDArray[np.bool_]:

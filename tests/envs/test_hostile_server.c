@@ -263,6 +263,51 @@ static void flood(scripted *s, const mr_message *asked) {
     }
 }
 
+// As a good server would, with another info in each transition.
+static void answer_with_new_infos(scripted *s, const mr_message *asked) {
+    static const double value = 7;
+    static const bool flag = false;
+    mr_message_info info = {.values = &value, .n_values = 1};
+    snprintf(info.name, sizeof info.name, "info_%zu", atomic_load(&s->n_steps));
+    if (asked->type != MR_MESSAGE_STEP) {
+        answer_all(s, asked);
+        return;
+    }
+    atomic_fetch_add(&s->n_steps, 1);
+    send_reply(s, asked,
+               (mr_message){.type = MR_MESSAGE_TRANSITION,
+                            .n = 1,
+                            .obs = {s->obs, s->n_obs_bytes},
+                            .reward = {&s->reward, sizeof s->reward},
+                            .terminated = &flag,
+                            .n_truncated = 1,
+                            .truncated = &flag,
+                            .n_info = 1,
+                            .info = &info});
+}
+
+Test(hostile_server, writes_no_info_beyond_those_that_the_caller_asked_for) {
+    scripted s = scripted_of(answer_with_new_infos);
+    mr_vec_env *vec = NULL;
+    mr_step result;
+    double obs[OBS_DIM], infos[4] = {-1, -1, -1, -1};
+    scripted_begin(&s);
+    cr_assert_eq(open_client(&vec), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_vec_env_reset(vec, 0, NULL, obs), MR_OK, "%s", mr_error_message());
+    for (size_t k = 0; k < 3; k++)
+        cr_assert_eq(mr_vec_env_step(vec, NULL, (double[]){0}, obs, &result), MR_OK, "%s",
+                     mr_error_message());
+    cr_assert_eq(mr_vec_env_get_spec(vec)->n_info, 3);
+    cr_assert_eq(mr_vec_env_infos(vec, 1, infos), MR_OK);
+    cr_expect(isnan(infos[0])); // of the first step alone
+    cr_expect_eq(infos[1], -1);
+    cr_assert_eq(mr_vec_env_infos(vec, 4, infos), MR_OK);
+    cr_expect(isnan(infos[0]) && isnan(infos[1]) && isnan(infos[3]));
+    cr_expect_eq(infos[2], 7);
+    mr_vec_env_close(vec);
+    scripted_end(&s);
+}
+
 Test(hostile_server, waits_no_longer_for_all_that_is_not_the_reply) {
     scripted s = scripted_of(flood);
     const double begun = mr_clock_s();

@@ -107,7 +107,7 @@ Test(vec_env, has_the_info_of_each_environment) {
     for (size_t i = 0; i < N; i++)
         actions[i][0] = 0.1 * (double)i;
     cr_assert_eq(mr_vec_env_step(vec, NULL, actions[0], obs[0], results), MR_OK);
-    cr_assert_eq(mr_vec_env_infos(vec, info), MR_OK);
+    cr_assert_eq(mr_vec_env_infos(vec, n_info, info), MR_OK);
     for (size_t i = 0; i < N; i++)
         cr_expect_arr_eq(info + i * n_info, mr_env_info(mr_vec_env_at(vec, i)),
                          n_info * sizeof *info);
