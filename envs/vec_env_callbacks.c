@@ -180,6 +180,11 @@ mr_status mr_vec_env_new(const mr_env_callbacks *callbacks, void *self, const mr
     MR_REQUIRE(out);
     MR_TRY(check_spec(spec));
     MR_TRY(mr_vec_env_check_sizes(spec->name, n, n_threads));
+    if (spec->n_info > 0 && n_threads > 1)
+        MR_TRY(mr_fail(MR_ERR_USAGE,
+                       "%s: its environments share one array of infos, which %d threads would "
+                       "write at once; give 1 thread, or no infos",
+                       spec->name, n_threads));
     MR_TRY(make_host(callbacks, self, spec, &h));
     h->n_open = 1; // held here
     status = make_envs(h, n, n_threads, out);

@@ -48,11 +48,12 @@ typedef struct {
 ///              points to, but for `info`, which must live as long as the environments, and is read
 ///              after each step of one of them
 ///   n_threads  1: environments are stepped one after another, in the calling thread; more: `step`
-///              is called by several threads at once, for different `i`
+///              is called by several threads at once, for different `i`; not with infos, because
+///              there is one array of them
 ///
 /// Fails with MR_ERR_USAGE if the spec does not fit: no name, or one with a colon, no observation
 /// or action, more than 2^20 of either, a lower bound that is not below its upper bound, both
-/// finite.
+/// finite; infos with several threads.
 MR_API mr_status mr_vec_env_new(const mr_env_callbacks *callbacks, void *self,
                                 const mr_env_spec *spec, size_t n, int n_threads, mr_vec_env **out);
 

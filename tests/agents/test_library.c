@@ -518,6 +518,22 @@ Test(library, refuses_a_spec_that_makes_no_sense) {
     cr_expect_null(envs);
 }
 
+Test(library, refuses_infos_that_several_threads_would_write) {
+    static const char *const names[] = {"speed"};
+    static double speed;
+    const mr_env_callbacks callbacks = {.reset = zero_reset, .step = failing_step};
+    mr_vec_env *envs = NULL;
+    mr_env_spec spec = line_spec();
+    spec.n_info = 1;
+    spec.info_names = names;
+    spec.info = &speed;
+    cr_expect_eq(mr_vec_env_new(&callbacks, NULL, &spec, 8, 4, &envs), MR_ERR_USAGE);
+    scratch_expect_message("line: its environments share one array of infos, which 4 threads");
+    cr_assert_null(envs);
+    expect_ok(mr_vec_env_new(&callbacks, NULL, &spec, 8, 1, &envs));
+    mr_vec_env_close(envs);
+}
+
 // ---- Misuse
 
 #define EXPECT_REFUSED(call)                                                                       \
