@@ -60,6 +60,19 @@ mr_status mr_checkpoint_check(const mr_tensors *file) {
     return MR_OK;
 }
 
+void mr_checkpoint_add_to_history(char history[MR_MAX_CHANGED], const char *line) {
+    const size_t n_line = strlen(line) + sizeof "\n\n"; // a newline before it, too, and the final 0
+    const char *kept = history;
+    while (*kept != '\0' && strlen(kept) + n_line > MR_MAX_CHANGED) {
+        kept += strcspn(kept, "\n");
+        kept += *kept == '\n';
+    }
+    memmove(history, kept, strlen(kept) + 1);
+    const size_t n = strlen(history);
+    const bool is_cut = n > 0 && history[n - 1] != '\n'; // by an earlier version
+    snprintf(history + n, MR_MAX_CHANGED - n, "%s%s\n", is_cut ? "\n" : "", line);
+}
+
 // Two texts of a value: earlier versions wrote 10 as 1.0e+01.
 static bool is_same_value(const mr_setting *setting, const char *saved, const char *text) {
     mr_settings read = {0};

@@ -40,6 +40,9 @@ mr_status mr_checkpoint_write_head(const mr_settings *settings, const char *engi
                                    const char *engine_version, const char *history,
                                    mr_tensors_writer *writer);
 
+/// Adds a line to mr_checkpoint_head.history. If there is no room, the oldest lines are removed.
+void mr_checkpoint_add_to_history(char history[MR_MAX_CHANGED], const char *line);
+
 /// Fails with MR_ERR_INPUT if a file is not a checkpoint of a version that is read.
 mr_status mr_checkpoint_check(const mr_tensors *file);
 

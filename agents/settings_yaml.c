@@ -276,7 +276,8 @@ static void print_comment(const char *lines, FILE *file) {
     while (*lines != '\0') {
         const int length = (int)strcspn(lines, "\n");
         fprintf(file, "# %.*s\n", length, lines);
-        lines += length + 1;
+        lines += length;
+        lines += *lines == '\n';
     }
 }
 

@@ -28,12 +28,11 @@ static void find_engine(mr_trainer *t, mr_engine *engine) {
 // A setting that has changed makes the run another one from here on: it is told and kept.
 static void note_changes(mr_trainer *t, const mr_checkpoint_head *head) {
     char line[MR_MAX_CHANGED + 128];
-    const size_t n = strlen(head->history);
     snprintf(t->history, sizeof t->history, "%s", head->history);
     if (head->changed[0] == '\0')
         return;
-    snprintf(t->history + n, sizeof t->history - n, "from step %.0f on: %s\n", t->checkpoint_step,
-             head->changed);
+    snprintf(line, sizeof line, "from step %.0f on: %s", t->checkpoint_step, head->changed);
+    mr_checkpoint_add_to_history(t->history, line);
     snprintf(line, sizeof line,
              "from step %.0f on the run has %s, so that it is no longer the run that it would have "
              "been",

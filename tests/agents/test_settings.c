@@ -85,6 +85,15 @@ Test(settings, a_former_name_stands_for_the_present_one) {
     free(text);
 }
 
+Test(settings, a_comment_without_a_final_newline_ends_where_it_ends) {
+    const mr_settings s = defaults();
+    cr_assert_eq(mr_settings_write(&s, "first\nlast\0beyond", "a.yaml"), MR_OK);
+    char *text = scratch_read("a.yaml");
+    cr_expect_not_null(strstr(text, "\n# first\n# last\n"));
+    cr_expect_null(strstr(text, "beyond"));
+    free(text);
+}
+
 Test(settings, counts_may_be_written_with_an_exponent) {
     mr_settings s = defaults();
     cr_assert_eq(mr_settings_set(&s, "steps", "2.5e5", "x"), MR_OK);
