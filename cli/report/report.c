@@ -350,7 +350,8 @@ static void write_settings(const report *r, const mr_settings *settings,
 static void write_versions(const report *r, const mr_run_process *process) {
     if (process->version[0] == '\0')
         return;
-    fprintf(r->html, "<p>millrace %s", process->version);
+    fputs("<p>millrace ", r->html);
+    mr_html_text(r->html, process->version);
     if (process->engine[0] != '\0') {
         fputs(", ", r->html);
         mr_html_text(r->html, process->engine);
@@ -359,8 +360,11 @@ static void write_versions(const report *r, const mr_run_process *process) {
     }
     fputs("; on ", r->html);
     mr_html_text(r->html, process->host);
-    fprintf(r->html, ", begun or resumed %s%s%s</p>\n", process->began,
-            process->ended[0] != '\0' ? ", ended " : "", process->ended);
+    fputs(", begun or resumed ", r->html);
+    mr_html_text(r->html, process->began);
+    fputs(process->ended[0] != '\0' ? ", ended " : "", r->html);
+    mr_html_text(r->html, process->ended);
+    fputs("</p>\n", r->html);
 }
 
 static mr_status write_command(const report *r, const mr_run_data *run) {

@@ -44,6 +44,25 @@ Test(report_command, reports_runs_of_which_some_have_only_begun) {
     outcome_free(&o);
 }
 
+// A run directory may be somebody else's.
+Test(report_command, shows_the_texts_of_trainer_json_as_they_are) {
+    write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n");
+    scratch_write(
+        "a/trainer.json",
+        "{\"format\": \"millrace.trainer\", \"state\": \"finished\", \"version\": \"<b>1\", "
+        "\"engine\": \"<b>2\", \"engine_version\": \"<b>3\", \"host\": \"<b>4\", \"began\": "
+        "\"<b>5\", \"ended\": \"<b>6\"}");
+    outcome o = RUN("report", "a", "--out", "r.html");
+    expect_success(&o);
+    char *page = scratch_read("r.html");
+    scratch_expect_part(page,
+                        "<p>millrace &lt;b&gt;1, &lt;b&gt;2 &lt;b&gt;3; on &lt;b&gt;4, begun or "
+                        "resumed &lt;b&gt;5, ended &lt;b&gt;6</p>");
+    cr_expect_null(strstr(page, "<b>"));
+    free(page);
+    outcome_free(&o);
+}
+
 Test(report_command, says_what_it_cannot_do_and_leaves_nothing_behind) {
     write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n");
     mkdir("empty", 0777);
