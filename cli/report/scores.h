@@ -1,8 +1,8 @@
 /// What evaluations tell of the runs of a curve, in one row of a table.
 #pragma once
 
+#include "base/statistics.h"
 #include "cli/plot/curves.h"
-#include "cli/report/statistics.h"
 
 typedef struct {
     size_t n_runs;     // with an evaluation

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "base/statistics.h"
 #include "cli/runs/run_table.h"
 
 enum { NUMBER_SIZE = 32 };
@@ -71,21 +72,6 @@ typedef struct {
     double mean, iqm;
 } standing;
 
-static int compare_numbers(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-// The mean of what is left without the least and the largest quarter, each rounded down.
-static double interquartile_mean(size_t n, double *values) {
-    const size_t n_cut = n / 4;
-    double sum = 0;
-    qsort(values, n, sizeof *values, compare_numbers);
-    for (size_t i = n_cut; i < n - n_cut; i++)
-        sum += values[i];
-    return sum / (double)(n - 2 * n_cut);
-}
-
 static mr_status read_standing(const mr_sweep_plan *plan, size_t point, size_t round,
                                standing *out) {
     mr_status status = MR_OK;
@@ -103,7 +89,7 @@ static mr_status read_standing(const mr_sweep_plan *plan, size_t point, size_t r
         sum += result.mean_return;
     }
     out->mean = out->n_known > 0 ? sum / (double)out->n_known : NAN;
-    out->iqm = out->n_known > 0 ? interquartile_mean(out->n_known, returns) : NAN;
+    out->iqm = out->n_known > 0 ? mr_interquartile_mean(out->n_known, returns) : NAN;
 done:
     return status;
 }

@@ -1,6 +1,6 @@
 // The interquartile mean and its bootstrap interval.
 
-#include "cli/report/statistics.h"
+#include "base/statistics.h"
 
 #include <math.h>
 #include <stdbool.h>
