@@ -1,4 +1,4 @@
-// The interquartile mean and its bootstrap interval.
+// Means and their bootstrap intervals.
 
 #include "base/statistics.h"
 
@@ -15,6 +15,13 @@ static const double tail = 0.025; // on either side of the interval
 static int ascending(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+double mr_mean(size_t n, double *scores) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += scores[i];
+    return sum / (double)n;
 }
 
 double mr_interquartile_mean(size_t n, double *scores) {
@@ -34,21 +41,22 @@ static double percentile(size_t n, const double *sorted, double fraction) {
     return sorted[i] + (at - (double)i) * (next - sorted[i]);
 }
 
-mr_status mr_bootstrap_interval(size_t n, const double *scores, mr_interval *out) {
-    double *drawn = calloc(n, sizeof *drawn), *means = calloc(N_SAMPLES, sizeof *means);
-    const bool is_there = drawn != NULL && means != NULL;
+mr_status mr_bootstrap_interval(mr_statistic *statistic, size_t n, const double *scores,
+                                mr_interval *out) {
+    double *drawn = calloc(n, sizeof *drawn), *values = calloc(N_SAMPLES, sizeof *values);
+    const bool is_there = drawn != NULL && values != NULL;
     mr_random random = mr_random_stream(0, MR_STREAM_BOOTSTRAP, n);
     for (size_t k = 0; k < N_SAMPLES && is_there; k++) {
         for (size_t i = 0; i < n; i++)
             drawn[i] = scores[mr_random_below(&random, n)];
-        means[k] = mr_interquartile_mean(n, drawn);
+        values[k] = statistic(n, drawn);
     }
     if (is_there) {
-        qsort(means, N_SAMPLES, sizeof *means, ascending);
-        *out = (mr_interval){percentile(N_SAMPLES, means, tail),
-                             percentile(N_SAMPLES, means, 1 - tail)};
+        qsort(values, N_SAMPLES, sizeof *values, ascending);
+        *out = (mr_interval){percentile(N_SAMPLES, values, tail),
+                             percentile(N_SAMPLES, values, 1 - tail)};
     }
     free(drawn);
-    free(means);
+    free(values);
     return is_there ? MR_OK : mr_fail_memory("a bootstrap interval");
 }

@@ -5,14 +5,19 @@
 
 #include <stddef.h>
 
-/// The mean of the middle half of the scores [n], which are sorted by it; a score that falls on a
-/// quartile counts by its fraction. n > 0.
+/// A statistic of scores [n], whose order it may change. n > 0.
+typedef double mr_statistic(size_t n, double *scores);
+
+double mr_mean(size_t n, double *scores);
+
+/// The mean of the middle half; a score that falls on a quartile counts by its fraction.
 double mr_interquartile_mean(size_t n, double *scores);
 
 typedef struct {
     double low, high;
 } mr_interval;
 
-/// The 95 % interval of the interquartile mean by 10,000 bootstrap samples of the scores [n]
-/// (percentile method). The same scores give the same interval.
-mr_status mr_bootstrap_interval(size_t n, const double *scores, mr_interval *out);
+/// The 95 % interval of a statistic by 10,000 bootstrap samples of the scores [n] (percentile
+/// method). The same scores give the same interval.
+mr_status mr_bootstrap_interval(mr_statistic *statistic, size_t n, const double *scores,
+                                mr_interval *out);

@@ -258,13 +258,13 @@ static void write_number_cell(const report *r, size_t column, double number) {
 
 static void write_interval_cell(const report *r, size_t column, const mr_scores *scores) {
     begin_cell(r, column);
-    if (scores->n_scores > 1) {
+    if (scores->n_samples > 1) {
         fputs("<span>", r->html);
         write_plain(r, scores->interval.low);
         fputs(" to ", r->html);
         write_plain(r, scores->interval.high);
-        fprintf(r->html, " <span class=\"quiet\">(%zu %s)</span></span>", scores->n_scores,
-                scores->are_episodes ? "episodes" : "runs");
+        fprintf(r->html, " <span class=\"quiet\">(%zu %s)</span></span>", scores->n_samples,
+                scores->n_runs > 1 ? "runs" : "episodes");
     } else {
         fputs("–", r->html);
     }
@@ -293,8 +293,8 @@ static mr_status write_scores(const report *r) {
     mr_status status = MR_OK;
     fputs("<h2>Evaluations</h2>\n<p class=\"quiet\">Interquartile means of the runs’ mean returns, "
           "at the last evaluation that all runs of a row have, with 95&nbsp;% intervals by "
-          "bootstrap (Agarwal et al. 2021). The interval of a single run is over its "
-          "episodes.</p>\n<table id=\"scores\">\n<tr>",
+          "bootstrap (Agarwal et al. 2021). A single run has its mean return, with an interval "
+          "over its episodes.</p>\n<table id=\"scores\">\n<tr>",
           r->html);
     for (size_t i = 0; i < MR_COUNT(score_columns); i++)
         fprintf(r->html, "<th%s>%s</th>", i < 2 ? "" : " class=\"number\"", score_columns[i]);

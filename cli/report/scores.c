@@ -80,34 +80,36 @@ static double *read_returns(const mr_run_table *t, double step, size_t *n) {
     return returns;
 }
 
+static mr_status measure_interval(const group *g, const double *scores, mr_scores *out) {
+    if (g->n > 1)
+        return mr_bootstrap_interval(mr_interquartile_mean, g->n, scores, &out->interval);
+    size_t n;
+    mr_status status = MR_OK;
+    double *returns = read_returns(&g->run[0]->evaluations, out->step, &n);
+    if (returns == NULL)
+        return mr_fail_memory("the scores of runs");
+    if (n > 1) {
+        status = mr_bootstrap_interval(mr_mean, n, returns, &out->interval);
+        out->n_samples = n;
+    }
+    free(returns);
+    return status;
+}
+
 static mr_status score(const group *g, mr_scores *out) {
-    mr_status status;
     double *scores = calloc(g->n, sizeof *scores);
+    if (scores == NULL)
+        return mr_fail_memory("the scores of runs");
     out->step = common_last(g);
-    out->n_scores = out->n_runs = g->n;
+    out->n_samples = out->n_runs = g->n;
     out->best = -INFINITY;
     for (size_t i = 0; i < g->n; i++)
         for (size_t j = 0; j < g->series[i].n; j++)
             out->best = fmax(out->best, g->series[i].at[j].y);
-    for (size_t i = 0; i < g->n && scores != NULL; i++)
+    for (size_t i = 0; i < g->n; i++)
         scores[i] = g->series[i].at[point_at(&g->series[i], out->step)].y;
-    if (g->n == 1) {
-        size_t n;
-        double *returns = read_returns(&g->run[0]->evaluations, out->step, &n);
-        if (returns != NULL && n > 1) {
-            free(scores);
-            scores = returns;
-            returns = NULL;
-            out->n_scores = n;
-            out->are_episodes = true;
-        }
-        free(returns);
-    }
-    if (scores == NULL)
-        return mr_fail_memory("the scores of runs");
-    MR_TRY(mr_bootstrap_interval(out->n_scores, scores, &out->interval));
-    out->mean = mr_interquartile_mean(out->n_scores, scores);
-done:
+    out->mean = mr_interquartile_mean(g->n, scores);
+    const mr_status status = measure_interval(g, scores, out);
     free(scores);
     return status;
 }

@@ -16,12 +16,22 @@ Test(statistics, interquartile_means_count_scores_on_a_quartile_by_their_fractio
 Test(statistics, intervals_are_percentiles_of_bootstrap_samples) {
     const double two[] = {0, 1}, same[] = {5, 5, 5};
     mr_interval a, b;
-    cr_assert_eq(mr_bootstrap_interval(2, two, &a), MR_OK);
+    cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 2, two, &a), MR_OK);
     cr_expect(a.low == 0 && a.high == 1, "%g to %g", a.low, a.high);
-    cr_assert_eq(mr_bootstrap_interval(3, same, &a), MR_OK);
+    cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 3, same, &a), MR_OK);
     cr_expect(a.low == 5 && a.high == 5);
     const double several[] = {1, 5, 2, 8, 3, 9, 4};
-    cr_assert_eq(mr_bootstrap_interval(7, several, &a), MR_OK);
-    cr_assert_eq(mr_bootstrap_interval(7, several, &b), MR_OK);
+    cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 7, several, &a), MR_OK);
+    cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 7, several, &b), MR_OK);
     cr_expect(a.low == b.low && a.high == b.high);
+}
+
+// The number of hundreds among ten draws from 0, 0, 0, 0 and six hundreds is binomial with p = 0.6:
+// P(<= 2) = 0.012, P(<= 3) = 0.055, P(<= 8) = 0.954, P(<= 9) = 0.994.
+Test(statistics, intervals_of_a_mean_are_those_of_its_distribution) {
+    double scores[] = {0, 100, 100, 0, 100, 0, 100, 100, 100, 0};
+    mr_interval a;
+    cr_expect_eq(mr_mean(10, scores), 60);
+    cr_assert_eq(mr_bootstrap_interval(mr_mean, 10, scores, &a), MR_OK);
+    cr_expect(a.low == 30 && a.high == 90, "%g to %g", a.low, a.high);
 }

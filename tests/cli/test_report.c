@@ -42,6 +42,21 @@ Test(report_command, reports_runs_of_which_some_have_only_begun) {
     outcome_free(&o);
 }
 
+// By hand: four episodes of 0 and six of 100 have the mean 60, whose interval goes from 30 to 90
+// (test_statistics.c). Their interquartile mean is 70.
+Test(report_command, shows_the_mean_return_of_a_single_run) {
+    write_run("a", "1000,10,1\n2000,20,2\n", "");
+    scratch_write("a/evaluations.csv", "time/total_timesteps,eval/mean_reward,eval/returns\n"
+                                       "2000,60,0 0 0 0 100 100 100 100 100 100\n");
+    outcome o = RUN("report", "a", "--out", "r.html");
+    expect_success(&o);
+    char *page = scratch_read("r.html");
+    scratch_expect_part(page, "data-label=\"interquartile mean\">60.0</td>");
+    scratch_expect_part(page, "<span>30.0 to 90.0 <span class=\"quiet\">(10 episodes)");
+    free(page);
+    outcome_free(&o);
+}
+
 // A run directory may be somebody else's.
 Test(report_command, shows_the_texts_of_trainer_json_as_they_are) {
     write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n");
