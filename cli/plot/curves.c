@@ -185,10 +185,9 @@ static mr_status read_members(size_t n, const mr_run_data *runs, const mr_curve_
             before++;
         m->curve = before < i ? members[before].curve : list->n++;
         list->curve[m->curve].env = m->settings->env;
-        status = mr_series_read(&runs[i], options->x, options->column, &m->series);
-        if (options->skips_missing && status != MR_ERR_MEMORY)
-            status = MR_OK;
-        MR_TRY(status);
+        MR_TRY(mr_series_read(&runs[i], options->x, options->column, &m->series));
+        if (m->series.n == 0 && !options->skips_missing)
+            MR_TRY(mr_series_fail_missing(&runs[i], options->x, options->column));
         list->curve[m->curve].n_runs += m->series.n > 0;
     }
 done:

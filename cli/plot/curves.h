@@ -37,8 +37,9 @@ typedef struct {
 
 /// Makes curves of the runs [n_runs]: runs on one task whose settings group_by are the same, or
 /// that differ in no more than their seeds and their length (mr_runs_alike). Fails as
-/// mr_series_read does, with MR_ERR_USAGE on an unknown setting, and with MR_ERR_INPUT if runs of
-/// one curve have no x in common. mr_curve_list_free releases it, also after a failure.
+/// mr_series_read and mr_series_fail_missing do, with MR_ERR_USAGE on an unknown setting, and with
+/// MR_ERR_INPUT if runs of one curve have no x in common. mr_curve_list_free releases it, also
+/// after a failure.
 ///
 ///   curve_of  [n_runs] out, the curve of each run; NULL: not asked for
 mr_status mr_curves_make(size_t n_runs, const mr_run_data *runs, const mr_curve_options *options,

@@ -69,20 +69,21 @@ static mr_status fail_unknown(const mr_run_data *run, const char *column) {
                    run->dir, column);
 }
 
-static mr_status find_column(const mr_run_data *run, const char *name, const mr_run_table **table,
-                             int *column) {
+// The index of a column in evaluations.csv, or else in progress.csv; MR_NO_COLUMN.
+static int find_column(const mr_run_data *run, const char *name, const mr_run_table **table) {
     *table = &run->evaluations;
-    *column = mr_run_table_column(*table, name);
-    if (*column == MR_NO_COLUMN) {
+    int column = mr_run_table_column(*table, name);
+    if (column == MR_NO_COLUMN) {
         *table = &run->progress;
-        *column = mr_run_table_column(*table, name);
+        column = mr_run_table_column(*table, name);
     }
-    if (*column != MR_NO_COLUMN)
-        return MR_OK;
-    if (run->progress.n_columns + run->evaluations.n_columns == 0)
-        return mr_fail(MR_ERR_INPUT, "%s has no results yet; let the run go on for longer",
-                       run->dir);
-    return fail_unknown(run, name);
+    return column;
+}
+
+// Whether progress.csv, which may be empty, is without the column of an x axis.
+static bool lacks_axis(const mr_run_data *run, mr_x_axis x) {
+    return x != MR_X_STEPS && run->progress.n_columns > 0 &&
+           mr_run_table_column(&run->progress, axes[x].column) == MR_NO_COLUMN;
 }
 
 static mr_status read_column(const mr_run_table *table, const char *name, size_t row, double *out) {
@@ -125,7 +126,15 @@ static double interpolate(const walk *w, double step) {
 
 // ---- The series
 
-static mr_status fail_empty(const mr_run_data *run, const mr_run_table *table, const char *column) {
+mr_status mr_series_fail_missing(const mr_run_data *run, mr_x_axis x, const char *column) {
+    const mr_run_table *table;
+    if (run->progress.n_columns + run->evaluations.n_columns == 0)
+        return mr_fail(MR_ERR_INPUT, "%s has no results yet; let the run go on for longer",
+                       run->dir);
+    if (find_column(run, column, &table) == MR_NO_COLUMN)
+        return fail_unknown(run, column);
+    if (lacks_axis(run, x))
+        return mr_fail(MR_ERR_INPUT, "%s has no column %s", run->progress.path, axes[x].column);
     if (table == &run->evaluations && table->n_rows == 0)
         return mr_fail(MR_ERR_INPUT, "%s: no evaluation yet; let the run go on for longer",
                        table->path);
@@ -166,22 +175,18 @@ done:
 }
 
 mr_status mr_series_read(const mr_run_data *run, mr_x_axis x, const char *column, mr_series *out) {
-    mr_status status;
     const mr_run_table *table;
-    int index;
-    mr_series series = {0};
-    MR_TRY(find_column(run, column, &table, &index));
-    series.at = calloc(table->n_rows + 1, sizeof *series.at);
-    if (series.at == NULL)
+    const int index = find_column(run, column, &table);
+    *out = (mr_series){0};
+    if (index == MR_NO_COLUMN || lacks_axis(run, x))
+        return MR_OK;
+    out->at = calloc(table->n_rows + 1, sizeof *out->at);
+    if (out->at == NULL)
         return mr_fail_memory("the curves");
-    MR_TRY(read_points(table, &run->progress, x, (size_t)index, &series));
-    if (series.n == 0)
-        status = fail_empty(run, table, column);
-    if (status == MR_OK) {
-        *out = series;
-        series.at = NULL;
+    const mr_status status = read_points(table, &run->progress, x, (size_t)index, out);
+    if (status != MR_OK || out->n == 0) {
+        free(out->at);
+        *out = (mr_series){0};
     }
-done:
-    free(series.at);
     return status;
 }

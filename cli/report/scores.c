@@ -26,6 +26,7 @@ static void group_free(group *g) {
 
 static mr_status read_group(size_t k, size_t n, const mr_run_data *runs, const size_t *curve_of,
                             group *g) {
+    mr_status status = MR_OK;
     *g = (group){.run = calloc(n, sizeof(const mr_run_data *)),
                  .series = calloc(n, sizeof *g->series)};
     if (g->run == NULL || g->series == NULL)
@@ -33,14 +34,12 @@ static mr_status read_group(size_t k, size_t n, const mr_run_data *runs, const s
     for (size_t i = 0; i < n; i++) {
         if (curve_of[i] != k)
             continue;
-        const mr_status status =
-            mr_series_read(&runs[i], MR_X_STEPS, mean_column, &g->series[g->n]);
-        if (status == MR_ERR_MEMORY)
-            return status;
-        if (status == MR_OK)
+        MR_TRY(mr_series_read(&runs[i], MR_X_STEPS, mean_column, &g->series[g->n]));
+        if (g->series[g->n].n > 0)
             g->run[g->n++] = &runs[i];
     }
-    return MR_OK;
+done:
+    return status;
 }
 
 static double common_last(const group *g) {

@@ -92,5 +92,12 @@ Test(report_command, says_what_it_cannot_do_and_leaves_nothing_behind) {
     scratch_write("a/evaluations.csv", "time/total_timesteps,eval/mean_reward\n1000\n");
     o = RUN("report", "a");
     expect_refusal(&o, 1, "a/evaluations.csv:2: 1 cells under a header of 2 columns");
+    write_run("b", "1000,10,1\n2000,20,2\n", "1000,1\n2000,2\n"); // another seed of the same
+    write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n2000,abc\n");
+    o = RUN("report", "a", "b");
+    expect_refusal(&o, 1, "a/evaluations.csv:3: 'abc' under eval/mean_reward is not a number");
+    write_run("a", "1000,10,1\n2000,20,2\n", "1000,1\n1000,2\n");
+    o = RUN("report", "a", "b");
+    expect_refusal(&o, 1, "a/evaluations.csv:3: the steps do not go up");
     cr_expect_neq(access("report.html", F_OK), 0);
 }
