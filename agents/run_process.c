@@ -71,26 +71,12 @@ void mr_run_process_end(mr_run_process *process, mr_run_state state, const char 
 
 // ---- Writing
 
-// Replaces what JSON can't hold: a message may quote bytes that are not UTF-8.
-static json_t *text_value(const char *text) {
-    json_t *value = json_string(text);
-    if (value != NULL || mr_json_is_out_of_memory())
-        return value;
-    char *ascii = strdup(text);
-    for (char *c = ascii; c != NULL && *c != '\0'; c++)
-        if ((unsigned char)*c > 127)
-            *c = '?';
-    value = ascii != NULL ? json_string(ascii) : NULL;
-    free(ascii);
-    return value;
-}
-
 static json_t *object_of(const mr_run_process *process) {
     json_t *object = json_pack("{s:s, s:i, s:s, s:I}", "format", format_name, "format_version", 1,
                                "state", names[process->state], "pid", (json_int_t)process->pid);
     for (size_t i = 0; i < MR_COUNT(texts) && object != NULL; i++)
         json_object_set_new(object, texts[i].key,
-                            text_value((const char *)process + texts[i].offset));
+                            mr_json_text((const char *)process + texts[i].offset));
     return object;
 }
 

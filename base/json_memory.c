@@ -1,9 +1,9 @@
-// What jansson allocates with.
+// What jansson allocates with, and texts for it.
 
 #include "base/json_memory.h"
 
-#include <jansson.h>
-#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_malloc_t inner_malloc; // of before: malloc, or the host's
 static json_free_t inner_free;
@@ -26,4 +26,16 @@ void mr_json_watch(void) {
 
 bool mr_json_is_out_of_memory(void) {
     return is_out_of_memory;
+}
+
+json_t *mr_json_text(const char *text) {
+    json_t *value = json_string(text);
+    char *ascii = value == NULL ? strdup(text) : NULL;
+    for (char *c = ascii; c != NULL && *c != '\0'; c++)
+        if ((unsigned char)*c > 127)
+            *c = '?';
+    if (ascii != NULL)
+        value = json_string(ascii);
+    free(ascii);
+    return value;
 }

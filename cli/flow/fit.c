@@ -9,6 +9,7 @@
 #include "flows/text.h"
 #include "nn/lr_schedule.h"
 #include "base/clock.h"
+#include "base/json_memory.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/flow/images_fit.h"
@@ -229,8 +230,8 @@ static mr_status print_json(const fit_options *chosen, const mr_fit_table *table
         json_array_append_new(constants,
                               json_integer((json_int_t)layout->constants[k].column + first));
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}",
-        "out", chosen->out, "flow", mr_density_flow(density), "composition",
+        "{s:o, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}",
+        "out", mr_json_text(chosen->out), "flow", mr_density_flow(density), "composition",
         mr_density_composition(density), "base", mr_density_base(density), "n",
         (json_int_t)table->data.n_rows, "dim", (json_int_t)table->n_features, "header",
         (int)(layout->names != NULL), "columns", columns, "given", given, "constant_columns",

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/events.h"
 #include "base/file.h"
+#include "base/json_memory.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/flow/table.h"
@@ -276,8 +277,8 @@ static mr_status print_json(const mr_image_fit *how, const mr_images *images,
     for (size_t k = 0; k < pixels->n_classes; k++)
         json_array_append_new(classes, json_string(pixels->classes[k]));
     return mr_print_json(json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f}",
-        "out", how->out, "flow", mr_density_flow(density), "composition",
+        "{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f}",
+        "out", mr_json_text(how->out), "flow", mr_density_flow(density), "composition",
         mr_density_composition(density), "base", mr_density_base(density), "n",
         (json_int_t)images->n, "skipped", (json_int_t)images->n_skipped, "channels",
         (json_int_t)images->channels, "height", (json_int_t)images->height, "width",

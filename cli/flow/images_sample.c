@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_memory.h"
 #include "cli/flow/images.h"
 #include "cli/print_json.h"
 
@@ -21,10 +22,10 @@ static mr_status choose_classes(const mr_density *density, const mr_image_sampli
 static mr_status print_json(const mr_density *density, const mr_image_sampling *how) {
     size_t channels, height, width;
     mr_density_shape(density, &channels, &height, &width);
-    return mr_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:o}", "out", how->out, "n",
-                                   (json_int_t)how->n, "channels", (json_int_t)channels, "height",
-                                   (json_int_t)height, "width", (json_int_t)width, "temperature",
-                                   how->temperature, "seed", mr_json_unsigned(how->seed)));
+    return mr_print_json(json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:f, s:o}", "out", mr_json_text(how->out), "n",
+        (json_int_t)how->n, "channels", (json_int_t)channels, "height", (json_int_t)height, "width",
+        (json_int_t)width, "temperature", how->temperature, "seed", mr_json_unsigned(how->seed)));
 }
 
 mr_status mr_images_sample_run(const mr_density *density, const mr_image_sampling *how) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_memory.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/print_json.h"
@@ -97,8 +98,8 @@ static mr_status run_interpolate(const mr_command_line *line, int *exit_code) {
     mr_pixels_of_rows(density, chosen.num, x, pixels);
     MR_TRY(mr_images_save(chosen.out, density, chosen.num, pixels, chosen.num));
     if (chosen.json)
-        status =
-            mr_print_json(json_pack("{s:s, s:I}", "out", chosen.out, "n", (json_int_t)chosen.num));
+        status = mr_print_json(
+            json_pack("{s:o, s:I}", "out", mr_json_text(chosen.out), "n", (json_int_t)chosen.num));
     else
         printf("%zu images are in %s\n", chosen.num, chosen.out);
 done:

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_memory.h"
 #include "flows/density.h"
 #include "cli/command_line.h"
 #include "cli/flow/picture.h"
@@ -34,7 +35,7 @@ static const mr_setting options[] = {
 };
 
 static mr_status print_json(const plot_options *chosen, const mr_density *density) {
-    json_t *object = json_pack("{s:s, s:s, s:I, s:I}", "out", chosen->out, "flow",
+    json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "out", mr_json_text(chosen->out), "flow",
                                mr_density_flow(density), "dim", (json_int_t)mr_density_dim(density),
                                "samples", (json_int_t)chosen->samples);
     return mr_print_json(object);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_memory.h"
 #include "flows/density.h"
 #include "flows/text.h"
 #include "base/matrix_file.h"
@@ -58,8 +59,9 @@ static const mr_setting options[] = {
 };
 
 static mr_status print_json(const sample_options *chosen, size_t n, size_t dim) {
-    json_t *object = json_pack("{s:s, s:I, s:I, s:o}", "out", chosen->out, "n", (json_int_t)n,
-                               "dim", (json_int_t)dim, "seed", mr_json_unsigned(chosen->seed));
+    json_t *object =
+        json_pack("{s:o, s:I, s:I, s:o}", "out", mr_json_text(chosen->out), "n", (json_int_t)n,
+                  "dim", (json_int_t)dim, "seed", mr_json_unsigned(chosen->seed));
     return mr_print_json(object);
 }
 

@@ -11,6 +11,7 @@
 #include "flows/text.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json_memory.h"
 #include "base/matrix_file.h"
 #include "cli/command_line.h"
 #include "cli/flow/table.h"
@@ -71,10 +72,10 @@ static void print_fit(const text_fit *t) {
 
 static mr_status print_fit_json(const text_fit *t) {
     json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "out", t->out, "flow",
-                  mr_text_flow_text(t->flow), "n", (json_int_t)t->sequences.n, "characters",
-                  (json_int_t)t->sequences.n_codes, "alphabet",
-                  (json_int_t)mr_text_flow_alphabet(t->flow)->n - 1, "parameters",
+        json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "out",
+                  mr_json_text(t->out), "flow", mr_text_flow_text(t->flow), "n",
+                  (json_int_t)t->sequences.n, "characters", (json_int_t)t->sequences.n_codes,
+                  "alphabet", (json_int_t)mr_text_flow_alphabet(t->flow)->n - 1, "parameters",
                   (json_int_t)mr_params_count(mr_text_flow_params(t->flow)), "epochs",
                   (json_int_t)t->end.epoch, "best_epoch", (json_int_t)t->end.best_epoch,
                   "train_bits_per_character", bits(t->end.train_log_prob),
@@ -185,8 +186,8 @@ static mr_status save_text(const char *path, const char *bytes, size_t n_bytes, 
     if (status != MR_OK)
         return status;
     if (json)
-        return mr_print_json(json_pack("{s:s, s:I, s:o}", "out", path, "n", (json_int_t)n, "seed",
-                                       mr_json_unsigned(seed)));
+        return mr_print_json(json_pack("{s:o, s:I, s:o}", "out", mr_json_text(path), "n",
+                                       (json_int_t)n, "seed", mr_json_unsigned(seed)));
     printf("%zu samples are in %s\n", n, path);
     return MR_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "flows/targets.h"
 #include "base/file.h"
+#include "base/json_memory.h"
 #include "base/matrix_file.h"
 #include "cli/command_line.h"
 #include "cli/flow/picture.h"
@@ -186,7 +187,7 @@ static mr_status print_json(const vi_options *chosen, const mr_density *density,
                             const mr_target *target, const mr_vi_result *result) {
     json_t *object = json_pack(
         "{s:s, s:o, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, "
-        "s:s}",
+        "s:o}",
         "target", target->name, "header",
         target->has_data ? json_boolean(target->has_names) : json_null(), "flow",
         mr_density_flow(density), "steps", (json_int_t)result->n_steps, "seed",
@@ -197,7 +198,7 @@ static mr_status print_json(const vi_options *chosen, const mr_density *density,
         number_or_null(result->pareto_k), "wide_log_z_estimate", number_or_null(result->wide_log_z),
         "wide_log_z_estimate_stderr", number_or_null(result->wide_log_z_stderr), "wide_pareto_k",
         number_or_null(result->wide_pareto_k), "is_reliable", (int)(mr_vi_doubt(result) == NULL),
-        "out", chosen->out);
+        "out", mr_json_text(chosen->out));
     return mr_print_json(object);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/episodes.h"
+#include "base/json_memory.h"
 #include "cli/command_line.h"
 #include "cli/live_line.h"
 #include "cli/run/playing.h"
@@ -164,13 +165,13 @@ static mr_status keep(recorder *r, const mr_policy_spec *spec, const record_opti
                       const char *policy, const mr_evaluation *evaluation) {
     char name[MR_MAX_TEXT];
     name_set(spec, name, sizeof name);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:f}", "dataset_id", name, "env",
-                  mr_vec_env_get_spec(r->envs)->name, "env_set", spec->env_set ? spec->env_set : "",
-                  "algorithm_name", spec->flow, "policy_file", policy, "actions",
-                  chosen->playing.stochastic ? "stochastic" : spec->deterministic, "seed",
-                  (json_int_t)chosen->playing.seed, "millrace_version", MR_VERSION, "mean_return",
-                  evaluation->mean_return);
+    json_t *metadata = json_pack("{s:s, s:o, s:s, s:s, s:o, s:s, s:I, s:s, s:f}", "dataset_id",
+                                 name, "env", mr_json_text(mr_vec_env_get_spec(r->envs)->name),
+                                 "env_set", spec->env_set ? spec->env_set : "", "algorithm_name",
+                                 spec->flow, "policy_file", mr_json_text(policy), "actions",
+                                 chosen->playing.stochastic ? "stochastic" : spec->deterministic,
+                                 "seed", (json_int_t)chosen->playing.seed, "millrace_version",
+                                 MR_VERSION, "mean_return", evaluation->mean_return);
     const mr_status status = metadata ? mr_episodes_writer_keep(r->writer, metadata)
                                       : mr_fail_memory("the metadata of a data set");
     json_decref(metadata);

@@ -187,13 +187,14 @@ static json_t *number_or_null(double number) {
 static json_t *object_of(const mr_run_data *run) {
     const summary s = summarise(run);
     const mr_run_process *process = &run->process;
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:s}", "run",
-                     run->dir, "env", run->settings.env, "state", mr_run_state_name(process->state),
-                     "steps", (json_int_t)s.steps, "total_steps", (json_int_t)s.total_steps,
-                     "best_return", number_or_null(s.best), "last_return", number_or_null(s.last),
-                     "training_return", number_or_null(s.training), "steps_per_second",
-                     number_or_null(s.speed), "eta_seconds", number_or_null(s.eta_s), "host",
-                     process->host, "pid", (json_int_t)process->pid, "message", process->message);
+    return json_pack("{s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "run",
+                     mr_json_text(run->dir), "env", mr_json_text(run->settings.env), "state",
+                     mr_run_state_name(process->state), "steps", (json_int_t)s.steps, "total_steps",
+                     (json_int_t)s.total_steps, "best_return", number_or_null(s.best),
+                     "last_return", number_or_null(s.last), "training_return",
+                     number_or_null(s.training), "steps_per_second", number_or_null(s.speed),
+                     "eta_seconds", number_or_null(s.eta_s), "host", mr_json_text(process->host),
+                     "pid", (json_int_t)process->pid, "message", mr_json_text(process->message));
 }
 
 static mr_status print_json(const mr_run_list *list, const run_row *rows) {

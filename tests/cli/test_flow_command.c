@@ -356,6 +356,16 @@ Test(flow_command, a_header_of_numbers_is_no_data_and_said_to_be_none) {
     json_decref(fit);
 }
 
+Test(flow_command, json_has_files_whose_path_is_not_utf_8) {
+    outcome o = fit_quickly("x.npy", (const char *const[4]){NULL});
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "sample", "m.safetensors", "-n", "5", "--out", "caf\xe9.npy", "--json");
+    json_t *sampled = parse(&o);
+    cr_expect_str_eq(json_string_value(json_object_get(sampled, "out")), "caf?.npy");
+    json_decref(sampled);
+}
+
 Test(flow_command, constant_columns_are_named_dropped_and_given_back) {
     mr_matrix samples;
     write_wide("x.csv", "id,a,b,c,d\n");

@@ -93,6 +93,16 @@ static void expect_nothing(const char *path) {
     cr_expect_neq(access(path, F_OK), 0, "%s is there", path);
 }
 
+Test(record, plays_policies_whose_path_is_not_utf_8) {
+    cr_assert_eq(rename("run", "caf\xe9"), 0);
+    outcome o = RUN("record", "caf\xe9", "--episodes", "1", "--max-steps", "5", "--out", "data");
+    expect_success(&o);
+    char *text = scratch_read("data/metadata.json");
+    scratch_expect_part(text, "\"policy_file\": \"caf?\"");
+    free(text);
+    outcome_free(&o);
+}
+
 Test(record, leaves_nothing_behind_when_it_is_interrupted) {
     static const char *const outs[] = {"data.h5", "folder"};
     for (size_t i = 0; i < 2; i++) {

@@ -123,6 +123,14 @@ static void write_run(const char *dir) {
     scratch_write(path, "time/total_timesteps,eval/mean_reward\n1000,7\n2000,3\n");
 }
 
+// A path may be any bytes, JSON is UTF-8.
+Test(status_command, json_has_runs_whose_path_is_not_utf_8) {
+    write_run("caf\xe9");
+    json_t *entry = status_of("caf\xe9");
+    cr_expect_str_eq(json_string_value(json_object_get(entry, "run")), "caf?");
+    json_decref(entry);
+}
+
 static void write_trainer(const char *host) {
     char text[256];
     snprintf(text, sizeof text,
