@@ -160,7 +160,7 @@ mr_status mr_episodes_reader_open(const char *path, mr_episodes_reader **out) {
     if (!r)
         return mr_fail_memory("a data set of episodes");
     r->file = -1;
-    MR_TRY(mr_hdf5_load(&r->h5));
+    MR_TRY(mr_hdf5_load(false, &r->h5));
     if (is_directory(path))
         MR_TRY(find_file(path, &folder, &r->path));
     else if (!(r->path = strdup(path)))
@@ -183,6 +183,7 @@ void mr_episodes_reader_close(mr_episodes_reader *r) {
         return;
     if (r->file >= 0)
         r->h5->H5Fclose(r->file);
+    mr_hdf5_release(r->h5);
     free(r->path);
     free(r->obs);
     free(r->action);

@@ -109,7 +109,7 @@ mr_status mr_episodes_writer_new(const char *path, const mr_episodes_shape *shap
         return mr_fail_memory("a data set of episodes");
     *w = (mr_episodes_writer){.path = strdup(path), .shape = *shape, .file = -1, .boolean = -1};
     MR_TRY(w->path ? MR_OK : mr_fail_memory("a file name"));
-    MR_TRY(mr_hdf5_load(&w->h5));
+    MR_TRY(mr_hdf5_load(true, &w->h5));
     MR_TRY(begin_file(w));
     MR_TRY(create_file(w));
     MR_TRY(make_boolean(w));
@@ -132,6 +132,7 @@ void mr_episodes_writer_close(mr_episodes_writer *w) {
     close_file(w);
     if (w->boolean >= 0)
         w->h5->H5Tclose(w->boolean);
+    mr_hdf5_release(w->h5);
     mr_new_file_close(w->new_file);
     if (w->has_made_directory)
         rmdir(w->path); // succeeds only if it is empty: the data set was not kept

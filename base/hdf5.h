@@ -4,6 +4,8 @@
 /// 10 ms to the 15 ms that a command takes to start.
 #pragma once
 
+#include <stdbool.h>
+
 #include <hdf5.h>
 
 #include "base/status.h"
@@ -33,6 +35,7 @@
     X(H5Dopen2)                                                                                    \
     X(H5Dread)                                                                                     \
     X(H5Dwrite)                                                                                    \
+    X(H5Eget_auto2)                                                                                \
     X(H5Eset_auto2)                                                                                \
     X(H5Fclose)                                                                                    \
     X(H5Fcreate)                                                                                   \
@@ -80,6 +83,12 @@ typedef struct {
 #undef MR_HDF5_FUNCTION
 #undef MR_HDF5_ID
 
-/// Loads it, once a process. HDF5 then prints no errors of its own in the calling thread. Fails
-/// with MR_ERR_IO if it is not installed. The library stays.
-mr_status mr_hdf5_load(const mr_hdf5 **out);
+/// Loads it, once a process, and begins a use: HDF5 prints no errors of its own in the calling
+/// thread until mr_hdf5_release. Fails with MR_ERR_IO if it is not installed. The library stays.
+///
+///   writes  no clean-up by HDF5 at the end of the process, which a failed write may crash; only
+///           for the command, because it concerns a host's files, too. The first use decides
+mr_status mr_hdf5_load(bool writes, const mr_hdf5 **out);
+
+/// Ends a use, in the same thread; NULL is fine.
+void mr_hdf5_release(const mr_hdf5 *h5);

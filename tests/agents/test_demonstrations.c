@@ -3,8 +3,12 @@
 #include "agents/demonstrations.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/episodes.h"
+#include "base/hdf5.h"
 #include "tests/scratch.h"
 
 #define DATA MR_TEST_DATA "/episodes"
@@ -203,6 +207,55 @@ Test(demonstrations, an_action_at_the_bounds_is_taken) {
     write_set("f.h5", &(faulty_set){4, 1, 1, 0, 3.000001, 0, OURS, NULL});
     cr_assert_eq(read_set("f.h5", NULL, &d), MR_OK, "%s", mr_error_message());
     mr_demonstrations_free(&d);
+}
+
+static herr_t print_nothing(hid_t stack, void *self) {
+    (void)stack;
+    (void)self;
+    return 0;
+}
+
+Test(demonstrations, reading_them_leaves_a_program_its_printing_of_hdf5_errors) {
+    const mr_hdf5 *h5;
+    H5E_auto2_t function = NULL;
+    void *self = NULL;
+    mr_demonstrations d;
+    cr_assert_eq(mr_hdf5_load(false, &h5), MR_OK, "%s", mr_error_message());
+    mr_hdf5_release(h5);
+    h5->H5Eset_auto2(H5E_DEFAULT, print_nothing, &d);
+    cr_expect_neq(read_set(DATA "/text.h5", NULL, &d), MR_OK);
+    mr_demonstrations_free(&d);
+    cr_assert_eq(read_set(DATA "/minari", NULL, &d), MR_OK, "%s", mr_error_message());
+    mr_demonstrations_free(&d);
+    cr_expect_geq(h5->H5Eget_auto2(H5E_DEFAULT, &function, &self), 0);
+    cr_expect(function == print_nothing && self == &d);
+}
+
+// A program that leaves a file of its own open at its end.
+static _Noreturn void leave_file_open(void) {
+    const mr_hdf5 *h5;
+    mr_demonstrations d;
+    if (read_set(DATA "/minari", NULL, &d) != MR_OK || mr_hdf5_load(false, &h5) != MR_OK)
+        _exit(1);
+    const hid_t file = h5->H5Fcreate("own.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    h5->H5Gcreate2(file, "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    exit(0);
+}
+
+Test(demonstrations, reading_them_leaves_hdf5_its_clean_up_at_the_end_of_a_program) {
+    const mr_hdf5 *h5;
+    int exit_status;
+    const pid_t child = fork();
+    if (child == 0)
+        leave_file_open();
+    cr_assert_eq(waitpid(child, &exit_status, 0), child);
+    cr_assert_eq(exit_status, 0);
+    cr_assert_eq(mr_hdf5_load(false, &h5), MR_OK, "%s", mr_error_message());
+    const hid_t file = h5->H5Fopen("own.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    cr_assert_geq(file, 0);
+    cr_expect_gt(h5->H5Lexists(file, "group", H5P_DEFAULT), 0);
+    h5->H5Fclose(file);
+    mr_hdf5_release(h5);
 }
 
 // ---- Their hash
