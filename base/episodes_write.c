@@ -20,8 +20,8 @@ static const char main_name[] = "main_data.hdf5", metadata_name[] = "metadata.js
 
 struct mr_episodes_writer {
     const mr_hdf5 *h5;
-    char *path;          // as given
-    char *metadata_path; // NULL: a single file
+    char *path;                      // as given
+    char *main_path, *metadata_path; // of a directory; NULL: a single file
     bool has_made_directory;
     mr_new_file *new_file;
     mr_episodes_shape shape; // borrowed
@@ -67,18 +67,15 @@ static mr_status make_directory(mr_episodes_writer *w) {
 
 static mr_status begin_file(mr_episodes_writer *w) {
     mr_status status = MR_OK;
-    char *main_path = NULL;
     if (has_suffix(w->path, ".h5") || has_suffix(w->path, ".hdf5"))
         return mr_new_file_begin(w->path, &w->new_file);
     MR_TRY(make_directory(w));
     w->metadata_path = mr_path_join(w->path, metadata_name);
-    main_path = mr_path_join(w->path, main_name);
-    if (!w->metadata_path || !main_path)
-        status = mr_fail_memory("a file name");
-    else
-        status = mr_new_file_begin(main_path, &w->new_file);
+    w->main_path = mr_path_join(w->path, main_name);
+    if (!w->metadata_path || !w->main_path)
+        return mr_fail_memory("a file name");
+    status = mr_new_file_begin(w->main_path, &w->new_file);
 done:
-    free(main_path);
     return status;
 }
 
@@ -137,6 +134,7 @@ void mr_episodes_writer_close(mr_episodes_writer *w) {
     if (w->has_made_directory)
         rmdir(w->path); // succeeds only if it is empty: the data set was not kept
     free(w->path);
+    free(w->main_path);
     free(w->metadata_path);
     free(w);
 }
@@ -346,11 +344,11 @@ mr_status mr_episodes_writer_keep(mr_episodes_writer *w, const json_t *more) {
                                                    : mr_fail_memory("the metadata of a data set"));
     json_object_foreach((json_t *)metadata, name, value) MR_TRY(write_value(w, name, value));
     MR_TRY(close_file(w) ? MR_OK : fail_write(w));
-    if (w->metadata_path)
-        MR_TRY(write_metadata(w, metadata));
-    status = mr_new_file_keep(w->new_file);
-    if (status != MR_OK && w->metadata_path)
-        unlink(w->metadata_path);
+    MR_TRY(mr_new_file_keep(w->new_file));
+    // Last: without it, main_data.hdf5 can be read all the same.
+    status = w->metadata_path ? write_metadata(w, metadata) : MR_OK;
+    if (status != MR_OK)
+        unlink(w->main_path);
 done:
     json_decref(metadata);
     return status;
