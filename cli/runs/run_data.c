@@ -66,20 +66,40 @@ static bool is_run(const char *dir) {
     return is_one;
 }
 
-// A run that several folders lead to is one run.
-static mr_status add(mr_run_list *list, const char *path) {
-    for (size_t i = 0; i < list->n; i++)
-        if (mr_path_is_same(list->path[i], path))
-            return MR_OK;
-    char **more = realloc(list->path, (list->n + 1) * sizeof *more);
-    if (more == NULL)
+static mr_run_id id_of(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 ? (mr_run_id){info.st_dev, info.st_ino} : (mr_run_id){0};
+}
+
+// The index of a directory in the list; list->n: it is not there.
+static size_t index_of(const mr_run_list *list, mr_run_id id) {
+    size_t i = 0;
+    while (i < list->n &&
+           (id.inode == 0 || list->id[i].inode != id.inode || list->id[i].device != id.device))
+        i++;
+    return i;
+}
+
+static mr_status append(mr_run_list *list, const char *path, mr_run_id id) {
+    char **paths = realloc(list->path, (list->n + 1) * sizeof *paths);
+    if (paths != NULL)
+        list->path = paths;
+    mr_run_id *ids = realloc(list->id, (list->n + 1) * sizeof *ids);
+    if (ids != NULL)
+        list->id = ids;
+    char *copy = strdup(path);
+    if (paths == NULL || ids == NULL || copy == NULL) {
+        free(copy);
         return mr_fail_memory("a list of runs");
-    list->path = more;
-    more[list->n] = strdup(path);
-    if (more[list->n] == NULL)
-        return mr_fail_memory("a list of runs");
-    list->n++;
+    }
+    paths[list->n] = copy;
+    ids[list->n++] = id;
     return MR_OK;
+}
+
+// A run that several folders lead to is one run.
+static mr_status add(mr_run_list *list, const char *path, mr_run_id id) {
+    return index_of(list, id) < list->n ? MR_OK : append(list, path, id);
 }
 
 static int is_visible(const struct dirent *entry) {
@@ -101,7 +121,7 @@ static mr_status search(mr_run_list *list, const char *folder, int depth) {
         if (status == MR_OK && path == NULL)
             status = mr_fail_memory("a file name");
         else if (status == MR_OK && is_folder(path))
-            status = is_run(path) ? add(list, path) : search(list, path, depth - 1);
+            status = is_run(path) ? add(list, path, id_of(path)) : search(list, path, depth - 1);
         free(path);
         free(entries[i]);
     }
@@ -110,12 +130,19 @@ static mr_status search(mr_run_list *list, const char *folder, int depth) {
 }
 
 static mr_status check_distinct(size_t n, char *const *paths) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            if (mr_path_is_same(paths[i], paths[j]))
-                return mr_fail(MR_ERR_USAGE, "%s and %s are the same run; leave out one of them",
-                               paths[j], paths[i]);
-    return MR_OK;
+    mr_status status = MR_OK;
+    mr_run_list named = {0};
+    for (size_t i = 0; i < n; i++) {
+        const mr_run_id id = id_of(paths[i]);
+        const size_t j = index_of(&named, id);
+        if (j < named.n)
+            MR_TRY(mr_fail(MR_ERR_USAGE, "%s and %s are the same run; leave out one of them",
+                           paths[j], paths[i]));
+        MR_TRY(append(&named, paths[i], id));
+    }
+done:
+    mr_run_list_free(&named);
+    return status;
 }
 
 static mr_status fail_none(const char *path) {
@@ -132,11 +159,11 @@ static mr_status find_at(const char *path, mr_run_list *out) {
     mr_status status;
     mr_run_list found = {0};
     errno = 0;
-    MR_TRY(is_run(path) ? add(&found, path) : search(&found, path, MAX_DEPTH));
+    MR_TRY(is_run(path) ? add(&found, path, id_of(path)) : search(&found, path, MAX_DEPTH));
     if (found.n == 0)
         status = fail_none(path);
     for (size_t i = 0; i < found.n && status == MR_OK; i++)
-        status = add(out, found.path[i]);
+        status = add(out, found.path[i], found.id[i]);
 done:
     mr_run_list_free(&found);
     return status;
@@ -154,5 +181,6 @@ void mr_run_list_free(mr_run_list *list) {
     for (size_t i = 0; i < list->n; i++)
         free(list->path[i]);
     free(list->path);
+    free(list->id);
     *list = (mr_run_list){0};
 }

@@ -5,6 +5,8 @@
 #include "agents/settings.h"
 #include "cli/runs/run_table.h"
 
+#include <sys/types.h>
+
 /// A run. All is owned.
 typedef struct {
     char *dir;
@@ -21,10 +23,17 @@ void mr_run_data_free(mr_run_data *run);
 /// Environment steps so far; 0: no row of progress.csv yet.
 double mr_run_data_steps(const mr_run_data *run);
 
-/// A list of paths, owned.
+/// Which directory a path leads to. inode 0: none.
+typedef struct {
+    dev_t device;
+    ino_t inode;
+} mr_run_id;
+
+/// A list of runs, owned.
 typedef struct {
     size_t n;
-    char **path;
+    char **path;   // [n]
+    mr_run_id *id; // [n]
 } mr_run_list;
 
 /// Lists the runs that paths name [n]: a run's directory, or a folder with runs in it, at any of
