@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -39,11 +38,6 @@ mr_status mr_episodes_fail(const mr_episodes_reader *r, size_t number, const cha
 }
 
 // ---- Opening
-
-static bool is_directory(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
 
 // The directory of a data set of Minari's has its files itself, or in a folder `data`.
 static mr_status find_file(const char *path, char **folder, char **file) {
@@ -161,7 +155,7 @@ mr_status mr_episodes_reader_open(const char *path, mr_episodes_reader **out) {
         return mr_fail_memory("a data set of episodes");
     r->file = -1;
     MR_TRY(mr_hdf5_load(false, &r->h5));
-    if (is_directory(path))
+    if (mr_directory_is_there(path))
         MR_TRY(find_file(path, &folder, &r->path));
     else if (!(r->path = strdup(path)))
         MR_TRY(mr_fail_memory("a file name"));

@@ -40,11 +40,6 @@ static mr_status fail_write(mr_episodes_writer *w) {
 
 // ---- Beginning
 
-static bool has_suffix(const char *path, const char *suffix) {
-    const size_t n = strlen(path), n_suffix = strlen(suffix);
-    return n > n_suffix && strcmp(path + n - n_suffix, suffix) == 0;
-}
-
 static bool is_empty_directory(const char *path) {
     DIR *directory = opendir(path);
     size_t n = 0;
@@ -67,7 +62,7 @@ static mr_status make_directory(mr_episodes_writer *w) {
 
 static mr_status begin_file(mr_episodes_writer *w) {
     mr_status status = MR_OK;
-    if (has_suffix(w->path, ".h5") || has_suffix(w->path, ".hdf5"))
+    if (mr_path_has_suffix(w->path, ".h5") || mr_path_has_suffix(w->path, ".hdf5"))
         return mr_new_file_begin(w->path, &w->new_file);
     MR_TRY(make_directory(w));
     w->metadata_path = mr_path_join(w->path, metadata_name);

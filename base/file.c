@@ -351,6 +351,11 @@ bool mr_file_is_there(const char *path) {
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+bool mr_directory_is_there(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 mr_status mr_make_directories(const char *path) {
     mr_status status;
     char *part = strdup(path);

@@ -73,6 +73,9 @@ mr_status mr_file_read(const char *path, char **out, size_t *n_bytes);
 /// Whether a regular file exists at a path.
 bool mr_file_is_there(const char *path);
 
+/// Whether a directory does.
+bool mr_directory_is_there(const char *path);
+
 /// Creates the directory and its missing parents; fine if it exists already. Fails with MR_ERR_IO
 /// and names the part of the path that could not be created.
 mr_status mr_make_directories(const char *path);

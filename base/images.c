@@ -47,18 +47,13 @@ void mr_images_free(mr_images *images) {
 
 // ---- Sources
 
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 // A data set is meant by its name alone: a file of that name comes first.
 static const mr_image_data_set *named_set(const char *path) {
     return access(path, F_OK) != 0 ? mr_image_data_set_find(path) : NULL;
 }
 
 bool mr_images_is_source(const char *path) {
-    return named_set(path) != NULL || is_folder(path) || mr_picture_is_name(path) ||
+    return named_set(path) != NULL || mr_directory_is_there(path) || mr_picture_is_name(path) ||
            mr_cifar_is(path) || mr_image_array_is(path);
 }
 
@@ -66,7 +61,7 @@ static mr_status open_source(const char *path, const mr_images_options *options,
                              mr_image_source **out) {
     if (mr_cifar_is(path))
         return mr_cifar_open(path, out);
-    if (is_folder(path) || mr_picture_is_name(path))
+    if (mr_directory_is_there(path) || mr_picture_is_name(path))
         return mr_image_folder_open(path, options->skips_bad, out);
     return mr_image_array_open(path, out);
 }

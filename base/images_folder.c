@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/images_internal.h"
 #include "base/path.h"
 
@@ -23,11 +23,6 @@ typedef struct {
     size_t i;           // the next
     mr_picture picture;
 } folder;
-
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
 
 static int by_bytes(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name); // alphasort depends on the locale
@@ -80,7 +75,7 @@ static mr_status add_entry(folder *f, const char *parent, const char *name, bool
     if (mr_picture_is_name(name))
         return add_file(f, path, f->source.n_classes - (is_inner ? 1 : 0));
     mr_status status = MR_OK;
-    if (!is_inner && is_folder(path)) {
+    if (!is_inner && mr_directory_is_there(path)) {
         const size_t n_before = f->n_files;
         status = add_class(f, name);
         if (status == MR_OK)
@@ -186,7 +181,7 @@ mr_status mr_image_folder_open(const char *path, bool skips_bad, mr_image_source
     if (f == NULL)
         return mr_fail_memory(path);
     f->source = (mr_image_source){.next = folder_next, .name = folder_name, .close = folder_close};
-    if (is_folder(path)) {
+    if (mr_directory_is_there(path)) {
         MR_TRY(list_folder(f, path, false));
         MR_TRY(check_folder(f, path));
     } else {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,11 @@ char *mr_path_folder(const char *path) {
 static bool is_named(const char *start, const char *end) {
     const size_t n = (size_t)(end - start);
     return n > 0 && !(n == 2 && start[0] == '.' && start[1] == '.');
+}
+
+bool mr_path_has_suffix(const char *path, const char *suffix) {
+    const size_t n = strlen(path), n_suffix = strlen(suffix);
+    return n > n_suffix && strcasecmp(path + n - n_suffix, suffix) == 0;
 }
 
 void mr_path_normalise(char *path) {

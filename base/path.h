@@ -14,6 +14,10 @@ char *mr_path_folder(const char *path);
 /// What follows the last slash.
 const char *mr_path_name(const char *path);
 
+/// Whether its name ends in a suffix such as ".png", in small or capital letters, and has more than
+/// that.
+bool mr_path_has_suffix(const char *path, const char *suffix);
+
 /// Removes "." and, after a folder, ".." from a path, in place.
 void mr_path_normalise(char *path);
 

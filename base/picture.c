@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
+#include "base/path.h"
 #include "base/picture_internal.h"
 
 enum { MAX_NUMBERS = 1 << 28 }; // in a picture
@@ -56,13 +56,9 @@ mr_status mr_picture_take_interleaved(const unsigned char *rows, mr_picture *out
 
 // ---- PNG
 
-static bool has_suffix(const char *path, const char *suffix) {
-    const size_t n = strlen(path), n_suffix = strlen(suffix);
-    return n > n_suffix && strcasecmp(path + n - n_suffix, suffix) == 0;
-}
-
 bool mr_picture_is_name(const char *path) {
-    return has_suffix(path, ".png") || has_suffix(path, ".jpg") || has_suffix(path, ".jpeg");
+    return mr_path_has_suffix(path, ".png") || mr_path_has_suffix(path, ".jpg") ||
+           mr_path_has_suffix(path, ".jpeg");
 }
 
 // Begins to read a .png of n_bytes; png_image_free releases `image`.
@@ -137,7 +133,7 @@ mr_status mr_picture_encode(const mr_picture *picture, unsigned char **bytes, si
 mr_status mr_picture_write(const char *path, const mr_picture *picture) {
     unsigned char *bytes;
     size_t n_bytes;
-    if (!has_suffix(path, ".png"))
+    if (!mr_path_has_suffix(path, ".png"))
         return mr_fail(MR_ERR_USAGE, "%s: the name of a picture must end in .png", path);
     mr_status status = mr_picture_encode(picture, &bytes, &n_bytes);
     if (status != MR_OK)

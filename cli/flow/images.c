@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/nearest.h"
+#include "base/path.h"
 
 // ---- Reading
 
@@ -144,13 +145,8 @@ done:
 
 // ---- Writing
 
-static bool has_suffix(const char *path, const char *suffix) {
-    const size_t n = strlen(path), n_suffix = strlen(suffix);
-    return n > n_suffix && strcasecmp(path + n - n_suffix, suffix) == 0;
-}
-
 mr_status mr_images_check_name(const char *path) {
-    if (has_suffix(path, ".png") || has_suffix(path, ".npy"))
+    if (mr_path_has_suffix(path, ".png") || mr_path_has_suffix(path, ".npy"))
         return MR_OK;
     return mr_fail(MR_ERR_USAGE, "%s: the name of images must end in .png (a grid) or .npy", path);
 }
@@ -174,7 +170,7 @@ mr_status mr_images_save(const char *path, const mr_density *density, size_t n,
     size_t channels, height, width;
     mr_picture grid = {0};
     mr_density_shape(density, &channels, &height, &width);
-    if (has_suffix(path, ".npy"))
+    if (mr_path_has_suffix(path, ".npy"))
         return mr_images_write(path, n, channels, height, width, pixels);
     mr_status status = mr_images_grid(density, n, pixels, columns, &grid);
     if (status == MR_OK)

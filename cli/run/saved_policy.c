@@ -5,19 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/path.h"
-
-static bool is_directory(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
 
 // A run stands for its latest policy. The caller frees the path.
 static mr_status policy_path(const char *given, char **out) {
-    const bool is_run = is_directory(given);
+    const bool is_run = mr_directory_is_there(given);
     if (asprintf(out, "%s%s", given, is_run ? "/policy.safetensors" : "") < 0) {
         *out = NULL;
         return mr_fail_memory("a file name");
@@ -59,7 +54,7 @@ static const char *either(const char *given, const char *otherwise) {
 
 // The directory of the policy's run, if it has one. The caller frees it.
 static char *run_of(const char *run_or_file) {
-    if (is_directory(run_or_file))
+    if (mr_directory_is_there(run_or_file))
         return strdup(run_or_file);
     char *folder = mr_path_folder(run_or_file);
     if (folder == NULL || folder[0] != '\0')
@@ -85,7 +80,7 @@ mr_status mr_saved_files_find(const char *run_or_file, const mr_policy_spec *spe
                               const char *task, const char *changed, mr_run_place *out) {
     mr_status status;
     mr_settings run;
-    const bool is_run = is_directory(run_or_file);
+    const bool is_run = mr_directory_is_there(run_or_file);
     char *dir = run_of(run_or_file);
     if (dir == NULL)
         return mr_fail_memory("a file name");

@@ -106,11 +106,6 @@ static int is_visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 // Adds the runs in a folder. One that can't be listed has none to show.
 static mr_status search(mr_run_list *list, const char *folder, int depth) {
     mr_status status = MR_OK;
@@ -120,7 +115,7 @@ static mr_status search(mr_run_list *list, const char *folder, int depth) {
         char *path = status == MR_OK ? mr_path_join(folder, entries[i]->d_name) : NULL;
         if (status == MR_OK && path == NULL)
             status = mr_fail_memory("a file name");
-        else if (status == MR_OK && is_folder(path))
+        else if (status == MR_OK && mr_directory_is_there(path))
             status = is_run(path) ? add(list, path, id_of(path)) : search(list, path, depth - 1);
         free(path);
         free(entries[i]);
@@ -146,7 +141,7 @@ done:
 }
 
 static mr_status fail_none(const char *path) {
-    if (!is_folder(path))
+    if (!mr_directory_is_there(path))
         return mr_fail(MR_ERR_INPUT, "cannot read %s/%s: %s; give the directory of a run", path,
                        config_name, strerror(errno != 0 ? errno : ENOTDIR));
     return mr_fail(MR_ERR_INPUT,

@@ -7,7 +7,8 @@
 #include "envs/mujoco/task_file.h"
 
 #include <stdio.h>
-#include <string.h>
+
+#include "base/path.h"
 
 // Files that describe tasks, by how their names end.
 static const struct {
@@ -19,11 +20,6 @@ static const struct {
     {".so", mr_task_read_plugin},
 };
 
-static bool ends_with(const char *text, const char *ending) {
-    const size_t n = strlen(text), n_ending = strlen(ending);
-    return n >= n_ending && strcmp(text + n - n_ending, ending) == 0;
-}
-
 static mr_status read_task(const char *name, const char *path, const mjModel *model, mr_task *task,
                            char *summary) {
     if (path[0] == '\0')
@@ -32,7 +28,7 @@ static mr_status read_task(const char *name, const char *path, const mjModel *mo
                        "--task FILE.yaml (docs/environments.md)",
                        name);
     for (size_t i = 0; i < MR_COUNT(readers); i++)
-        if (ends_with(path, readers[i].ending))
+        if (mr_path_has_suffix(path, readers[i].ending))
             return readers[i].read(path, model, task, summary);
     return mr_fail(MR_ERR_USAGE, "%s: a task is described by a .yaml or a .so file", path);
 }

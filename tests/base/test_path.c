@@ -44,6 +44,14 @@ Test(path, is_joined_unless_it_is_absolute) {
     expect_join("/", "b", "/b");
 }
 
+Test(path, has_a_suffix_after_a_name) {
+    cr_expect(mr_path_has_suffix("a/b.png", ".png"));
+    cr_expect(mr_path_has_suffix("b.PNG", ".png"));
+    cr_expect_not(mr_path_has_suffix("b.png.txt", ".png"));
+    cr_expect_not(mr_path_has_suffix(".png", ".png"));
+    cr_expect_not(mr_path_has_suffix("g", ".png"));
+}
+
 Test(path, has_a_folder_and_a_name) {
     static const char *const cases[][3] = {
         {"a/b.xml", "a", "b.xml"}, {"b.xml", "", "b.xml"}, {"/b", "/", "b"}, {"a/b/c", "a/b", "c"}};
