@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/plot/gnuplot.h"
+#include "cli/report/html.h"
 
 enum { WIDTH = 400, HEIGHT = 250, NAME_SIZE = 64 };
 
@@ -24,21 +25,6 @@ static const colour colours[] = {
     {1, 2, 3, "var(--c3)"},    {1, 2, 4, "var(--c4)"},   {1, 2, 5, "var(--c5)"},
     {1, 2, 6, "var(--c6)"},
 };
-
-void mr_html_text(FILE *page, const char *text) {
-    for (; *text != '\0'; text++) {
-        if (*text == '<')
-            fputs("&lt;", page);
-        else if (*text == '>')
-            fputs("&gt;", page);
-        else if (*text == '&')
-            fputs("&amp;", page);
-        else if (*text == '"')
-            fputs("&quot;", page);
-        else
-            fputc(*text, page);
-    }
-}
 
 static bool is_drawn(const mr_figure *f, const mr_curve *curve) {
     return curve->n > 1 && strcmp(curve->env, f->env) == 0;

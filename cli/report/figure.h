@@ -18,6 +18,3 @@ bool mr_figure_has_curves(const mr_figure *figure);
 /// Writes it as HTML. The elements of a curve have the attribute data-curve, its colour's number.
 /// Fails as mr_picture_render does.
 mr_status mr_figure_write(const mr_figure *figure, FILE *page);
-
-/// Writes a text so that HTML shows it as it is, also within quotation marks.
-void mr_html_text(FILE *page, const char *text);

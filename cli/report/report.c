@@ -10,6 +10,7 @@
 #include "cli/command_line.h"
 #include "cli/plot/gnuplot.h"
 #include "cli/report/figure.h"
+#include "cli/report/html.h"
 #include "cli/report/page_files.h"
 #include "cli/report/run_command.h"
 #include "cli/report/scores.h"

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
-#include "cli/report/figure.h"
+#include "cli/report/html.h"
 
 enum { MAX_BYTES = 32 << 20 };
 
