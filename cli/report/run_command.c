@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agents/presets.h"
-#include "cli/command.h"
 #include "cli/shell_word.h"
 
 // What `millrace train ENV --preset PRESET --agent AGENT` would begin with.
@@ -43,18 +42,12 @@ mr_status mr_run_command_needs(const mr_settings *settings, bool is_needed[MR_MA
 }
 
 static void write_setting(const mr_setting *setting, const mr_settings *settings, FILE *file) {
-    char value[MR_MAX_TEXT], option[MR_OPTION_TEXT_SIZE], pair[2 * MR_MAX_TEXT];
+    char value[MR_MAX_TEXT], words[2][MR_SETTING_WORD_SIZE];
     mr_setting_format(setting, settings, value, sizeof value);
-    mr_option_text(setting->name, option);
-    if (setting->type == MR_SETTING_SWITCH && strcmp(value, "true") == 0) {
-        fprintf(file, " %s", option);
-    } else if (setting->type == MR_SETTING_SWITCH || value[0] == '\0') {
-        snprintf(pair, sizeof pair, "%s=%s", setting->name, value);
-        fputs(" --set ", file);
-        mr_shell_word_write(pair, file);
-    } else {
-        fprintf(file, " %s ", option);
-        mr_shell_word_write(value, file);
+    const size_t n = mr_setting_words(setting, value, words);
+    for (size_t i = 0; i < n; i++) {
+        fputc(' ', file);
+        mr_shell_word_write(words[i], file);
     }
 }
 

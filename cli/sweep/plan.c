@@ -14,7 +14,7 @@
 #include "agents/trainer.h"
 #include "base/number.h"
 #include "base/random.h"
-#include "cli/command.h"
+#include "cli/shell_word.h"
 
 enum { N_DIGITS = 4, NUMBER_SIZE = 32 }; // of numbers that are drawn
 
@@ -356,20 +356,12 @@ static mr_status add(mr_sweep_words *w, const char *word) {
     return w->words[w->n++] ? MR_OK : mr_fail_memory("a command");
 }
 
-// A switch has no value as an option: `--set NAME=true`.
 static mr_status add_setting(mr_sweep_words *w, const char *name, const char *text) {
-    mr_status status;
-    const mr_setting *setting = mr_setting_find(name);
-    char option[MR_OPTION_TEXT_SIZE], pair[MR_MAX_TEXT + MR_OPTION_NAME_SIZE];
-    if (setting->type == MR_SETTING_SWITCH) {
-        snprintf(pair, sizeof pair, "%s=%s", setting->name, text);
-        MR_TRY(add(w, "--set"));
-        MR_TRY(add(w, pair));
-    } else {
-        mr_option_text(setting->name, option);
-        MR_TRY(add(w, option));
-        MR_TRY(add(w, text));
-    }
+    mr_status status = MR_OK;
+    char words[2][MR_SETTING_WORD_SIZE];
+    const size_t n = mr_setting_words(mr_setting_find(name), text, words);
+    for (size_t i = 0; i < n; i++)
+        MR_TRY(add(w, words[i]));
 done:
     return status;
 }

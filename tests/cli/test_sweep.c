@@ -79,7 +79,7 @@ Test(sweep, what_it_prints_trains_and_is_then_left_out) {
         "batch_size: 16, ", "80") "vary:\n  policy: ['[lu, coupling(affine)]*2']\n"
                                   "  critic_residual: [true]\nseeds: [7, 9]\n");
     char *text = output_of(ARGUMENTS("sweep", "a.yaml", "--print", "--out", "s"));
-    scratch_expect_part(text, " --policy '[lu, coupling(affine)]*2' --set critic_residual=true ");
+    scratch_expect_part(text, " --policy '[lu, coupling(affine)]*2' --critic-residual ");
     *strchr(text, '\n') = '\0';
     scratch_write("command", text);
     cr_assert_eq(system("xargs -d '\\n' -n 1 -P 2 sh -c < command"), 0, "%s", text);
