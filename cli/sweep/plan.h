@@ -57,8 +57,8 @@ enum { MR_SWEEP_MAX_WORDS = 2 * MR_MAX_SETTINGS + 16 };
 /// The words of a command.
 typedef struct {
     size_t n;
-    const char *words[MR_SWEEP_MAX_WORDS + 1]; // [n], then NULL
-    mr_arena *arena;                           // owned; has their texts
+    const char *words[MR_SWEEP_MAX_WORDS + 1]; // [n] in the arena, then NULL
+    mr_arena *arena;                           // owned
 } mr_sweep_words;
 
 /// The command that trains a run up to a round's steps: begins it, or goes on with it if it has a
