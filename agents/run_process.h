@@ -23,7 +23,7 @@ typedef struct {
     char host[256];
     long pid;
     char version[32];                      // of millrace
-    char engine[128], engine_version[128]; // the simulator; "": not known
+    char engine[128], engine_version[128]; // the simulator, as mr_env_spec names it; "": not known
     char began[32], ended[32];             // UTC, "2026-01-31T12:00:00Z"; "": not known
     char message[1024];                    // of a failure; "": none
 } mr_run_process;

@@ -128,11 +128,10 @@ typedef enum {
 
 /// What may be done with a setting of mr_settings once a run has begun.
 typedef enum {
-    MR_ROLE_FIXED = 0, // a resumed run has the value that it was begun with
-    MR_ROLE_OF_NETS,   // the same; and a fine-tuned run has the value of its source
-    MR_ROLE_TUNABLE,   // a resumed run may have another value: it is then no longer the run that it
-                       // would have been
-    MR_ROLE_FREE,      // a resumed run may have another value: it comes to the same state
+    MR_ROLE_FIXED = 0,  // a resumed run has the value that it was begun with
+    MR_ROLE_OF_NETS,    // the same; and a fine-tuned run has the value of its source
+    MR_ROLE_TUNABLE,    // a resumed run may have another value: its results then differ
+    MR_ROLE_FREE,       // a resumed run may have another value: it comes to the same state
     MR_ROLE_OWN_TO_RUN, // the same; and it differs from run to run: not saved in config.yaml
 } mr_setting_role;
 

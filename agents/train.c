@@ -238,8 +238,8 @@ static void tell_other_engine(const mr_trainer *t, const mr_engine *before) {
     if (!mr_env_is_other_engine(env, before->name, before->version))
         return;
     snprintf(note, sizeof note,
-             "the run was on %s %s and goes on on %s %s: simulations differ a little, so that "
-             "it is not the run that it would have been",
+             "the run was on %s %s and goes on on %s %s: simulations differ a little, and so "
+             "do results from those of an uninterrupted run",
              before->name, before->version, env->engine, env->engine_version);
     mr_recorder_tell(&t->recorder, note);
 }

@@ -55,10 +55,11 @@ static void resumed(void *self, const mr_metrics *now, size_t n_lost) {
     (void)now;
     if (n_lost == 0)
         return;
-    snprintf(line, sizeof line,
-             "%s does not repeat itself, so that %zu unfinished episodes ended as truncated; the "
-             "run is not the one that an uninterrupted one would have been",
-             ((const listener *)self)->env, n_lost);
+    snprintf(
+        line, sizeof line,
+        "%s does not repeat itself, so that %zu unfinished episodes ended as truncated; results "
+        "differ from those of an uninterrupted run",
+        ((const listener *)self)->env, n_lost);
     mr_tell(MR_LOG_WARNING, line);
 }
 

@@ -25,7 +25,7 @@ static void find_engine(mr_trainer *t, mr_engine *engine) {
     mr_policy_free(policy);
 }
 
-// A setting that has changed makes the run another one from here on: it is told and kept.
+// A setting that has changed changes the results from here on: it is told and kept.
 static void note_changes(mr_trainer *t, const mr_checkpoint_head *head) {
     char line[MR_MAX_CHANGED + 128];
     snprintf(t->history, sizeof t->history, "%s", head->history);
@@ -34,8 +34,7 @@ static void note_changes(mr_trainer *t, const mr_checkpoint_head *head) {
     snprintf(line, sizeof line, "from step %.0f on: %s", t->checkpoint_step, head->changed);
     mr_checkpoint_add_to_history(t->history, line);
     snprintf(line, sizeof line,
-             "from step %.0f on the run has %s, so that it is no longer the run that it would have "
-             "been",
+             "from step %.0f on: %s; results differ from those of an uninterrupted run",
              t->checkpoint_step, head->changed);
     mr_recorder_tell(&t->recorder, line);
 }

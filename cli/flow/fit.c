@@ -96,9 +96,8 @@ static const mr_setting options[] = {
     {"warm_up", MR_SETTING_COUNT, AT(fit.warm_up), "0", 0, 1e9, "N",
      "steps over which the learning rate rises to --lr; of images 200 by default", false},
     {"clip_norm", MR_SETTING_REAL, AT(fit.clip_norm), "10", 1e-6, 1e30, "X",
-     "maximum norm of the gradient; longer ones are scaled down to it; of images 100 for each of "
-     "an "
-     "image's numbers by default",
+     "maximum norm of the gradient; longer ones are scaled down to it; default for images: 100 "
+     "times the number of pixel values",
      false},
     {"seed", MR_SETTING_SEED, AT(fit.seed), "1", 0, 0, "N",
      "seed of the initial parameters, the held-out rows and the order of the others", false},

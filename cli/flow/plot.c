@@ -25,7 +25,7 @@ static const mr_setting options[] = {
     {"out", MR_SETTING_OUT_FILE, AT(out), "density.png", 0, 0, "FILE.png", "where the picture goes",
      false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
-     "what stands above it; default: the flow", false},
+     "title of the picture; default: the flow", false},
     {"samples", MR_SETTING_COUNT, AT(samples), "20000", 2, 1e8, "N", "samples to draw it from",
      false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N", "of the samples", false},

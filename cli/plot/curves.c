@@ -166,8 +166,9 @@ static void write_name(mr_curve *curve, const extent *e, mr_x_axis x) {
     static const char *const units[] = {
         [MR_X_STEPS] = "step ", [MR_X_TIME] = "second ", [MR_X_UPDATES] = "update "};
     if (curve->n_runs > 1 && e->last < e->longest)
-        snprintf(curve->name, sizeof curve->name, "%s (%zu runs, up to %s%.0f, as far as all)",
-                 label, curve->n_runs, units[x], e->last);
+        snprintf(curve->name, sizeof curve->name,
+                 "%s (%zu runs, up to %s%.0f, the last that all have reached)", label,
+                 curve->n_runs, units[x], e->last);
     else if (curve->n_runs > 1)
         snprintf(curve->name, sizeof curve->name, "%s (%zu runs)", label, curve->n_runs);
     else

@@ -43,7 +43,7 @@ static const mr_setting options[] = {
     {"density", MR_SETTING_SWITCH, AT(density), "false", 0, 0, NULL,
      "draw how the state density of a run with --bonus density went, instead", false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
-     "what stands above it; default: the task, where there is but one", false},
+     "title of the picture; default: the name of the task, if there is only one", false},
     {"width", MR_SETTING_COUNT, AT(width), "1000", 40, 10000, "N",
      "width in pixels, or with --ascii in characters (of curves)", false},
     {"height", MR_SETTING_COUNT, AT(height), "600", 10, 10000, "N",

@@ -28,7 +28,7 @@ static const mr_setting options[] = {
     {"out", MR_SETTING_OUT_FILE, AT(out), "report.html", 0, 0, "FILE.html", "where the page goes",
      false},
     {"title", MR_SETTING_TEXT, AT(title), "", 0, 0, "TEXT",
-     "what stands above it; default: the tasks", false},
+     "title of the page; default: the names of the tasks", false},
     {"group_by", MR_SETTING_TEXT, AT(group_by), "", 0, 0, "SETTING",
      "one curve for each value of a setting (several: with commas between)", false},
 };

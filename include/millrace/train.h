@@ -90,9 +90,9 @@ MR_API mr_status mr_train(const mr_train_options *options, mr_train_result *resu
 ///
 ///   run_dir  the run's directory; the setting `out` need not be given
 ///   options  `steps` and `checkpoint_every` may be others than the run was begun with; learning
-///            rates and the like too, but then it's no longer the run that it would have been: the
-///            log says so, and so does config.yaml. A run on environments of the caller's own is
-///            resumed on such environments
+///            rates and the like too, but then results differ from those of an uninterrupted
+///            run: the log says so, and so does config.yaml. A run on environments of the caller's
+///            own is resumed on such environments
 ///
 /// Fails as mr_train does, and with MR_ERR_USAGE if there is no checkpoint, if a setting differs
 /// that must not, and if the run is past its `steps`; the directory is then as it was.

@@ -51,7 +51,8 @@ Test(curves, go_as_far_as_all_runs_at_both_ends) {
     add_run("seed: 3\nsteps: 9000", "", "1000,100\n9000,900\n");
     cr_assert_eq(make(MR_X_STEPS, "eval/mean_reward", &list), MR_OK, "%s", mr_error_message());
     cr_assert_eq(list.n, 1);
-    cr_expect_str_eq(list.curve[0].name, "real_nvp (3 runs, up to step 3000, as far as all)");
+    cr_expect_str_eq(list.curve[0].name,
+                     "real_nvp (3 runs, up to step 3000, the last that all have reached)");
     expect_curve(&list.curve[0], 3,
                  (const mr_curve_point[]){{2000, (20 + 2 + 200) / 3.0, 2, 200},
                                           {2500, (25 + 4 + 250) / 3.0, 4, 250},

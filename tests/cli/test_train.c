@@ -471,7 +471,8 @@ Test(train_command, plot_draws_a_mean_as_far_as_all_runs_go) {
     outcome o = RUN("plot", "a", "b", "--out", "curve.svg");
     expect_success(&o);
     char *picture = scratch_read("curve.svg");
-    scratch_expect_part(picture, "gaussian (2 runs, up to step 20, as far as all)");
+    scratch_expect_part(picture,
+                        "gaussian (2 runs, up to step 20, the last that all have reached)");
     cr_expect_eq(count_parts(picture, "xlink:href='#gpPt6' transform"), 4);
     free(picture);
     outcome_free(&o);
