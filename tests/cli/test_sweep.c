@@ -421,10 +421,10 @@ Test(sweep, halving_goes_on_with_the_best_points) {
     train_sweep("s");
     char *text = output_of(ARGUMENTS("sweep", "a.yaml", "--table", "csv", "--out", "s"));
     cr_expect_eq(count_lines(text), 10);
-    char *line = strtok(text, "\n");
+    strtok(text, "\n"); // the names of the columns
     for (int i = 0; i < 9; i++) {
         char dir[80], name[64];
-        line = strtok(NULL, "\n");
+        const char *line = strtok(NULL, "\n");
         cr_assert_eq(sscanf(line, "%63[^,]", name), 1);
         snprintf(dir, sizeof dir, "s/%s-s1", name);
         const double step = last_step(dir);
