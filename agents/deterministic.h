@@ -25,7 +25,6 @@ typedef struct {
 } mr_deterministic;
 
 extern const mr_deterministic mr_deterministic_base;
-extern const char mr_deterministic_default[]; // "base": of files that name none
 
 /// Reads "mean" or "mean:samples=16". Fails with MR_ERR_USAGE on anything else.
 mr_status mr_deterministic_read(const char *text, mr_deterministic *out);

@@ -9,7 +9,7 @@
 
 /// A component that has not varied is divided by sqrt(min_variance); SimBa's.
 static const double min_variance = 1e-8;
-static const double clip = 10; // Stable-Baselines3's
+const double mr_obs_norm_clip = 10; // Stable-Baselines3's
 
 /// All doubles: a checkpoint has each by name.
 struct mr_obs_norm {
@@ -79,6 +79,7 @@ const double *mr_obs_norm_std(const mr_obs_norm *norm) {
 
 double mr_obs_standardise(double x, double mean, double std) {
     const double u = (x - mean) / std;
+    const double clip = mr_obs_norm_clip;
     return !isfinite(u) ? u : u > clip ? clip : u < -clip ? -clip : u;
 }
 

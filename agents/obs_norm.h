@@ -14,6 +14,8 @@
 
 typedef struct mr_obs_norm mr_obs_norm;
 
+extern const double mr_obs_norm_clip; // 10: bound of standardised observations
+
 /// Statistics of no observation yet: mean 0, deviation 1. The caller frees them.
 mr_status mr_obs_norm_new(size_t dim, mr_obs_norm **out);
 void mr_obs_norm_free(mr_obs_norm *norm);

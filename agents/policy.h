@@ -16,6 +16,8 @@ mr_params *mr_policy_params(const mr_policy *policy);
 /// The deterministic actions, as --help lists them.
 #define MR_DETERMINISTIC_WORDS "base|mean|mode|best"
 
+extern const char mr_deterministic_default[]; // "base": of files that name none
+
 /// Gives a policy the critics that it may choose its deterministic action by; borrowed, and trained
 /// meanwhile.
 ///

@@ -47,6 +47,7 @@ extern const mr_command mr_command_train;
 extern const mr_command mr_command_eval;
 extern const mr_command mr_command_record;
 extern const mr_command mr_command_view;
+extern const mr_command mr_command_export;
 extern const mr_command mr_command_envs;
 extern const mr_command mr_command_presets;
 extern const mr_command mr_command_serve;

@@ -6,10 +6,10 @@
 #include "envs/mujoco/compat.h"
 
 static const mr_command *const commands[] = {
-    &mr_command_train,        &mr_command_sweep,  &mr_command_eval,    &mr_command_record,
-    &mr_command_view,         &mr_command_envs,   &mr_command_presets, &mr_command_serve,
-    &mr_command_serve_policy, &mr_command_keygen, &mr_command_status,  &mr_command_plot,
-    &mr_command_report,       &mr_command_flow,   &mr_command_help,
+    &mr_command_train, &mr_command_sweep,        &mr_command_eval,   &mr_command_record,
+    &mr_command_view,  &mr_command_export,       &mr_command_envs,   &mr_command_presets,
+    &mr_command_serve, &mr_command_serve_policy, &mr_command_keygen, &mr_command_status,
+    &mr_command_plot,  &mr_command_report,       &mr_command_flow,   &mr_command_help,
 };
 
 static const mr_setting program_options[] = {

@@ -9,7 +9,7 @@
 /// parameters, its thread's own gradient.
 #pragma once
 
-#include "nn/graph.h"
+#include "nn/program.h"
 
 #include <assert.h>
 
@@ -50,6 +50,13 @@ typedef struct {
     void (*reduce_backward)(const mr_node *node, mr_rows rows);
     /// Moves the node's buffers (running statistics) by the latest run; NULL: it has none to move.
     void (*update_buffers)(const mr_node *node);
+
+    /// Adds what `forward` computes, for one row, to a program, and returns its value [1 x cols].
+    /// NULL, or returns NULL: a net with this node is not exported. A spline's last column, its log
+    /// |det|, is left out of the value: exported nets have no densities.
+    ///
+    ///   input  [n_inputs] the inputs' values
+    mr_value *(*write)(const mr_node *node, mr_net_program *program, mr_value *const *input);
 } mr_op;
 
 enum { MR_MAX_PARAMS = 2 };

@@ -352,6 +352,24 @@ static const mr_op op_batch_norm = {
     .update_buffers = update_buffers,
 };
 
+// (x - mu) factor + shift: the statistics of a run, which are those of this one too.
+static mr_value *running_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    statistics *s = &options_of(node)->statistics[0];
+    const size_t cols = node->cols;
+    if (channel_size(node) > 1)
+        return NULL;
+    for (size_t c = 0; c < n_channels(node); c++)
+        set_statistics(node, s, c, running_statistics(node, c));
+    mr_value *centred =
+        mr_do_two(program, MR_DO_SUB, input[0], mr_do_constant(program, 1, cols, s->mu));
+    mr_value *scaled =
+        mr_do_two(program, MR_DO_MUL, centred, mr_do_constant(program, 1, cols, s->factor));
+    return mr_do_activation(
+        program, options_of(node)->relu ? MR_RELU : MR_IDENTITY,
+        mr_do_two(program, MR_DO_ADD, scaled, mr_do_constant(program, 1, cols, s->offset)));
+}
+
 static const mr_op op_running = {
     .name = "batch_norm_running",
     .keeps_shape = true,
@@ -359,6 +377,7 @@ static const mr_op op_running = {
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = running_forward,
     .backward = running_backward,
+    .write = running_write,
 };
 
 static void allocate_thread(mr_graph *graph, size_t cols, size_t channels, reduced *r,

@@ -12,6 +12,7 @@ typedef struct {
     mr_op op; // first, so that a node's op leads here
     void (*function)(size_t n, const mr_real *a, const mr_real *b, mr_real *y);
     void (*derivative)(size_t n, const mr_real *a, const mr_real *b, mr_real *da, mr_real *db);
+    mr_do what; // as an instruction; MR_N_DO: there is none
 } binary_op;
 
 static const binary_op *binary_of(const mr_node *node) {
@@ -87,6 +88,12 @@ static void binary_backward(const mr_node *node, mr_rows rows) {
         pass(node, 0, &at, da);
         pass(node, 1, &at, db);
     }
+}
+
+static mr_value *binary_write(const mr_node *node, mr_net_program *program,
+                              mr_value *const *input) {
+    const mr_do what = binary_of(node)->what;
+    return what < MR_N_DO ? mr_do_two(program, what, input[0], input[1]) : NULL;
 }
 
 // ---- The functions
@@ -191,23 +198,24 @@ static void log_add_exp_derivative(size_t n, const mr_real *a, const mr_real *b,
 
 // ---- The ops
 
-#define BINARY(function_, reads_)                                                                  \
+#define BINARY(function_, reads_, what_)                                                           \
     {                                                                                              \
         .op = {.name = #function_,                                                                 \
                .keeps_shape = true,                                                                \
                .reads = reads_,                                                                    \
                .forward = binary_forward,                                                          \
-               .backward = binary_backward},                                                       \
-        .function = function_, .derivative = function_##_derivative                                \
+               .backward = binary_backward,                                                        \
+               .write = binary_write},                                                             \
+        .function = function_, .derivative = function_##_derivative, .what = what_                 \
     }
 
-static const binary_op op_add = BINARY(add, 0);
-static const binary_op op_sub = BINARY(sub, 0);
-static const binary_op op_mul = BINARY(mul, MR_READS_INPUTS);
-static const binary_op op_div = BINARY(divide, MR_READS_INPUTS);
-static const binary_op op_min = BINARY(minimum, MR_READS_INPUTS);
-static const binary_op op_max = BINARY(maximum, MR_READS_INPUTS);
-static const binary_op op_log_add_exp = BINARY(log_add_exp, MR_READS_INPUTS);
+static const binary_op op_add = BINARY(add, 0, MR_DO_ADD);
+static const binary_op op_sub = BINARY(sub, 0, MR_DO_SUB);
+static const binary_op op_mul = BINARY(mul, MR_READS_INPUTS, MR_DO_MUL);
+static const binary_op op_div = BINARY(divide, MR_READS_INPUTS, MR_DO_DIV);
+static const binary_op op_min = BINARY(minimum, MR_READS_INPUTS, MR_DO_MIN);
+static const binary_op op_max = BINARY(maximum, MR_READS_INPUTS, MR_DO_MAX);
+static const binary_op op_log_add_exp = BINARY(log_add_exp, MR_READS_INPUTS, MR_N_DO);
 
 static mr_node *binary_new(const binary_op *op, mr_node *a, mr_node *b) {
     if (!a || !b)

@@ -29,10 +29,16 @@ static void concat_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *concat_write(const mr_node *node, mr_net_program *program,
+                              mr_value *const *input) {
+    return mr_do_concat(program, node->n_inputs, input);
+}
+
 static const mr_op op_concat = {
     .name = "concat",
     .forward = concat_forward,
     .backward = concat_backward,
+    .write = concat_write,
 };
 
 mr_node *mr_concat_all(size_t n, mr_node *const *x) {
@@ -76,11 +82,18 @@ static void columns_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *columns_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    return mr_do_columns(program, input[0], node->cols,
+                         ((const columns_options *)node->options)->index);
+}
+
 static const mr_op op_columns = {
     .name = "columns",
     .options_size = sizeof(columns_options),
     .forward = columns_forward,
     .backward = columns_backward,
+    .write = columns_write,
 };
 
 mr_node *mr_columns(mr_node *x, const size_t *index, size_t n) {
@@ -121,11 +134,17 @@ static void slice_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *slice_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    const bool is_written = first_of(node) + node->cols <= input[0]->cols;
+    return is_written ? mr_do_part(program, input[0], first_of(node), 1, node->cols) : NULL;
+}
+
 static const mr_op op_slice = {
     .name = "slice",
     .options_size = sizeof(slice_options),
     .forward = slice_forward,
     .backward = slice_backward,
+    .write = slice_write,
 };
 
 mr_node *mr_slice(mr_node *x, size_t first, size_t n) {
@@ -180,8 +199,13 @@ static void copy_forward(const mr_node *node, mr_rows rows) {
            rows.n * node->cols * sizeof *node->value);
 }
 
+static mr_value *copy_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    (void)node, (void)program;
+    return input[0];
+}
+
 static const mr_op op_stop = {
-    .name = "stop_gradient", .keeps_shape = true, .forward = copy_forward};
+    .name = "stop_gradient", .keeps_shape = true, .forward = copy_forward, .write = copy_write};
 
 mr_node *mr_stop_gradient(mr_node *x) {
     return x ? mr_node_of(&op_stop, x->cols, NULL, 1, &x) : NULL;
@@ -193,7 +217,7 @@ static void copy_backward(const mr_node *node, mr_rows rows) {
 }
 
 static const mr_op op_reshape = {
-    .name = "reshape", .forward = copy_forward, .backward = copy_backward};
+    .name = "reshape", .forward = copy_forward, .backward = copy_backward, .write = copy_write};
 
 mr_node *mr_reshape(mr_node *x, mr_shape shape) {
     if (!x)

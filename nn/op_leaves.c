@@ -55,10 +55,17 @@ static void param_rows_backward(const mr_node *node, mr_rows rows) {
                mr_row(node->grad, node, rows.first + i), gradient);
 }
 
+static mr_value *param_rows_write(const mr_node *node, mr_net_program *program,
+                                  mr_value *const *input) {
+    (void)input;
+    return mr_do_constant(program, 1, node->cols, mr_node_param(node, 0));
+}
+
 static const mr_op op_param_rows = {
     .name = "param_rows",
     .forward = param_rows_forward,
     .backward = param_rows_backward,
+    .write = param_rows_write,
 };
 
 mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param) {

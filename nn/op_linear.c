@@ -124,12 +124,21 @@ static void linear_backward(const mr_node *node, mr_rows rows) {
                 mr_node_param(node, WEIGHT), node->adds[0], mr_row(x->grad, x, rows.first));
 }
 
+static mr_value *linear_write(const mr_node *node, mr_net_program *program,
+                              mr_value *const *input) {
+    const linear_options *o = node->options;
+    return mr_do_activation(program, o->activation,
+                            mr_do_linear(program, input[0], node->cols, mr_node_param(node, WEIGHT),
+                                         has_bias(node) ? mr_node_param(node, BIAS) : NULL));
+}
+
 static const mr_op op_linear = {
     .name = "linear",
     .options_size = sizeof(linear_options),
     .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
     .forward = linear_forward,
     .backward = linear_backward,
+    .write = linear_write,
 };
 
 static mr_node *linear_new(mr_node *x, mr_params *params, size_t n_params, const mr_param *param,
@@ -272,12 +281,26 @@ static void units_backward(const mr_node *node, mr_rows rows) {
         pass_to_input(node, rows);
 }
 
+static mr_value *units_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    const units_options *o = node->options;
+    const mr_real *bias = mr_node_param(node, BIAS);
+    mr_real *own_bias = mr_graph_alloc(node->graph, node->cols * sizeof *own_bias);
+    if (!own_bias)
+        return NULL;
+    for (size_t i = 0; i < node->cols; i++)
+        own_bias[i] = bias[o->out[i]];
+    const mr_real *weight = gather_weights(node, (mr_rows){.n = 1});
+    return mr_do_activation(program, o->activation,
+                            mr_do_linear(program, input[0], node->cols, weight, own_bias));
+}
+
 static const mr_op op_linear_units = {
     .name = "linear_units",
     .options_size = sizeof(units_options),
     .reads = MR_READS_OUTPUT | MR_READS_INPUTS_TRAINED,
     .forward = units_forward,
     .backward = units_backward,
+    .write = units_write,
 };
 
 mr_node *mr_linear_units(mr_node *x, mr_params *params, mr_param weight, mr_param bias,

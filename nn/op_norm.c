@@ -112,6 +112,29 @@ static void layer_norm_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *write_mean(const mr_node *node, mr_net_program *program, mr_value *x) {
+    return mr_do_affine(program, mr_do_sum_all(program, x), 1 / (double)node->cols, 0);
+}
+
+// x / sqrt(mean(x^2) + epsilon) gain
+static mr_value *write_scaled(const mr_node *node, mr_net_program *program, mr_value *x,
+                              double epsilon) {
+    mr_value *square = write_mean(node, program, mr_do_two(program, MR_DO_MUL, x, x));
+    mr_value *q = mr_do_one(program, MR_DO_SQRT, mr_do_affine(program, square, 1, epsilon));
+    mr_value *gain = mr_do_constant(program, 1, node->cols, mr_node_param(node, GAIN));
+    return mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_DIV, x, q), gain);
+}
+
+static mr_value *layer_norm_write(const mr_node *node, mr_net_program *program,
+                                  mr_value *const *input) {
+    mr_value *centred =
+        mr_do_two(program, MR_DO_SUB, input[0], write_mean(node, program, input[0]));
+    mr_value *scaled = write_scaled(node, program, centred, layer_norm_epsilon);
+    mr_value *shift = mr_do_constant(program, 1, node->cols, mr_node_param(node, SHIFT));
+    return mr_do_activation(program, layer_options(node)->relu ? MR_RELU : MR_IDENTITY,
+                            mr_do_two(program, MR_DO_ADD, scaled, shift));
+}
+
 static const mr_op op_layer_norm = {
     .name = "layer_norm",
     .options_size = sizeof(layer_norm_options),
@@ -119,6 +142,7 @@ static const mr_op op_layer_norm = {
     .reads = MR_READS_INPUTS,
     .forward = layer_norm_forward,
     .backward = layer_norm_backward,
+    .write = layer_norm_write,
 };
 
 mr_node *mr_layer_norm(mr_node *x, mr_params *params, mr_param gain, mr_param shift,
@@ -221,6 +245,12 @@ static void rms_norm_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *rms_norm_write(const mr_node *node, mr_net_program *program,
+                                mr_value *const *input) {
+    return mr_do_activation(program, rms_options(node)->relu ? MR_RELU : MR_IDENTITY,
+                            write_scaled(node, program, input[0], rms_norm_epsilon));
+}
+
 static const mr_op op_rms_norm = {
     .name = "rms_norm",
     .options_size = sizeof(rms_norm_options),
@@ -228,6 +258,7 @@ static const mr_op op_rms_norm = {
     .reads = MR_READS_INPUTS,
     .forward = rms_norm_forward,
     .backward = rms_norm_backward,
+    .write = rms_norm_write,
 };
 
 mr_node *mr_rms_norm(mr_node *x, mr_params *params, mr_param gain, mr_activation activation) {

@@ -67,11 +67,34 @@ static void unpermute_backward(const mr_node *node, mr_rows rows) {
            mr_row(x->grad, x, rows.first));
 }
 
+// Column j of the result is column order[j], or column j goes to order[j].
+static mr_value *write_order(const mr_node *node, mr_net_program *program, mr_value *x,
+                             bool inverted) {
+    const mr_real *order = order_of(node);
+    size_t *columns = mr_graph_alloc(node->graph, node->cols * sizeof *columns);
+    if (!columns || places_of(node) > 1)
+        return NULL;
+    for (size_t j = 0; j < node->cols; j++)
+        columns[inverted ? (size_t)order[j] : j] = inverted ? j : (size_t)order[j];
+    return mr_do_columns(program, x, node->cols, columns);
+}
+
+static mr_value *permute_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    return write_order(node, program, input[0], false);
+}
+
+static mr_value *unpermute_write(const mr_node *node, mr_net_program *program,
+                                 mr_value *const *input) {
+    return write_order(node, program, input[0], true);
+}
+
 static const mr_op op_permute = {
     .name = "permute",
     .options_size = sizeof(permute_options),
     .forward = permute_forward,
     .backward = permute_backward,
+    .write = permute_write,
 };
 
 static const mr_op op_unpermute = {
@@ -79,6 +102,7 @@ static const mr_op op_unpermute = {
     .options_size = sizeof(permute_options),
     .forward = unpermute_forward,
     .backward = unpermute_backward,
+    .write = unpermute_write,
 };
 
 static mr_node *permute_new(const mr_op *op, mr_node *x, const mr_params *params, mr_buffer order) {

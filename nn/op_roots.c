@@ -106,11 +106,33 @@ static void radial_root_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+// With t = |b| + s: 2 a R / t for b > 0, else t / 2.
+static mr_value *radial_root_write(const mr_node *node, mr_net_program *program,
+                                   mr_value *const *input) {
+    (void)node;
+    mr_value *big_r = input[0], *zero = mr_do_number(program, 0);
+    mr_value *a = mr_do_part(program, input[1], A, 1, 1),
+             *g = mr_do_part(program, input[1], G, 1, 1);
+    mr_value *b = mr_do_two(program, MR_DO_SUB, g, big_r);
+    mr_value *size = mr_do_two(program, MR_DO_MAX, b, mr_do_affine(program, b, -1, 0));
+    mr_value *two_a_r = mr_do_affine(program, mr_do_two(program, MR_DO_MUL, a, big_r), 2, 0);
+    mr_value *s = mr_do_one(program, MR_DO_SQRT,
+                            mr_do_two(program, MR_DO_ADD, mr_do_two(program, MR_DO_MUL, b, b),
+                                      mr_do_affine(program, two_a_r, 2, 0)));
+    mr_value *t = mr_do_two(program, MR_DO_ADD, size, s);
+    mr_value *is_below = mr_do_two(program, MR_DO_AT_LEAST, zero, b); // b <= 0
+    mr_value *below = mr_do_affine(program, t, 0.5, 0);
+    mr_value *above = mr_do_two(program, MR_DO_DIV, two_a_r, t);
+    mr_value *step = mr_do_two(program, MR_DO_SUB, below, above);
+    return mr_do_two(program, MR_DO_ADD, above, mr_do_two(program, MR_DO_MUL, is_below, step));
+}
+
 static const mr_op op_radial_root = {
     .name = "radial_root",
     .reads = MR_READS_INPUTS | MR_READS_OUTPUT,
     .forward = radial_root_forward,
     .backward = radial_root_backward,
+    .write = radial_root_write,
 };
 
 mr_node *mr_radial_root(mr_node *big_r, mr_node *shape) {

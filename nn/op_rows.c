@@ -42,11 +42,16 @@ static void sum_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *sum_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    return mr_do_affine(program, mr_do_sum_all(program, input[0]), factor_of(node), 0);
+}
+
 static const mr_op op_sum = {
     .name = "row_sum",
     .options_size = sizeof(sum_options),
     .forward = sum_forward,
     .backward = sum_backward,
+    .write = sum_write,
 };
 
 mr_node *mr_row_sum(mr_node *x) {
@@ -85,11 +90,19 @@ static void norm_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *norm_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    (void)node;
+    mr_value *squares = mr_do_two(program, MR_DO_MUL, input[0], input[0]);
+    mr_value *sum = mr_do_affine(program, mr_do_sum_all(program, squares), 1, norm_tiny);
+    return mr_do_one(program, MR_DO_SQRT, sum);
+}
+
 static const mr_op op_norm = {
     .name = "row_norm",
     .reads = MR_READS_INPUTS | MR_READS_OUTPUT,
     .forward = norm_forward,
     .backward = norm_backward,
+    .write = norm_write,
 };
 
 mr_node *mr_row_norm(mr_node *x) {

@@ -109,11 +109,21 @@ static void scale_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *scale_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    if (places_of(node) > 1)
+        return NULL;
+    mr_value *l = mr_do_constant(program, 1, node->cols, mr_node_param(node, LOG_SCALE));
+    mr_value *b = mr_do_constant(program, 1, node->cols, mr_node_param(node, SHIFT));
+    mr_value *scaled = mr_do_two(program, MR_DO_MUL, input[0], mr_do_one(program, MR_DO_EXP, l));
+    return mr_do_two(program, MR_DO_ADD, scaled, b);
+}
+
 static const mr_op op_scale = {
     .name = "scale",
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = scale_forward,
     .backward = scale_backward,
+    .write = scale_write,
 };
 
 // ---- y = (x - b) exp(-l)
@@ -151,11 +161,22 @@ static void unscale_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *unscale_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    if (places_of(node) > 1)
+        return NULL;
+    mr_value *l = mr_do_constant(program, 1, node->cols, mr_node_param(node, LOG_SCALE));
+    mr_value *b = mr_do_constant(program, 1, node->cols, mr_node_param(node, SHIFT));
+    mr_value *centred = mr_do_two(program, MR_DO_SUB, input[0], b);
+    return mr_do_two(program, MR_DO_DIV, centred, mr_do_one(program, MR_DO_EXP, l));
+}
+
 static const mr_op op_unscale = {
     .name = "unscale",
     .reads = MR_READS_OUTPUT,
     .forward = unscale_forward,
     .backward = unscale_backward,
+    .write = unscale_write,
 };
 
 static mr_node *scale_new(const mr_op *op, mr_node *x, mr_params *params, mr_param log_scale,

@@ -236,12 +236,49 @@ static void spline_inverse_backward(const mr_node *node, mr_rows rows) {
     differentiate(node, rows, true);
 }
 
+// r(xi).
+static mr_value *write_ratio(const mr_spline_values *v, mr_net_program *program) {
+    mr_value *d0 = v->slope[LEFT], *s = mr_do_two(program, MR_DO_DIV, v->size[Y], v->size[X]);
+    mr_value *rest = mr_do_affine(program, v->xi, -1, 1);
+    mr_value *q = mr_do_two(program, MR_DO_MUL, v->xi, rest);
+    mr_value *s_part = mr_do_two(program, MR_DO_MUL, s, mr_do_affine(program, q, -2, 1));
+    mr_value *slopes = mr_do_two(program, MR_DO_ADD, d0, v->slope[RIGHT]);
+    mr_value *denominator =
+        mr_do_two(program, MR_DO_ADD, s_part, mr_do_two(program, MR_DO_MUL, slopes, q));
+    mr_value *s_xi_2 =
+        mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, s, v->xi), v->xi);
+    mr_value *numerator =
+        mr_do_two(program, MR_DO_ADD, s_xi_2, mr_do_two(program, MR_DO_MUL, d0, q));
+    return mr_do_two(program, MR_DO_DIV, numerator, denominator);
+}
+
+// The corner and what comes after it, along an axis; outside of the box x stays itself.
+static mr_value *write_moved(const mr_spline_values *v, int axis, mr_value *fraction,
+                             mr_net_program *program) {
+    mr_value *step = mr_do_two(program, MR_DO_MUL, v->size[axis], fraction);
+    mr_value *moved = mr_do_two(program, MR_DO_ADD, v->corner[axis], step);
+    return mr_do_two(program, MR_DO_ADD, moved, v->beyond);
+}
+
+static mr_value *spline_write(const mr_node *node, mr_net_program *program,
+                              mr_value *const *input) {
+    const mr_spline_values v = mr_spline_write_bins(node, false, program, input);
+    return write_moved(&v, Y, write_ratio(&v, program), program);
+}
+
+static mr_value *spline_inverse_write(const mr_node *node, mr_net_program *program,
+                                      mr_value *const *input) {
+    const mr_spline_values v = mr_spline_write_bins(node, true, program, input);
+    return write_moved(&v, X, v.xi, program);
+}
+
 static const mr_op op_spline = {
     .name = "spline",
     .options_size = sizeof(mr_spline),
     .reads = MR_READS_INPUTS,
     .forward = spline_forward,
     .backward = spline_backward,
+    .write = spline_write,
 };
 
 static const mr_op op_spline_inverse = {
@@ -250,6 +287,7 @@ static const mr_op op_spline_inverse = {
     .reads = MR_READS_INPUTS,
     .forward = spline_inverse_forward,
     .backward = spline_inverse_backward,
+    .write = spline_inverse_write,
 };
 
 static mr_node *spline_new(const mr_op *op, mr_node *x, mr_node *raw, mr_spline spline) {

@@ -134,12 +134,20 @@ static void product_backward(const mr_node *node, mr_rows rows) {
         multiply(node, rows, true, t, node->grad, node->adds[0], x->grad);
 }
 
+static mr_value *product_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    if (places_of(node) > 1)
+        return NULL;
+    return mr_do_linear(program, input[0], size_of(node), assemble(node, 0), NULL);
+}
+
 static const mr_op op_product = {
     .name = "triangular",
     .options_size = sizeof(triangular_options),
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = product_forward,
     .backward = product_backward,
+    .write = product_write,
 };
 
 // ---- y = T^-1 x
@@ -162,12 +170,31 @@ static void solve_backward(const mr_node *node, mr_rows rows) {
                node->input[0]->grad + first);
 }
 
+// T^-1 as a matrix: row j of what is solved for the rows of the identity is its column j.
+static mr_value *solve_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    const size_t n = size_of(node);
+    if (places_of(node) > 1)
+        return NULL;
+    const mr_real *t = assemble(node, 0);
+    mr_real *columns = scratch_of(node, 0) + n * n;
+    mr_real *inverse = mr_graph_alloc(node->graph, n * n * sizeof *inverse);
+    if (!inverse)
+        return NULL;
+    for (size_t i = 0; i < n * n; i++)
+        columns[i] = i % (n + 1) == 0 ? 1 : 0;
+    solve(node, (mr_rows){.n = n}, false, t, columns);
+    for (size_t i = 0; i < n * n; i++)
+        inverse[i] = columns[i % n * n + i / n];
+    return mr_do_linear(program, input[0], n, inverse, NULL);
+}
+
 static const mr_op op_solve = {
     .name = "triangular_solve",
     .options_size = sizeof(triangular_options),
     .reads = MR_READS_OUTPUT,
     .forward = solve_forward,
     .backward = solve_backward,
+    .write = solve_write,
 };
 
 // ---- Building

@@ -19,6 +19,7 @@ typedef struct {
     void (*function)(const void *options, size_t n, const mr_real *x, mr_real *y);
     void (*derivative)(const void *options, size_t n, const mr_real *x, const mr_real *y,
                        mr_real *d);
+    mr_value *(*write)(const void *options, mr_net_program *program, mr_value *x); // NULL: no form
 } unary_op;
 
 static const unary_op *unary_of(const mr_node *node) {
@@ -42,6 +43,10 @@ static void unary_backward(const mr_node *node, mr_rows rows) {
             d[k] *= node->grad[i + k];
         mr_put(node->adds[0], n, d, input->grad + i);
     }
+}
+
+static mr_value *unary_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    return unary_of(node)->write ? unary_of(node)->write(node->options, program, input[0]) : NULL;
 }
 
 // ---- The functions
@@ -291,21 +296,94 @@ static void wrap_derivative(const void *options, size_t n, const mr_real *x, con
         d[i] = 1;
 }
 
+// ---- In programs
+
+static mr_value *affine_write(const void *options, mr_net_program *program, mr_value *x) {
+    const affine_options *o = options;
+    return mr_do_affine(program, x, (double)o->factor, (double)o->shift);
+}
+
+static mr_value *exponential_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_one(program, MR_DO_EXP, x);
+}
+
+static mr_value *logarithm_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_one(program, MR_DO_LOG, x);
+}
+
+static mr_value *logarithm1p_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_one(program, MR_DO_LOG, mr_do_affine(program, x, 1, 1));
+}
+
+static mr_value *tangent_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_activation(program, MR_TANH, x);
+}
+
+static mr_value *sigmoid_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_activation(program, MR_SIGMOID, x);
+}
+
+static mr_value *softplus_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_one(program, MR_DO_SOFTPLUS, x);
+}
+
+// x + log(1 - exp(-x)). Small x lose digits there, which softplus, before which this op stands,
+// does not show: its result is as small.
+static mr_value *softplus_inverse_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    mr_value *e = mr_do_one(program, MR_DO_EXP, mr_do_affine(program, x, -1, 0));
+    mr_value *log = mr_do_one(program, MR_DO_LOG, mr_do_affine(program, e, -1, 1));
+    return mr_do_two(program, MR_DO_ADD, x, log);
+}
+
+static mr_value *relu_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_activation(program, MR_RELU, x);
+}
+
+static mr_value *silu_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_activation(program, MR_SILU, x);
+}
+
+static mr_value *gelu_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_activation(program, MR_GELU, x);
+}
+
+static mr_value *square_write(const void *options, mr_net_program *program, mr_value *x) {
+    (void)options;
+    return mr_do_two(program, MR_DO_MUL, x, x);
+}
+
+static mr_value *clamp_write(const void *options, mr_net_program *program, mr_value *x) {
+    const clamp_options *o = options;
+    x = mr_do_two(program, MR_DO_MAX, x, mr_do_number(program, (double)o->low));
+    return mr_do_two(program, MR_DO_MIN, x, mr_do_number(program, (double)o->high));
+}
+
 // ---- The ops
 
-#define UNARY_WITH(function_, reads_, size)                                                        \
+#define UNARY_WITH(function_, reads_, size, write_)                                                \
     {                                                                                              \
         .op = {.name = #function_,                                                                 \
                .options_size = size,                                                               \
                .keeps_shape = true,                                                                \
                .reads = reads_,                                                                    \
                .forward = unary_forward,                                                           \
-               .backward = unary_backward},                                                        \
-        .function = function_, .derivative = function_##_derivative                                \
+               .backward = unary_backward,                                                         \
+               .write = unary_write},                                                              \
+        .function = function_, .derivative = function_##_derivative, .write = write_               \
     }
-#define UNARY(function_, reads_) UNARY_WITH(function_, reads_, 0)
+#define UNARY(function_, reads_) UNARY_WITH(function_, reads_, 0, function_##_write)
 
-static const unary_op op_affine = UNARY_WITH(affine, 0, sizeof(affine_options));
+static const unary_op op_affine = UNARY_WITH(affine, 0, sizeof(affine_options), affine_write);
 static const unary_op op_exp = UNARY(exponential, MR_READS_OUTPUT);
 static const unary_op op_log = UNARY(logarithm, MR_READS_INPUTS);
 static const unary_op op_log1p = UNARY(logarithm1p, MR_READS_INPUTS);
@@ -317,14 +395,17 @@ static const unary_op op_relu = {.op = {.name = "relu",
                                         .keeps_shape = true,
                                         .reads = MR_READS_OUTPUT,
                                         .forward = unary_forward,
-                                        .backward = relu_backward},
-                                 .function = relu};
+                                        .backward = relu_backward,
+                                        .write = unary_write},
+                                 .function = relu,
+                                 .write = relu_write};
 static const unary_op op_silu = UNARY(silu, MR_READS_INPUTS | MR_READS_OUTPUT);
 static const unary_op op_gelu = UNARY(gelu, MR_READS_INPUTS);
 static const unary_op op_square = UNARY(square, MR_READS_INPUTS);
-static const unary_op op_sin = UNARY(sine, MR_READS_INPUTS);
-static const unary_op op_clamp = UNARY_WITH(clamp, MR_READS_INPUTS, sizeof(clamp_options));
-static const unary_op op_wrap = UNARY_WITH(wrap, 0, sizeof(wrap_options));
+static const unary_op op_sin = UNARY_WITH(sine, MR_READS_INPUTS, 0, NULL);
+static const unary_op op_clamp =
+    UNARY_WITH(clamp, MR_READS_INPUTS, sizeof(clamp_options), clamp_write);
+static const unary_op op_wrap = UNARY_WITH(wrap, 0, sizeof(wrap_options), NULL);
 
 static mr_node *unary_new(const unary_op *op, mr_node *x, const void *options) {
     return x ? mr_node_of(&op->op, x->cols, options, 1, &x) : NULL;

@@ -74,12 +74,19 @@ static void dot_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *dot_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    const vector_options *o = options_of(node);
+    const mr_real *param = mr_node_param(node, 0);
+    return mr_do_linear(program, input[0], 1, param + o->first, param + o->shift);
+}
+
 static const mr_op op_dot = {
     .name = "param_dot",
     .options_size = sizeof(vector_options),
     .reads = MR_READS_INPUTS_TRAINED,
     .forward = dot_forward,
     .backward = dot_backward,
+    .write = dot_write,
 };
 
 // ---- y = x + s (w + r v): r, and so w + r v, is the same in every row
@@ -146,12 +153,21 @@ static void add_backward(const mr_node *node, mr_rows rows) {
     }
 }
 
+static mr_value *add_write(const mr_node *node, mr_net_program *program, mr_value *const *input) {
+    const vector_options *o = options_of(node);
+    const mr_real *v = mr_node_param(node, 0) + o->first, *w = v + o->n;
+    mr_value *rv = mr_do_two(program, MR_DO_MUL, mr_do_constant(program, 1, o->n, v), input[R]);
+    mr_value *sum = mr_do_two(program, MR_DO_ADD, rv, mr_do_constant(program, 1, o->n, w));
+    return mr_do_two(program, MR_DO_ADD, input[X], mr_do_two(program, MR_DO_MUL, sum, input[S]));
+}
+
 static const mr_op op_add = {
     .name = "param_add",
     .options_size = sizeof(vector_options),
     .reads = MR_READS_INPUTS,
     .forward = add_forward,
     .backward = add_backward,
+    .write = add_write,
 };
 
 // ---- v.w, the same in every row
@@ -175,11 +191,20 @@ static void product_backward(const mr_node *node, mr_rows rows) {
     add_scaled(o->n, (mr_real)sum, param + o->first, gradient + o->second);
 }
 
+static mr_value *product_write(const mr_node *node, mr_net_program *program,
+                               mr_value *const *input) {
+    (void)input;
+    const vector_options *o = options_of(node);
+    const mr_real *param = mr_node_param(node, 0);
+    return mr_do_number(program, dot(o->n, param + o->first, param + o->second));
+}
+
 static const mr_op op_product = {
     .name = "param_product",
     .options_size = sizeof(vector_options),
     .forward = product_forward,
     .backward = product_backward,
+    .write = product_write,
 };
 
 // ---- Building

@@ -183,3 +183,110 @@ void mr_spline_find_bins(const mr_node *node, const mr_spline_piece *at, bool in
     else
         find_xi(b);
 }
+
+// ---- In programs: matrices [bins x dim], from which a sum over the bins, each times 1 or 0, picks
+// the one that a point is in
+
+/// The bins of an axis, [bins x dim].
+typedef struct {
+    mr_value *size;
+    mr_value *corner; // where each begins
+} axis_values;
+
+static axis_values write_axis(const mr_node *node, int axis, mr_net_program *program,
+                              mr_value *raw) {
+    const mr_spline *spline = mr_spline_of(node);
+    const size_t n = spline->n_bins, dim = mr_spline_dim(node);
+    const double box = 2 * spline->bound;
+    mr_value *logits = mr_do_affine(
+        program, mr_do_part(program, raw, (size_t)axis * n * dim, n, dim), spline->logit_factor, 0);
+    axis_values a;
+    a.size = mr_do_affine(program, mr_do_one(program, MR_DO_SOFTMAX, logits),
+                          box * (1 - min_share * (double)n), box * min_share);
+    a.corner =
+        mr_do_affine(program, mr_do_one(program, MR_DO_SUM_UP_TO, a.size), 1, -spline->bound);
+    return a;
+}
+
+// 1 for the bin that the point is in, else 0: [bins x dim]. Its number, counted from 1, is that of
+// the corners that are not above the point.
+static mr_value *write_choice(const mr_node *node, mr_net_program *program, mr_value *corner,
+                              mr_value *point) {
+    const size_t dim = mr_spline_dim(node);
+    mr_real number[MR_MAX_BINS * LANES];
+    const size_t n = mr_spline_of(node)->n_bins;
+    if (dim > LANES)
+        return NULL;
+    for (size_t i = 0; i < n * dim; i++)
+        number[i] = (mr_real)(i / dim + 1);
+    mr_value *reached = mr_do_two(program, MR_DO_AT_LEAST, point, corner);
+    return mr_do_two(program, MR_DO_EQUAL, mr_do_one(program, MR_DO_SUM, reached),
+                     mr_do_constant(program, n, dim, number));
+}
+
+static mr_value *write_chosen(mr_net_program *program, mr_value *choice, mr_value *of) {
+    return mr_do_one(program, MR_DO_SUM, mr_do_two(program, MR_DO_MUL, choice, of));
+}
+
+// The slope at an end of the bin. The slopes between bins are the last rows of raw; at an end of
+// the box the slope is 1.
+static mr_value *write_slope(const mr_node *node, int side, mr_net_program *program, mr_value *raw,
+                             mr_value *choice) {
+    const size_t n = mr_spline_of(node)->n_bins, dim = mr_spline_dim(node);
+    mr_value *at_end = mr_do_part(program, choice, side == LEFT ? 0 : (n - 1) * dim, 1, dim);
+    if (n == 1)
+        return at_end;
+    mr_value *others = mr_do_part(program, choice, side == LEFT ? dim : 0, n - 1, dim);
+    mr_value *logits = mr_do_part(program, raw, 2 * n * dim, n - 1, dim);
+    mr_value *softplus =
+        mr_do_one(program, MR_DO_SOFTPLUS, mr_do_affine(program, logits, 1, slope_shift));
+    return mr_do_two(program, MR_DO_ADD, at_end,
+                     write_chosen(program, others, mr_do_affine(program, softplus, 1, min_slope)));
+}
+
+static mr_value *write_clamp(mr_net_program *program, mr_value *x, double low, double high) {
+    x = mr_do_two(program, MR_DO_MAX, x, mr_do_number(program, low));
+    return mr_do_two(program, MR_DO_MIN, x, mr_do_number(program, high));
+}
+
+// The root of find_xi_inverse in its form for b > 0. For b < 0 the bin's slopes make a c so large
+// that hardly a digit cancels.
+static mr_value *write_xi_inverse(mr_net_program *program, const mr_spline_values *v, mr_value *q) {
+    mr_value *h = v->size[Y], *d0 = v->slope[LEFT];
+    mr_value *s = mr_do_two(program, MR_DO_DIV, h, v->size[X]);
+    mr_value *slopes = mr_do_two(program, MR_DO_ADD, d0, v->slope[RIGHT]);
+    mr_value *bent = mr_do_two(program, MR_DO_SUB, slopes, mr_do_affine(program, s, 2, 0));
+    mr_value *q_bent = mr_do_two(program, MR_DO_MUL, q, bent);
+    mr_value *steeper = mr_do_two(program, MR_DO_MUL, h, mr_do_two(program, MR_DO_SUB, s, d0));
+    mr_value *a = mr_do_two(program, MR_DO_ADD, steeper, q_bent);
+    mr_value *b = mr_do_two(program, MR_DO_SUB, mr_do_two(program, MR_DO_MUL, h, d0), q_bent);
+    mr_value *c = mr_do_affine(program, mr_do_two(program, MR_DO_MUL, s, q), -1, 0);
+    mr_value *four_ac = mr_do_affine(program, mr_do_two(program, MR_DO_MUL, a, c), 4, 0);
+    mr_value *discriminant =
+        mr_do_two(program, MR_DO_SUB, mr_do_two(program, MR_DO_MUL, b, b), four_ac);
+    mr_value *root = mr_do_one(program, MR_DO_SQRT, mr_do_one(program, MR_DO_RELU, discriminant));
+    mr_value *below = mr_do_affine(program, mr_do_two(program, MR_DO_ADD, b, root), -1, 0);
+    return mr_do_two(program, MR_DO_DIV, mr_do_affine(program, c, 2, 0), below);
+}
+
+mr_spline_values mr_spline_write_bins(const mr_node *node, bool inverse, mr_net_program *program,
+                                      mr_value *const *input) {
+    const double bound = mr_spline_of(node)->bound;
+    mr_value *x = input[0], *raw = input[1], *point = write_clamp(program, x, -bound, bound);
+    const axis_values axis[] = {
+        [X] = write_axis(node, X, program, raw), [Y] = write_axis(node, Y, program, raw)};
+    const int along = inverse ? Y : X;
+    mr_value *choice = write_choice(node, program, axis[along].corner, point);
+    mr_spline_values v = {.beyond = mr_do_two(program, MR_DO_SUB, x, point)};
+    for (int a = X; a <= Y; a++) {
+        v.corner[a] = write_chosen(program, choice, axis[a].corner);
+        v.size[a] = write_chosen(program, choice, axis[a].size);
+    }
+    for (int side = LEFT; side <= RIGHT; side++)
+        v.slope[side] = write_slope(node, side, program, raw, choice);
+    mr_value *from_corner = mr_do_two(program, MR_DO_SUB, point, v.corner[along]);
+    mr_value *xi = inverse ? write_xi_inverse(program, &v, from_corner)
+                           : mr_do_two(program, MR_DO_DIV, from_corner, v.size[X]);
+    v.xi = write_clamp(program, xi, 0, 1);
+    return v;
+}

@@ -68,3 +68,18 @@ static inline size_t mr_spline_slope_column(const mr_node *node, const mr_spline
                                             const mr_spline_block *b, size_t k, size_t i) {
     return (2 * b->n_bins + k - 1) * mr_spline_dim(node) + at->col + i % at->n_cols;
 }
+
+/// The bins of a row's points as values of a program, each [1 x dim].
+typedef struct {
+    mr_value *beyond;    // x - point: 0 within the box
+    mr_value *corner[2]; // (x_k, y_k)
+    mr_value *size[2];   // (w, h)
+    mr_value *slope[2];  // (d0, d1)
+    mr_value *xi;
+} mr_spline_values;
+
+/// What mr_spline_find_bins computes, added to a program.
+///
+///   input  the node's
+mr_spline_values mr_spline_write_bins(const mr_node *node, bool inverse, mr_net_program *program,
+                                      mr_value *const *input);
