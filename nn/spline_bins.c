@@ -217,8 +217,9 @@ static mr_value *write_choice(const mr_node *node, mr_net_program *program, mr_v
     const size_t n = mr_spline_of(node)->n_bins;
     if (dim > LANES)
         return NULL;
-    for (size_t i = 0; i < n * dim; i++)
-        number[i] = (mr_real)(i / dim + 1);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < dim; j++)
+            number[i * dim + j] = (mr_real)(i + 1);
     mr_value *reached = mr_do_two(program, MR_DO_AT_LEAST, point, corner);
     return mr_do_two(program, MR_DO_EQUAL, mr_do_one(program, MR_DO_SUM, reached),
                      mr_do_constant(program, n, dim, number));
