@@ -42,10 +42,10 @@ const mr_command mr_command_export = {
     .name = "export",
     .usage = "RUN_DIR_OR_POLICY_FILE [options]",
     .summary = "write a saved policy as a C file",
-    .details = "Writes a saved policy as one C99 file without dependencies but libm, for programs\n"
-               "and microcontrollers that run it without millrace: observation in, action out,\n"
+    .details = "Writes a saved policy as one C99 file that needs libm alone, for programs and\n"
+               "microcontrollers that run it without millrace: observation in, action out,\n"
                "in the task's own units, deterministic or by noise that the caller gives. A\n"
-               "run's directory stands for its policy.safetensors. docs/export.md has examples.",
+               "run's directory stands for its policy.safetensors. docs/export.md says more.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,
