@@ -12,7 +12,7 @@ enum { N_SAMPLES = 10000 };
 
 static const double tail = 0.025; // on either side of the interval
 
-static int ascending(const void *a, const void *b) {
+int mr_ascending(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
@@ -27,7 +27,7 @@ double mr_mean(size_t n, double *scores) {
 double mr_interquartile_mean(size_t n, double *scores) {
     const double first = 0.25 * (double)n, last = 0.75 * (double)n;
     double sum = 0;
-    qsort(scores, n, sizeof *scores, ascending);
+    qsort(scores, n, sizeof *scores, mr_ascending);
     for (size_t i = 0; i < n; i++)
         sum += scores[i] * fmax(0, fmin((double)i + 1, last) - fmax((double)i, first));
     return sum / (last - first);
@@ -42,7 +42,7 @@ static double percentile(size_t n, const double *sorted, double fraction) {
 }
 
 mr_status mr_bootstrap_interval(mr_statistic *statistic, size_t n, const double *scores,
-                                mr_interval *out) {
+                                mr_confidence_interval *out) {
     double *drawn = calloc(n, sizeof *drawn), *values = calloc(N_SAMPLES, sizeof *values);
     const bool is_there = drawn != NULL && values != NULL;
     mr_random random = mr_random_stream(0, MR_STREAM_BOOTSTRAP, n);
@@ -52,9 +52,9 @@ mr_status mr_bootstrap_interval(mr_statistic *statistic, size_t n, const double 
         values[k] = statistic(n, drawn);
     }
     if (is_there) {
-        qsort(values, N_SAMPLES, sizeof *values, ascending);
-        *out = (mr_interval){percentile(N_SAMPLES, values, tail),
-                             percentile(N_SAMPLES, values, 1 - tail)};
+        qsort(values, N_SAMPLES, sizeof *values, mr_ascending);
+        *out = (mr_confidence_interval){percentile(N_SAMPLES, values, tail),
+                                        percentile(N_SAMPLES, values, 1 - tail)};
     }
     free(drawn);
     free(values);

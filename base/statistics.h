@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/// Compares doubles for qsort.
+int mr_ascending(const void *a, const void *b);
+
 /// A statistic of scores [n], whose order it may change. n > 0.
 typedef double mr_statistic(size_t n, double *scores);
 
@@ -15,9 +18,9 @@ double mr_interquartile_mean(size_t n, double *scores);
 
 typedef struct {
     double low, high;
-} mr_interval;
+} mr_confidence_interval;
 
 /// The 95 % interval of a statistic by 10,000 bootstrap samples of the scores [n] (percentile
 /// method). The same scores give the same interval.
 mr_status mr_bootstrap_interval(mr_statistic *statistic, size_t n, const double *scores,
-                                mr_interval *out);
+                                mr_confidence_interval *out);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/statistics.h"
 #include "cli/plot/gnuplot.h"
 #include "cli/plot/panel.h"
 

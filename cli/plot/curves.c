@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/statistics.h"
 #include "cli/plot/run_label.h"
 
 enum { MAX_GROUP_SETTINGS = 16 };
@@ -91,11 +92,6 @@ static double value_at(const mr_series *s, double x, size_t *from) {
     return p->x == x ? p->y : p[-1].y + (p->y - p[-1].y) * (x - p[-1].x) / (p->x - p[-1].x);
 }
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /// The range of x that all runs of a curve cover.
 typedef struct {
     double first, last;
@@ -124,7 +120,7 @@ static size_t list_x(size_t curve, size_t n, const member *members, const extent
         for (size_t j = 0; j < members[i].series.n && members[i].curve == curve; j++)
             if (members[i].series.at[j].x >= e->first && members[i].series.at[j].x <= e->last)
                 x[k++] = members[i].series.at[j].x;
-    qsort(x, k, sizeof *x, ascending);
+    qsort(x, k, sizeof *x, mr_ascending);
     for (size_t j = 0; j < k; j++)
         if (j == 0 || x[j] > x[n_distinct - 1])
             x[n_distinct++] = x[j];

@@ -10,6 +10,7 @@
 #include "envs/env.h"
 #include "flows/density.h"
 #include "base/number.h"
+#include "base/statistics.h"
 #include "cli/plot/gnuplot.h"
 #include "cli/plot/panel.h"
 

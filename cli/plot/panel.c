@@ -13,11 +13,6 @@ size_t mr_cell_of(mr_range r, double value, size_t n) {
     return place >= 0 && place < (double)n ? (size_t)place : n;
 }
 
-int mr_ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 double mr_quantile(size_t n, const double *sorted, double share) {
     return sorted[(size_t)(share * (double)(n - 1))];
 }

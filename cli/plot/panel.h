@@ -20,9 +20,6 @@ size_t mr_cell_of(mr_range range, double value, size_t n);
 /// The quantile of sorted values [n].
 double mr_quantile(size_t n, const double *sorted, double fraction);
 
-/// Compares doubles for qsort.
-int mr_ascending(const void *a, const void *b);
-
 /// Sets the style of maps: colours, borders, no legends.
 void mr_panel_style(FILE *script);
 

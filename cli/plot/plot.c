@@ -386,26 +386,20 @@ static void list_panels(picture *p) {
 
 static mr_status draw_curves(const mr_command_line *line, const mr_run_list *list,
                              const plot_options *chosen) {
-    mr_status status = MR_OK;
+    mr_status status;
     picture p = {.chosen = chosen, .x = mr_x_axis_of(chosen->x)};
     const mr_curve_options wanted = {.x = p.x, .column = chosen->y, .group_by = chosen->group_by};
-    mr_run_data *runs = calloc(list->n, sizeof *runs);
+    mr_run_data *runs = NULL;
     p.panel = calloc(list->n, sizeof(const char *));
-    if (runs == NULL || p.panel == NULL) {
-        status = mr_fail_memory("the curves");
-        goto done;
-    }
-    for (size_t i = 0; i < list->n; i++)
-        MR_TRY(mr_run_data_read(list->path[i], &runs[i]));
+    MR_TRY(p.panel != NULL ? MR_OK : mr_fail_memory("the curves"));
+    MR_TRY(mr_run_list_read(list, &runs));
     MR_TRY(mr_curves_make(list->n, runs, &wanted, NULL, &p.list));
     list_panels(&p);
     choose_size(line, &p);
     status = chosen->ascii ? print_panels(&p)
                            : mr_picture_draw(chosen->out, p.width, p.height, write_script, &p);
 done:
-    for (size_t i = 0; i < list->n && runs != NULL; i++)
-        mr_run_data_free(&runs[i]);
-    free(runs);
+    mr_run_list_free_data(list, runs);
     free(p.panel);
     mr_curve_list_free(&p.list);
     return status;

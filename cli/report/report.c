@@ -478,23 +478,15 @@ static mr_status make_page(report *r) {
 }
 
 static mr_status report_runs(const mr_run_list *list, const report_options *chosen) {
-    mr_status status = MR_OK;
-    mr_run_data *runs = calloc(list->n, sizeof *runs);
-    report r = {.chosen = chosen,
-                .n = list->n,
-                .runs = runs,
-                .curve_of = calloc(list->n, sizeof *r.curve_of)};
-    if (runs == NULL || r.curve_of == NULL) {
-        status = mr_fail_memory("the page");
-        goto done;
-    }
-    for (size_t i = 0; i < list->n; i++)
-        MR_TRY(mr_run_data_read(list->path[i], &runs[i]));
+    mr_status status;
+    mr_run_data *runs = NULL;
+    report r = {.chosen = chosen, .n = list->n, .curve_of = calloc(list->n, sizeof *r.curve_of)};
+    MR_TRY(r.curve_of != NULL ? MR_OK : mr_fail_memory("the page"));
+    MR_TRY(mr_run_list_read(list, &runs));
+    r.runs = runs;
     status = make_page(&r);
 done:
-    for (size_t i = 0; i < list->n && runs != NULL; i++)
-        mr_run_data_free(&runs[i]);
-    free(runs);
+    mr_run_list_free_data(list, runs);
     free(r.curve_of);
     return status;
 }

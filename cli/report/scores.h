@@ -5,12 +5,12 @@
 #include "cli/plot/curves.h"
 
 typedef struct {
-    size_t n_runs;        // with an evaluation
-    double step;          // of the last evaluation that all of them have
-    double mean;          // interquartile, over runs
-    mr_interval interval; // of it; of a single run: of its mean return
-    size_t n_samples;     // that the interval is over: runs; of a single run: episodes; 1: none
-    double best;          // mean return of any of their evaluations
+    size_t n_runs;                   // with an evaluation
+    double step;                     // of the last evaluation that all of them have
+    double mean;                     // interquartile, over runs
+    mr_confidence_interval interval; // of it; of a single run: of its mean return
+    size_t n_samples; // that the interval is over: runs; of a single run: episodes; 1: none
+    double best;      // mean return of any of their evaluations
 } mr_scores;
 
 /// Measures the runs of curve `k`. Scores are their mean returns in the last evaluation up to where

@@ -179,3 +179,22 @@ void mr_run_list_free(mr_run_list *list) {
     free(list->id);
     *list = (mr_run_list){0};
 }
+
+// ---- Reading all
+
+mr_status mr_run_list_read(const mr_run_list *list, mr_run_data **out) {
+    mr_status status = MR_OK;
+    *out = calloc(list->n, sizeof **out);
+    if (*out == NULL)
+        return mr_fail_memory("the runs");
+    for (size_t i = 0; i < list->n; i++)
+        MR_TRY(mr_run_data_read(list->path[i], &(*out)[i]));
+done:
+    return status;
+}
+
+void mr_run_list_free_data(const mr_run_list *list, mr_run_data *runs) {
+    for (size_t i = 0; i < list->n && runs != NULL; i++)
+        mr_run_data_free(&runs[i]);
+    free(runs);
+}

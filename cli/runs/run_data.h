@@ -41,3 +41,8 @@ typedef struct {
 /// path is named twice. mr_run_list_free releases it, also after a failure.
 mr_status mr_run_list_find(size_t n, char *const *paths, mr_run_list *out);
 void mr_run_list_free(mr_run_list *list);
+
+/// Reads the runs of a list into an array [list->n]. mr_run_list_free_data releases it, also after
+/// a failure.
+mr_status mr_run_list_read(const mr_run_list *list, mr_run_data **out);
+void mr_run_list_free_data(const mr_run_list *list, mr_run_data *runs);

@@ -15,7 +15,7 @@ Test(statistics, interquartile_means_count_scores_on_a_quartile_by_their_fractio
 // so that the interval goes from 0 to 1. It is the same every time.
 Test(statistics, intervals_are_percentiles_of_bootstrap_samples) {
     const double two[] = {0, 1}, same[] = {5, 5, 5};
-    mr_interval a, b;
+    mr_confidence_interval a, b;
     cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 2, two, &a), MR_OK);
     cr_expect(a.low == 0 && a.high == 1, "%g to %g", a.low, a.high);
     cr_assert_eq(mr_bootstrap_interval(mr_interquartile_mean, 3, same, &a), MR_OK);
@@ -30,7 +30,7 @@ Test(statistics, intervals_are_percentiles_of_bootstrap_samples) {
 // P(<= 2) = 0.012, P(<= 3) = 0.055, P(<= 8) = 0.954, P(<= 9) = 0.994.
 Test(statistics, intervals_of_a_mean_are_those_of_its_distribution) {
     double scores[] = {0, 100, 100, 0, 100, 0, 100, 100, 100, 0};
-    mr_interval a;
+    mr_confidence_interval a;
     cr_expect_eq(mr_mean(10, scores), 60);
     cr_assert_eq(mr_bootstrap_interval(mr_mean, 10, scores, &a), MR_OK);
     cr_expect(a.low == 30 && a.high == 90, "%g to %g", a.low, a.high);
