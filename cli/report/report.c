@@ -12,7 +12,7 @@
 #include "cli/report/figure.h"
 #include "cli/report/html.h"
 #include "cli/report/page_files.h"
-#include "cli/report/run_command.h"
+#include "cli/report/run_section.h"
 #include "cli/report/scores.h"
 #include "cli/report/video_data.h"
 
@@ -329,90 +329,6 @@ static mr_status write_videos(report *r) {
     return status;
 }
 
-// ---- Runs
-
-static void write_settings(const report *r, const mr_settings *settings,
-                           const bool is_needed[MR_MAX_SETTINGS]) {
-    char value[MR_MAX_TEXT];
-    fputs("<div class=\"columns\">\n", r->html);
-    for (size_t i = 0; i < mr_setting_count(); i++) {
-        const mr_setting *setting = mr_setting_at(i);
-        if (setting->role == MR_ROLE_OWN_TO_RUN || !mr_setting_is_used(setting, settings))
-            continue;
-        mr_setting_format(setting, settings, value, sizeof value);
-        fprintf(r->html, "<div%s><span>%s</span><span>", is_needed[i] ? " class=\"changed\"" : "",
-                setting->name);
-        mr_html_text(r->html, value);
-        fputs("</span></div>\n", r->html);
-    }
-    fputs("</div>\n", r->html);
-}
-
-static void write_versions(const report *r, const mr_run_process *process) {
-    if (process->version[0] == '\0')
-        return;
-    fputs("<p>millrace ", r->html);
-    mr_html_text(r->html, process->version);
-    if (process->engine[0] != '\0') {
-        fputs(", ", r->html);
-        mr_html_text(r->html, process->engine);
-        fputc(' ', r->html);
-        mr_html_text(r->html, process->engine_version);
-    }
-    fputs("; on ", r->html);
-    mr_html_text(r->html, process->host);
-    fputs(", begun or resumed ", r->html);
-    mr_html_text(r->html, process->began);
-    fputs(process->ended[0] != '\0' ? ", ended " : "", r->html);
-    mr_html_text(r->html, process->ended);
-    fputs("</p>\n", r->html);
-}
-
-static mr_status write_command(const report *r, const mr_run_data *run) {
-    char out[MR_MAX_TEXT], *command = NULL;
-    size_t n_bytes;
-    FILE *stream = open_memstream(&command, &n_bytes);
-    if (stream == NULL)
-        return mr_fail_memory("the page");
-    snprintf(out, sizeof out, "%.1000s-again", run->dir);
-    mr_status status = mr_run_command_write(&run->settings, out, stream);
-    if (fclose(stream) != 0 && status == MR_OK)
-        status = mr_fail_memory("the page");
-    if (status == MR_OK) {
-        fputs("<p>The command that makes it again:</p>\n<pre>", r->html);
-        mr_html_text(r->html, command);
-        fputs("</pre>\n", r->html);
-    }
-    free(command);
-    return status;
-}
-
-static mr_status write_run(const report *r, const mr_run_data *run) {
-    mr_status status;
-    bool is_needed[MR_MAX_SETTINGS];
-    MR_TRY(mr_run_command_needs(&run->settings, is_needed));
-    fputs("<details class=\"run\"><summary>", r->html);
-    mr_html_text(r->html, run->dir);
-    fprintf(r->html,
-            " <span class=\"state\">%s</span> <span class=\"quiet\">%.0f of %zu steps</span>"
-            "</summary><div>\n",
-            mr_run_state_name(run->process.state), mr_run_data_steps(run), run->settings.steps);
-    if (run->process.state == MR_RUN_FAILED) {
-        fputs("<p>", r->html);
-        mr_html_text(r->html, run->process.message);
-        fputs("</p>\n", r->html);
-    }
-    write_versions(r, &run->process);
-    MR_TRY(write_command(r, run));
-    fputs("<p class=\"quiet\">Settings; those that are neither a default nor the preset’s stand "
-          "out.</p>\n",
-          r->html);
-    write_settings(r, &run->settings, is_needed);
-    fputs("</div></details>\n", r->html);
-done:
-    return status;
-}
-
 // ---- The page
 
 static void write_file(const report *r, const char *name) {
@@ -446,7 +362,7 @@ static mr_status write_page(report *r) {
         MR_TRY(write_section(r, &sections[i]));
     fputs("<h2>Runs</h2>\n", r->html);
     for (size_t i = 0; i < r->n; i++)
-        MR_TRY(write_run(r, &r->runs[i]));
+        MR_TRY(mr_report_write_run(&r->runs[i], r->html));
     fputs("</main>\n<script>\n", r->html);
     write_file(r, "script.js");
     fputs("</script>\n</body>\n</html>\n", r->html);
