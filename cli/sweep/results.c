@@ -238,20 +238,30 @@ static void print_names(const mr_sweep_plan *plan, const table_format *f, const 
         print_row(f, n, cells);
 }
 
+// A point with a damaged table is named on stderr, and has no return.
+static mr_status read_point(const mr_sweep_plan *plan, size_t point, standing *out) {
+    size_t round = 0;
+    mr_status status = find_round(plan, point, &round);
+    if (status == MR_OK)
+        status = read_standing(plan, point, round, out);
+    if (status != MR_ERR_INPUT)
+        return status;
+    fprintf(stderr, "warning: %s: %s\n", plan->points[point].name, mr_error_message());
+    *out = (standing){.point = point, .steps = NAN, .mean = NAN, .iqm = NAN};
+    return MR_OK;
+}
+
 mr_status mr_sweep_print_table(const mr_sweep_plan *plan, const char *format) {
     mr_status status = MR_OK;
     const table_format *f = &formats[strcmp(format, formats[0].name) != 0];
     standing *all = calloc(plan->n_points, sizeof *all);
     const char **cells = calloc(plan->file->n_axes + N_OTHER, sizeof *cells);
-    size_t round;
     if (!all || !cells) {
         status = mr_fail_memory("the results of a sweep");
         goto done;
     }
-    for (size_t i = 0; i < plan->n_points; i++) {
-        MR_TRY(find_round(plan, i, &round));
-        MR_TRY(read_standing(plan, i, round, &all[i]));
-    }
+    for (size_t i = 0; i < plan->n_points; i++)
+        MR_TRY(read_point(plan, i, &all[i]));
     qsort(all, plan->n_points, sizeof *all, compare_standings);
     print_names(plan, f, cells);
     for (size_t i = 0; i < plan->n_points; i++)

@@ -27,7 +27,8 @@ mr_status mr_sweep_is_done(const mr_sweep_plan *plan, size_t run, size_t round, 
 ///   is_in  [n_points] out
 mr_status mr_sweep_points_of_round(const mr_sweep_plan *plan, size_t round, bool *is_in);
 
-/// Prints a table of all points on stdout, the best first, with what their runs have reached.
+/// Prints a table of all points on stdout, the best first, with what their runs have reached. A
+/// point with a damaged table has no return there, and a warning on stderr names the file and line.
 ///
 ///   format  "csv" or "markdown"
 mr_status mr_sweep_print_table(const mr_sweep_plan *plan, const char *format);

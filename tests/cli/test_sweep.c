@@ -410,6 +410,19 @@ Test(sweep, a_run_with_a_damaged_table_is_named_and_the_others_go_on) {
     outcome_free(&o);
 }
 
+Test(sweep, a_table_has_all_points_beside_a_damaged_one) {
+    write_sweep("method: grid\n" SETTINGS("100") VARY);
+    train_sweep("s");
+    damage_evaluations("s/001-gamma-0.9-s1");
+    outcome o = RUN("sweep", "a.yaml", "--table", "csv", "--out", "s");
+    expect_success(&o);
+    scratch_expect_part(o.err, "warning: 001-gamma-0.9: s/001-gamma-0.9-s1/evaluations.csv:2: 'x");
+    cr_expect_eq(count_lines(o.out), 3);
+    scratch_expect_part(o.out, "\n001-gamma-0.9,0.9,0/1,,,\n");
+    scratch_expect_part(o.out, "\n002-gamma-0.99,0.99,1/1,100,");
+    outcome_free(&o);
+}
+
 // ---- Halving
 
 // 9, 3 and 1 of 9 points; the best of a round by the table are in the next.
