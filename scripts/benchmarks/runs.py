@@ -58,7 +58,8 @@ def is_finished(run, directory):
 
 def keep_results(millrace, directory, kept):
     """Copies a finished run's small results; the folder appears whole or not at all."""
-    version = subprocess.run([millrace, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    asked = subprocess.run([millrace, "--version"], capture_output=True, text=True, check=True, start_new_session=True)  # Ctrl-C doesn't reach it
+    version = asked.stdout.strip()
     unfinished = kept.with_name(kept.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
