@@ -124,6 +124,19 @@ void mr_policy_set_obs_stats(mr_policy *policy, const double *mean, const double
     memcpy((double *)policy->spec.obs_std, std, size);
 }
 
+static void swap_numbers(size_t n, double *a, double *b) {
+    for (size_t j = 0; j < n; j++) {
+        const double other = a[j];
+        a[j] = b[j];
+        b[j] = other;
+    }
+}
+
+void mr_policy_swap_obs_stats(mr_policy *policy, double *mean, double *std) {
+    swap_numbers(policy->spec.obs_dim, (double *)policy->spec.obs_mean, mean);
+    swap_numbers(policy->spec.obs_dim, (double *)policy->spec.obs_std, std);
+}
+
 // ---- The action without noise
 
 void mr_policy_set_critics(mr_policy *policy, const mr_critic *critics, bool takes_mean) {

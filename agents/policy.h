@@ -41,6 +41,9 @@ mr_status mr_policy_keep_unit_rows(mr_policy *policy);
 /// while anybody acts.
 void mr_policy_set_obs_stats(mr_policy *policy, const double *mean, const double *std);
 
+/// Exchanges these statistics of a normalising policy with others, mean and std [obs_dim].
+void mr_policy_swap_obs_stats(mr_policy *policy, double *mean, double *std);
+
 /// The outputs of a policy in a graph.
 typedef struct {
     mr_node *act;      // [n x act_dim] in (-1, 1)

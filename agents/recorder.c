@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agents/checkpoint.h"
@@ -40,6 +41,17 @@ static void clear_metrics(mr_recorder *r) {
     r->now.n_updates = 0;
 }
 
+static mr_status open_best_obs_stats(mr_recorder *r) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy(r));
+    if (!spec->obs_mean)
+        return MR_OK;
+    r->best_obs_mean = calloc(spec->obs_dim, sizeof *r->best_obs_mean);
+    r->best_obs_std = calloc(spec->obs_dim, sizeof *r->best_obs_std);
+    return r->best_obs_mean && r->best_obs_std
+               ? MR_OK
+               : mr_fail_memory("the statistics of the best policy");
+}
+
 mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
                            const mr_train_watcher *watcher, mr_updater *updater, mr_infos *infos) {
     mr_status status;
@@ -58,6 +70,7 @@ mr_status mr_recorder_open(mr_recorder *r, const mr_settings *settings,
     for (size_t k = 0; k < N_SETS; k++)
         if (sets[k])
             MR_TRY(mr_params_copy(sets[k], &r->best[k]));
+    MR_TRY(open_best_obs_stats(r));
 done:
     return status;
 }
@@ -67,6 +80,8 @@ void mr_recorder_close(mr_recorder *r) {
     mr_evaluation_free(r->evaluation);
     for (size_t k = 0; k < N_SETS; k++)
         mr_params_free(r->best[k]);
+    free(r->best_obs_mean);
+    free(r->best_obs_std);
 }
 
 // ---- Telling the watcher
@@ -209,6 +224,8 @@ static void swap_best(mr_recorder *r) {
     for (size_t k = 0; k < N_SETS; k++)
         if (sets[k])
             mr_params_swap(sets[k], r->best[k]);
+    if (r->best_obs_mean)
+        mr_policy_swap_obs_stats(policy(r), r->best_obs_mean, r->best_obs_std);
 }
 
 mr_status mr_recorder_save_best(mr_recorder *r, const char *name) {
@@ -277,6 +294,14 @@ static mr_status play_evaluation(mr_recorder *r, const mr_collector *collector) 
     return MR_OK;
 }
 
+static void keep_obs_stats(mr_recorder *r) {
+    const mr_policy_spec *spec = mr_policy_get_spec(policy(r));
+    if (!r->best_obs_mean)
+        return;
+    memcpy(r->best_obs_mean, spec->obs_mean, spec->obs_dim * sizeof *spec->obs_mean);
+    memcpy(r->best_obs_std, spec->obs_std, spec->obs_dim * sizeof *spec->obs_std);
+}
+
 static mr_status keep_best(mr_recorder *r) {
     mr_params *sets[N_SETS];
     list_sets(r, sets);
@@ -286,6 +311,7 @@ static mr_status keep_best(mr_recorder *r) {
         if (sets[k])
             memcpy(mr_params_value(r->best[k]), mr_params_read(sets[k]),
                    mr_params_size(sets[k]) * sizeof(mr_real));
+    keep_obs_stats(r);
     return save_policy(r, "best_policy.safetensors", r->best_steps);
 }
 
@@ -314,7 +340,7 @@ done:
 
 static const char *const best_prefix[N_SETS] = {"best.", "best_critic."};
 
-enum { MAX_NUMBERS = 16 + MR_MAX_METRICS + MR_MAX_AGENT_METRICS };
+enum { MAX_NUMBERS = 18 + MR_MAX_METRICS + MR_MAX_AGENT_METRICS };
 
 static mr_number named(const char *kind, const char *name, double *value) {
     mr_number number = {.value = value, .n = 1, .is_optional = true};
@@ -346,6 +372,11 @@ static size_t list_numbers(mr_recorder *r, mr_number out[MAX_NUMBERS]) {
         out[n++] = named("sum", agent_ops(r)->metrics[i].name, &r->sum[i]);
     for (size_t i = 0; i < MR_COUNT(own); i++)
         out[n++] = own[i];
+    if (r->best_obs_mean) {
+        const size_t dim = mr_policy_get_spec(policy(r))->obs_dim;
+        out[n++] = (mr_number){"loop.best_obs_mean", r->best_obs_mean, dim, true, false};
+        out[n++] = (mr_number){"loop.best_obs_std", r->best_obs_std, dim, true, false};
+    }
     return n;
 }
 
@@ -365,6 +396,7 @@ mr_status mr_recorder_read(mr_recorder *r, const mr_tensors *file) {
     mr_status status;
     mr_number numbers[MAX_NUMBERS];
     const size_t n = list_numbers(r, numbers);
+    keep_obs_stats(r); // of now, for files of before that have none of the best policy
     MR_TRY(mr_numbers_read(n, numbers, file));
     for (size_t k = 0; k < N_SETS; k++)
         if (r->best[k])

@@ -22,6 +22,7 @@ typedef struct {
     mr_run *run;                     // NULL: not begun
     mr_evaluation *evaluation;       // the latest
     mr_params *best[2]; // the policy's at the best evaluation; of the critics in its file (or NULL)
+    double *best_obs_mean, *best_obs_std; // [obs_dim] of the same; NULL: observations are as given
 
     // What checkpoints hold. All doubles: a file has each under its name.
     mr_metrics now;

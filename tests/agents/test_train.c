@@ -434,6 +434,23 @@ Test(train, a_run_with_standardised_observations_and_a_falling_rate_goes_on_with
     check_resumed_with("normalize_observation=true lr_schedule=cosine num_envs=2");
 }
 
+// The statistics have gone on since the best evaluation.
+Test(train, the_best_policy_keeps_its_statistics_of_observations_when_a_run_goes_on) {
+    mr_settings s = settings_for("a");
+    witness w = {.stop_after = 150};
+    const mr_train_watcher watcher = {.self = &w, .stepped = saw_step};
+    mr_trainer_result result;
+    set(&s, "normalize_observation", "true");
+    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_assert(exists("a", "best_policy.safetensors"));
+    cr_assert_eq(system("mkdir b && cp a/best_policy.safetensors b"), 0);
+    cr_assert_eq(mr_trainer_resume(&s, NULL, &watcher, &w.stop, &result), MR_OK, "%s",
+                 mr_error_message());
+    cr_expect(result.stopped);
+    cr_expect(is_same_file("a", "b", "best_policy.safetensors"));
+}
+
 Test(train, a_run_with_repeated_noise_goes_on_with_the_same_bytes) {
     check_resumed_with("noise_repeat=16 num_envs=2");
 }
