@@ -170,19 +170,17 @@ static inline void for_each_text(void (*check)(const char *text)) {
 
 static void (*check_of_case)(const flow_case *c); // what for_each_case is given
 
-// Compositions have the parts of presets, which are tested in more dimensions.
+// Compositions have the parts of presets, which are tested in more dimensions: in one that is
+// longer than a vector, and in one that is even.
 static inline void check_in_all_dims(const char *text) {
 #if defined SANITIZED_THREADS
     static const size_t dims[] = {1, 3}; // more features are the same loops for longer
-    const size_t n_composed = 2;
 #elif defined SANITIZED
-    static const size_t dims[] = {1, 3, MAX_DIM}; // the last is longer than a vector
-    const size_t n_composed = 2;
+    static const size_t dims[] = {1, 3, MAX_DIM};
 #else
-    static const size_t dims[] = {1, 2, 6, 3, MAX_DIM};
-    const size_t n_composed = 3;
+    static const size_t dims[] = {1, 3, MAX_DIM, 2};
 #endif
-    const size_t n_dims = text[0] == '[' ? n_composed : MR_COUNT(dims);
+    const size_t n_dims = text[0] == '[' ? 2 : MR_COUNT(dims);
     for (size_t d = 0; d < n_dims; d++)
         for_each_setting(text, dims[d], check_of_case);
 }
