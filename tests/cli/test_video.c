@@ -117,9 +117,9 @@ Test(video, changes_nothing_in_the_episode_that_it_shows) {
                           "--eval-episodes", "1", "--eval-max-steps", "10", "--out", "cheetah");
     expect_success(&trained);
     outcome_free(&trained);
-    outcome filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "40", "--json",
+    outcome filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "20", "--json",
                          "--frames", "pictures", "--width", "32", "--height", "32");
-    outcome not_filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "40", "--json");
+    outcome not_filmed = RUN("eval", "cheetah", "--episodes", "2", "--max-steps", "20", "--json");
     skip_where_impossible(&filmed);
     expect_success(&filmed);
     cr_expect_str_eq(filmed.out, not_filmed.out);

@@ -135,7 +135,7 @@ Test(render, changes_nothing_in_the_task) {
     mr_env *watched = open_env("HalfCheetah-v5"), *unwatched = open_env("HalfCheetah-v5");
     mr_render *render = open_render(watched, &small);
     mr_random a = mr_random_stream(1, MR_STREAM_TEST, 0), b = a;
-    for (int t = 0; t < 50; t++) {
+    for (int t = 0; t < 20; t++) {
         step(watched, &a);
         step(unwatched, &b);
         cr_assert_eq(mr_render_draw(render, rgb), MR_OK);
