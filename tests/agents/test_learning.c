@@ -8,11 +8,9 @@
 
 TestSuite(learning, .init = scratch_enter, .fini = scratch_leave);
 
-enum { N_SEEDS = 2 };
-
 // A policy that has learned nothing holds the pole for 2 to 9 steps (a reward of 1 each). After
-// 4,000 steps six seeds reached 33 to 103 with td3 and 55 to 105 with sac; the means of two
-// differ less.
+// 4,000 steps six seeds reached 37 to 257 with td3, 57 to 85 with sac, 47 to 1000 with meow, 1000
+// with crossq, 66 to 151 with quantiles and 49 to 68 with categories.
 static const double enough = 30;
 
 /// Settings of a run, beside those that are small.
@@ -33,7 +31,7 @@ static void set_rates(mr_settings *s) {
         }
 }
 
-static double learn(const recipe *r, size_t seed) {
+static double learn(const recipe *r) {
     static const char *const small[][2] = {
         {"env", "InvertedPendulum-v5"}, {"hidden", "32,32"}, {"batch_size", "64"},
         {"learning_starts", "500"},     {"steps", "4000"},   {"eval_every", "0"},
@@ -46,17 +44,14 @@ static double learn(const recipe *r, size_t seed) {
     for (size_t i = 0; i < r->n; i++)
         set(&s, r->settings[i][0], r->settings[i][1]);
     set_rates(&s);
-    s.seed = seed;
-    snprintf(s.out, sizeof s.out, "%s-%zu", r->name, seed);
+    snprintf(s.out, sizeof s.out, "%s", r->name);
     cr_assert_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_OK, "%s", mr_error_message());
     return result.last.eval_mean_reward;
 }
 
 static void check_learns(const recipe *r) {
-    double sum = 0;
-    for (size_t seed = 1; seed <= N_SEEDS; seed++)
-        sum += learn(r, seed);
-    cr_expect_geq(sum / N_SEEDS, enough, "%s: mean return %g", r->name, sum / N_SEEDS);
+    const double mean_return = learn(r);
+    cr_expect_geq(mean_return, enough, "%s: mean return %g", r->name, mean_return);
 }
 
 Test(learning, every_agent_learns_to_balance_a_pole) {

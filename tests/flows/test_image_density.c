@@ -273,7 +273,7 @@ Test(image_density, fits_find_what_pixels_have_in_common) {
         mr_fit_progress progress;
         options.lr = 3e-3;
         options.batch_size = 50;
-        options.max_epochs = 40;
+        options.max_epochs = 15;
         cr_assert_eq(mr_fit(density, N_IMAGES, x, &options, NULL, NULL, NULL, &progress), MR_OK,
                      "%s", mr_error_message());
         cr_expect_gt(progress.best_log_prob, of_gaussian + 0.875 * 19.3, "%s: %g nats above",
