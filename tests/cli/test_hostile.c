@@ -332,9 +332,9 @@ enum { IS_SANITIZED = 0 };
 
 // Sanitizers keep what was freed, and are slow: with them a tenth of the tries, and no bound on
 // memory.
-Test(hostile, grows_by_nothing_over_10000_wrong_keys) {
+Test(hostile, grows_by_nothing_over_thousands_of_wrong_keys) {
     char endpoint[ENDPOINT_SIZE];
-    const size_t n_warm_up = IS_SANITIZED ? 100 : 1000, n_tries = IS_SANITIZED ? 900 : 9000;
+    const size_t n_warm_up = IS_SANITIZED ? 100 : 1000, n_tries = IS_SANITIZED ? 900 : 4500;
     make_keys();
     const pid_t server = serve_with_keys(endpoint);
     expect_let_in(endpoint);
@@ -344,10 +344,9 @@ Test(hostile, grows_by_nothing_over_10000_wrong_keys) {
     try_often(endpoint, n_tries);
     nap(200);
     cr_expect_leq(n_open_files(server), n_files);
-    // 128 bytes that stayed of each try would be 1,125 kB.
+    // 128 bytes that stayed of each try would be 562 kB. It has grown by 12 to 260 kB.
     if (!IS_SANITIZED)
-        cr_expect_lt(resident_kb(server), kb + 1024, "%zu kB, then %zu kB", kb,
-                     resident_kb(server));
+        cr_expect_lt(resident_kb(server), kb + 512, "%zu kB, then %zu kB", kb, resident_kb(server));
     expect_let_in(endpoint);
     stop(server, "a");
 }
