@@ -174,13 +174,13 @@ static void (*check_of_case)(const flow_case *c); // what for_each_case is given
 // longer than a vector, and in one that is even.
 static inline void check_in_all_dims(const char *text) {
 #if defined SANITIZED_THREADS
-    static const size_t dims[] = {1, 3}; // more features are the same loops for longer
+    static const size_t dims[] = {3}; // threads share rows, however many features these have
 #elif defined SANITIZED
     static const size_t dims[] = {1, 3, MAX_DIM};
 #else
     static const size_t dims[] = {1, 3, MAX_DIM, 2};
 #endif
-    const size_t n_dims = text[0] == '[' ? 2 : MR_COUNT(dims);
+    const size_t n_dims = text[0] == '[' && MR_COUNT(dims) > 2 ? 2 : MR_COUNT(dims);
     for (size_t d = 0; d < n_dims; d++)
         for_each_setting(text, dims[d], check_of_case);
 }
