@@ -12,10 +12,7 @@
 #include "base/number.h"
 #include "base/path.h"
 
-enum {
-    BLOCK = 16,    // rows of a weight that are stored together; the text of `linear` has it too
-    N_RESCALE = 5, // constants for each number of MR_DO_RESCALE
-};
+enum { N_RESCALE = 5 }; // constants for each number of MR_DO_RESCALE
 
 /// How an instruction is written.
 typedef struct {
@@ -36,24 +33,20 @@ static const c_form forms[MR_N_DO] = {
          "}\n"},
     [MR_DO_LINEAR] =
         {"linear", NULL,
-         "/* W x + b. Sixteen rows of W are stored together, column by column: compilers make "
-         "vectors\n   of them. */\n"
+         "/* W x + b. W is stored column by column, and four columns are added at once: no number "
+         "of y\n   waits for another, so that compilers make vectors of them. */\n"
          "static void linear(int n_in, int n_out, const float *restrict w, const float *restrict "
          "b,\n"
          "                   const float *restrict x, float *restrict y) {\n"
-         "    for (; n_out >= 16; n_out -= 16, b += 16, y += 16) {\n"
-         "        float sum[16];\n"
-         "        for (int i = 0; i < 16; i++)\n"
-         "            sum[i] = b[i];\n"
-         "        for (int j = 0; j < n_in; j++, w += 16)\n"
-         "            for (int i = 0; i < 16; i++)\n"
-         "                sum[i] += w[i] * x[j];\n"
-         "        for (int i = 0; i < 16; i++)\n"
-         "            y[i] = sum[i];\n"
-         "    }\n"
+         "    int j = 0;\n"
          "    for (int i = 0; i < n_out; i++)\n"
          "        y[i] = b[i];\n"
-         "    for (int j = 0; j < n_in && n_out > 0; j++, w += n_out)\n"
+         "    for (; j + 4 <= n_in; j += 4, w += 4 * n_out)\n"
+         "        for (int i = 0; i < n_out; i++)\n"
+         "            y[i] += w[i] * x[j] + w[n_out + i] * x[j + 1] + w[2 * n_out + i] * x[j + 2] "
+         "+\n"
+         "                    w[3 * n_out + i] * x[j + 3];\n"
+         "    for (; j < n_in; j++, w += n_out)\n"
          "        for (int i = 0; i < n_out; i++)\n"
          "            y[i] += w[i] * x[j];\n"
          "}\n"},
@@ -227,21 +220,12 @@ static void write_float(const c_writer *w, size_t i, float number) {
     write_number(w, 9, (double)number, "f");
 }
 
-// Rows in blocks, each column by column.
-static void write_weight(const c_writer *w, const mr_value *v) {
-    size_t i = 0;
-    for (size_t first = 0; first < v->rows; first += BLOCK)
-        for (size_t col = 0; col < v->cols; col++)
-            for (size_t row = first; row < v->rows && row < first + BLOCK; row++)
-                write_float(w, i++, v->numbers[row * v->cols + col]);
-}
-
+// The weights of a linear layer column by column.
 static void write_constant(const c_writer *w, const mr_value *v) {
+    const bool is_transposed = w->is_weight[v->index];
     fprintf(w->file, "static const float c%zu[%zu] = {\n    ", v->index, size_of(v));
-    if (w->is_weight[v->index])
-        write_weight(w, v);
-    for (size_t i = 0; i < size_of(v) && !w->is_weight[v->index]; i++)
-        write_float(w, i, v->numbers[i]);
+    for (size_t i = 0; i < size_of(v); i++)
+        write_float(w, i, v->numbers[is_transposed ? i % v->rows * v->cols + i / v->rows : i]);
     fputs("};\n", w->file);
 }
 
