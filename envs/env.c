@@ -92,6 +92,11 @@ bool mr_env_is_other_engine(const mr_env_spec *spec, const char *engine, const c
     return strcmp(spec->engine, engine) != 0 || strcmp(spec->engine_version, version) != 0;
 }
 
+void mr_env_set_infos(mr_env *env, size_t n_info, const char *const *names) {
+    env->spec.n_info = n_info;
+    env->spec.info_names = names;
+}
+
 size_t mr_env_info_count(const mr_env *env) {
     return env != NULL ? env->spec.n_info : 0;
 }

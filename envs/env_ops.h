@@ -30,6 +30,9 @@ mr_status mr_env_wrap(const mr_env_ops *ops, void *self, const mr_env_spec *spec
 /// not remote, may be closed before its copy, and is used by no other thread meanwhile.
 mr_status mr_env_copy(const mr_env *env, mr_env **out);
 
+/// The infos of the spec from now on; `names` must live as long as `env`.
+void mr_env_set_infos(mr_env *env, size_t n_info, const char *const *names);
+
 /// The state that was wrapped with these functions; NULL if `env` has others.
 void *mr_env_unwrap(const mr_env *env, const mr_env_ops *ops);
 
@@ -86,6 +89,10 @@ mr_status mr_vec_env_wrap(const mr_vec_env_ops *ops, void *self, const mr_env_sp
 
 /// Fails with MR_ERR_USAGE on no environments or no threads. `name` is that of the environment.
 mr_status mr_vec_env_check_sizes(const char *name, size_t n, int n_threads);
+
+/// mr_env_set_infos of all of mr_vec_env_of, whose values of before stay; those of new names are
+/// NaN.
+mr_status mr_vec_env_set_infos(mr_vec_env *vec, size_t n_info, const char *const *names);
 
 /// Environments [n] of one kind, n > 0, stepped over the threads. Takes over all of them and the
 /// array, which is from malloc, also on failure.

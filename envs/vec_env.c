@@ -2,6 +2,7 @@
 
 #include "envs/env_ops.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +214,23 @@ static const mr_vec_env_ops copies_ops = {.reset = reset_copy,
                                           .at = copy_at,
                                           .info = info_of_copy,
                                           .close = close_copies};
+
+mr_status mr_vec_env_set_infos(mr_vec_env *vec, size_t n_info, const char *const *names) {
+    copies *c = vec->self;
+    const size_t n_before = vec->spec->n_info;
+    assert(vec->ops == &copies_ops && n_info > n_before);
+    double *info = malloc(c->n * n_info * sizeof *info);
+    if (info == NULL)
+        return mr_fail_memory("the infos of environments");
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t j = 0; j < n_info; j++)
+            info[i * n_info + j] = j < n_before ? c->info[i * n_before + j] : NAN;
+    free(c->info);
+    c->info = info;
+    for (size_t i = 0; i < c->n; i++)
+        mr_env_set_infos(c->envs[i], n_info, names);
+    return MR_OK;
+}
 
 mr_status mr_vec_env_of(mr_env **envs, size_t n, int n_threads, mr_vec_env **out) {
     mr_status status;

@@ -180,7 +180,7 @@ mr_status mr_vec_env_new(const mr_env_callbacks *callbacks, void *self, const mr
     MR_REQUIRE(out);
     MR_TRY(check_spec(spec));
     MR_TRY(mr_vec_env_check_sizes(spec->name, n, n_threads));
-    if (spec->n_info > 0 && n_threads > 1)
+    if (spec->info != NULL && n_threads > 1)
         MR_TRY(mr_fail(MR_ERR_USAGE,
                        "%s: its environments share one array of infos, which %d threads would "
                        "write at once; give 1 thread, or no infos",
@@ -193,4 +193,28 @@ mr_status mr_vec_env_new(const mr_env_callbacks *callbacks, void *self, const mr
         release(h);
 done:
     return status;
+}
+
+// ---- Infos that come with steps
+
+mr_status mr_vec_env_add_info(mr_vec_env *vec, const char *name) {
+    MR_REQUIRE(vec);
+    MR_REQUIRE(name);
+    const mr_env *first = mr_vec_env_at(vec, 0);
+    const callback_env *env = first != NULL ? mr_env_unwrap(first, &ops) : NULL;
+    const mr_env_spec *spec = mr_vec_env_get_spec(vec);
+    if (env == NULL || spec->info == NULL)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s: an info can't be added; only environments of mr_vec_env_new take one, "
+                       "if their spec has an array for the values",
+                       spec->name);
+    const size_t n = spec->n_info;
+    const char **names = mr_arena_alloc(env->host->arena, (n + 1) * sizeof *names);
+    const char *copy = mr_arena_text(env->host->arena, name);
+    if (names == NULL || copy == NULL)
+        return mr_fail_memory("the infos of environments");
+    for (size_t j = 0; j < n; j++)
+        names[j] = spec->info_names[j];
+    names[n] = copy;
+    return mr_vec_env_set_infos(vec, n + 1, names);
 }

@@ -57,6 +57,16 @@ typedef struct {
 MR_API mr_status mr_vec_env_new(const mr_env_callbacks *callbacks, void *self,
                                 const mr_env_spec *spec, size_t n, int n_threads, mr_vec_env **out);
 
+/// Adds an info to environments of mr_vec_env_new, if its name is only known once `reset` or `step`
+/// has it: they may call this. It becomes the last of the spec, and each environment has NaN for it
+/// until its next step.
+///
+///   name  copied
+///
+/// The caller's array `info` of the spec must have room for one more value. Fails with MR_ERR_USAGE
+/// if the spec had no `info`, and on other environments.
+MR_API mr_status mr_vec_env_add_info(mr_vec_env *vec, const char *name);
+
 /// Closes all of them; NULL is fine.
 MR_API void mr_vec_env_close(mr_vec_env *vec);
 
@@ -79,9 +89,10 @@ MR_API const char *mr_vec_env_warning(const mr_vec_env *vec);
 /// steps or resets (mr_env_info), under the names of their spec.
 ///
 ///   n_info  how many of the names: mr_env_spec.n_info, which grows while remote environments are
-///           stepped, because their spec has the names that have come so far
-///   infos   [n x n_info] out; NaN: a remote environment did not give that value, or the spec does
-///           not have so many names
+///           stepped, because their spec has the names that have come so far, and by
+///           mr_vec_env_add_info
+///   infos   [n x n_info] out; NaN: an environment did not give that value, or the spec does not
+///           have so many names
 MR_API mr_status mr_vec_env_infos(const mr_vec_env *vec, size_t n_info, double *infos);
 
 /// Begins an episode in environment `i`. `obs` [obs_dim] out; `seed` as for mr_env_reset.

@@ -25,6 +25,15 @@ def numbers(pointer: Any, n: int) -> Doubles:
     return np.ctypeslib.as_array(pointer, (n,)).copy()
 
 
+def info_numbers(value: object) -> npt.NDArray[Any] | None:
+    """The components of a number or an array of numbers among an environment's infos; None: it is something
+    else."""
+    if not isinstance(value, (bool, int, float, np.generic, np.ndarray)):
+        return None
+    array = np.asarray(value)
+    return array.ravel() if array.dtype.kind in "biuf" else None
+
+
 def check_type(what: str, array: npt.NDArray[Any]) -> None:
     """Raises UsageError unless it holds real numbers. `what` names them in messages."""
     if array.dtype.kind not in "fiub":

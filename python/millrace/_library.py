@@ -361,6 +361,7 @@ _declare_failing(
     c_int,
     POINTER(c_void_p),
 )
+_declare_failing("mr_vec_env_add_info", c_void_p, c_char_p)
 _declare("mr_vec_env_close", None, c_void_p)
 _declare("mr_vec_env_get_spec", POINTER(EnvSpec), c_void_p)
 _declare("mr_vec_env_warning", c_char_p, c_void_p)

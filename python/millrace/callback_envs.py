@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,14 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from . import _library as c
-from ._arrays import address
+from ._arrays import address, info_numbers
 from ._running import Run as Call
 from .errors import UsageError
 
 _FAILED = c.INPUT  # what a callback returns that raised; the exception itself is raised at the end
+_MAX_INFOS = 128  # as many as a run records
+
+_logger = logging.getLogger("millrace")
 
 
 class CallbackEnvs:
@@ -41,6 +45,8 @@ class CallbackEnvs:
         self._low, self._high = (np.asarray(bound, np.float64).ravel() for bound in self._bounds())
         self._act_dim = self._low.size
         self._limit = spec.max_episode_steps if spec is not None else None
+        self._infos = np.full(_MAX_INFOS, np.nan)  # of the last step, for C to read
+        self._info_at: dict[str, slice] = {}  # where in it an info's components are
 
     def open(self) -> c.Handle:
         """mr_vec_env *, which keeps the environments as long as it lives, and is not kept by them."""
@@ -51,9 +57,10 @@ class CallbackEnvs:
             act_low=self._low.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
             act_high=self._high.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
             max_episode_steps=self._limit or 0,
+            info=self._infos.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
         )
         callbacks = c.EnvCallbacks(c.ResetCallback(self._reset), c.StepCallback(self._step), None)
-        return c.Handle(
+        handle = c.Handle(
             c.library.mr_vec_env_new,
             ctypes.byref(callbacks),
             None,
@@ -63,6 +70,8 @@ class CallbackEnvs:
             free=c.library.mr_vec_env_close,
             keep=callbacks,
         )
+        self._vec = handle._as_parameter_  # which callbacks use while it lives
+        return handle
 
     def _flat_dim(self) -> int:
         flat = spaces.flatten_space(self._observations)
@@ -90,11 +99,40 @@ class CallbackEnvs:
             )
         ctypes.memmove(at, address(flat), flat.nbytes)
 
+    def _store_infos(self, infos: Any) -> None:
+        """The numbers of a step's infos: C has an info's name from the first step on that gives it."""
+        self._infos.fill(np.nan)
+        for name, value in infos.items() if isinstance(infos, dict) else ():
+            numbers = info_numbers(value)
+            if numbers is None or not isinstance(name, str):
+                continue
+            if name not in self._info_at:
+                self._info_at[name] = self._add_info(name, numbers.size)
+            where = self._infos[self._info_at[name]]
+            where[: numbers.size] = numbers[: where.size]
+
+    def _add_info(self, name: str, size: int) -> slice:
+        first = max((where.stop for where in self._info_at.values()), default=0)
+        if first + size > _MAX_INFOS:
+            _logger.warning(
+                "%s: info %r (%d numbers) is not recorded: a run has room for %d",
+                self.name,
+                name,
+                size,
+                _MAX_INFOS,
+            )
+            return slice(first, first)
+        for i in range(size):
+            full = f"{name}[{i}]" if size > 1 else name
+            c.library.mr_vec_env_add_info(self._vec, full.encode("utf-8", "replace"))
+        return slice(first, first + size)
+
     def _reset(self, _: object, i: int, seed: Any, obs_at: int) -> int:
         try:
             given = int(seed[0]) if seed else None
-            obs, _info = self._envs[i].reset(seed=given)
+            obs, _ = self._envs[i].reset(seed=given)
             self._store(obs, obs_at)
+            self._infos.fill(np.nan)
         except BaseException as error:
             return self._fail(error)
         return c.OK
@@ -103,8 +141,9 @@ class CallbackEnvs:
         try:
             flat = np.ctypeslib.as_array((ctypes.c_double * self._act_dim).from_address(action_at))
             action = flat.astype(self._actions.dtype).reshape(self._actions.shape)
-            obs, reward, terminated, truncated, _info = self._envs[i].step(action)
+            obs, reward, terminated, truncated, infos = self._envs[i].step(action)
             self._store(obs, obs_at)
+            self._store_infos(infos)
             step = result[0]
             step.reward, step.terminated, step.truncated = float(reward), bool(terminated), bool(truncated)
         except BaseException as error:

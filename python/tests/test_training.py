@@ -290,6 +290,65 @@ def test_trains_on_several_environments():
     assert len({env.resets[0] for env in envs}) == 3
 
 
+class Telling:
+    """A Reach whose steps have infos: numbers, an array, one at the end of the episode alone, a text."""
+
+    def __new__(cls, *args, **kwargs):
+        env = Reach(*args, **kwargs)
+        step = env.step
+
+        def telling(action):
+            obs, reward, terminated, truncated, _ = step(action)
+            x, y = env.at[0]
+            infos = {"reward_x": -abs(x), "reward_y": np.float32(-abs(y)), "at": env.at, "near": abs(x) < 0.5}
+            more = {"is_success": True, "episode": {"r": 1.0}} if truncated else {}
+            return obs, reward, terminated, truncated, {**infos, "what": "a text", 7: 8.0, **more}
+
+        env.step = telling
+        return env
+
+
+def test_records_the_infos_of_gymnasium_environments():
+    run = millrace.train(
+        [Telling(), Telling()], eval_env=Telling(), out="whole", on_step=lambda now: None, **SMALL
+    )
+    table = run.table()
+    infos = {name.removeprefix("rollout/") for name in table if name.startswith("rollout/")}
+    assert infos >= {"reward_x", "reward_y", "at[0]", "at[1]", "near", "is_success"}
+    assert not infos & {"what", "episode", "7"}
+    # Terms of the reward are added up over an episode, and make its return; what a step gives alone is not
+    # averaged over the others.
+    terms = table["rollout/reward_x"] + table["rollout/reward_y"]
+    first = np.flatnonzero(np.isfinite(terms))[0]
+    assert terms[first] == pytest.approx(table["rollout/ep_rew_mean"][first], rel=1e-6)
+    assert (table["rollout/is_success"][np.isfinite(terms)] == 1).all()
+    assert 0 <= table["rollout/near"][first] <= 1
+    assert same_files(
+        "whole", millrace.train([Reach(), Reach()], eval_env=Reach(), out="none", **SMALL).directory
+    )
+
+
+def test_infos_go_on_when_a_run_does():
+    whole = millrace.train(Telling(), eval_env=Telling(), out="whole", **SMALL).table()
+    millrace.train(
+        Telling(), eval_env=Telling(), on_step=lambda now: now.total_timesteps < 170, out="part", **SMALL
+    )
+    part = millrace.resume("part", Telling(), eval_env=Telling()).table()
+    for name in ("rollout/reward_x", "rollout/at[1]", "rollout/is_success"):
+        np.testing.assert_array_equal(part[name][-1], whole[name][-1])
+
+
+def test_infos_that_a_run_has_no_room_for_are_left_out(caplog):
+    env = Reach()
+    step = env.step
+    env.step = lambda action: (*step(action)[:4], {"image": np.zeros((12, 12)), "speed": 1.0})
+    table = millrace.train(env, eval_env=Reach(), **SMALL).table()
+    assert "rollout/speed" in table and "rollout/image[0]" not in table
+    assert [record.getMessage() for record in caplog.records if "image" in record.getMessage()] == [
+        "gymnasium/Reach: info 'image' (144 numbers) is not recorded: a run has room for 128"
+    ]
+
+
 def test_is_the_run_by_name_where_the_environment_is_the_same():
     pytest.importorskip("gymnasium", minversion="1.1", reason="Gymnasium is not installed")
     millrace.train("Pendulum-v1", out="named", **SMALL)

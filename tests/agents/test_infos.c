@@ -211,3 +211,62 @@ Test(infos, cuts_a_long_name_at_a_whole_character) {
     mr_infos_close(&infos);
     mr_vec_env_close(envs);
 }
+
+// ---- Infos that become known with a step
+
+// Environments without infos at first: the first step adds "first", environment 1's second one
+// "second", and each gives its action under both.
+static mr_vec_env *growing;
+static double given[2];
+
+static mr_status growing_step(void *self, size_t i, const double *action, double *obs,
+                              mr_step *result) {
+    (void)self, (void)result;
+    const size_t n = mr_vec_env_get_spec(growing)->n_info;
+    obs[0] = 0;
+    given[0] = given[1] = action[0];
+    if (n == 0)
+        return mr_vec_env_add_info(growing, "first");
+    return n == 1 && i == 1 && action[0] == 4 ? mr_vec_env_add_info(growing, "second") : MR_OK;
+}
+
+Test(infos, are_added_when_a_step_has_them) {
+    static const double low = -100, high = 100;
+    const mr_env_spec spec = {.name = "Growing",
+                              .obs_dim = 1,
+                              .act_dim = 1,
+                              .act_low = &low,
+                              .act_high = &high,
+                              .info = given};
+    const mr_env_callbacks callbacks = {.reset = reset, .step = growing_step};
+    mr_infos infos;
+    mr_scalar got[MR_MAX_INFOS];
+    double values[4];
+    cr_assert_eq(mr_vec_env_new(&callbacks, NULL, &spec, 2, 1, &growing), MR_OK);
+    cr_assert_eq(mr_infos_open(&infos, 2), MR_OK);
+    begin(growing, &infos);
+    take_step(growing, &infos, 1, 2);
+    take_step(growing, &infos, 3, 4);
+    cr_assert_eq(mr_vec_env_get_spec(growing)->n_info, 2);
+    cr_assert_eq(mr_vec_env_infos(growing, 2, values), MR_OK);
+    cr_expect(values[0] == 3 && isnan(values[1]), "environment 0 stepped before the name came");
+    cr_expect(values[2] == 4 && values[3] == 4);
+    take_step(growing, &infos, 5, 6);
+    for (size_t i = 0; i < 2; i++)
+        mr_infos_end_episode(&infos, i);
+    cr_assert_eq(mr_infos_take(&infos, got), 2);
+    cr_expect_str_eq(got[0].tag, "rollout/first");
+    cr_expect_eq(got[0].value, (3. + 4) / 2); // the means of 1, 3, 5 and of 2, 4, 6
+    cr_expect_str_eq(got[1].tag, "rollout/second");
+    cr_expect_eq(got[1].value, (5. + 5) / 2); // of 5, and of 4 and 6
+    mr_infos_close(&infos);
+    mr_vec_env_close(growing);
+}
+
+Test(infos, are_added_to_ones_own_environments_with_room_alone) {
+    mr_vec_env *envs = NULL;
+    cr_assert_eq(mr_vec_env_open("Pendulum-v1", NULL, 2, 1, &envs), MR_OK);
+    cr_expect_eq(mr_vec_env_add_info(envs, "speed"), MR_ERR_USAGE);
+    scratch_expect_message("Pendulum-v1: an info can't be added");
+    mr_vec_env_close(envs);
+}

@@ -592,6 +592,7 @@ Test(library, refuses_null) {
     EXPECT_REFUSED(mr_vec_env_open(NULL, NULL, 1, 1, &no_envs));
     EXPECT_REFUSED(mr_vec_env_new(NULL, NULL, mr_env_get_spec(env), 1, 1, &no_envs));
     EXPECT_REFUSED(mr_vec_env_infos(NULL, 1, numbers));
+    EXPECT_REFUSED(mr_vec_env_add_info(NULL, "speed"));
     EXPECT_REFUSED(mr_vec_env_reset(NULL, 0, NULL, numbers));
     EXPECT_REFUSED(mr_vec_env_step(NULL, NULL, numbers, numbers, &step));
     EXPECT_REFUSED(mr_evaluation_new(0, &no_evaluation));

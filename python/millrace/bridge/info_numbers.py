@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._arrays import info_numbers
 from . import wire
 
 MAX_NAMES = 4096  # in a message; millrace reads some 4,500 beside its 4,096 environments
@@ -17,14 +18,6 @@ _NAME_OVERHEAD = 24  # bytes, of a name's index and the headers of name and numb
 _MAX_SAID = 10
 
 _logger = logging.getLogger(__name__)
-
-
-def _numbers_of(value: Any) -> npt.NDArray[Any] | None:
-    """The components of a number or an array of numbers, else nothing."""
-    if not isinstance(value, (bool, int, float, np.generic, np.ndarray)):
-        return None
-    array = np.asarray(value)
-    return array.ravel() if array.dtype.kind in "biuf" else None
 
 
 class InfoNumbers:
@@ -48,7 +41,7 @@ class InfoNumbers:
         columns: dict[str, npt.NDArray[np.float64]] = {}
         for row, info in enumerate(infos):
             for key, value in info.items() if isinstance(info, dict) else ():
-                numbers = _numbers_of(value) if isinstance(key, str) else None
+                numbers = info_numbers(value) if isinstance(key, str) else None
                 if numbers is None or not self._has_room(key, numbers.size):
                     continue
                 name = wire.one_line(key, _MAX_NAME)
