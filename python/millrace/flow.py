@@ -23,6 +23,16 @@ _TO_SCORE = 1  # mr_flow_use
 
 Columns = Mapping[int, "tuple[float, float]"]
 
+_FLOAT32 = (
+    "compares log-densities at 1e-7; they are computed in float32, whose last bit, 1.2e-7, depends on a row's "
+    "place in its batch, because BLAS has other kernels for the last rows"
+)
+# What scikit-learn's check_estimator takes under this name: checks that no float32 passes, with the reason.
+EXPECTED_FAILED_CHECKS = {
+    "check_methods_sample_order_invariance": _FLOAT32,
+    "check_methods_subset_invariance": _FLOAT32,
+}
+
 
 class Density:
     """What a fit makes, and `Flow.density_` is: a density of the library's, which can be pickled.
