@@ -461,7 +461,7 @@ mr_status mr_export_c(const mr_policy *policy, const char *path) {
     size_t n_bytes = 0;
     c_writer w = {.exported = &exported, .name = name};
     name_after(path, name, sizeof name);
-    MR_TRY(mr_exported_make(policy, &exported));
+    MR_TRY(mr_exported_make(policy, MR_EXPORTED_EITHER, &exported));
     MR_TRY(plan(&w));
     MR_TRY(write_text(&w, &text, &n_bytes));
     MR_TRY(mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}));

@@ -37,23 +37,26 @@ static mr_value *standardise(mr_exported *e, mr_value *obs) {
     return mr_do_rescale(e->program, obs, &rescale);
 }
 
-// low + (act + 1) / 2 (high - low), as mr_policy_scale.
+// The middle of the bounds + act (high - low) / 2, as mr_policy_scale.
 static mr_value *scale(mr_exported *e, mr_value *act) {
     const size_t n = e->spec->act_dim;
     double *c = e->constants + N_RESCALE * e->spec->obs_dim;
     for (size_t j = 0; j < n; j++) {
         const double low = e->spec->act_low[j], high = e->spec->act_high[j];
-        c[j] = -1;
+        c[j] = 0;
         c[n + j] = (high - low) / 2;
-        c[2 * n + j] = c[3 * n + j] = low;
+        c[2 * n + j] = low + (high - low) / 2;
+        c[3 * n + j] = low;
         c[4 * n + j] = high;
     }
     const mr_rescale rescale = rescale_at(c, n);
     return mr_do_rescale(e->program, act, &rescale);
 }
 
+enum { ACT, LOG_PROB }; // outputs of the nets
+
 static mr_status add_nets(const mr_policy *policy, mr_exported *e, mr_value *obs, mr_value *noise,
-                          mr_value **act) {
+                          size_t n_outputs, mr_value **out) {
     mr_graph *graph = NULL;
     mr_status status;
     MR_TRY(mr_graph_new_for_one(&graph));
@@ -62,7 +65,9 @@ static mr_status add_nets(const mr_policy *policy, mr_exported *e, mr_value *obs
     const mr_policy_nodes nodes =
         mr_policy_build(policy, mr_policy_params(policy), graph, input[0], input[1], MR_ACTING);
     mr_value *const value[] = {standardise(e, obs), noise};
-    status = mr_net_program_add_nodes(e->program, nodes.act, MR_COUNT(input), input, value, act);
+    mr_node *const output[] = {[ACT] = nodes.act, [LOG_PROB] = nodes.log_prob};
+    status = mr_net_program_add_nodes(e->program, graph, MR_COUNT(input), input, value, n_outputs,
+                                      output, out);
     if (status == MR_ERR_INPUT) {
         char why[128];
         snprintf(why, sizeof why, "%s", mr_error_message());
@@ -84,28 +89,51 @@ static mr_status check_finite(const mr_net_program *program) {
     return MR_OK;
 }
 
-mr_status mr_exported_make(const mr_policy *policy, mr_exported *out) {
-    mr_status status;
-    mr_value *act = NULL;
-    const mr_policy_spec *spec = mr_policy_get_spec(policy);
-    *out = (mr_exported){.spec = spec, .is_stochastic = mr_policy_is_stochastic(policy)};
-    if (strcmp(spec->deterministic, mr_deterministic_default) != 0)
+// Whether the policy has the actions that are asked for.
+static mr_status check_actions(const mr_exported *e, mr_exported_actions actions) {
+    const char *deterministic = e->spec->deterministic;
+    if (actions == MR_EXPORTED_SAMPLES && !e->is_stochastic)
+        return mr_fail(MR_ERR_USAGE, "the policy is deterministic and has no samples; export it "
+                                     "without --stochastic");
+    if (actions != MR_EXPORTED_SAMPLES && strcmp(deterministic, mr_deterministic_default) != 0)
         return mr_fail(MR_ERR_USAGE,
                        "the policy's deterministic action is %s, which takes several passes; "
                        "export it with --deterministic-action %s, which takes one",
-                       spec->deterministic, mr_deterministic_default);
+                       deterministic, mr_deterministic_default);
+    return MR_OK;
+}
+
+static mr_status write_program(const mr_policy *policy, mr_exported_actions actions,
+                               mr_exported *e) {
+    mr_status status;
+    mr_value *output[2];
+    const size_t n_outputs = actions == MR_EXPORTED_SAMPLES ? LOG_PROB + 1 : ACT + 1;
+    mr_value *obs = mr_do_input(e->program, 0, e->spec->obs_dim);
+    mr_value *noise = actions == MR_EXPORTED_DETERMINISTIC
+                          ? mr_do_zeros(e->program, e->spec->act_dim)
+                          : mr_do_input(e->program, 1, e->spec->act_dim);
+    MR_TRY(add_nets(policy, e, obs, noise, n_outputs, output));
+    output[ACT] = scale(e, output[ACT]);
+    if (output[ACT] == NULL)
+        return mr_fail_memory("an exported policy");
+    e->action = output[ACT];
+    e->log_prob = n_outputs > LOG_PROB ? output[LOG_PROB] : NULL;
+    MR_TRY(mr_net_program_prune(e->program, n_outputs, output));
+    MR_TRY(check_finite(e->program));
+done:
+    return status;
+}
+
+mr_status mr_exported_make(const mr_policy *policy, mr_exported_actions actions, mr_exported *out) {
+    mr_status status;
+    const mr_policy_spec *spec = mr_policy_get_spec(policy);
+    *out = (mr_exported){.spec = spec, .is_stochastic = mr_policy_is_stochastic(policy)};
+    MR_TRY(check_actions(out, actions));
     out->constants = calloc(N_RESCALE * (spec->obs_dim + spec->act_dim), sizeof *out->constants);
     if (out->constants == NULL)
         return mr_fail_memory("an exported policy");
     MR_TRY(mr_net_program_new(&out->program));
-    mr_value *obs = mr_do_input(out->program, 0, spec->obs_dim);
-    mr_value *noise = mr_do_input(out->program, 1, spec->act_dim);
-    MR_TRY(add_nets(policy, out, obs, noise, &act));
-    out->action = scale(out, act);
-    if (out->action == NULL)
-        status = mr_fail_memory("an exported policy");
-    else
-        MR_TRY(check_finite(out->program));
+    MR_TRY(write_program(policy, actions, out));
 done:
     return status;
 }

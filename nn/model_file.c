@@ -84,11 +84,10 @@ mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *tex
                    mr_tensors_path(file), key, text);
 }
 
-mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
-                                const double *numbers) {
+char *mr_model_numbers_text(size_t n, const double *numbers) {
     char *text = malloc(n * NUMBER_SIZE + 1);
     if (!text)
-        return mr_fail_memory("a model's metadata");
+        return NULL;
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < n; i++) {
@@ -96,6 +95,14 @@ mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size
             text[used++] = ' ';
         used += (size_t)mr_number_write_digits(text + used, NUMBER_SIZE, 17, numbers[i]);
     }
+    return text;
+}
+
+mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
+                                const double *numbers) {
+    char *text = mr_model_numbers_text(n, numbers);
+    if (!text)
+        return mr_fail_memory("a model's metadata");
     const mr_status status = mr_tensors_writer_note(writer, key, text);
     free(text);
     return status;

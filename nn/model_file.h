@@ -38,7 +38,11 @@ size_t mr_model_count_numbers(const mr_tensors *file);
 /// Fails with MR_ERR_INPUT, saying that an entry of the metadata is invalid.
 mr_status mr_model_fail(const mr_tensors *file, const char *key, const char *text);
 
-/// Adds numbers [n] to the metadata, each with as many digits as read back the same.
+/// Numbers [n] as a text of the metadata, each with as many digits as read back the same. The
+/// caller frees it; NULL if memory runs out.
+char *mr_model_numbers_text(size_t n, const double *numbers);
+
+/// Adds numbers [n] to the metadata.
 mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size_t n,
                                 const double *numbers);
 

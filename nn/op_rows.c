@@ -209,11 +209,22 @@ static void tanh_log_det_backward(const mr_node *node, mr_rows rows) {
         }
 }
 
+static mr_value *tanh_log_det_write(const mr_node *node, mr_net_program *program,
+                                    mr_value *const *input) {
+    (void)node;
+    mr_value *x = input[0];
+    mr_value *size = mr_do_two(program, MR_DO_MAX, x, mr_do_affine(program, x, -1, 0));
+    mr_value *tail = mr_do_one(program, MR_DO_SOFTPLUS, mr_do_affine(program, size, -2, 0));
+    mr_value *rest = mr_do_two(program, MR_DO_ADD, size, tail);
+    return mr_do_sum_all(program, mr_do_affine(program, rest, -2, 2 * (double)log_2));
+}
+
 static const mr_op op_tanh_log_det = {
     .name = "tanh_log_det",
     .reads = MR_READS_INPUTS,
     .forward = tanh_log_det_forward,
     .backward = tanh_log_det_backward,
+    .write = tanh_log_det_write,
 };
 
 mr_node *mr_tanh_log_det(mr_node *x) {

@@ -236,40 +236,61 @@ static void spline_inverse_backward(const mr_node *node, mr_rows rows) {
     differentiate(node, rows, true);
 }
 
-// r(xi).
-static mr_value *write_ratio(const mr_spline_values *v, mr_net_program *program) {
-    mr_value *d0 = v->slope[LEFT], *s = mr_do_two(program, MR_DO_DIV, v->size[Y], v->size[X]);
-    mr_value *rest = mr_do_affine(program, v->xi, -1, 1);
-    mr_value *q = mr_do_two(program, MR_DO_MUL, v->xi, rest);
+/// r and dy/dx of curve_at as values of a program.
+typedef struct {
+    mr_value *r, *derivative;
+} curve_values;
+
+static curve_values write_curve(const mr_spline_values *v, mr_net_program *program) {
+    mr_value *d0 = v->slope[LEFT], *d1 = v->slope[RIGHT], *xi = v->xi;
+    mr_value *rest = mr_do_affine(program, xi, -1, 1);
+    mr_value *s = mr_do_two(program, MR_DO_DIV, v->size[Y], v->size[X]);
+    mr_value *q = mr_do_two(program, MR_DO_MUL, xi, rest);
     mr_value *s_part = mr_do_two(program, MR_DO_MUL, s, mr_do_affine(program, q, -2, 1));
-    mr_value *slopes = mr_do_two(program, MR_DO_ADD, d0, v->slope[RIGHT]);
+    mr_value *slopes = mr_do_two(program, MR_DO_ADD, d0, d1);
     mr_value *denominator =
         mr_do_two(program, MR_DO_ADD, s_part, mr_do_two(program, MR_DO_MUL, slopes, q));
-    mr_value *s_xi_2 =
-        mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, s, v->xi), v->xi);
+    mr_value *s_xi_2 = mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, s, xi), xi);
     mr_value *numerator =
         mr_do_two(program, MR_DO_ADD, s_xi_2, mr_do_two(program, MR_DO_MUL, d0, q));
-    return mr_do_two(program, MR_DO_DIV, numerator, denominator);
+    curve_values c = {.r = mr_do_two(program, MR_DO_DIV, numerator, denominator)};
+
+    mr_value *steepness = mr_do_two(program, MR_DO_DIV, s, denominator);
+    mr_value *d1_xi_2 = mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, d1, xi), xi);
+    mr_value *d0_rest_2 =
+        mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, d0, rest), rest);
+    mr_value *two_s_q = mr_do_affine(program, mr_do_two(program, MR_DO_MUL, s, q), 2, 0);
+    mr_value *n =
+        mr_do_two(program, MR_DO_ADD, mr_do_two(program, MR_DO_ADD, d1_xi_2, two_s_q), d0_rest_2);
+    c.derivative =
+        mr_do_two(program, MR_DO_MUL, mr_do_two(program, MR_DO_MUL, steepness, steepness), n);
+    return c;
 }
 
-// The corner and what comes after it, along an axis; outside of the box x stays itself.
-static mr_value *write_moved(const mr_spline_values *v, int axis, mr_value *fraction,
-                             mr_net_program *program) {
-    mr_value *step = mr_do_two(program, MR_DO_MUL, v->size[axis], fraction);
-    mr_value *moved = mr_do_two(program, MR_DO_ADD, v->corner[axis], step);
-    return mr_do_two(program, MR_DO_ADD, moved, v->beyond);
+// The moved features, and the sum of their log-derivatives. Outside of the box, x stays itself: the
+// curve's slope at its ends is 1.
+static mr_value *write_results(const mr_node *node, bool inverse, mr_net_program *program,
+                               mr_value *const *input) {
+    const mr_spline_values v = mr_spline_write_bins(node, inverse, program, input);
+    const curve_values c = write_curve(&v, program);
+    const int axis = inverse ? X : Y;
+    mr_value *step = mr_do_two(program, MR_DO_MUL, v.size[axis], inverse ? v.xi : c.r);
+    mr_value *moved = mr_do_two(program, MR_DO_ADD, v.corner[axis], step);
+    mr_value *log_derivative = mr_do_one(program, MR_DO_LOG, c.derivative);
+    mr_value *log_det =
+        mr_do_affine(program, mr_do_sum_all(program, log_derivative), inverse ? -1 : 1, 0);
+    return mr_do_concat(
+        program, 2, (mr_value *const[]){mr_do_two(program, MR_DO_ADD, moved, v.beyond), log_det});
 }
 
 static mr_value *spline_write(const mr_node *node, mr_net_program *program,
                               mr_value *const *input) {
-    const mr_spline_values v = mr_spline_write_bins(node, false, program, input);
-    return write_moved(&v, Y, write_ratio(&v, program), program);
+    return write_results(node, false, program, input);
 }
 
 static mr_value *spline_inverse_write(const mr_node *node, mr_net_program *program,
                                       mr_value *const *input) {
-    const mr_spline_values v = mr_spline_write_bins(node, true, program, input);
-    return write_moved(&v, X, v.xi, program);
+    return write_results(node, true, program, input);
 }
 
 static const mr_op op_spline = {

@@ -51,6 +51,16 @@ static void *allocate(mr_net_program *program, size_t n_bytes) {
     return memory;
 }
 
+static void append(mr_net_program *program, mr_value *value) {
+    value->next = NULL;
+    value->index = program->n_values++;
+    if (program->last != NULL)
+        program->last->next = value;
+    else
+        program->first = value;
+    program->last = value;
+}
+
 static mr_value *value_new(mr_net_program *program, mr_do what, size_t rows, size_t cols, size_t n,
                            mr_value *const *operand) {
     for (size_t k = 0; k < n; k++)
@@ -62,17 +72,9 @@ static mr_value *value_new(mr_net_program *program, mr_do what, size_t rows, siz
         return NULL;
     for (size_t k = 0; k < n; k++)
         operands[k] = operand[k];
-    *value = (mr_value){.what = what,
-                        .rows = rows,
-                        .cols = cols,
-                        .index = program->n_values++,
-                        .n_operands = n,
-                        .operand = operands};
-    if (program->last != NULL)
-        program->last->next = value;
-    else
-        program->first = value;
-    program->last = value;
+    *value =
+        (mr_value){.what = what, .rows = rows, .cols = cols, .n_operands = n, .operand = operands};
+    append(program, value);
     return value;
 }
 
@@ -106,7 +108,7 @@ mr_value *mr_do_rescale(mr_net_program *program, mr_value *a, const mr_rescale *
     return value;
 }
 
-static mr_value *zeros(mr_net_program *program, size_t cols) {
+mr_value *mr_do_zeros(mr_net_program *program, size_t cols) {
     const mr_real *numbers = allocate(program, cols * sizeof *numbers);
     return numbers != NULL ? mr_do_constant(program, 1, cols, numbers) : NULL;
 }
@@ -117,7 +119,7 @@ mr_value *mr_do_linear(mr_net_program *program, mr_value *a, size_t n_out, const
         return NULL;
     mr_value *const operand[] = {a, mr_do_constant(program, n_out, a->cols, weight),
                                  bias != NULL ? mr_do_constant(program, 1, n_out, bias)
-                                              : zeros(program, n_out)};
+                                              : mr_do_zeros(program, n_out)};
     return value_new(program, MR_DO_LINEAR, 1, n_out, MR_COUNT(operand), operand);
 }
 
@@ -125,6 +127,12 @@ mr_value *mr_do_part(mr_net_program *program, mr_value *a, size_t first, size_t 
     if (a == NULL || (first == 0 && rows == a->rows && cols == a->cols))
         return a;
     assert(first + rows * cols <= a->rows * a->cols);
+    for (size_t k = 0, begin = 0; a->what == MR_DO_CONCAT && k < a->n_operands; k++) {
+        mr_value *operand = a->operand[k];
+        if (first >= begin && first + rows * cols <= begin + operand->cols)
+            return mr_do_part(program, operand, first - begin, rows, cols);
+        begin += operand->cols;
+    }
     mr_value *value = value_new(program, MR_DO_PART, rows, cols, 1, &a);
     if (value != NULL)
         value->first = first;
@@ -149,8 +157,24 @@ mr_value *mr_do_concat(mr_net_program *program, size_t n, mr_value *const *opera
 }
 
 mr_value *mr_do_one(mr_net_program *program, mr_do what, mr_value *a) {
-    return a != NULL ? value_new(program, what, what == MR_DO_SUM ? 1 : a->rows, a->cols, 1, &a)
-                     : NULL;
+    if (a == NULL || (what == MR_DO_SUM && a->rows == 1))
+        return a;
+    if (what == MR_DO_SOFTMAX && a->rows == 1)
+        return mr_do_affine(program, a, 0, 1);
+    if (what == MR_DO_SUM_UP_TO && a->rows == 1)
+        return mr_do_affine(program, a, 0, 0);
+    return value_new(program, what, what == MR_DO_SUM ? 1 : a->rows, a->cols, 1, &a);
+}
+
+static bool is_zeros(const mr_value *v) {
+    bool is_zero = v->what == MR_DO_CONSTANT;
+    for (size_t i = 0; i < v->rows * v->cols && is_zero; i++)
+        is_zero = v->numbers[i] == 0;
+    return is_zero;
+}
+
+static bool has_shape(const mr_value *v, size_t rows, size_t cols) {
+    return v->rows == rows && v->cols == cols;
 }
 
 mr_value *mr_do_two(mr_net_program *program, mr_do what, mr_value *a, mr_value *b) {
@@ -158,10 +182,12 @@ mr_value *mr_do_two(mr_net_program *program, mr_do what, mr_value *a, mr_value *
         return NULL;
     const size_t rows = a->rows > b->rows ? a->rows : b->rows;
     const size_t cols = a->cols > b->cols ? a->cols : b->cols;
-    assert((a->rows == rows && a->cols == cols) || (a->rows == 1 && a->cols == cols) ||
-           (a->rows == 1 && a->cols == 1));
-    assert((b->rows == rows && b->cols == cols) || (b->rows == 1 && b->cols == cols) ||
-           (b->rows == 1 && b->cols == 1));
+    assert(has_shape(a, rows, cols) || has_shape(a, 1, cols) || has_shape(a, 1, 1));
+    assert(has_shape(b, rows, cols) || has_shape(b, 1, cols) || has_shape(b, 1, 1));
+    if (what == MR_DO_MUL && is_zeros(b) && has_shape(b, rows, cols))
+        return b;
+    if (what == MR_DO_ADD && is_zeros(b) && has_shape(a, rows, cols))
+        return a;
     return value_new(program, what, rows, cols, 2, (mr_value *const[]){a, b});
 }
 
@@ -202,12 +228,34 @@ mr_value *mr_do_activation(mr_net_program *program, mr_activation activation, mr
     return a;
 }
 
+// ---- What outputs need
+
+mr_status mr_net_program_prune(mr_net_program *program, size_t n, mr_value *const *output) {
+    const size_t n_values = program->n_values;
+    mr_value **all = allocate(program, n_values * sizeof(mr_value *));
+    bool *needed = allocate(program, n_values);
+    if (program->failed)
+        return mr_fail_memory("a net's program");
+    for (mr_value *v = program->first; v != NULL; v = v->next)
+        all[v->index] = v;
+    for (size_t k = 0; k < n; k++)
+        needed[output[k]->index] = true;
+    for (size_t i = n_values; i-- > 0;)
+        for (size_t k = 0; k < all[i]->n_operands && needed[i]; k++)
+            needed[all[i]->operand[k]->index] = true;
+    program->first = program->last = NULL;
+    program->n_values = 0;
+    for (size_t i = 0; i < n_values; i++)
+        if (needed[i])
+            append(program, all[i]);
+    return MR_OK;
+}
+
 // ---- A graph's nodes
 
-// Marks the nodes that `node` is computed from, up to those with a known value.
-static void mark_needed(const mr_node *node, mr_value *const *known, bool *needed) {
-    needed[node->index] = true;
-    for (const mr_node *at = node; at != NULL; at = at->previous)
+// Marks the nodes that marked ones are computed from, up to those with a known value.
+static void mark_needed(const mr_graph *graph, mr_value *const *known, bool *needed) {
+    for (const mr_node *at = graph->last; at != NULL; at = at->previous)
         for (size_t k = 0; k < at->n_inputs && needed[at->index] && known[at->index] == NULL; k++)
             needed[at->input[k]->index] = true;
 }
@@ -228,25 +276,26 @@ static mr_status write_node(mr_net_program *program, const mr_node *node, mr_val
     return MR_OK;
 }
 
-mr_status mr_net_program_add_nodes(mr_net_program *program, const mr_node *node, size_t n,
-                                   mr_node *const *input, mr_value *const *value, mr_value **out) {
+mr_status mr_net_program_add_nodes(mr_net_program *program, mr_graph *graph, size_t n_inputs,
+                                   mr_node *const *input, mr_value *const *value, size_t n_outputs,
+                                   mr_node *const *output, mr_value **out) {
     mr_status status = MR_OK;
-    if (node == NULL)
-        return mr_fail_memory("a graph");
-    const size_t n_nodes = node->graph->n_nodes;
-    bool *needed = calloc(n_nodes, sizeof *needed);
-    mr_value **known = calloc(n_nodes, sizeof *known);
-    if (needed == NULL || known == NULL || program->failed) {
+    bool *needed = calloc(graph->n_nodes, sizeof *needed);
+    mr_value **known = calloc(graph->n_nodes, sizeof *known);
+    if (needed == NULL || known == NULL || program->failed || graph->failed) {
         status = mr_fail_memory("a net's program");
         goto done;
     }
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n_inputs; k++)
         known[input[k]->index] = value[k];
-    mark_needed(node, known, needed);
-    for (const mr_node *at = node->graph->first; at != NULL; at = at->next)
+    for (size_t k = 0; k < n_outputs; k++)
+        needed[output[k]->index] = true;
+    mark_needed(graph, known, needed);
+    for (const mr_node *at = graph->first; at != NULL; at = at->next)
         if (needed[at->index] && known[at->index] == NULL)
             MR_TRY(write_node(program, at, known));
-    *out = known[node->index];
+    for (size_t k = 0; k < n_outputs; k++)
+        out[k] = known[output[k]->index];
 done:
     free(needed);
     free(known);

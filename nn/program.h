@@ -76,16 +76,21 @@ void mr_net_program_free(mr_net_program *program);
 const mr_value *mr_net_program_first(const mr_net_program *program);
 size_t mr_net_program_size(const mr_net_program *program); // instructions
 
-/// Adds what computes a node of a graph, for one row.
+/// Adds what computes nodes of a graph, for one row.
 ///
-///   input  [n] nodes of the graph whose values are known
-///   value  [n] these values
-///   out    [1 x cols] of the node
+///   input   [n_inputs] nodes whose values are known
+///   value   [n_inputs] these values
+///   output  [n_outputs] the nodes to compute
+///   out     [n_outputs] their values, each [1 x cols]
 ///
 /// Fails with MR_ERR_INPUT, naming the op, if an op that is needed can't be written as
-/// instructions, and with MR_ERR_MEMORY.
-mr_status mr_net_program_add_nodes(mr_net_program *program, const mr_node *node, size_t n,
-                                   mr_node *const *input, mr_value *const *value, mr_value **out);
+/// instructions, and with MR_ERR_MEMORY, if the graph ran out of memory, too.
+mr_status mr_net_program_add_nodes(mr_net_program *program, mr_graph *graph, size_t n_inputs,
+                                   mr_node *const *input, mr_value *const *value, size_t n_outputs,
+                                   mr_node *const *output, mr_value **out);
+
+/// Removes the instructions that none of the outputs [n] needs. The others have new indices.
+mr_status mr_net_program_prune(mr_net_program *program, size_t n, mr_value *const *output);
 
 /// Input number `number`, [1 x cols].
 mr_value *mr_do_input(mr_net_program *program, size_t number, size_t cols);
@@ -93,6 +98,7 @@ mr_value *mr_do_input(mr_net_program *program, size_t number, size_t cols);
 /// A constant [rows x cols]. The numbers are copied.
 mr_value *mr_do_constant(mr_net_program *program, size_t rows, size_t cols, const mr_real *numbers);
 mr_value *mr_do_number(mr_net_program *program, double number);
+mr_value *mr_do_zeros(mr_net_program *program, size_t cols); // [1 x cols]
 
 /// MR_DO_RESCALE; the constants are borrowed.
 mr_value *mr_do_rescale(mr_net_program *program, mr_value *a, const mr_rescale *rescale);
@@ -104,7 +110,7 @@ mr_value *mr_do_rescale(mr_net_program *program, mr_value *a, const mr_rescale *
 mr_value *mr_do_linear(mr_net_program *program, mr_value *a, size_t n_out, const mr_real *weight,
                        const mr_real *bias);
 
-/// MR_DO_PART.
+/// MR_DO_PART. What lies within an operand of a concat is taken from there.
 mr_value *mr_do_part(mr_net_program *program, mr_value *a, size_t first, size_t rows, size_t cols);
 
 /// MR_DO_COLUMNS; columns[n] is copied.
@@ -112,7 +118,8 @@ mr_value *mr_do_columns(mr_net_program *program, mr_value *a, size_t n, const si
 
 mr_value *mr_do_concat(mr_net_program *program, size_t n, mr_value *const *operand);
 
-/// An instruction of one operand, or of two, that has no numbers of its own.
+/// An instruction of one operand, or of two, that has no numbers of its own. What needs no
+/// instruction adds none: the sum of one row, b = 0 in a + b and in a b.
 mr_value *mr_do_one(mr_net_program *program, mr_do what, mr_value *a);
 mr_value *mr_do_two(mr_net_program *program, mr_do what, mr_value *a, mr_value *b);
 

@@ -140,16 +140,21 @@ Test(export, a_task_s_name_can_t_end_the_comment) {
 static void expect_refusal(const mr_policy *policy, mr_status status, const char *part) {
     cr_expect_eq(mr_export_c(policy, "policy.c"), status);
     scratch_expect_message(part);
+    cr_expect_eq(mr_export_onnx(policy, false, "policy.onnx"), status);
+    scratch_expect_message(part);
     cr_expect_neq(access("policy.c", F_OK), 0);
+    cr_expect_neq(access("policy.onnx", F_OK), 0);
 }
 
 Test(export, what_is_not_one_pass_is_refused_by_name) {
     mr_policy *policy = small_policy("[inverse(planar)]", 3, 2);
-    expect_refusal(policy, MR_ERR_INPUT, "planar_root");
+    expect_refusal(policy, MR_ERR_INPUT, "[inverse(planar)] can't be exported: its op planar_root");
+    cr_expect_eq(mr_export_onnx(policy, true, "policy.onnx"), MR_ERR_INPUT);
     mr_policy_free(policy);
     policy = small_policy("real_nvp", 3, 2);
     cr_assert_eq(mr_policy_set_deterministic(policy, "mean:samples=4"), MR_OK);
     expect_refusal(policy, MR_ERR_USAGE, "mean:samples=4");
+    cr_expect_eq(mr_export_onnx(policy, true, "policy.onnx"), MR_OK, "%s", mr_error_message());
     mr_policy_free(policy);
 }
 
@@ -157,5 +162,13 @@ Test(export, parameters_that_are_not_finite_are_refused) {
     mr_policy *policy = small_policy("gaussian", 3, 2);
     mr_params_value(mr_policy_params(policy))[0] = (mr_real)NAN;
     expect_refusal(policy, MR_ERR_NUMERIC, "nan");
+    mr_policy_free(policy);
+}
+
+Test(export, a_deterministic_policy_has_no_samples) {
+    mr_policy *policy = small_policy("deterministic", 3, 2);
+    cr_expect_eq(mr_export_onnx(policy, true, "policy.onnx"), MR_ERR_USAGE);
+    scratch_expect_message("without --stochastic");
+    cr_expect_neq(access("policy.onnx", F_OK), 0);
     mr_policy_free(policy);
 }

@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "base/file.h"
 #include "tests/exported.h"
 #include "tests/cli/command_runner.h"
 
@@ -48,7 +49,9 @@ Test(export_command, a_run_of_td3) {
 
 Test(export_command, bad_input_gets_one_line) {
     outcome o = RUN("export", GAUSSIAN);
-    expect_refusal(&o, 2, "nothing to write; name a file by --c FILE.c");
+    expect_refusal(&o, 2, "nothing to write; name a file by --c FILE.c or --onnx FILE.onnx");
+    o = RUN("export", GAUSSIAN, "--c", "policy.c", "--stochastic");
+    expect_refusal(&o, 2, "--stochastic is for --onnx");
     o = RUN("export", "nowhere", "--c", "policy.c");
     expect_refusal(&o, 1, "nowhere");
     o = RUN("export", MR_TEST_DATA "/golden/0.1/flows/maf.safetensors", "--c", "policy.c");
@@ -58,5 +61,29 @@ Test(export_command, bad_input_gets_one_line) {
     o = RUN("export", MR_TEST_DATA "/golden/0.1/policies/nsf.safetensors", "--c", "policy.c",
             "--deterministic-action", "mode");
     expect_refusal(&o, 2, "export it with --deterministic-action base");
+    o = RUN("export", GAUSSIAN, "--onnx", "no/policy.onnx");
+    expect_refusal(&o, 1, "no/policy.onnx");
+    cr_assert_eq(mkdir("run", 0777), 0);
+    o = RUN("export", "run", "--onnx", "policy.onnx");
+    expect_refusal(&o, 1, "run holds no policy.safetensors");
     cr_expect_neq(access("policy.c", F_OK), 0);
+    cr_expect_neq(access("policy.onnx", F_OK), 0);
+}
+
+Test(export_command, writes_both_files_at_once) {
+    outcome o = RUN("export", GAUSSIAN, "--c", "policy.c", "--onnx", "policy.onnx");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("export", GAUSSIAN, "--onnx", "alone.onnx");
+    expect_success(&o);
+    outcome_free(&o);
+    size_t n_bytes, n_alone;
+    char *both, *alone;
+    cr_assert_eq(mr_file_read("policy.onnx", &both, &n_bytes), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_file_read("alone.onnx", &alone, &n_alone), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(n_bytes, n_alone);
+    cr_expect_arr_eq(both, alone, n_alone);
+    cr_expect_eq(access("policy.c", F_OK), 0);
+    free(both);
+    free(alone);
 }
