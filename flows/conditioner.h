@@ -8,8 +8,10 @@
 
 /// What a net is to be.
 typedef struct {
-    mr_shape in;        // of the features that it sees; a vector's, if it does not convolve
-    size_t context_dim; // 0: no context
+    mr_shape in;            // of the features that it sees; a vector's, if it does not convolve
+    size_t context_dim;     // 0: no context
+    mr_shape context_image; // in the first features of the context, as high and wide as `in`; all
+                            // 0: none
     mr_widths hidden;
     size_t n_out; // channels of its result, which has the height and width of `in`
 } mr_conditioner_spec;

@@ -32,8 +32,32 @@ static mr_node *convolve(const convolution *c, mr_params *params, mr_node *x, bo
                          .kernel = c->kernel, .stride = 1, .padding = c->kernel / 2, .relu = relu});
 }
 
-// What the context adds to the first convolution's result: a number for each channel, the same in
-// all places.
+// What a net sees: the features, and the image in the context as further channels. The rest of the
+// context adds a number to each channel of the first convolution's result, the same in all places.
+
+typedef struct {
+    mr_shape in;    // of features and context's image together
+    size_t n_image; // numbers of the context's image; 0: there is none
+    size_t n_rest;  // of the context without them
+} seen;
+
+static seen see(const mr_conditioner_spec *spec) {
+    const size_t n_image = mr_shape_count(spec->context_image);
+    return (seen){
+        .in = {spec->in.channels + spec->context_image.channels, spec->in.height, spec->in.width},
+        .n_image = n_image,
+        .n_rest = spec->context_dim - n_image};
+}
+
+static mr_node *image_of(const seen *s, mr_node *x, mr_node *context) {
+    return mr_reshape(s->n_image > 0 ? mr_concat(x, mr_slice(context, 0, s->n_image)) : x, s->in);
+}
+
+static mr_node *rest_of(const seen *s, mr_node *context) {
+    return s->n_image > 0 && s->n_rest > 0 ? mr_slice(context, s->n_image, s->n_rest)
+           : s->n_rest > 0                 ? context
+                                           : NULL;
+}
 
 static mr_param declare_context(mr_params *params, const char *prefix, size_t n_channels,
                                 size_t context_dim, mr_initializer init) {
@@ -52,39 +76,39 @@ static mr_node *add_context(mr_node *y, mr_params *params, mr_param weight, mr_n
 // convolution, 1 x 1 convolutions, a 3 x 3 one that starts at zero, with ReLU between them.
 
 typedef struct {
-    mr_shape in;
+    seen seen;
     size_t n_layers;
     convolution layer[MR_MAX_HIDDEN + 1];
-    mr_param context; // [channels of the first layer x context_dim], if there is one
+    mr_param context; // [channels of the first layer x n_rest], if there is a rest
 } conv;
 
 static mr_status conv_declare(void *state, mr_params *params, const char *prefix,
                               const mr_conditioner_spec *spec) {
     conv *net = state;
     const mr_widths *hidden = &spec->hidden;
-    net->in = spec->in;
+    net->seen = see(spec);
     net->n_layers = hidden->n + 1;
     for (size_t i = 0; i <= hidden->n; i++) {
         const bool is_first = i == 0, is_last = i == hidden->n;
         net->layer[i] = declare_convolution(
             params, prefix, i, is_last ? spec->n_out : hidden->width[i],
-            is_first ? spec->in.channels : hidden->width[i - 1], is_first || is_last ? KERNEL : 1,
-            is_last ? MR_INIT_ZERO : MR_INIT_FAN_IN);
+            is_first ? net->seen.in.channels : hidden->width[i - 1],
+            is_first || is_last ? KERNEL : 1, is_last ? MR_INIT_ZERO : MR_INIT_FAN_IN);
     }
-    if (spec->context_dim > 0)
-        net->context = declare_context(params, prefix, net->layer[0].weight.rows, spec->context_dim,
+    if (net->seen.n_rest > 0)
+        net->context = declare_context(params, prefix, net->layer[0].weight.rows, net->seen.n_rest,
                                        hidden->n > 0 ? MR_INIT_FAN_IN : MR_INIT_ZERO);
     return MR_OK;
 }
 
 static mr_node *conv_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
     const conv *net = state;
-    mr_node *y = mr_reshape(x, net->in);
+    mr_node *y = image_of(&net->seen, x, context), *rest = rest_of(&net->seen, context);
     for (size_t i = 0; i < net->n_layers; i++) {
-        const bool has_relu = i + 1 < net->n_layers, gets_context = i == 0 && context;
+        const bool has_relu = i + 1 < net->n_layers, gets_context = i == 0 && rest;
         y = convolve(&net->layer[i], params, y, has_relu && !gets_context);
         if (gets_context)
-            y = add_context(y, params, net->context, context);
+            y = add_context(y, params, net->context, rest);
         if (gets_context && has_relu)
             y = mr_relu(y);
     }
@@ -106,20 +130,20 @@ const mr_conditioner_ops mr_conditioner_conv = {
 // with a 3 x 3 convolution that starts at zero.
 
 typedef struct {
-    mr_shape in;
+    seen seen;
     size_t n_blocks;
     convolution first, block[MR_MAX_HIDDEN][2], last;
-    mr_param context; // [channels of the first layer x context_dim], if there is one
+    mr_param context; // [channels of the first layer x n_rest], if there is a rest
 } conv_residual;
 
 static mr_status residual_declare(void *state, mr_params *params, const char *prefix,
                                   const mr_conditioner_spec *spec) {
     conv_residual *net = state;
     const size_t *width = spec->hidden.width;
-    net->in = spec->in;
+    net->seen = see(spec);
     net->n_blocks = spec->hidden.n - 1;
-    net->first =
-        declare_convolution(params, prefix, 0, width[0], spec->in.channels, KERNEL, MR_INIT_FAN_IN);
+    net->first = declare_convolution(params, prefix, 0, width[0], net->seen.in.channels, KERNEL,
+                                     MR_INIT_FAN_IN);
     for (size_t i = 0; i < net->n_blocks; i++)
         for (size_t k = 0; k < 2; k++) {
             const size_t n_in = k == 0 ? width[0] : width[i + 1];
@@ -129,15 +153,15 @@ static mr_status residual_declare(void *state, mr_params *params, const char *pr
         }
     net->last = declare_convolution(params, prefix, 1 + 2 * net->n_blocks, spec->n_out, width[0],
                                     KERNEL, MR_INIT_ZERO);
-    if (spec->context_dim > 0)
-        net->context = declare_context(params, prefix, width[0], spec->context_dim, MR_INIT_FAN_IN);
+    if (net->seen.n_rest > 0)
+        net->context = declare_context(params, prefix, width[0], net->seen.n_rest, MR_INIT_FAN_IN);
     return MR_OK;
 }
 
 static mr_node *residual_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
     const conv_residual *net = state;
-    mr_node *y = convolve(&net->first, params, mr_reshape(x, net->in), false);
-    y = add_context(y, params, net->context, context);
+    mr_node *y = convolve(&net->first, params, image_of(&net->seen, x, context), false);
+    y = add_context(y, params, net->context, rest_of(&net->seen, context));
     for (size_t i = 0; i < net->n_blocks; i++) {
         mr_node *inside = convolve(&net->block[i][0], params, mr_relu(y), true);
         y = mr_add(y, convolve(&net->block[i][1], params, inside, false));

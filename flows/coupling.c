@@ -103,6 +103,7 @@ static mr_status declare_net(mr_part *part, mr_params *params, const char *prefi
     const size_t n_params = mr_part_n_params(part), n_places = mr_shape_places(part->shape);
     mr_conditioner_spec spec = {.in = {mr_features_n_seen(&c->seen), 1, 1},
                                 .context_dim = part->context_dim,
+                                .context_image = part->context_image,
                                 .hidden = o->hidden,
                                 .n_out = n_params * c->n_b};
     c->net = mr_conditioner_table[c->n_a > 0 ? o->net : 0]; // the context alone is no image

@@ -50,6 +50,15 @@ static mr_status check_base(const mr_density *density) {
     return MR_OK;
 }
 
+// Bounds of columns are mapped when rows are standardised, before the noise is drawn.
+static mr_status check_noise(const mr_density *density) {
+    if (!density->noise || !density->is_bounded)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "variational dequantisation draws the noise behind the logit of --logit; leave "
+                   "that out, or put logit(low=-1, high=257) in front of the flow instead");
+}
+
 static bool is_circle(const mr_density *density, size_t j) {
     return density->support[j].type == MR_SUPPORT_CIRCLE;
 }
@@ -100,8 +109,8 @@ static void init_scale(mr_density *density) {
     }
 }
 
-static mr_status declare(mr_density *density, const mr_density_spec *spec, uint64_t seed,
-                         size_t max_params) {
+static mr_status declare(mr_density *density, const mr_density_spec *spec,
+                         const char *dequantisation, uint64_t seed, size_t max_params) {
     mr_status status;
     mr_random random = mr_random_stream(seed, MR_STREAM_INIT, 0);
     MR_TRY(mr_density_place_columns(density));
@@ -128,8 +137,11 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec, uint6
                                .circular = circular,
                                .context_dim = context_dim};
     MR_TRY(mr_flow_create(&flow, density->params, "flow", &density->flow));
+    MR_TRY(mr_dequantiser_new(dequantisation, density->image, context_dim, density->params,
+                              &density->noise));
     MR_TRY(find_values(density));
     MR_TRY(check_base(density));
+    MR_TRY(check_noise(density));
     init_scale(density);
     status = mr_params_alloc(density->params, &random);
 done:
@@ -157,6 +169,11 @@ bool mr_density_has_shape(const mr_density_spec *spec) {
 }
 
 mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_density **out) {
+    return mr_density_create_dequantised(spec, "uniform", seed, out);
+}
+
+mr_status mr_density_create_dequantised(const mr_density_spec *spec, const char *dequantisation,
+                                        uint64_t seed, mr_density **out) {
     MR_REQUIRE(spec);
     MR_REQUIRE(spec->flow);
     MR_REQUIRE(out);
@@ -180,11 +197,11 @@ mr_status mr_density_create(const mr_density_spec *spec, uint64_t seed, mr_densi
                 "higher one, which of angles must be finite, and of categories whole numbers "
                 "at most 4,095 apart",
                 j + 1, spec->support[j].low, spec->support[j].high);
-    return mr_density_create_within(spec, seed, SIZE_MAX, out);
+    return mr_density_create_within(spec, dequantisation, seed, SIZE_MAX, out);
 }
 
-mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, size_t max_params,
-                                   mr_density **out) {
+mr_status mr_density_create_within(const mr_density_spec *spec, const char *dequantisation,
+                                   uint64_t seed, size_t max_params, mr_density **out) {
     mr_status status;
     const size_t width = spec->dim + spec->given_dim;
     mr_density *density = calloc(1, sizeof *density);
@@ -204,7 +221,7 @@ mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, s
     }
     if (spec->support)
         memcpy(density->support, spec->support, width * sizeof *density->support);
-    MR_TRY(declare(density, spec, seed, max_params));
+    MR_TRY(declare(density, spec, dequantisation, seed, max_params));
     *out = density;
     density = NULL;
 done:
@@ -216,6 +233,7 @@ void mr_density_free(mr_density *density) {
     if (!density)
         return;
     mr_flow_free(density->flow);
+    mr_flow_free(density->noise);
     mr_params_free(density->params);
     mr_arena_free(density->arena);
     free(density->shift);
@@ -246,6 +264,14 @@ const char *mr_density_composition(const mr_density *density) {
 
 const char *mr_density_base(const mr_density *density) {
     return density != NULL ? density->base_text : NULL;
+}
+
+const char *mr_density_dequantisation(const mr_density *density) {
+    return density->noise ? mr_flow_text(density->noise) : "uniform";
+}
+
+bool mr_density_has_latents(const mr_density *density) {
+    return density->has_categories || density->noise;
 }
 
 mr_flow_use mr_density_use(const mr_density *density) {
@@ -337,9 +363,9 @@ static mr_node *base_log_prob(const mr_density *density, mr_node *z, mr_node *co
 
 mr_node *mr_density_build_log_prob(const mr_density *density, mr_node *u) {
     mr_node *log_det = NULL, *log_total = NULL, *context = NULL;
-    mr_node *x = mr_density_build_features(density, u, &log_total);
     if (density->given_dim > 0)
         context = mr_density_build_context(density, mr_slice(u, density->dim, density->given_dim));
+    mr_node *x = mr_density_build_features(density, u, context, &log_total);
     mr_node *z = mr_flow_inverse(density->flow, density->params, x, context, &log_det);
     mr_node *log_prob = base_log_prob(density, z, context);
     if (log_total)

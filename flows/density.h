@@ -21,6 +21,19 @@ size_t mr_density_batch(const mr_density *density);
 size_t mr_density_base_count(void);
 mr_flow_entry mr_density_base_at(size_t i);
 
+/// mr_density_create for the pixels of images (pixels.h).
+///
+///   dequantisation  how they become continuous: "uniform", "variational" or the flow that draws
+///                   the noise (dequantiser.h)
+///
+/// Fails with MR_ERR_USAGE on another text, and if the noise is not uniform although there is no
+/// image, or although columns are bounded.
+mr_status mr_density_create_dequantised(const mr_density_spec *spec, const char *dequantisation,
+                                        uint64_t seed, mr_density **out);
+
+/// "uniform", or the text of the flow that draws the noise of pixels. Owned by the density.
+const char *mr_density_dequantisation(const mr_density *density);
+
 bool mr_density_is_affine(const mr_density *density); // mr_flow_is_affine
 
 /// Whether a fixed map of the flow (logit, log, ...) bounds the features: they are then not
@@ -66,8 +79,9 @@ double mr_density_log_scale(const mr_density *density);
 /// that in v. 0 without bounded columns.
 double mr_density_log_slope(const mr_density *density, const double *x);
 
-/// mr_density_score, but of categorical columns the bound is tightened by `n_samples` draws of
-/// their latents for each row (Burda et al. 2016, arXiv:1509.00519).
+/// mr_density_score, but of categorical columns, and of variational dequantisation, the bound is
+/// tightened by `n_samples` draws of the latents for each row (Burda et al. 2016,
+/// arXiv:1509.00519).
 mr_status mr_density_score_samples(const mr_density *density, int n_threads, uint64_t seed,
                                    size_t n_samples, size_t n, const double *x, double *log_prob,
                                    size_t *n_impossible);

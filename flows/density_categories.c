@@ -96,9 +96,20 @@ mr_node *mr_density_build_context(const mr_density *density, mr_node *given) {
     return context;
 }
 
-mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node **log_total) {
-    if (!density->has_categories)
-        return density->given_dim > 0 ? mr_slice(u, 0, density->dim) : u;
+// Rows have pixels without noise; their shift and scale are those of all pixels.
+static mr_node *add_noise(const mr_density *density, mr_node *pixels, mr_node *context,
+                          mr_node **log_total) {
+    mr_node *noise =
+        mr_dequantiser_build(density->noise, density->params, pixels, context, log_total);
+    return mr_add(pixels, mr_affine(noise, 1 / density->scale[0], 0));
+}
+
+mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node *context,
+                                   mr_node **log_total) {
+    if (!density->has_categories) {
+        mr_node *features = density->given_dim > 0 ? mr_slice(u, 0, density->dim) : u;
+        return density->noise ? add_noise(density, features, context, log_total) : features;
+    }
     mr_node *x = NULL;
     for (size_t j = 0; j < density->dim; j++) {
         const mr_categories *c = &density->category[j];

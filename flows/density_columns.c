@@ -263,10 +263,10 @@ static mr_status split_rows(const mr_density *density, size_t n, const mr_real *
     mr_random random = mr_random_stream(0, MR_STREAM_LATENT, 0);
     MR_TRY(mr_graph_new(n, 1, &graph));
     mr_node *in = mr_input(graph, mr_density_width(density), false);
-    mr_node *features = mr_keep(mr_density_build_features(density, in, &total));
     if (density->given_dim > 0)
         seen = mr_keep(
             mr_density_build_context(density, mr_slice(in, density->dim, density->given_dim)));
+    mr_node *features = mr_keep(mr_density_build_features(density, in, seen, &total));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
     mr_input_fill(in, n, u);
     mr_graph_draw(graph, n, &random);
@@ -283,7 +283,7 @@ mr_status mr_density_start_flow(mr_density *density, size_t n, const mr_real *u)
     mr_status status;
     const size_t n_rows = smaller(n, mr_density_batch(density));
     const size_t context_dim = mr_density_context_dim(density);
-    if (density->given_dim == 0 && !density->has_categories)
+    if (density->given_dim == 0 && !mr_density_has_latents(density))
         return mr_flow_start(density->flow, density->params, n_rows, u, NULL);
     mr_real *x = malloc((n_rows * density->flow_dim + 1) * sizeof *x);
     mr_real *context = malloc((n_rows * context_dim + 1) * sizeof *context);

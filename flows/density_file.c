@@ -13,14 +13,19 @@
 #include "base/json_memory.h"
 #include "nn/model_file.h"
 
-// Version 2 says more: base, given columns, an image's shape and supports. A density that needs
-// none of it is written as version 1, which earlier versions of millrace read.
+// Version 2 says more: base, given columns, an image's shape and supports. Version 3 has
+// variational dequantisation, too. A density is written as the first version that has all it needs,
+// which earlier versions of millrace read.
 static const mr_model_format formats[] = {{.name = "millrace.density",
                                            .version = "1",
                                            .what = "density",
                                            .give = "a file that `millrace flow` wrote"},
                                           {.name = "millrace.density",
                                            .version = "2",
+                                           .what = "density",
+                                           .give = "a file that `millrace flow` wrote"},
+                                          {.name = "millrace.density",
+                                           .version = "3",
                                            .what = "density",
                                            .give = "a file that `millrace flow` wrote"}};
 
@@ -33,9 +38,13 @@ static const char *const supports[] = {[MR_SUPPORT_LINE] = "line",
 // What `use` is called in a file.
 static const char *const uses[] = {[MR_FLOW_TO_SAMPLE] = "sample", [MR_FLOW_TO_SCORE] = "score"};
 
-static const char pixels_counted[] =
+// How bits a dimension were counted, without and with variational dequantisation.
+static const char *const pixels_counted[] = {
     "bits a dimension of the discrete pixels: -log2 p(pixel + u) / dim, u uniform on [0, 1), p per "
-    "level; mean_bits is that of the images held out of the fit";
+    "level; mean_bits is that of the images held out of the fit",
+    "bits a dimension of the discrete pixels: -(log2 p(pixel + u) - log2 q(u | pixels)) / dim, u "
+    "drawn from q (variational dequantisation), p and q per level, one draw for each image; "
+    "mean_bits is that of the images held out of the fit"};
 
 // The shape of an image: channels, height, width.
 static const char shape_format[] = "%zux%zux%zu";
@@ -44,7 +53,8 @@ static const char shape_format[] = "%zux%zux%zu";
 
 static mr_status write_notes(const mr_density *density, mr_tensors_writer *writer) {
     mr_status status;
-    MR_TRY(mr_model_note(&formats[mr_density_is_plain(density) ? 0 : 1], writer));
+    const size_t version = density->noise ? 2 : mr_density_is_plain(density) ? 0 : 1;
+    MR_TRY(mr_model_note(&formats[version], writer));
     MR_TRY(mr_tensors_writer_note(writer, "flow", mr_density_flow(density)));
     MR_TRY(mr_tensors_writer_note(writer, "use", uses[mr_density_use(density)]));
     MR_TRY(mr_model_note_size(writer, "dim", mr_density_dim(density)));
@@ -102,8 +112,8 @@ static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-// What version 2 says more: the base, how many columns are given, an image's shape, and [type, low,
-// high] for each column.
+// What versions 2 and 3 say more: the base, how many columns are given, an image's shape, the flow
+// that draws the noise of its pixels, and [type, low, high] for each column.
 static mr_status write_more(const mr_density *density, mr_tensors_writer *writer) {
     mr_status status = MR_OK;
     if (mr_density_is_plain(density))
@@ -117,6 +127,9 @@ static mr_status write_more(const mr_density *density, mr_tensors_writer *writer
                  density->image.width);
         MR_TRY(mr_tensors_writer_note(writer, "shape", shape));
     }
+    if (density->noise)
+        MR_TRY(
+            mr_tensors_writer_note(writer, "dequantisation", mr_density_dequantisation(density)));
     if (mr_density_is_image(density) && !density->is_bounded)
         return status; // its pixels are lines
     mr_json_watch();
@@ -166,7 +179,8 @@ static mr_status write_pixels(const mr_density *density, mr_tensors_writer *writ
     return note_json(writer, "pixels",
                      json_pack("{s:I, s:f, s:o, s:f, s:s}", "bits", (json_int_t)pixels->bits,
                                "logit", pixels->logit, "classes", classes, "mean_bits",
-                               pixels->mean_bits, "counted", pixels_counted));
+                               pixels->mean_bits, "counted",
+                               pixels_counted[density->noise != NULL]));
 }
 
 mr_status mr_density_save(const mr_density *density, const char *path) {
@@ -310,7 +324,9 @@ static mr_status read_density(const mr_tensors *file, mr_density **out) {
     const size_t width = spec.dim + spec.given_dim;
     MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &width, &shift));
     MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &width, &scale));
-    status = mr_density_create_within(&spec, 0, mr_model_count_numbers(file), out);
+    const char *dequantisation = mr_tensors_note(file, "dequantisation");
+    status = mr_density_create_within(&spec, dequantisation ? dequantisation : "uniform", 0,
+                                      mr_model_count_numbers(file), out);
     if (status == MR_ERR_USAGE || status == MR_ERR_INPUT) // it is the file that says so
         status = mr_model_fail(file, "flow", spec.flow);
     if (status == MR_OK)

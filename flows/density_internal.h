@@ -3,6 +3,7 @@
 
 #include "flows/categories.h"
 #include "flows/density.h"
+#include "flows/dequantiser.h"
 #include "flows/distribution.h"
 #include "flows/part.h"
 #include "flows/pixels.h"
@@ -19,6 +20,8 @@ struct mr_density {
     mr_features of_base;    // the features on lines, and those on circles
     mr_features of_context; // the same of the given columns
     mr_flow *flow;
+    mr_flow *noise;                   // of variational dequantisation, owned; NULL: the noise of
+                                      // pixels is uniform, and part of the rows
     mr_support *support;              // [width]
     bool is_bounded;                  // some feature or given column is
     bool has_categories;              // likewise
@@ -32,10 +35,18 @@ struct mr_density {
     char base_text[MR_DISTRIBUTION_MAX_TEXT];
 };
 
-/// mr_density_create, but fails with MR_ERR_INPUT if the model would have more than `max_params`
-/// numbers, before anything of that size is made.
-mr_status mr_density_create_within(const mr_density_spec *spec, uint64_t seed, size_t max_params,
-                                   mr_density **out);
+/// mr_density_create_dequantised, but fails with MR_ERR_INPUT if the model would have more than
+/// `max_params` numbers, before anything of that size is made.
+mr_status mr_density_create_within(const mr_density_spec *spec, const char *dequantisation,
+                                   uint64_t seed, size_t max_params, mr_density **out);
+
+/// The logarithm of the sum of k + 1 draws' densities, the last of which has `log_prob`; `log_sum`
+/// is that of the others.
+double mr_density_add_draw(size_t k, double log_sum, double log_prob);
+
+/// Whether its formula draws random numbers, so that it gives a bound from below, which several
+/// draws tighten: it has categories or variational dequantisation.
+bool mr_density_has_latents(const mr_density *density);
 
 /// Whether it is not conditional, its base is "normal", its features are a vector and all its
 /// columns are lines.
@@ -80,11 +91,14 @@ mr_status mr_density_declare_categories(mr_density *density);
 /// Columns of what the flow's nets see of the given columns.
 size_t mr_density_context_dim(const mr_density *density);
 
-/// The features [rows x flow_dim] of rows u [rows x width]; categories are encoded.
+/// The features [rows x flow_dim] of rows u [rows x width]: categories are encoded, and pixels get
+/// their noise from variational dequantisation.
 ///
+///   context    what the nets see of the given columns; NULL: there are none
 ///   log_total  in and out: what is to be subtracted from the log-density of the features, [rows x
-///              1]; stays NULL without categories
-mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node **log_total);
+///              1]; stays NULL without categories and variational dequantisation
+mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node *context,
+                                   mr_node **log_total);
 
 /// The log-probabilities of the categories of column j, [rows x n], given features x [rows x
 /// flow_dim]; log_total as in mr_categories_decode.

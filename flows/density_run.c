@@ -48,8 +48,7 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
                    row + 1, log_prob, worst + 1, x[worst], distance);
 }
 
-// log of the mean over draws: `log_sum` is that of their sum so far, of k draws before this one.
-static double add_draw(size_t k, double log_sum, double log_prob) {
+double mr_density_add_draw(size_t k, double log_sum, double log_prob) {
     if (k == 0)
         return log_prob;
     const double high = fmax(log_sum, log_prob), low = fmin(log_sum, log_prob);
@@ -68,13 +67,13 @@ static void score_batch(const mr_density *density, const scoring *how, mr_graph 
                         const mr_real *result, size_t n, const double *x, double *log_prob,
                         mr_random *random) {
     const size_t width = mr_density_width(density);
-    const size_t n_samples = density->has_categories ? how->n_samples : 1;
+    const size_t n_samples = mr_density_has_latents(density) ? how->n_samples : 1;
     const double log_scale = mr_density_log_scale(density);
     for (size_t k = 0; k < n_samples; k++) {
         mr_graph_draw(graph, n, random);
         mr_graph_run(graph, n);
         for (size_t i = 0; i < n; i++)
-            log_prob[i] = add_draw(k, log_prob[i], (double)result[i]);
+            log_prob[i] = mr_density_add_draw(k, log_prob[i], (double)result[i]);
     }
     for (size_t i = 0; i < n; i++)
         log_prob[i] = log_prob[i] - log((double)n_samples) - log_scale +

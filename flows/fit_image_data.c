@@ -141,6 +141,9 @@ static const mr_fit_data_ops ops = {images_begin_epoch, images_next, images_begi
 
 // ---- The start
 
+// Of uniform noise, which variational dequantisation adds to rows without noise at the start.
+static const double variance_of_noise = 1.0 / 12;
+
 // Sums of v over the pixels of an image; v is x, or its logit.
 static void add_moments(const image_data *d, double *sum, double *sum_of_squares) {
     for (size_t j = 0; j < mr_density_dim(d->density); j++) {
@@ -180,8 +183,9 @@ static mr_status start(image_data *d, mr_density *density) {
         MR_TRY(take_rows(d, 1, d->image + i, false, u, &d->data.trained));
         add_moments(d, &sum, &sum_of_squares);
     }
-    const double mean = sum / n_pixels;
-    MR_TRY(set_scale(density, mean, sqrt(sum_of_squares / n_pixels - mean * mean)));
+    const double mean = sum / n_pixels, variance = sum_of_squares / n_pixels - mean * mean;
+    MR_TRY(density->noise ? set_scale(density, mean + 0.5, sqrt(variance + variance_of_noise))
+                          : set_scale(density, mean, sqrt(variance)));
     MR_TRY(take_rows(d, n_start, d->image, false, u, &d->data.trained));
     status = mr_density_start_flow(density, n_start, u);
 done:
@@ -205,9 +209,11 @@ static mr_status allocate(image_data *d) {
 
 static void describe(const image_data *d, char text[MR_FIT_DATA_SIZE]) {
     const mr_pixels *pixels = mr_density_pixels(d->density);
-    snprintf(text, MR_FIT_DATA_SIZE, ", images %zux%zux%zu of %zu bits, logit %.17g%s, shifts %zu",
-             d->images->channels, d->images->height, d->images->width, pixels->bits, pixels->logit,
-             d->augmentation.flips ? ", flips" : "", d->augmentation.shift);
+    snprintf(text, MR_FIT_DATA_SIZE,
+             ", images %zux%zux%zu of %zu bits, logit %.17g%s, shifts %zu%s", d->images->channels,
+             d->images->height, d->images->width, pixels->bits, pixels->logit,
+             d->augmentation.flips ? ", flips" : "", d->augmentation.shift,
+             d->density->noise ? ", variational dequantisation" : "");
 }
 
 mr_status mr_fit_data_of_images(mr_density *density, const mr_fit_options *options,

@@ -22,8 +22,9 @@ struct mr_flow {
     mr_arena *arena; // the parts and all that they hold
     mr_flow_use use;
     size_t dim, context_dim;
-    mr_shape image;       // of x; all 0: a vector
-    const bool *circular; // [dim] as of a part
+    mr_shape image;         // of x; all 0: a vector
+    mr_shape context_image; // in the first features of the context; all 0: none
+    const bool *circular;   // [dim] as of a part
     bool is_preset;
     size_t n_parts;
     size_t n_factored; // parts behind which some features are those of z
@@ -143,6 +144,7 @@ static mr_status add_part(builder *b, const mr_term *term, size_t place, bool in
                           .arena = flow->arena,
                           .index = count_before(flow, term->ops),
                           .context_dim = flow->context_dim,
+                          .context_image = flow->context_image,
                           .circular = flow->circular,
                           .state = mr_arena_alloc(flow->arena, term->ops->state_size)};
     if (!part.state)
@@ -228,6 +230,11 @@ static mr_status give_shape(mr_flow *flow, placed *p, mr_shape shape) {
                        flow->text, part->ops->name);
     if (!part->ops->reshape)
         return MR_OK;
+    if (flow->context_image.channels > 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "flow '%.200s': %s changes the shape of an image, but the image that its "
+                       "nets see beside it keeps its own; leave it out",
+                       flow->text, part->ops->name);
     if (!is_forward)
         return mr_fail(MR_ERR_USAGE,
                        "flow '%.200s': %s goes from the data to the base, and this is its inverse; "
@@ -301,6 +308,7 @@ mr_status mr_flow_create(const mr_flow_spec *spec, mr_params *params, const char
     flow->use = spec->use;
     flow->dim = spec->dim;
     flow->image = spec->image;
+    flow->context_image = spec->context_image;
     flow->context_dim = spec->context_dim;
     flow->is_preset = mr_preset_of(spec->text) != NULL;
     MR_TRY(read_text(spec->text, spec->use, spec->image, flow->arena, &term, flow->text,

@@ -47,11 +47,15 @@ typedef struct {
     size_t dim, context_dim;
     mr_shape image;       // of the features of x: their product is dim; all 0: they are a vector
     const bool *circular; // [dim] which of them are angles in [-pi, pi]; NULL: none
+    /// An image in the first features of the context, as high and wide as that of the features:
+    /// nets that convolve see it beside theirs. All 0: the context is a vector.
+    mr_shape context_image;
 } mr_flow_spec;
 
 /// mr_flow_new by a specification. Of an image, z has the features in another order: first those
 /// that all parts have moved, then those that left for the base (factor_out), the last first. Fails
-/// with MR_ERR_USAGE also if a part has no form for angles, or none for what reaches it.
+/// with MR_ERR_USAGE also if a part has no form for angles, or none for what reaches it, and if it
+/// changes the shape of an image although the context holds one.
 mr_status mr_flow_create(const mr_flow_spec *spec, mr_params *params, const char *prefix,
                          mr_flow **out);
 void mr_flow_free(mr_flow *flow);

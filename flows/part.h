@@ -83,11 +83,12 @@ typedef struct {
     mr_arena *arena;        // memory that lives as long as the flow
     size_t index;           // among the flow's parts of this name; 0 is the one next to the base
     size_t dim;
-    mr_shape shape;       // of the features; their number is dim
-    mr_shape out;         // of those that go on towards the base (`reshape`)
-    size_t context_dim;   // 0: no context
-    const bool *circular; // [dim] which features are angles in [-pi, pi]; NULL: none
-    void *state;          // the part's own, state_size bytes, zeroed
+    mr_shape shape;         // of the features; their number is dim
+    mr_shape out;           // of those that go on towards the base (`reshape`)
+    size_t context_dim;     // 0: no context
+    mr_shape context_image; // in its first features, as high and wide as `shape`; all 0: none
+    const bool *circular;   // [dim] which features are angles in [-pi, pi]; NULL: none
+    void *state;            // the part's own, state_size bytes, zeroed
 } mr_part;
 
 struct mr_part_ops {

@@ -60,7 +60,7 @@ void mr_pixels_to_row(const mr_density *density, const unsigned char *image, con
     const mr_pixels *pixels = &density->pixels;
     const unsigned n_dropped = (unsigned)(FULL_BITS - pixels->bits);
     for (size_t j = 0; j < density->dim; j++)
-        x[j] = (double)(image[j] >> n_dropped) + (double)noise[j];
+        x[j] = (double)(image[j] >> n_dropped) + (density->noise ? 0 : (double)noise[j]);
     for (size_t k = 0; k < pixels->n_classes; k++)
         x[density->dim + k] = k == label;
 }
@@ -77,29 +77,54 @@ double mr_bits_per_dim(const mr_density *density, double log_prob) {
     return -log_prob / ((double)density->dim * log(2));
 }
 
-mr_status mr_images_log_prob(const mr_density *density, int n_threads, uint64_t seed,
-                             const mr_images *images, size_t first, size_t n, const size_t *label,
-                             double *log_prob) {
+// Rows x [n x width] of images, with the draw `draw` of their uniform noise.
+static mr_status make_rows(const mr_density *density, uint64_t seed, size_t draw,
+                           const mr_images *images, size_t first, size_t n, const size_t *label,
+                           double *x) {
     mr_status status = MR_OK;
     const size_t dim = density->dim, width = mr_density_width(density);
-    size_t n_impossible;
     unsigned char *image = malloc(dim);
     mr_real *noise = malloc(dim * sizeof *noise);
-    double *x = malloc(n * width * sizeof *x);
-    if (!image || !noise || !x) {
+    if (!image || !noise) {
         status = mr_fail_memory("the images");
         goto done;
     }
     for (size_t i = 0; i < n; i++) {
-        mr_random random = mr_random_stream(seed, MR_STREAM_SCORE, first + i);
+        const uint64_t index = draw * images->n + first + i;
+        mr_random random = mr_random_stream(seed, MR_STREAM_SCORE, index);
         mr_random_fill_uniform(&random, dim, 0, 1, noise);
         MR_TRY(mr_images_get(images, first + i, 1, image));
         mr_pixels_to_row(density, image, noise, label ? label[i] : 0, x + i * width);
     }
-    status = mr_density_score(density, n_threads, n, x, log_prob, &n_impossible);
 done:
     free(image);
     free(noise);
+    return status;
+}
+
+mr_status mr_images_log_prob(const mr_density *density, int n_threads, uint64_t seed,
+                             size_t n_samples, const mr_images *images, size_t first, size_t n,
+                             const size_t *label, double *log_prob) {
+    mr_status status = MR_OK;
+    const size_t n_draws = density->noise ? 1 : n_samples; // of uniform noise
+    size_t n_impossible;
+    double *x = malloc(n * mr_density_width(density) * sizeof *x);
+    double *of_draw = malloc(n * sizeof *of_draw);
+    if (!x || !of_draw) {
+        status = mr_fail_memory("the images");
+        goto done;
+    }
+    for (size_t k = 0; k < n_draws; k++) {
+        MR_TRY(make_rows(density, seed, k, images, first, n, label, x));
+        MR_TRY(mr_density_score_samples(density, n_threads, seed, n_samples, n, x, of_draw,
+                                        &n_impossible));
+        for (size_t i = 0; i < n; i++)
+            log_prob[i] = mr_density_add_draw(k, log_prob[i], of_draw[i]);
+    }
+    for (size_t i = 0; i < n && n_draws > 1; i++)
+        log_prob[i] -= log((double)n_draws);
+done:
     free(x);
+    free(of_draw);
     return status;
 }

@@ -2,6 +2,9 @@
 ///
 ///     x = pixel + noise,   pixel in 0 .. 2^bits - 1,   noise uniform on [0, 1)
 ///
+/// With variational dequantisation (dequantiser.h) the density draws the noise itself, and rows
+/// have pixels without noise; what follows is about uniform noise.
+///
 /// The density is one of x, in levels. Its log-likelihood of x, averaged over the noise, is at most
 /// that of the pixels under the discrete model P(pixel) = integral of p(pixel + noise) (Theis et
 /// al. 2016, arXiv:1511.01844, section 3.1), so that
@@ -36,7 +39,7 @@ const mr_pixels *mr_density_pixels(const mr_density *density); // NULL: it is no
 mr_status mr_pixels_supports(const mr_pixels *pixels, size_t dim, mr_support **out);
 
 /// Makes a row x [width] of an image [dim] of 8 bits: fewer bits if the model has fewer, plus noise
-/// [dim] from 0 to 1, then its class's columns.
+/// [dim] from 0 to 1, unless the density draws it itself, then its class's columns.
 void mr_pixels_to_row(const mr_density *density, const unsigned char *image, const mr_real *noise,
                       size_t label, double *x);
 
@@ -46,10 +49,12 @@ void mr_pixels_of_rows(const mr_density *density, size_t n, const double *x, uns
 /// Bits a dimension of a log-likelihood.
 double mr_bits_per_dim(const mr_density *density, double log_prob);
 
-/// Log-likelihoods [n] of images first .. first+n-1, whose noise is drawn from stream (seed,
-/// score, number of the image); -infinity where the model has no density.
+/// Log-likelihoods [n] of images first .. first+n-1; -infinity where the model has no density.
+/// Uniform noise is drawn from stream (seed, score, draw images->n + number of the image).
 ///
-///   label  [n] their classes in the model; NULL: it is not class-conditional
+///   n_samples  draws of the noise for each image: log (mean p / q) of them, a tighter bound of the
+///              pixels' log-likelihood the more there are (Burda et al. 2016, arXiv:1509.00519)
+///   label      [n] their classes in the model; NULL: it is not class-conditional
 mr_status mr_images_log_prob(const mr_density *density, int n_threads, uint64_t seed,
-                             const mr_images *images, size_t first, size_t n, const size_t *label,
-                             double *log_prob);
+                             size_t n_samples, const mr_images *images, size_t first, size_t n,
+                             const size_t *label, double *log_prob);

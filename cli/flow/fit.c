@@ -114,6 +114,11 @@ static const mr_setting options[] = {
      "images: bits of a pixel that are kept", false},
     {"logit", MR_SETTING_REAL, AT(images.logit), "0", 0, 0.49, "ALPHA",
      "images: map pixels to the line by logit(ALPHA + (1 - 2 ALPHA) x); 0: no logit", false},
+    {"dequantisation", MR_SETTING_TEXT, AT(images.dequantisation), "uniform", 0, 0,
+     "uniform|variational|FLOW",
+     "images: how pixels become continuous: by uniform noise, or by noise that a flow draws, which "
+     "is trained with the density and sees the pixels",
+     false},
     {"flips", MR_SETTING_SWITCH, AT(images.flips), "false", 0, 0, NULL,
      "images: exchange left and right at random while training", false},
     {"shifts", MR_SETTING_COUNT, AT(images.shifts), "0", 0, 1024, "N",
@@ -128,7 +133,7 @@ static const mr_setting options[] = {
      "of "
      "images out, flow, composition, base, n, skipped, channels, height, width, bits, classes, "
      "epochs, best_epoch, held_out_bits_per_dim, held_out_log_likelihood, images_per_second, "
-     "seconds",
+     "seconds, dequantisation",
      false},
 };
 

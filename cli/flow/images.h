@@ -59,6 +59,7 @@ typedef struct {
     const char *data, *out;    // out: "" for none
     const char *size, *labels; // as mr_images_read takes them
     bool skips_bad;
+    size_t n_samples; // importance samples
     uint64_t seed;
     int n_threads;
     bool json;

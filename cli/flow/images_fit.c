@@ -42,8 +42,9 @@ static const double clip_norm_per_number = 100;
 
 // ---- Options
 
-static const char *const of_images[] = {
-    "size", "labels", "class_conditional", "skip_bad", "bits", "logit", "flips", "shifts", "log"};
+static const char *const of_images[] = {"size",   "labels", "class_conditional", "skip_bad",
+                                        "bits",   "logit",  "dequantisation",    "flips",
+                                        "shifts", "log"};
 
 mr_status mr_image_options_check(const mr_command_line *line, const char *data, bool is_images) {
     char why[MR_MAX_TEXT];
@@ -102,16 +103,17 @@ static mr_status new_density(const mr_image_fit *how, const mr_images *images, m
                               .n_classes = images->n_classes,
                               .classes = images->classes};
     MR_TRY(mr_pixels_supports(&pixels, dim, &support));
-    MR_TRY(mr_density_create(&(mr_density_spec){.flow = how->flow[0] ? how->flow : default_flow,
-                                                .use = MR_FLOW_TO_SCORE,
-                                                .base = how->base,
-                                                .dim = dim,
-                                                .given_dim = pixels.n_classes,
-                                                .support = support,
-                                                .channels = images->channels,
-                                                .height = images->height,
-                                                .width = images->width},
-                             how->fit.seed, &density));
+    MR_TRY(mr_density_create_dequantised(
+        &(mr_density_spec){.flow = how->flow[0] ? how->flow : default_flow,
+                           .use = MR_FLOW_TO_SCORE,
+                           .base = how->base,
+                           .dim = dim,
+                           .given_dim = pixels.n_classes,
+                           .support = support,
+                           .channels = images->channels,
+                           .height = images->height,
+                           .width = images->width},
+        how->images->dequantisation, how->fit.seed, &density));
     MR_TRY(mr_density_set_pixels(density, &pixels));
     *out = density;
     density = NULL;
@@ -264,6 +266,7 @@ static void print_text(const mr_image_fit *how, const mr_images *images, const m
     if (strcmp(mr_density_composition(density), mr_density_flow(density)) != 0)
         printf("          %s\n", mr_density_composition(density));
     printf("base      %s\n", mr_density_base(density));
+    printf("noise     %s\n", mr_density_dequantisation(density));
     printf("epochs    %zu in %.1f s (%.0f images/s), the best was %zu\n", o->end.epoch, o->seconds,
            o->images_per_s, o->end.best_epoch);
     printf("held out  %.4f bits a dimension, %.2f nats\n", pixels->mean_bits, o->end.best_log_prob);
@@ -277,7 +280,8 @@ static mr_status print_json(const mr_image_fit *how, const mr_images *images,
     for (size_t k = 0; k < pixels->n_classes; k++)
         json_array_append_new(classes, json_string(pixels->classes[k]));
     return mr_print_json(json_pack(
-        "{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f}",
+        "{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f, "
+        "s:s}",
         "out", mr_json_text(how->out), "flow", mr_density_flow(density), "composition",
         mr_density_composition(density), "base", mr_density_base(density), "n",
         (json_int_t)images->n, "skipped", (json_int_t)images->n_skipped, "channels",
@@ -285,7 +289,8 @@ static mr_status print_json(const mr_image_fit *how, const mr_images *images,
         (json_int_t)images->width, "bits", (json_int_t)pixels->bits, "classes", classes, "epochs",
         (json_int_t)o->end.epoch, "best_epoch", (json_int_t)o->end.best_epoch,
         "held_out_bits_per_dim", pixels->mean_bits, "held_out_log_likelihood", o->end.best_log_prob,
-        "images_per_second", o->images_per_s, "seconds", o->seconds));
+        "images_per_second", o->images_per_s, "seconds", o->seconds, "dequantisation",
+        mr_density_dequantisation(density)));
 }
 
 // A fit that is stopped saves its best model so far, and a checkpoint to resume from.

@@ -12,6 +12,7 @@ typedef struct {
     bool skip_bad;
     size_t bits;
     double logit;
+    char dequantisation[MR_MAX_TEXT];
     bool flips;
     size_t shifts;
     char log[MR_MAX_TEXT];

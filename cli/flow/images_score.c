@@ -82,8 +82,8 @@ static mr_status score_all_classes(const mr_density *density, const mr_image_sco
     for (size_t k = 0; k < n_classes; k++) {
         for (size_t i = 0; i < n; i++)
             label[i] = k;
-        MR_TRY(mr_images_log_prob(density, how->n_threads, how->seed, images, first, n, label,
-                                  of_class));
+        MR_TRY(mr_images_log_prob(density, how->n_threads, how->seed, how->n_samples, images, first,
+                                  n, label, of_class));
         add_class(n, n_classes, of_class, log_prob);
     }
 done:
@@ -123,9 +123,10 @@ static mr_status score(const mr_density *density, const mr_image_scoring *how,
     double log_prob[AT_ONCE], rows[AT_ONCE * N_COLUMNS];
     for (size_t first = 0; first < images->n; first += AT_ONCE) {
         const size_t n = images->n - first < AT_ONCE ? images->n - first : AT_ONCE;
-        MR_TRY(is_marginal ? score_all_classes(density, how, images, first, n, log_prob)
-                           : mr_images_log_prob(density, how->n_threads, how->seed, images, first,
-                                                n, label ? label + first : NULL, log_prob));
+        MR_TRY(is_marginal
+                   ? score_all_classes(density, how, images, first, n, log_prob)
+                   : mr_images_log_prob(density, how->n_threads, how->seed, how->n_samples, images,
+                                        first, n, label ? label + first : NULL, log_prob));
         add_scores(density, n, log_prob, rows, s);
         if (writer != NULL)
             MR_TRY(mr_matrix_writer_append(writer, n, rows));

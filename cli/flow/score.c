@@ -41,8 +41,8 @@ static const mr_setting options[] = {
     {"skip_bad", MR_SETTING_SWITCH, AT(skip_bad), "false", 0, 0, NULL,
      "leave out images that cannot be read", false},
     {"importance_samples", MR_SETTING_COUNT, AT(importance_samples), "1", 1, 1e6, "N",
-     "of a model of text or of categorical columns: draws of its latents for each bound, which is "
-     "the tighter the more there are",
+     "of a model of text, of categorical columns or of images: draws of its latents, or of the "
+     "noise on pixels, for each bound, which is the tighter the more there are",
      false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the noise on pixels and the latents of text and categorical columns; otherwise nothing is "
@@ -173,6 +173,7 @@ static mr_status score_images(const mr_command_line *line, const score_options *
                                                             .size = chosen->size,
                                                             .labels = chosen->labels,
                                                             .skips_bad = chosen->skip_bad,
+                                                            .n_samples = chosen->importance_samples,
                                                             .seed = chosen->seed,
                                                             .n_threads = (int)chosen->threads,
                                                             .json = chosen->json});

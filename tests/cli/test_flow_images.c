@@ -136,6 +136,31 @@ Test(flow_images, samples_of_a_class_are_of_that_class) {
     expect_refusal(&o, 2, "give the class of the images by --given");
 }
 
+Test(flow_images, noise_is_drawn_by_a_flow_on_request) {
+    double bits[2];
+    outcome o =
+        RUN("flow", "fit", "x.npy", "--labels", "labels.csv", "--flow", "maf:layers=1,hidden=8",
+            "--epochs", "2", "--out", "m.safetensors", "--dequantisation",
+            "[coupling(affine, net=conv, hidden=4, mask=checkerboard)]*2", "--json");
+    json_t *object = parse(&o);
+    scratch_expect_part(json_string_value(json_object_get(object, "dequantisation")),
+                        "[coupling(affine, net=conv, hidden=4, mask=checkerboard)]*2");
+    json_decref(object);
+    static const char *const n_samples[] = {"1", "20"};
+    for (size_t k = 0; k < 2; k++) {
+        o = RUN("flow", "score", "m.safetensors", "x.npy", "--labels", "labels.csv",
+                "--importance-samples", n_samples[k], "--json");
+        object = parse(&o);
+        bits[k] = json_number_value(json_object_get(object, "bits_per_dim"));
+        json_decref(object);
+    }
+    cr_expect_lt(bits[1], bits[0]);
+    o = RUN("flow", "interpolate", "m.safetensors", "a.png", "b.png", "--given", "3", "--out",
+            "row.png");
+    expect_success(&o);
+    outcome_free(&o);
+}
+
 Test(flow_images, without_labels_a_class_conditional_model_scores_by_all_classes) {
     fit_classes();
     outcome o = RUN("flow", "score", "m.safetensors", "x.npy");
@@ -216,6 +241,12 @@ Test(flow_images, bad_input_is_refused_in_one_line) {
         {{"flow", "fit", "x.npy", "--columns", "1"}, 2, "--columns is for tables"},
         {{"flow", "fit", "x.npy", "--categorical", "1"}, 2, "--categorical is for tables"},
         {{"flow", "fit", "table.csv", "--flips"}, 2, "--flips is for images"},
+        {{"flow", "fit", "table.csv", "--dequantisation", "variational"},
+         2,
+         "--dequantisation is for images"},
+        {{"flow", "fit", "x.npy", "--dequantisation", "variational", "--logit", "0.1"},
+         2,
+         "put logit(low=-1, high=257) in front of the flow"},
         {{"flow", "fit", "x.npy", "--class-conditional"}, 1, "has no labels"},
         {{"flow", "fit", "x.npy", "--size", "4"}, 2, "give WIDTHxHEIGHT"},
         {{"flow", "fit", "empty"}, 1, "empty: holds no .png or .jpg files"},

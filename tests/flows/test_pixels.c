@@ -87,7 +87,7 @@ static void expect_bits(size_t bits, double logit, double shift, double scale) {
     mr_density *density =
         density_of("gaussian", (mr_pixels){.bits = bits, .logit = logit}, HEIGHT, WIDTH);
     set_scale(density, shift, scale);
-    cr_assert_eq(mr_images_log_prob(density, 1, SEED, &images, 0, N, NULL, log_prob), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, SEED, 1, &images, 0, N, NULL, log_prob), MR_OK);
     for (size_t i = 0; i < N; i++) {
         double expected = 0;
         for (size_t j = 0; j < DIM; j++) {
@@ -346,8 +346,8 @@ Test(pixels, a_class_conditional_fit_finds_images_likelier_under_their_own_class
     mr_density *density = fit(&images, &options, &w, &result);
     for (size_t i = 0; i < N; i++)
         turned[i] = 1 - images.label[i];
-    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, images.label, own), MR_OK);
-    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, turned, other), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, 1, &images, 0, N, images.label, own), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, 1, &images, 0, N, turned, other), MR_OK);
     for (size_t i = 0; i < N; i++)
         n_right += own[i] > other[i];
     cr_expect_gt(n_right, N * 9 / 10, "%zu of %d", n_right, N);
@@ -373,12 +373,153 @@ Test(pixels, are_remembered_by_a_model_file) {
     cr_expect_eq(pixels->mean_bits, 3.25);
     cr_assert_eq(pixels->n_classes, 2);
     cr_expect_str_eq(pixels->classes[1], "down");
-    cr_assert_eq(mr_images_log_prob(density, 1, 1, &images, 0, N, images.label, before), MR_OK);
-    cr_assert_eq(mr_images_log_prob(loaded, 1, 1, &images, 0, N, images.label, after), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, 1, &images, 0, N, images.label, before), MR_OK);
+    cr_assert_eq(mr_images_log_prob(loaded, 1, 1, 1, &images, 0, N, images.label, after), MR_OK);
     cr_expect_arr_eq(before, after, sizeof before);
     mr_density_free(density);
     mr_density_free(loaded);
     mr_images_free(&images);
+}
+
+// ---- Variational dequantisation
+
+static mr_density *dequantised(const char *flow, const char *noise, size_t height, size_t width,
+                               size_t bits) {
+    mr_density *density = NULL;
+    cr_assert_eq(mr_density_create_dequantised(&(mr_density_spec){.flow = flow,
+                                                                  .use = MR_FLOW_TO_SCORE,
+                                                                  .dim = height * width,
+                                                                  .channels = 1,
+                                                                  .height = height,
+                                                                  .width = width},
+                                               noise, 1, &density),
+                 MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_set_pixels(density, &(mr_pixels){.bits = bits}), MR_OK);
+    return density;
+}
+
+// Each pixel is 40 or 41, by a fair coin: one bit each. A flow that is smooth spends mass between
+// them and beyond.
+static double bits_of_coins(const char *noise) {
+    enum { IMAGES = 1500, SIDE = 4, PIXELS = SIDE * SIDE };
+    static unsigned char pixels[IMAGES * PIXELS];
+    mr_random random = mr_random_stream(3, MR_STREAM_TEST, 21);
+    const mr_images images = {
+        .n = IMAGES, .channels = 1, .height = SIDE, .width = SIDE, .pixels = pixels};
+    for (size_t i = 0; i < IMAGES * PIXELS; i++)
+        pixels[i] = (unsigned char)(40 + mr_random_below(&random, 2));
+    mr_density *density = dequantised("real_nvp:steps=2,channels=8", noise, SIDE, SIDE, 8);
+    mr_fit_options options = mr_fit_defaults();
+    mr_fit_progress result;
+    watched w = {0};
+    options.batch_size = 50;
+    options.max_epochs = 15;
+    options.lr_schedule = "cosine";
+    cr_assert_eq(mr_fit_to_images(density, &images, &(mr_augmentation){0}, &options,
+                                  &(mr_fit_watch){count_epoch, count_step, &w}, NULL, &result),
+                 MR_OK, "%s", mr_error_message());
+    const double bits = mr_bits_per_dim(density, result.best_log_prob);
+    mr_density_free(density);
+    return bits;
+}
+
+// A Gaussian of the same variance has 1.21 bits.
+Test(pixels, variational_dequantisation_gets_closer_to_the_entropy_than_uniform_noise) {
+    const double uniform = bits_of_coins("uniform"), variational = bits_of_coins("variational");
+    cr_expect_gt(variational, 1 - 0.01, "%g", variational);
+    cr_expect_lt(variational - 1, 0.75 * (uniform - 1), "%g, uniform %g", variational, uniform);
+}
+
+// The mean over images of log (mean p / q) rises with the number of draws.
+static void expect_tighter(const char *noise) {
+    double mean[3] = {0}, log_prob[N];
+    static const size_t n_draws[] = {1, 4, 16};
+    mr_images images = images_of(false);
+    mr_density *density = dequantised("gaussian", noise, HEIGHT, WIDTH, 5);
+    set_scale(density, 16, 1); // steep within a level
+    for (size_t k = 0; k < 3; k++) {
+        cr_assert_eq(mr_images_log_prob(density, 1, 5, n_draws[k], &images, 0, N, NULL, log_prob),
+                     MR_OK);
+        for (size_t i = 0; i < N; i++)
+            mean[k] += log_prob[i] / N;
+    }
+    cr_expect(mean[0] < mean[1] && mean[1] < mean[2], "%s: %g, %g, %g", noise, mean[0], mean[1],
+              mean[2]);
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
+Test(pixels, importance_samples_tighten_the_bound_of_either_dequantisation) {
+    expect_tighter("uniform");
+    expect_tighter("variational");
+}
+
+// log P of a Gaussian, by its distribution function.
+Test(pixels, importance_samples_of_uniform_noise_find_the_probability_of_a_gaussian) {
+    enum { PIXELS = 2, DRAWS = 20000 };
+    static unsigned char pixels[] = {80, 100};
+    const mr_images images = {
+        .n = 1, .channels = 1, .height = 1, .width = PIXELS, .pixels = pixels};
+    mr_density *density = dequantised("gaussian", "uniform", 1, PIXELS, 8);
+    double log_prob, exact = 0;
+    set_scale(density, 95, 8);
+    for (size_t j = 0; j < PIXELS; j++)
+        exact += log(
+            (erf((pixels[j] + 1 - 95) / (8 * sqrt(2))) - erf((pixels[j] - 95) / (8 * sqrt(2)))) /
+            2);
+    cr_assert_eq(mr_images_log_prob(density, 1, 5, DRAWS, &images, 0, 1, NULL, &log_prob), MR_OK);
+    // The slope of log p is below 0.25 a level: p's deviation over a level is below 0.1 of its
+    // mean.
+    cr_expect_float_eq(log_prob, exact, 5 * 0.1 / sqrt(DRAWS));
+    mr_density_free(density);
+}
+
+Test(pixels, the_dequantisation_is_remembered_by_a_model_file) {
+    double before[N], after[N];
+    char *bytes = NULL;
+    size_t n_bytes = 0;
+    mr_images images = images_of(false);
+    mr_density *density = dequantised("maf:layers=1,hidden=8", "variational", HEIGHT, WIDTH, 8);
+    mr_density *loaded = NULL;
+    set_scale(density, 120, 20);
+    perturb(density);
+    cr_assert_eq(mr_density_save(density, "m"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_density_load("m", &loaded), MR_OK, "%s", mr_error_message());
+    cr_expect_str_eq(mr_density_dequantisation(loaded), mr_density_dequantisation(density));
+    cr_assert_eq(mr_images_log_prob(density, 1, 1, 3, &images, 0, N, NULL, before), MR_OK);
+    cr_assert_eq(mr_images_log_prob(loaded, 1, 1, 3, &images, 0, N, NULL, after), MR_OK);
+    cr_expect_arr_eq(before, after, sizeof before);
+    cr_assert_eq(mr_file_read("m", &bytes, &n_bytes), MR_OK);
+    cr_expect_not_null(memmem(bytes, n_bytes, "drawn from q (variational", 25));
+    free(bytes);
+    mr_density_free(density);
+    mr_density_free(loaded);
+    mr_images_free(&images);
+}
+
+Test(pixels, a_dequantisation_that_is_none_is_refused) {
+    static const struct {
+        const char *text, *message;
+        size_t height;
+    } cases[] = {
+        {"varational", "flow 'varational': there is no such preset", HEIGHT},
+        {"[squeeze]", "squeeze changes the shape of an image", HEIGHT},
+        {"variational", "dequantisation 'variational' is for the pixels of an image", 0},
+    };
+    for (size_t k = 0; k < MR_COUNT(cases); k++) {
+        mr_density *density = NULL;
+        const bool is_image = cases[k].height > 0;
+        const mr_density_spec spec = {.flow = "gaussian",
+                                      .use = MR_FLOW_TO_SCORE,
+                                      .dim = DIM,
+                                      .channels = is_image,
+                                      .height = cases[k].height,
+                                      .width = is_image ? WIDTH : 0};
+        cr_expect_eq(mr_density_create_dequantised(&spec, cases[k].text, 1, &density), MR_ERR_USAGE,
+                     "%s", cases[k].text);
+        cr_expect_null(density);
+        scratch_expect_message(cases[k].message);
+    }
 }
 
 // ---- Samples
