@@ -317,6 +317,36 @@ mr_node *mr_spline_forward(mr_node *x, mr_node *raw, mr_spline spline);
 /// The inverse map, with its own log |det|.
 mr_node *mr_spline_inverse(mr_node *y, mr_node *raw, mr_spline spline);
 
+// ---- Mixtures of logistics
+
+enum { MR_MAX_LOGISTICS = 16 };
+
+/// A mixture of logistics, whose means are parameters plus places that they have at the start,
+/// evenly on [-spread, spread].
+typedef struct {
+    size_t n; // components, 1 to MR_MAX_LOGISTICS
+    double spread;
+} mr_logistics;
+
+/// The place of the mean of component k.
+static inline double mr_logistics_place(const mr_logistics *logistics, size_t k) {
+    return logistics->n > 1 ? logistics->spread * (2 * (double)k / (double)(logistics->n - 1) - 1)
+                            : 0;
+}
+
+/// The logit of a mixture's distribution function, for each feature its own (Ho et al. 2019,
+/// arXiv:1902.00275, section 3.2).
+///
+///   x    [rows x d]
+///   raw  [rows x 3 n d]: logits of the weights, means without their places, log-scales. Parameter
+///        p of feature j is column p d + j
+///
+/// Returns [rows x (d + 1)]: the transformed features, and log |det| in the last column.
+mr_node *mr_logistic_mixture_forward(mr_node *x, mr_node *raw, mr_logistics logistics);
+
+/// The inverse map, by its root in double precision, with its own log |det|.
+mr_node *mr_logistic_mixture_inverse(mr_node *y, mr_node *raw, mr_logistics logistics);
+
 // ---- Linear maps whose determinant and inverse are cheap
 
 /// x exp(log_scale) + shift, feature by feature or channel by channel.

@@ -37,6 +37,7 @@ static inline mr_status flow_case_new(const flow_case *c, mr_params *params, mr_
 /// What is special about a flow, by the parts that it is made of.
 typedef struct {
     bool rotates;        // starts as a rotation or another order instead of the identity
+    bool starts_near;    // starts near the identity, but for some hundredths
     bool data_start;     // has a start that depends on data
     bool autoregressive; // one layer's Jacobian is a full triangle in some order, two layers' has
                          // no zeros
@@ -58,10 +59,11 @@ static inline flow_fact fact_of(const char *text) {
     return (flow_fact){
         .has_fixed = has_fixed,
         .rotates = HAS_ONE_OF(c, "lu", "permutation", "reverse", "squeeze"),
+        .starts_near = has_part(c, "logistic_mixture"),
         .data_start = has_part(c, "actnorm"),
         .autoregressive = strncmp(c, "[autoregressive(", 16) == 0 && !strstr(c, ", reverse"),
         .sees_context = HAS_ONE_OF(c, "coupling", "autoregressive", "affine", "shift", "spline",
-                                   "planar", "radial", "factor_out"),
+                                   "logistic_mixture", "planar", "radial", "factor_out"),
         .noise = strcmp(text, "planar") == 0   ? 0.25
                  : strcmp(text, "radial") == 0 ? 0.5
                                                : 0.06,
@@ -144,6 +146,7 @@ static const char *const mixed_flows[] = {
     "[coupling(affine, hidden=16), lu, tanh(bound=2), inverse(logit(low=-3))]",
     ("[log(low=-2), sigmoid(low=-4, high=4), coupling(spline(bins=3, bound=4), hidden=8), "
      "inverse(sigmoid(low=-4, high=4))]"),
+    "[lu, coupling(logistic_mixture(components=2), hidden=8), inverse(logistic_mixture)]*2",
 };
 
 /// Calls `check` for each preset, each part alone (with each transform that it may apply), and the
