@@ -50,15 +50,6 @@ static mr_status check_base(const mr_density *density) {
     return MR_OK;
 }
 
-// Bounds of columns are mapped when rows are standardised, before the noise is drawn.
-static mr_status check_noise(const mr_density *density) {
-    if (!density->noise || !density->is_bounded)
-        return MR_OK;
-    return mr_fail(MR_ERR_USAGE,
-                   "variational dequantisation draws the noise behind the logit of --logit; leave "
-                   "that out, or put logit(low=-1, high=257) in front of the flow instead");
-}
-
 static bool is_circle(const mr_density *density, size_t j) {
     return density->support[j].type == MR_SUPPORT_CIRCLE;
 }
@@ -141,7 +132,6 @@ static mr_status declare(mr_density *density, const mr_density_spec *spec,
                               &density->noise));
     MR_TRY(find_values(density));
     MR_TRY(check_base(density));
-    MR_TRY(check_noise(density));
     init_scale(density);
     status = mr_params_alloc(density->params, &random);
 done:

@@ -26,8 +26,11 @@ mr_flow_entry mr_density_base_at(size_t i);
 ///   dequantisation  how they become continuous: "uniform", "variational" or the flow that draws
 ///                   the noise (dequantiser.h)
 ///
+/// With noise of a flow, rows have pixels without noise. Shift and scale are those of pixels with
+/// noise all the same.
+///
 /// Fails with MR_ERR_USAGE on another text, and if the noise is not uniform although there is no
-/// image, or although columns are bounded.
+/// image.
 mr_status mr_density_create_dequantised(const mr_density_spec *spec, const char *dequantisation,
                                         uint64_t seed, mr_density **out);
 
@@ -69,7 +72,8 @@ mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout);
 /// What was set. Owned by the density.
 const mr_layout *mr_density_layout(const mr_density *density);
 
-/// u = (v - shift) / scale for rows x [n x width]. NaN for a cell outside its bounds.
+/// u = (v - shift) / scale for rows x [n x width]. NaN for a cell outside its bounds. Of a pixel
+/// that gets its noise from a flow, v is that of the middle of its level.
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u);
 
 /// sum log scale over the features: what a log-density in v is smaller by than that in u.

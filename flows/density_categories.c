@@ -96,12 +96,39 @@ mr_node *mr_density_build_context(const mr_density *density, mr_node *given) {
     return context;
 }
 
-// Rows have pixels without noise; their shift and scale are those of all pixels.
+// Pixels are alike in shift, scale and bounds. With bounds they have a logit.
+
+// The levels of pixels, of whose middles `pixels` [rows x dim] holds u.
+static mr_node *find_levels(const mr_density *density, mr_node *pixels) {
+    const mr_support *s = &density->support[0];
+    mr_node *v = mr_affine(pixels, density->scale[0], density->shift[0]);
+    if (s->type != MR_SUPPORT_BOUNDED)
+        return mr_affine(v, 1, -0.5);
+    return mr_affine(mr_sigmoid(v), s->high - s->low, s->low - 0.5);
+}
+
+// v of x [rows x dim]; the logit's derivatives are part of the density. Rounding leaves x between 0
+// and the number of levels, which is high + low.
+static mr_node *map_pixels(const mr_density *density, mr_node *x, mr_node **log_total) {
+    const mr_support *s = &density->support[0];
+    if (s->type != MR_SUPPORT_BOUNDED)
+        return x;
+    x = mr_clamp(x, 0, s->high + s->low);
+    mr_node *above_low = mr_log(mr_affine(x, 1, -s->low));
+    mr_node *below_high = mr_log(mr_affine(x, -1, s->high));
+    mr_node *log_slopes = mr_row_sum(mr_add(above_low, below_high));
+    const double constant = (double)density->dim * log(s->high - s->low);
+    *log_total = mr_add(*log_total, mr_affine(log_slopes, 1, -constant));
+    return mr_sub(above_low, below_high);
+}
+
 static mr_node *add_noise(const mr_density *density, mr_node *pixels, mr_node *context,
                           mr_node **log_total) {
+    const double scale = density->scale[0], shift = density->shift[0];
     mr_node *noise =
         mr_dequantiser_build(density->noise, density->params, pixels, context, log_total);
-    return mr_add(pixels, mr_affine(noise, 1 / density->scale[0], 0));
+    mr_node *x = mr_add(find_levels(density, pixels), noise);
+    return mr_affine(map_pixels(density, x, log_total), 1 / scale, -shift / scale);
 }
 
 mr_node *mr_density_build_features(const mr_density *density, mr_node *u, mr_node *context,

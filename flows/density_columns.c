@@ -305,9 +305,15 @@ double mr_density_standardise_one(const mr_density *density, size_t j, double x)
     return density->support[j].type == MR_SUPPORT_CIRCLE ? remainder(u, 2 * pi) : u;
 }
 
+// Of a pixel that gets its noise from a flow, the middle of its level.
+static double row_value(const mr_density *density, size_t j, double x) {
+    const bool gets_noise = density->noise && j < density->dim;
+    return mr_density_standardise_one(density, j, gets_noise ? x + 0.5 : x);
+}
+
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u) {
     const size_t width = mr_density_width(density);
-    if (!has_bounds(density)) { // the same numbers, a vector at a time
+    if (!has_bounds(density) && !density->noise) { // the same numbers, a vector at a time
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < width; j++)
                 u[i * width + j] =
@@ -316,7 +322,7 @@ void mr_density_standardise(const mr_density *density, size_t n, const double *x
     }
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < width; j++)
-            u[i * width + j] = (mr_real)mr_density_standardise_one(density, j, x[i * width + j]);
+            u[i * width + j] = (mr_real)row_value(density, j, x[i * width + j]);
 }
 
 // The float32 number of an open interval that is nearest to x.

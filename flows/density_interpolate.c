@@ -10,10 +10,10 @@
 // The noise e [2 x dim] that makes the two rows: z = mean + sigma e.
 static mr_status find_noise(const mr_density *density, const double *ends, mr_real *noise) {
     mr_status status;
-    const size_t dim = density->dim;
+    const size_t dim = density->dim, width = mr_density_width(density);
     mr_graph *graph = NULL;
     MR_TRY(mr_graph_new(2, 1, &graph));
-    mr_node *u = mr_input(graph, mr_density_width(density), false), *x = u, *context = NULL;
+    mr_node *u = mr_input(graph, width, false), *x = u, *context = NULL;
     if (density->given_dim > 0) {
         x = mr_slice(u, 0, dim);
         context = mr_density_build_context(density, mr_slice(u, dim, density->given_dim));
@@ -24,7 +24,8 @@ static mr_status find_noise(const mr_density *density, const double *ends, mr_re
     mr_node *e = mr_mul(mr_sub(z, base.mean), mr_exp(mr_affine(base.log_std, -1, 0)));
     mr_keep(e);
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    mr_density_standardise(density, 2, ends, mr_node_value(u));
+    for (size_t i = 0; i < 2 * width; i++)
+        mr_node_value(u)[i] = (mr_real)mr_density_standardise_one(density, i % width, ends[i]);
     mr_graph_run(graph, 2);
     memcpy(noise, mr_node_value(e), 2 * dim * sizeof *noise);
 done:

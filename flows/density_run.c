@@ -75,9 +75,10 @@ static void score_batch(const mr_density *density, const scoring *how, mr_graph 
         for (size_t i = 0; i < n; i++)
             log_prob[i] = mr_density_add_draw(k, log_prob[i], (double)result[i]);
     }
-    for (size_t i = 0; i < n; i++)
-        log_prob[i] = log_prob[i] - log((double)n_samples) - log_scale +
-                      mr_density_log_slope(density, x + i * width);
+    for (size_t i = 0; i < n; i++) {
+        const double log_slope = density->noise ? 0 : mr_density_log_slope(density, x + i * width);
+        log_prob[i] = log_prob[i] - log((double)n_samples) - log_scale + log_slope;
+    }
 }
 
 // Where `n_impossible` is NULL, a row without a log-density is a failure.

@@ -53,7 +53,8 @@ static long draw_shift(mr_random *random, size_t shift) {
 
 // ---- Rows
 
-// Makes the row u of an image, of which d->x is the same in levels.
+// Makes the row u of an image, of which d->x is the same in levels; unless the density draws it
+// itself, with noise.
 static mr_status take_row(const image_data *d, size_t image, bool is_trained, mr_random *random,
                           mr_real *u) {
     const mr_augmentation *a = &d->augmentation;
@@ -68,8 +69,8 @@ static mr_status take_row(const image_data *d, size_t image, bool is_trained, mr
         move(d, flips, down, right);
         pixels = d->moved;
     }
-    mr_pixels_to_row(d->density, pixels, d->noise, d->images->label ? d->images->label[image] : 0,
-                     d->x);
+    mr_pixels_to_row(d->density, pixels, d->density->noise ? NULL : d->noise,
+                     d->images->label ? d->images->label[image] : 0, d->x);
     mr_density_standardise(d->density, 1, d->x, u);
     return MR_OK;
 }
@@ -85,7 +86,7 @@ static mr_status take_rows(image_data *d, size_t n, const size_t *image, bool is
         const mr_status status = take_row(d, image[i], is_trained, &random, u + i * d->width);
         if (status != MR_OK)
             return status;
-        slope += mr_density_log_slope(d->density, d->x);
+        slope += d->density->noise ? 0 : mr_density_log_slope(d->density, d->x);
     }
     if (n > 0)
         part->log_scale = mr_density_log_scale(d->density) - slope / (double)n;
@@ -141,13 +142,11 @@ static const mr_fit_data_ops ops = {images_begin_epoch, images_next, images_begi
 
 // ---- The start
 
-// Of uniform noise, which variational dequantisation adds to rows without noise at the start.
-static const double variance_of_noise = 1.0 / 12;
-
-// Sums of v over the pixels of an image; v is x, or its logit.
+// Sums of v over the pixels of an image; v is x with noise, or its logit.
 static void add_moments(const image_data *d, double *sum, double *sum_of_squares) {
     for (size_t j = 0; j < mr_density_dim(d->density); j++) {
-        const double v = mr_density_map(d->density, j, d->x[j]);
+        const double x = d->x[j] + (d->density->noise ? (double)d->noise[j] : 0);
+        const double v = mr_density_map(d->density, j, x);
         *sum += v;
         *sum_of_squares += v * v;
     }
@@ -183,9 +182,8 @@ static mr_status start(image_data *d, mr_density *density) {
         MR_TRY(take_rows(d, 1, d->image + i, false, u, &d->data.trained));
         add_moments(d, &sum, &sum_of_squares);
     }
-    const double mean = sum / n_pixels, variance = sum_of_squares / n_pixels - mean * mean;
-    MR_TRY(density->noise ? set_scale(density, mean + 0.5, sqrt(variance + variance_of_noise))
-                          : set_scale(density, mean, sqrt(variance)));
+    const double mean = sum / n_pixels;
+    MR_TRY(set_scale(density, mean, sqrt(sum_of_squares / n_pixels - mean * mean)));
     MR_TRY(take_rows(d, n_start, d->image, false, u, &d->data.trained));
     status = mr_density_start_flow(density, n_start, u);
 done:

@@ -60,7 +60,7 @@ void mr_pixels_to_row(const mr_density *density, const unsigned char *image, con
     const mr_pixels *pixels = &density->pixels;
     const unsigned n_dropped = (unsigned)(FULL_BITS - pixels->bits);
     for (size_t j = 0; j < density->dim; j++)
-        x[j] = (double)(image[j] >> n_dropped) + (density->noise ? 0 : (double)noise[j]);
+        x[j] = (double)(image[j] >> n_dropped) + (noise ? (double)noise[j] : 0);
     for (size_t k = 0; k < pixels->n_classes; k++)
         x[density->dim + k] = k == label;
 }
@@ -94,7 +94,8 @@ static mr_status make_rows(const mr_density *density, uint64_t seed, size_t draw
         mr_random random = mr_random_stream(seed, MR_STREAM_SCORE, index);
         mr_random_fill_uniform(&random, dim, 0, 1, noise);
         MR_TRY(mr_images_get(images, first + i, 1, image));
-        mr_pixels_to_row(density, image, noise, label ? label[i] : 0, x + i * width);
+        mr_pixels_to_row(density, image, density->noise ? NULL : noise, label ? label[i] : 0,
+                         x + i * width);
     }
 done:
     free(image);

@@ -39,7 +39,7 @@ const mr_pixels *mr_density_pixels(const mr_density *density); // NULL: it is no
 mr_status mr_pixels_supports(const mr_pixels *pixels, size_t dim, mr_support **out);
 
 /// Makes a row x [width] of an image [dim] of 8 bits: fewer bits if the model has fewer, plus noise
-/// [dim] from 0 to 1, unless the density draws it itself, then its class's columns.
+/// [dim] from 0 to 1 (NULL: none), then its class's columns.
 void mr_pixels_to_row(const mr_density *density, const unsigned char *image, const mr_real *noise,
                       size_t label, double *x);
 

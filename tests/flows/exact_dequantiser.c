@@ -14,13 +14,19 @@ enum { LEVELS = 8 };
 
 static const double shift = 4, scale = 1.5;
 
-// A density of grey images in one row, over whose pixels the noise is drawn by `noise`.
-static mr_density *density_of(const char *flow, const char *noise, size_t dim, size_t n_classes) {
+// A density of grey images in one row, over whose pixels the noise is drawn by `noise`; with
+// `has_logit` over the logit of pixels between -1/2 and LEVELS + 1/2.
+static mr_density *density_with_logit(const char *flow, const char *noise, size_t dim,
+                                      size_t n_classes, bool has_logit) {
     mr_density *density = NULL;
+    mr_support support[8] = {{0}};
+    for (size_t j = 0; j < dim && has_logit; j++)
+        support[j] = (mr_support){MR_SUPPORT_BOUNDED, -0.5, LEVELS + 0.5};
     cr_assert_eq(mr_density_create_dequantised(&(mr_density_spec){.flow = flow,
                                                                   .use = MR_FLOW_TO_SCORE,
                                                                   .dim = dim,
                                                                   .given_dim = n_classes,
+                                                                  .support = support,
                                                                   .channels = 1,
                                                                   .height = 1,
                                                                   .width = dim},
@@ -28,11 +34,15 @@ static mr_density *density_of(const char *flow, const char *noise, size_t dim, s
                  MR_OK, "%s", mr_error_message());
     double of_shift[8] = {0}, of_scale[8];
     for (size_t j = 0; j < dim + n_classes; j++) {
-        of_shift[j] = j < dim ? shift : 0;
-        of_scale[j] = j < dim ? scale : 1;
+        of_shift[j] = j < dim && !has_logit ? shift : 0;
+        of_scale[j] = j < dim && !has_logit ? scale : 1;
     }
     cr_assert_eq(mr_density_set_scale(density, of_shift, of_scale), MR_OK);
     return density;
+}
+
+static mr_density *density_of(const char *flow, const char *noise, size_t dim, size_t n_classes) {
+    return density_with_logit(flow, noise, dim, n_classes, false);
 }
 
 // Numbers of the parameters but for those of the noise, which come last.
@@ -176,29 +186,37 @@ static void bound(const mr_density *density, size_t n_draws, size_t n, const dou
     cr_assert_eq(n_impossible, 0);
 }
 
-// Over a Gaussian, P(k) is its mass between k and k + 1. The deviation of p / q for one draw, as a
-// fraction of its mean, is below 1.5 here. Single draws are a bound from below.
-Test(dequantiser, many_draws_find_the_probability_of_a_pixel_under_a_gaussian) {
+// P(k) is a Gaussian's mass between k and k + 1, or between their logits. The deviation of p / q
+// for one draw, as a fraction of its mean, is below 1.5 here. Single draws are a bound from below.
+static void check_pixel(bool has_logit) {
     enum { DRAWS = 40000, REPEATS = 2000 };
-    mr_density *density = density_of("[]", "[affine]*2", 1, 0);
-    double x[LEVELS], found[LEVELS], one[LEVELS], many[LEVELS * REPEATS], of_one[LEVELS * REPEATS];
-    move(density, true, 0.3);
+    static double many[LEVELS * REPEATS], of_one[LEVELS * REPEATS];
+    mr_density *density = density_with_logit("[]", "[affine]*2", 1, 0, has_logit);
+    double found[LEVELS], one[LEVELS] = {0};
+    move(density, true, 0.1);
     for (size_t k = 0; k < LEVELS * REPEATS; k++)
         many[k] = (double)(k % LEVELS);
-    memcpy(x, many, sizeof x);
-    bound(density, DRAWS, LEVELS, x, found);
+    bound(density, DRAWS, LEVELS, many, found);
     bound(density, 1, LEVELS * REPEATS, many, of_one);
-    memset(one, 0, sizeof one);
     for (size_t k = 0; k < LEVELS * REPEATS; k++)
         one[k % LEVELS] += of_one[k] / REPEATS;
     for (size_t k = 0; k < LEVELS; k++) {
-        const double exact =
-            normal_cdf((x[k] + 1 - shift) / scale) - normal_cdf((x[k] - shift) / scale);
+        double edge[2];
+        for (size_t e = 0; e < 2; e++) {
+            const double x = (double)(k + e);
+            edge[e] = has_logit ? log((x + 0.5) / (LEVELS + 0.5 - x)) : (x - shift) / scale;
+        }
+        const double exact = normal_cdf(edge[1]) - normal_cdf(edge[0]);
         cr_expect_float_eq(found[k], log(exact), 5 * 1.5 / sqrt(DRAWS), "%zu: %g, not %g", k,
                            found[k], log(exact));
         cr_expect_lt(one[k], log(exact), "%zu: %g, not below %g", k, one[k], log(exact));
     }
     mr_density_free(density);
+}
+
+Test(dequantiser, many_draws_find_the_probability_of_a_pixel_under_a_gaussian) {
+    check_pixel(false);
+    check_pixel(true);
 }
 
 // The integral of p over 0 .. LEVELS in both pixels by midpoints, which is the sum of the
@@ -247,20 +265,25 @@ Test(dequantiser, probabilities_of_all_images_of_two_pixels_add_up_to_what_the_d
 // ---- Gradients
 
 // Along random directions of all parameters, the noise's base staying as it was drawn.
-Test(dequantiser, gradients_equal_central_differences) {
+static void check_gradients(bool has_logit) {
     enum { ROWS = 5, DIRECTIONS = 6, DIM = 6, CLASSES = 2 };
     static const double step = 1e-6;
-    mr_density *density = density_of("maf:layers=1,hidden=8", "variational", DIM, CLASSES);
+    mr_density *density =
+        density_with_logit("maf:layers=1,hidden=8", "variational", DIM, CLASSES, has_logit);
     mr_params *params = mr_density_params(density);
     mr_random random = mr_random_stream(8, MR_STREAM_TEST, 4);
     mr_graph *graph;
+    double row[ROWS * (DIM + CLASSES)];
     move(density, true, 0.1);
     move(density, false, 0.1);
     cr_assert_eq(mr_graph_new(ROWS, 1, &graph), MR_OK);
     mr_node *u = mr_input(graph, DIM + CLASSES, false);
     mr_node *log_prob = mr_keep(mr_density_build_log_prob(density, u));
     cr_assert_eq(mr_graph_plan(graph, log_prob, 1, &params), MR_OK);
-    mr_random_fill_normal(&random, ROWS * (DIM + CLASSES), mr_node_value(u));
+    for (size_t i = 0; i < ROWS * (DIM + CLASSES); i++)
+        row[i] =
+            i % (DIM + CLASSES) < DIM ? (double)mr_random_below(&random, LEVELS) : (double)(i % 2);
+    mr_density_standardise(density, ROWS, row, mr_node_value(u));
     mr_graph_draw(graph, ROWS, &random);
     const size_t n = mr_params_size(params);
     mr_real *value = mr_params_value(params);
@@ -286,4 +309,9 @@ Test(dequantiser, gradients_equal_central_differences) {
     free(way);
     mr_graph_free(graph);
     mr_density_free(density);
+}
+
+Test(dequantiser, gradients_equal_central_differences) {
+    check_gradients(false);
+    check_gradients(true);
 }
