@@ -28,6 +28,14 @@ bool mr_json_is_out_of_memory(void) {
     return is_out_of_memory;
 }
 
+mr_status mr_json_check_utf8(const char *text, bool *is_utf8) {
+    mr_json_watch();
+    json_t *value = json_string(text);
+    *is_utf8 = value != NULL;
+    json_decref(value);
+    return mr_json_is_out_of_memory() ? mr_fail_memory("a text") : MR_OK;
+}
+
 json_t *mr_json_text(const char *text) {
     json_t *value = json_string(text);
     char *ascii = value == NULL ? strdup(text) : NULL;

@@ -5,6 +5,8 @@
 /// it got all the memory that it asked for.
 #pragma once
 
+#include "base/status.h"
+
 #include <stdbool.h>
 
 #include <jansson.h>
@@ -18,6 +20,9 @@ void mr_json_watch(void);
 
 /// Whether an allocation of jansson's has failed in this thread since mr_json_watch.
 bool mr_json_is_out_of_memory(void);
+
+/// Whether a text is UTF-8. Fails with MR_ERR_MEMORY alone.
+mr_status mr_json_check_utf8(const char *text, bool *is_utf8);
 
 /// A text as a value. If it is not UTF-8, which JSON can't hold (paths, and messages that quote
 /// some bytes), a question mark takes the place of each byte above 127. NULL without memory.

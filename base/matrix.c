@@ -1,7 +1,8 @@
-// Tables of numbers: the names of their columns, and choices of columns.
+// Tables of numbers: what messages call their columns and cells, and choices of columns.
 
 #include "base/matrix.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,32 @@ void mr_matrix_free(mr_matrix *matrix) {
         free(matrix->names[j]);
     free(matrix->names);
     free(matrix->bad);
+    mr_dictionaries_free(matrix->n_cols, matrix->dictionary);
     free(matrix->values);
     mr_matrix_file_close(matrix->file);
     *matrix = (mr_matrix){0};
+}
+
+mr_word mr_word_of(const char *text) {
+    mr_word word;
+    size_t n = strnlen(text, MR_WORD_SIZE);
+    if (n == MR_WORD_SIZE)
+        n--;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) // within a character of UTF-8
+        n--;
+    snprintf(word.text, sizeof word.text, "%.*s", (int)n, text);
+    for (char *c = word.text; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    return word;
+}
+
+mr_word mr_matrix_value_name(const mr_matrix *matrix, size_t column, double value) {
+    mr_word word;
+    if (matrix->dictionary != NULL && matrix->dictionary[column].n > 0)
+        return mr_word_of(matrix->dictionary[column].name[(size_t)value]);
+    snprintf(word.text, sizeof word.text, "%g", value);
+    return word;
 }
 
 static size_t first_number(const mr_matrix *matrix) {
@@ -29,8 +53,8 @@ mr_column_name mr_matrix_column_name(const mr_matrix *matrix, size_t column) {
     mr_column_name name;
     const bool is_named = matrix->names != NULL && matrix->names[column][0] != '\0';
     if (is_named)
-        snprintf(name.text, sizeof name.text, "%zu (%.*s)", column + first_number(matrix),
-                 MR_WORD_SIZE - 1, matrix->names[column]);
+        snprintf(name.text, sizeof name.text, "%zu (%s)", column + first_number(matrix),
+                 mr_word_of(matrix->names[column]).text);
     else
         snprintf(name.text, sizeof name.text, "%zu", column + first_number(matrix));
     return name;
@@ -51,28 +75,37 @@ static mr_status keep_values(mr_matrix *matrix, size_t n, const size_t *columns)
 
 mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns) {
     const size_t n_before = matrix->n_cols;
-    char **names = matrix->names != NULL ? calloc(n + 1, sizeof *names) : NULL;
-    if (matrix->names != NULL && names == NULL)
-        return mr_fail_memory("a table");
-    const mr_status status = matrix->file != NULL ? mr_matrix_file_keep(matrix, n, columns)
-                                                  : keep_values(matrix, n, columns);
+    const bool has_names = matrix->names != NULL, has_codes = matrix->dictionary != NULL;
+    char **names = has_names ? calloc(n + 1, sizeof *names) : NULL;
+    mr_dictionary *dictionary = has_codes ? calloc(n + 1, sizeof *dictionary) : NULL;
+    const bool is_whole = (names != NULL || !has_names) && (dictionary != NULL || !has_codes);
+    const mr_status status = !is_whole              ? mr_fail_memory("a table")
+                             : matrix->file != NULL ? mr_matrix_file_keep(matrix, n, columns)
+                                                    : keep_values(matrix, n, columns);
     if (status != MR_OK) {
         free(names);
+        free(dictionary);
         return status;
     }
-    for (size_t j = 0; j < n && names != NULL; j++) {
+    for (size_t j = 0; j < n && has_names; j++) {
         names[j] = matrix->names[columns[j]];
         matrix->names[columns[j]] = NULL;
     }
-    for (size_t j = 0; j < n_before && matrix->names != NULL; j++)
+    for (size_t j = 0; j < n && has_codes; j++) {
+        dictionary[j] = matrix->dictionary[columns[j]];
+        matrix->dictionary[columns[j]] = (mr_dictionary){0};
+    }
+    for (size_t j = 0; j < n_before && has_names; j++)
         free(matrix->names[j]);
     free(matrix->names);
     free(matrix->bad);
+    mr_dictionaries_free(n_before, matrix->dictionary);
     *matrix = (mr_matrix){.n_rows = matrix->n_rows,
                           .n_cols = n,
                           .values = matrix->values,
                           .file = matrix->file,
-                          .names = names};
+                          .names = names,
+                          .dictionary = dictionary};
     return MR_OK;
 }
 

@@ -1,7 +1,5 @@
-// Comma-separated files, read by libcsv.
+// Tables in comma-separated files, as they are read.
 
-#include <csv.h>
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -10,20 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/csv_text.h"
 #include "base/file.h"
+#include "base/json_memory.h"
 #include "base/matrix_internal.h"
 #include "base/number.h"
 
 enum {
-    NUMBER_SIZE = 32,
-    MIN_ROWS_BELOW = 3,        // a line of names is told from data by the rows below it
-    MIN_STEPS = 3,             // columns whose equal steps are no accident
-    CHUNK = 1 << 20,           // bytes of a large file that are parsed at a time
-    BLOCK_NUMBERS = 1 << 17,   // of a large table, that are kept in memory at a time
-    WRITTEN_NUMBERS = 1 << 13, // that are written at a time
+    MIN_ROWS_BELOW = 3,      // a line of names is told from data by the rows below it
+    MIN_STEPS = 3,           // columns whose equal steps are no accident
+    BLOCK_NUMBERS = 1 << 17, // of a large table, that are kept in memory at a time
 };
-
-static const char byte_order_mark[] = "\xef\xbb\xbf"; // as some Windows programs write it
 
 /// A table that grows as the parser goes through the file.
 typedef struct {
@@ -41,7 +36,6 @@ typedef struct {
     size_t n_rows_read;   // with the line of names
     size_t n_whole_below; // rows below the first that have only whole numbers
     bool is_first_whole;
-    mr_status status; // what comes after a failure is passed over
 } reader;
 
 static bool parse_number(const char *text, size_t n_text, double *out) {
@@ -80,43 +74,41 @@ static bool keep_first(reader *r, const char *text) {
     return r->first[n] != NULL;
 }
 
-// The first bad cell of each column is kept, fit to be printed.
-static bool keep_bad(reader *r, size_t column, const char *text) {
-    mr_matrix *m = r->matrix;
-    if (r->n_rows_read == 0 || column >= m->n_cols)
-        return true; // the first row is looked at when it is known what it is
-    if (m->bad == NULL)
-        m->bad = calloc(m->n_cols, sizeof *m->bad);
-    if (m->bad == NULL)
-        return false;
-    mr_bad_cell *bad = &m->bad[column];
-    if (bad->row > 0)
-        return true;
-    bad->row = m->n_rows + 1;
-    snprintf(bad->text, sizeof bad->text, "%s", text);
-    for (char *c = bad->text; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
-    return true;
+// Of a cell of the row under way. NaN if it's neither a number nor, of a column with a dictionary,
+// one of its categories. The first such cell of each column is kept.
+static double cell_value(reader *r, size_t column, const char *text, size_t n_text) {
+    const mr_matrix_options *o = r->options;
+    const mr_dictionary *d = column < o->n_dictionaries ? &o->dictionary[column] : NULL;
+    const bool has_codes = d != NULL && d->n > 0;
+    size_t code = 0;
+    double number = NAN;
+    const bool is_good =
+        has_codes ? mr_dictionary_find(d, text, &code) : parse_number(text, n_text, &number);
+    mr_bad_cell *bad = column < r->matrix->n_cols ? &r->matrix->bad[column] : NULL;
+    if (bad != NULL && is_good && isfinite(number))
+        bad->has_numbers = true;
+    if (bad != NULL && !is_good && bad->row == 0) {
+        bad->row = r->matrix->n_rows + 1;
+        bad->word = mr_word_of(text);
+        bad->divider = text[strcspn(text, ";\t")];
+    }
+    return !is_good ? (double)NAN : has_codes ? (double)code : number;
 }
 
-static void read_cell(void *data, size_t n_text, void *self) {
+// Cells of the first row are looked at when it is known what it is.
+static mr_status read_cell(void *self, const char *text, size_t n_text) {
     reader *r = self;
-    const char *text = data;
-    double number;
-    if (r->status != MR_OK)
-        return;
-    const bool is_number = parse_number(text, n_text, &number);
-    bool is_kept = make_room(r) && (r->n_rows_read > 0 || keep_first(r, text));
-    if (is_kept && !is_number)
-        is_kept = keep_bad(r, r->n_cells, text);
-    if (!is_kept) {
-        r->status = mr_fail_memory(r->path);
-        return;
-    }
-    r->matrix->values[r->n_values++] = is_number ? number : (double)NAN;
+    double number = NAN;
+    if (!make_room(r) || (r->n_rows_read == 0 && !keep_first(r, text)))
+        return mr_fail_memory(r->path);
+    if (r->n_rows_read > 0)
+        number = cell_value(r, r->n_cells, text, n_text);
+    else if (!parse_number(text, n_text, &number))
+        number = NAN;
+    r->matrix->values[r->n_values++] = number;
     r->n_cells++;
     r->n_whole += is_whole(text);
+    return MR_OK;
 }
 
 // ---- Whether the first row is names
@@ -178,30 +170,51 @@ static bool looks_like_names(const reader *r) {
            !r->is_repeated;
 }
 
-// Equal steps, as names have them, that were taken for data all the same.
+// Equal steps, as names have them, that were taken for data all the same. Between texts, as in
+// "city,2019,2020", two numbers are enough.
 static bool may_be_names(const reader *r) {
-    const mr_matrix *m = r->matrix;
-    const double *first = r->first_row;
-    return m->n_cols >= MIN_STEPS && m->n_rows > MIN_ROWS_BELOW && first[1] != first[0] &&
-           has_steps(first, m->n_cols, first[1] - first[0]);
+    double last = 0, step = 0;
+    size_t n_numbers = 0;
+    for (size_t j = 0; j < r->n_first; j++) {
+        const double x = r->first_row[j];
+        if (isnan(x))
+            continue;
+        if (!is_whole(r->first[j]) || (n_numbers > 1 && x - last != step))
+            return false;
+        step = n_numbers > 0 ? x - last : 0;
+        last = x;
+        n_numbers++;
+    }
+    const size_t n_least = n_numbers < r->n_first ? 2 : MIN_STEPS;
+    return n_numbers >= n_least && step != 0 && r->matrix->n_rows > MIN_ROWS_BELOW;
 }
 
-static void take_names(reader *r) {
+static mr_status take_names(reader *r) {
+    for (size_t j = 0; j < r->n_first; j++) {
+        bool is_utf8;
+        const mr_status status = mr_json_check_utf8(r->first[j], &is_utf8);
+        if (status != MR_OK)
+            return status;
+        if (!is_utf8)
+            return mr_fail(MR_ERR_INPUT,
+                           "%s: the name of column %zu is not UTF-8; save the table in UTF-8",
+                           r->path, j + 1);
+    }
     r->matrix->names = r->first;
     r->first = NULL;
     r->n_first = 0;
+    return MR_OK;
 }
 
-static mr_status take_first_as_data(reader *r) {
-    r->matrix->n_rows = 0;
+// Its values are in memory already, but not yet as codes. That a number stands there is noted
+// later: it may still be a name (settle_first).
+static void take_first_as_data(reader *r) {
     for (size_t j = 0; j < r->n_first; j++) {
-        double number;
-        if (!parse_number(r->first[j], strlen(r->first[j]), &number) &&
-            !keep_bad(r, j, r->first[j]))
-            return mr_fail_memory(r->path);
+        const char *text = r->first[j];
+        r->matrix->values[j] = cell_value(r, j, text, strlen(text));
+        r->matrix->bad[j].has_numbers = false;
     }
     r->matrix->n_rows = 1;
-    return MR_OK;
 }
 
 static mr_status end_first(reader *r) {
@@ -210,15 +223,16 @@ static mr_status end_first(reader *r) {
     r->n_rows_read = 1;
     r->is_first_whole = r->n_whole == r->n_cells;
     r->first_row = malloc((r->n_cells + 1) * sizeof *r->first_row);
-    if (r->first_row == NULL)
+    r->matrix->bad = calloc(r->n_cells + 1, sizeof *r->matrix->bad);
+    if (r->first_row == NULL || r->matrix->bad == NULL)
         return mr_fail_memory(r->path);
     memcpy(r->first_row, r->matrix->values, r->n_cells * sizeof *r->first_row);
     if (header == MR_HEADER_YES || (header == MR_HEADER_AUTO && (is_words(r) || is_expected(r)))) {
-        take_names(r);
         r->n_values = 0;
-        return MR_OK;
+        return take_names(r);
     }
-    return take_first_as_data(r);
+    take_first_as_data(r);
+    return MR_OK;
 }
 
 // Writes the numbers in memory to the temporary file.
@@ -245,92 +259,39 @@ static mr_status end_other(reader *r) {
     return r->spill >= 0 && r->n_values >= BLOCK_NUMBERS ? spill(r) : MR_OK;
 }
 
-static void end_row(int character, void *self) {
-    (void)character;
+static mr_status end_row(void *self) {
     reader *r = self;
-    if (r->status != MR_OK)
-        return;
-    r->status = r->n_rows_read == 0 ? end_first(r) : end_other(r);
+    const mr_status status = r->n_rows_read == 0 ? end_first(r) : end_other(r);
     r->n_cells = r->n_whole = 0;
+    return status;
 }
 
-// The numbers of the first row turn out to be names.
-static void settle_first(reader *r) {
+// Settles what the first row is, when all rows are there.
+static mr_status settle_first(reader *r) {
     mr_matrix *m = r->matrix;
-    if (r->options->header != MR_HEADER_AUTO || m->names != NULL || m->n_rows == 0)
-        return;
-    if (!looks_like_names(r)) {
-        m->is_unsure = r->is_first_whole && may_be_names(r);
-        return;
+    if (m->names != NULL || m->n_rows == 0)
+        return MR_OK;
+    const bool is_open = r->options->header == MR_HEADER_AUTO;
+    if (!is_open || !looks_like_names(r)) {
+        m->is_unsure = is_open && may_be_names(r);
+        for (size_t j = 0; j < m->n_cols; j++)
+            m->bad[j].has_numbers |= isfinite(r->first_row[j]);
+        return MR_OK;
     }
-    take_names(r);
     if (m->file != NULL) {
         mr_matrix_drop_first_row(m);
     } else {
         m->n_rows--;
         memmove(m->values, m->values + m->n_cols, m->n_rows * m->n_cols * sizeof *m->values);
     }
-    for (size_t j = 0; m->bad != NULL && j < m->n_cols; j++)
+    for (size_t j = 0; j < m->n_cols; j++)
         m->bad[j].row -= m->bad[j].row > 0;
+    return take_names(r);
 }
 
 // ---- Reading
 
-// Of a part of a file that begins at byte `first`.
-static mr_status check_encoding(const char *path, const char *bytes, size_t n_bytes, size_t first) {
-    const char *zero = memchr(bytes, '\0', n_bytes);
-    const bool is_wide = first == 0 && n_bytes >= 2 &&
-                         (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0);
-    if (is_wide || zero != NULL)
-        return mr_fail(MR_ERR_INPUT,
-                       "%s: byte %zu is not of a text in UTF-8; save it as a .csv in UTF-8", path,
-                       is_wide ? 1 : first + (size_t)(zero - bytes) + 1);
-    return MR_OK;
-}
-
-static mr_status check_parsed(const reader *r, struct csv_parser *parser, bool is_parsed) {
-    if (r->status != MR_OK || is_parsed)
-        return r->status;
-    if (csv_error(parser) != CSV_EPARSE)
-        return mr_fail_memory(r->path);
-    return mr_fail(MR_ERR_INPUT, "%s: row %zu has a quotation mark in the wrong place; remove it",
-                   r->path, r->matrix->n_rows + 1);
-}
-
-static mr_status parse(struct csv_parser *parser, const char *bytes, size_t n_bytes, size_t first,
-                       reader *r) {
-    const mr_status status = check_encoding(r->path, bytes, n_bytes, first);
-    const size_t n_mark = sizeof byte_order_mark - 1;
-    if (status != MR_OK)
-        return status;
-    if (first == 0 && n_bytes >= n_mark && memcmp(bytes, byte_order_mark, n_mark) == 0) {
-        bytes += n_mark;
-        n_bytes -= n_mark;
-    }
-    return check_parsed(r, parser,
-                        csv_parse(parser, bytes, n_bytes, read_cell, end_row, r) == n_bytes);
-}
-
-static mr_status parse_file(struct csv_parser *parser, int file, reader *r) {
-    mr_status status = MR_OK;
-    size_t first = 0;
-    ssize_t n;
-    char *bytes = malloc(CHUNK);
-    if (bytes == NULL)
-        return mr_fail_memory(r->path);
-    while ((n = read(file, bytes, CHUNK)) > 0) {
-        MR_TRY(parse(parser, bytes, (size_t)n, first, r));
-        first += (size_t)n;
-    }
-    if (n < 0)
-        status = mr_fail(MR_ERR_IO, "cannot read %s: %s; check the disk", r->path, strerror(errno));
-done:
-    free(bytes);
-    return status;
-}
-
-static void release(reader *r, struct csv_parser *parser) {
-    csv_free(parser);
+static void release(reader *r) {
     for (size_t j = 0; j < r->n_first; j++)
         free(r->first[j]);
     free(r->first);
@@ -339,27 +300,20 @@ static void release(reader *r, struct csv_parser *parser) {
 
 static mr_status csv_read(const char *path, const char *bytes, size_t n_bytes,
                           const mr_matrix_options *options, mr_matrix *out) {
-    mr_status status;
-    struct csv_parser parser;
     reader r = {.path = path, .options = options, .matrix = out, .spill = -1};
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0)
-        return mr_fail_memory(path);
-    MR_TRY(parse(&parser, bytes, n_bytes, 0, &r));
-    MR_TRY(check_parsed(&r, &parser, csv_fini(&parser, read_cell, end_row, &r) == 0));
-    settle_first(&r);
-done:
-    release(&r, &parser);
+    const mr_csv_visitor visitor = {&r, read_cell, end_row};
+    mr_status status = mr_csv_parse(path, bytes, n_bytes, &out->n_rows, &visitor);
+    if (status == MR_OK)
+        status = settle_first(&r);
+    release(&r);
     return status;
 }
 
 // The numbers of whole rows go to the temporary file as they are read.
 static mr_status read_to_file(int file, reader *r) {
     mr_status status;
-    struct csv_parser parser;
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0)
-        return mr_fail_memory(r->path);
-    MR_TRY(parse_file(&parser, file, r));
-    MR_TRY(check_parsed(r, &parser, csv_fini(&parser, read_cell, end_row, r) == 0));
+    const mr_csv_visitor visitor = {r, read_cell, end_row};
+    MR_TRY(mr_csv_parse_file(r->path, file, &r->matrix->n_rows, &visitor));
     MR_TRY(spill(r));
     const mr_matrix *m = r->matrix;
     const mr_stored_numbers stored = {
@@ -367,9 +321,9 @@ static mr_status read_to_file(int file, reader *r) {
     const int spilled = r->spill;
     r->spill = -1;
     MR_TRY(mr_matrix_of_file(r->path, spilled, &stored, r->options->max_numbers, r->matrix));
-    settle_first(r);
+    status = settle_first(r);
 done:
-    release(r, &parser);
+    release(r);
     free(r->matrix->values);
     r->matrix->values = NULL;
     return status;
@@ -398,39 +352,11 @@ done:
     return status;
 }
 
-// ---- Writing
-
-static mr_status csv_begin(mr_new_file *file, size_t n_rows, size_t n_cols) {
-    (void)file;
-    (void)n_rows;
-    (void)n_cols;
-    return MR_OK; // no line of names
-}
-
-static mr_status csv_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values) {
-    mr_status status = MR_OK;
-    const size_t n = n_rows * n_cols;
-    char *text = malloc(WRITTEN_NUMBERS * NUMBER_SIZE);
-    if (text == NULL)
-        return mr_fail_memory("a table");
-    for (size_t i = 0; i < n;) {
-        size_t n_bytes = 0;
-        for (size_t k = 0; k < WRITTEN_NUMBERS && i < n; k++, i++) {
-            n_bytes += (size_t)mr_number_write(text + n_bytes, NUMBER_SIZE, values[i]);
-            text[n_bytes++] = (i + 1) % n_cols == 0 ? '\n' : ',';
-        }
-        MR_TRY(mr_new_file_write(file, text, n_bytes));
-    }
-done:
-    free(text);
-    return status;
-}
-
 const mr_matrix_format mr_matrix_csv = {
     .suffix = ".csv",
     .has_header = true,
     .read = csv_read,
     .open = csv_open,
-    .begin = csv_begin,
-    .append = csv_append,
+    .begin = mr_csv_begin,
+    .append = mr_csv_append,
 };

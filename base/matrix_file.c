@@ -79,20 +79,40 @@ done:
     return status;
 }
 
+// A cell that is none of its column's categories, of which the first few are named.
+static mr_status fail_category(const char *path, const mr_matrix *matrix, size_t column) {
+    enum { N_NAMED = 5 };
+    const mr_bad_cell *bad = &matrix->bad[column];
+    const mr_dictionary *d = &matrix->dictionary[column];
+    char list[N_NAMED * (MR_WORD_SIZE + 6)] = "";
+    for (size_t k = 0; k < d->n && k < N_NAMED; k++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s'%s'", k > 0 ? ", " : "",
+                 mr_word_of(d->name[k]).text);
+    }
+    return mr_fail(MR_ERR_INPUT,
+                   "%s: row %zu, column %s is '%s', which is none of its %zu categories (%s%s); "
+                   "correct it, leave the row out, or fit a model to data that has it",
+                   path, bad->row, mr_matrix_column_name(matrix, column).text, bad->word.text, d->n,
+                   list, d->n > N_NAMED ? ", ..." : "");
+}
+
 static mr_status fail_bad(const char *path, const mr_matrix *matrix, size_t column) {
     const mr_bad_cell *bad = &matrix->bad[column];
     const mr_column_name name = mr_matrix_column_name(matrix, column);
     const char *remedy = bad->row == 1 && matrix->names == NULL
                              ? "; if row 1 is the columns' names, give --header yes"
                              : "";
-    if (bad->text[0] == '\0')
+    if (matrix->dictionary != NULL && matrix->dictionary[column].n > 0)
+        return fail_category(path, matrix, column);
+    if (bad->word.text[0] == '\0')
         return mr_fail(MR_ERR_INPUT,
                        "%s: row %zu, column %s is empty; every cell must be a number%s", path,
                        bad->row, name.text, remedy);
     return mr_fail(MR_ERR_INPUT,
                    "%s: row %zu, column %s is '%s', not a number; cells are numbers with commas "
                    "between them%s",
-                   path, bad->row, name.text, bad->text, remedy);
+                   path, bad->row, name.text, bad->word.text, remedy);
 }
 
 static mr_status fail_infinite(const char *path, const mr_matrix *matrix, size_t row, size_t column,
@@ -143,10 +163,11 @@ struct mr_matrix_writer {
     const mr_matrix_format *format;
     mr_new_file *file; // owned
     size_t n_cols;
+    const mr_matrix_labels *labels; // borrowed; NULL: none
 };
 
 mr_status mr_matrix_writer_begin(const char *path, size_t n_rows, size_t n_cols,
-                                 mr_matrix_writer **out) {
+                                 const mr_matrix_labels *labels, mr_matrix_writer **out) {
     mr_status status;
     mr_matrix_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
@@ -154,8 +175,9 @@ mr_status mr_matrix_writer_begin(const char *path, size_t n_rows, size_t n_cols,
     MR_TRY(mr_matrix_check_name(path));
     writer->format = find_format(path);
     writer->n_cols = n_cols;
+    writer->labels = labels;
     MR_TRY(mr_new_file_begin(path, &writer->file));
-    MR_TRY(writer->format->begin(writer->file, n_rows, n_cols));
+    MR_TRY(writer->format->begin(writer->file, n_rows, n_cols, labels));
     *out = writer;
     writer = NULL;
 done:
@@ -164,7 +186,7 @@ done:
 }
 
 mr_status mr_matrix_writer_append(mr_matrix_writer *writer, size_t n_rows, const double *values) {
-    return writer->format->append(writer->file, n_rows, writer->n_cols, values);
+    return writer->format->append(writer->file, n_rows, writer->n_cols, values, writer->labels);
 }
 
 mr_status mr_matrix_writer_keep(mr_matrix_writer *writer) {
@@ -181,7 +203,7 @@ void mr_matrix_writer_close(mr_matrix_writer *writer) {
 mr_status mr_matrix_write(const char *path, size_t n_rows, size_t n_cols, const double *values) {
     mr_status status;
     mr_matrix_writer *writer = NULL;
-    MR_TRY(mr_matrix_writer_begin(path, n_rows, n_cols, &writer));
+    MR_TRY(mr_matrix_writer_begin(path, n_rows, n_cols, NULL, &writer));
     MR_TRY(mr_matrix_writer_append(writer, n_rows, values));
     MR_TRY(mr_matrix_writer_keep(writer));
 done:

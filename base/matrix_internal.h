@@ -71,9 +71,16 @@ typedef struct {
     mr_status (*open)(const char *path, const mr_matrix_options *options, mr_matrix *out,
                       bool *is_made);
     /// Writes what comes before the rows of a table. NULL: the format is only read.
-    mr_status (*begin)(mr_new_file *file, size_t n_rows, size_t n_cols);
-    mr_status (*append)(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values);
+    mr_status (*begin)(mr_new_file *file, size_t n_rows, size_t n_cols,
+                       const mr_matrix_labels *labels);
+    mr_status (*append)(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values,
+                        const mr_matrix_labels *labels);
 } mr_matrix_format;
+
+mr_status mr_csv_begin(mr_new_file *file, size_t n_rows, size_t n_cols,
+                       const mr_matrix_labels *labels);
+mr_status mr_csv_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values,
+                        const mr_matrix_labels *labels);
 
 extern const mr_matrix_format mr_matrix_npy;
 extern const mr_matrix_format mr_matrix_npz;

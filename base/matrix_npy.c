@@ -98,11 +98,15 @@ done:
 
 // ---- Writing
 
-static mr_status npy_begin(mr_new_file *file, size_t n_rows, size_t n_cols) {
+static mr_status npy_begin(mr_new_file *file, size_t n_rows, size_t n_cols,
+                           const mr_matrix_labels *labels) {
+    (void)labels;
     return mr_npy_write_header(file, "<f8", n_cols == 1 ? 1 : 2, (size_t[]){n_rows, n_cols});
 }
 
-static mr_status npy_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values) {
+static mr_status npy_append(mr_new_file *file, size_t n_rows, size_t n_cols, const double *values,
+                            const mr_matrix_labels *labels) {
+    (void)labels;
     return mr_new_file_write(file, values, n_rows * n_cols * sizeof *values);
 }
 

@@ -54,12 +54,10 @@ void mr_tensors_writer_free(mr_tensors_writer *writer) {
 }
 
 static mr_status check_text(const char *what, const char *text) {
-    mr_json_watch();
-    json_t *json = json_string(text);
-    const bool is_utf8 = json != NULL;
-    json_decref(json);
-    if (mr_json_is_out_of_memory())
-        return mr_fail_memory(what);
+    bool is_utf8;
+    const mr_status status = mr_json_check_utf8(text, &is_utf8);
+    if (status != MR_OK)
+        return status;
     if (!is_utf8)
         return mr_fail(MR_ERR_INPUT, "%s '%.200s' is not UTF-8 text; write it in UTF-8", what,
                        text);

@@ -62,51 +62,6 @@ done:
     return status;
 }
 
-// A list of columns as "0,1,4".
-static mr_status note_columns(mr_tensors_writer *writer, const char *key, size_t n,
-                              const size_t *columns) {
-    size_t n_bytes;
-    char *text = NULL;
-    FILE *memory = open_memstream(&text, &n_bytes);
-    for (size_t j = 0; memory && j < n; j++)
-        fprintf(memory, "%s%zu", j > 0 ? "," : "", columns[j]);
-    if (!memory || fclose(memory) != 0) {
-        free(text);
-        return mr_fail_memory("the columns of a density");
-    }
-    const mr_status status = mr_tensors_writer_note(writer, key, text);
-    free(text);
-    return status;
-}
-
-static mr_status write_columns(const mr_density *density, mr_tensors_writer *writer) {
-    const mr_layout *layout = mr_density_layout(density);
-    mr_status status = MR_OK;
-    if (!layout->columns)
-        return MR_OK;
-    MR_TRY(note_columns(writer, "columns", mr_density_dim(density), layout->columns));
-    MR_TRY(mr_model_note_size(writer, "n_columns", layout->n_columns));
-    if (layout->n_given > 0)
-        status = note_columns(writer, "given_columns", layout->n_given, layout->given);
-done:
-    return status;
-}
-
-// An object of the metadata, as JSON; takes `value`.
-static mr_status note_json(mr_tensors_writer *writer, const char *key, json_t *value) {
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(value);
-    if (mr_json_is_out_of_memory()) {
-        free(text);
-        return mr_fail_memory("a density's metadata");
-    }
-    if (!text)
-        return mr_fail(MR_ERR_INPUT, "the model's %s cannot be written: are the names UTF-8?", key);
-    const mr_status status = mr_tensors_writer_note(writer, key, text);
-    free(text);
-    return status;
-}
-
 // A number as JSON; JSON has no infinity, so that is null.
 static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
@@ -139,30 +94,8 @@ static mr_status write_more(const mr_density *density, mr_tensors_writer *writer
         json_array_append_new(list, json_pack("[s, o, o]", supports[s->type],
                                               number_or_null(s->low), number_or_null(s->high)));
     }
-    status = note_json(writer, "supports", list);
+    status = mr_model_note_json(writer, "supports", list);
 done:
-    return status;
-}
-
-static mr_status write_layout(const mr_density *density, mr_tensors_writer *writer) {
-    const mr_layout *layout = mr_density_layout(density);
-    mr_status status = write_columns(density, writer);
-    if (status == MR_OK && layout->names) {
-        mr_json_watch();
-        json_t *names = json_array();
-        for (size_t j = 0; j < layout->n_columns; j++)
-            json_array_append_new(names, json_string_nocheck(layout->names[j]));
-        status = note_json(writer, "column_names", names);
-    }
-    if (status == MR_OK && layout->n_constants > 0) {
-        mr_json_watch();
-        json_t *constants = json_array();
-        for (size_t k = 0; k < layout->n_constants; k++)
-            json_array_append_new(constants,
-                                  json_pack("[I, f]", (json_int_t)layout->constants[k].column,
-                                            layout->constants[k].value));
-        status = note_json(writer, "constants", constants);
-    }
     return status;
 }
 
@@ -176,11 +109,11 @@ static mr_status write_pixels(const mr_density *density, mr_tensors_writer *writ
     json_t *classes = json_array();
     for (size_t k = 0; k < pixels->n_classes; k++)
         json_array_append_new(classes, json_string_nocheck(pixels->classes[k]));
-    return note_json(writer, "pixels",
-                     json_pack("{s:I, s:f, s:o, s:f, s:s}", "bits", (json_int_t)pixels->bits,
-                               "logit", pixels->logit, "classes", classes, "mean_bits",
-                               pixels->mean_bits, "counted",
-                               pixels_counted[density->noise != NULL]));
+    return mr_model_note_json(writer, "pixels",
+                              json_pack("{s:I, s:f, s:o, s:f, s:s}", "bits",
+                                        (json_int_t)pixels->bits, "logit", pixels->logit, "classes",
+                                        classes, "mean_bits", pixels->mean_bits, "counted",
+                                        pixels_counted[density->noise != NULL]));
 }
 
 mr_status mr_density_save(const mr_density *density, const char *path) {
@@ -193,7 +126,7 @@ mr_status mr_density_save(const mr_density *density, const char *path) {
     MR_TRY(mr_tensors_writer_new(&writer));
     MR_TRY(write_notes(density, writer));
     MR_TRY(write_more(density, writer));
-    MR_TRY(write_layout(density, writer));
+    MR_TRY(mr_layout_write(mr_density_layout(density), mr_density_dim(density), writer));
     MR_TRY(write_pixels(density, writer));
     MR_TRY(mr_tensors_writer_add(writer, "shift", MR_F64, 1, &width, mr_density_shift(density)));
     MR_TRY(mr_tensors_writer_add(writer, "scale", MR_F64, 1, &width, mr_density_scale(density)));
@@ -219,19 +152,6 @@ static mr_status get_use(const mr_tensors *file, mr_flow_use *out) {
     return mr_model_fail(file, "use", text);
 }
 
-// An entry as a JSON array, to be released; NULL if there is no such entry.
-static mr_status get_array(const mr_tensors *file, const char *key, json_t **out) {
-    const char *text = mr_tensors_note(file, key);
-    mr_json_watch();
-    if (text)
-        *out = json_loads(text, 0, NULL);
-    if (mr_json_is_out_of_memory())
-        return mr_fail_memory("a density's metadata");
-    if (text && !json_is_array(*out))
-        return mr_model_fail(file, key, text);
-    return MR_OK;
-}
-
 // ["bounded", 0, null] is a support. A bound that is null is infinite.
 static bool parse_support(const json_t *item, mr_support *out) {
     const char *type = json_string_value(json_array_get(item, 0));
@@ -254,7 +174,7 @@ static bool parse_support(const json_t *item, mr_support *out) {
 // The supports of `width` columns, to be freed; NULL: the file has none.
 static mr_status read_supports(const mr_tensors *file, size_t width, mr_support **out) {
     json_t *array = NULL;
-    mr_status status = get_array(file, "supports", &array);
+    mr_status status = mr_model_array(file, "supports", &array);
     if (status != MR_OK || !array)
         goto done;
     *out = json_array_size(array) == width ? calloc(width, sizeof **out) : NULL;
@@ -336,128 +256,28 @@ done:
     return status;
 }
 
-// Reads "0,1,4" into `columns` [dim]. False unless these are `dim` ascending numbers below
-// n_columns.
-static bool parse_columns(const char *text, size_t dim, size_t n_columns, size_t *columns) {
-    for (size_t j = 0; j < dim; j++) {
-        char *end;
-        if (text[0] < '0' || text[0] > '9')
+// Whether columns with names for their categories have as many categories, from 0.
+static bool fits_supports(const mr_density *density, const mr_layout *layout) {
+    const size_t dim = mr_density_dim(density);
+    for (size_t j = 0; layout->dictionary && j < mr_density_width(density); j++) {
+        const size_t column = j < dim ? layout->columns[j] : layout->given[j - dim];
+        const size_t n = layout->dictionary[column].n;
+        const mr_support *s = &mr_density_support(density)[j];
+        if (n > 0 &&
+            (s->type != MR_SUPPORT_CATEGORY || s->low != 0 || mr_support_n_categories(s) != n))
             return false;
-        columns[j] = strtoull(text, &end, 10);
-        if (columns[j] >= n_columns || (j > 0 && columns[j] <= columns[j - 1]) ||
-            *end != (j + 1 < dim ? ',' : '\0'))
-            return false;
-        text = end + 1;
     }
     return true;
 }
 
-static mr_status read_names(const mr_tensors *file, mr_layout *layout) {
-    json_t *array = NULL;
-    mr_status status = get_array(file, "column_names", &array);
-    if (status != MR_OK || !array)
-        goto done;
-    const size_t n = layout->n_columns;
-    layout->names = calloc(n + 1, sizeof *layout->names);
-    if (!layout->names) {
-        status = mr_fail_memory("the names of columns");
-        goto done;
-    }
-    if (json_array_size(array) != n)
-        status = mr_model_fail(file, "column_names", mr_tensors_note(file, "column_names"));
-    for (size_t j = 0; status == MR_OK && j < n; j++) {
-        const char *name = json_string_value(json_array_get(array, j));
-        if (!name)
-            status = mr_model_fail(file, "column_names", mr_tensors_note(file, "column_names"));
-        else if (!(layout->names[j] = strdup(name)))
-            status = mr_fail_memory("the names of columns");
-    }
-done:
-    json_decref(array);
-    return status;
-}
-
-static bool is_feature(const mr_layout *layout, size_t dim, size_t column) {
-    for (size_t j = 0; j < dim; j++)
-        if (layout->columns[j] == column)
-            return true;
-    return false;
-}
-
-// "[3, 0.5]" is a column of the table that is no feature.
-static bool parse_constant(const mr_layout *layout, size_t dim, const json_t *pair,
-                           mr_constant *out) {
-    const json_t *column = json_array_get(pair, 0), *value = json_array_get(pair, 1);
-    if (json_array_size(pair) != 2 || !json_is_integer(column) || !json_is_number(value) ||
-        json_integer_value(column) < 0)
-        return false;
-    *out = (mr_constant){(size_t)json_integer_value(column), json_number_value(value)};
-    return out->column < layout->n_columns && !is_feature(layout, dim, out->column);
-}
-
-static mr_status read_constants(const mr_tensors *file, size_t dim, mr_layout *layout) {
-    json_t *array = NULL;
-    mr_status status = get_array(file, "constants", &array);
-    if (status != MR_OK || !array)
-        goto done;
-    const size_t n = json_array_size(array);
-    layout->constants = calloc(n + 1, sizeof *layout->constants);
-    if (!layout->constants) {
-        status = mr_fail_memory("the constant columns");
-        goto done;
-    }
-    for (size_t k = 0; k < n; k++) {
-        mr_constant *c = &layout->constants[k];
-        if (!parse_constant(layout, dim, json_array_get(array, k), c) ||
-            (k > 0 && c->column <= c[-1].column)) {
-            status = mr_model_fail(file, "constants", mr_tensors_note(file, "constants"));
-            goto done;
-        }
-    }
-    layout->n_constants = n;
-done:
-    json_decref(array);
-    return status;
-}
-
-static mr_status read_given(const mr_tensors *file, size_t n, mr_layout *layout) {
-    if (n == 0)
-        return MR_OK;
-    const char *text;
-    const mr_status status = mr_model_text(file, "given_columns", &text);
-    if (status != MR_OK)
-        return status;
-    layout->given = calloc(n, sizeof *layout->given);
-    if (!layout->given)
-        return mr_fail_memory("the columns of a density");
-    layout->n_given = n;
-    return parse_columns(text, n, layout->n_columns, layout->given)
-               ? MR_OK
-               : mr_model_fail(file, "given_columns", text);
-}
-
 static mr_status read_layout(const mr_tensors *file, mr_density *density) {
-    mr_status status = MR_OK;
-    const char *text = mr_tensors_note(file, "columns");
-    const size_t dim = mr_density_dim(density);
     mr_layout layout = {0};
-    if (!text)
-        return MR_OK;
-    MR_TRY(mr_model_size(file, "n_columns", &layout.n_columns));
-    layout.columns = calloc(dim, sizeof *layout.columns);
-    if (!layout.columns) {
-        status = mr_fail_memory("the columns of a density");
-        goto done;
-    }
-    if (!parse_columns(text, dim, layout.n_columns, layout.columns)) {
-        status = mr_model_fail(file, "columns", text);
-        goto done;
-    }
-    MR_TRY(read_given(file, mr_density_given_dim(density), &layout));
-    MR_TRY(read_names(file, &layout));
-    MR_TRY(read_constants(file, dim, &layout));
-    status = mr_density_set_layout(density, &layout);
-done:
+    mr_status status =
+        mr_layout_read(file, mr_density_dim(density), mr_density_given_dim(density), &layout);
+    if (status == MR_OK && !fits_supports(density, &layout))
+        status = mr_model_fail(file, mr_layout_categories, "other numbers of them");
+    if (status == MR_OK && layout.columns)
+        status = mr_density_set_layout(density, &layout);
     mr_layout_release(&layout);
     return status;
 }

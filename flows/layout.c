@@ -10,6 +10,7 @@ void mr_layout_release(mr_layout *layout) {
     for (size_t j = 0; layout->names && j < layout->n_columns; j++)
         free(layout->names[j]);
     free(layout->names);
+    mr_dictionaries_free(layout->n_columns, layout->dictionary);
     free(layout->columns);
     free(layout->constants);
     free(layout->given);
@@ -43,7 +44,12 @@ static mr_status copy_into(const mr_layout *layout, size_t dim, mr_layout *copy)
     copy->constants =
         copy_array(layout->constants, layout->n_constants * sizeof *copy->constants, &is_whole);
     copy->given = copy_array(layout->given, layout->n_given * sizeof *copy->given, &is_whole);
-    return is_whole ? copy_names(layout, copy) : mr_fail_memory("a density");
+    if (!is_whole)
+        return mr_fail_memory("a density");
+    const mr_status status = copy_names(layout, copy);
+    return status == MR_OK
+               ? mr_dictionaries_copy(layout->n_columns, layout->dictionary, &copy->dictionary)
+               : status;
 }
 
 mr_status mr_layout_copy(const mr_layout *layout, size_t dim, mr_layout *out) {

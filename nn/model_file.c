@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_memory.h"
 #include "base/number.h"
 
 enum {
@@ -121,6 +122,32 @@ mr_status mr_model_numbers(const mr_tensors *file, const char *key, size_t n, do
             return mr_model_fail(file, key, text);
     }
     return *end == '\0' ? MR_OK : mr_model_fail(file, key, text);
+}
+
+mr_status mr_model_note_json(mr_tensors_writer *writer, const char *key, json_t *value) {
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(value);
+    if (mr_json_is_out_of_memory()) {
+        free(text);
+        return mr_fail_memory("a model's metadata");
+    }
+    if (!text)
+        return mr_fail(MR_ERR_INPUT, "the model's %s cannot be written: are the names UTF-8?", key);
+    const mr_status status = mr_tensors_writer_note(writer, key, text);
+    free(text);
+    return status;
+}
+
+mr_status mr_model_array(const mr_tensors *file, const char *key, json_t **out) {
+    const char *text = mr_tensors_note(file, key);
+    mr_json_watch();
+    if (text)
+        *out = json_loads(text, 0, NULL);
+    if (mr_json_is_out_of_memory())
+        return mr_fail_memory("a model's metadata");
+    if (text && !json_is_array(*out))
+        return mr_model_fail(file, key, text);
+    return MR_OK;
 }
 
 mr_status mr_model_load(const mr_tensors *file, mr_params *params, const char *prefix,

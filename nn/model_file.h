@@ -2,6 +2,8 @@
 /// the metadata, and parameters that must be finite.
 #pragma once
 
+#include <jansson.h>
+
 #include "nn/params.h"
 #include "base/tensors.h"
 
@@ -48,6 +50,14 @@ mr_status mr_model_note_numbers(mr_tensors_writer *writer, const char *key, size
 
 /// Reads numbers [n] in the metadata, all finite.
 mr_status mr_model_numbers(const mr_tensors *file, const char *key, size_t n, double *numbers);
+
+/// Adds a value to the metadata as JSON, and releases it; NULL, and a value that was made without
+/// enough memory since mr_json_watch, are a failure.
+mr_status mr_model_note_json(mr_tensors_writer *writer, const char *key, json_t *value);
+
+/// An entry of the metadata as an array of JSON, which the caller releases, also after a failure;
+/// left as it is if there is no such entry.
+mr_status mr_model_array(const mr_tensors *file, const char *key, json_t **out);
 
 /// Loads parameters and buffers; `prefix` before their names. Fails with MR_ERR_INPUT if the file
 /// has others or other shapes, and with MR_ERR_NUMERIC if some are not finite; `remedy` then ends

@@ -70,7 +70,9 @@ static const mr_setting options[] = {
     {"circular", MR_SETTING_TEXT, AT(circular), "", 0, 0, "COL[:LO:HI],...",
      "these columns are angles; LO and HI are the same point (default: 2 pi apart)", false},
     {"categorical", MR_SETTING_TEXT, AT(categorical), "", 0, 0, "COL[:LO:HI],...",
-     "the whole numbers of these columns are categories, in no order", false},
+     "the texts or whole numbers of these columns are categories, in no order; columns that hold "
+     "nothing but text are categorical anyway",
+     false},
     {"drop_constant", MR_SETTING_SWITCH, AT(drop_constant), "false", 0, 0, NULL,
      "leave out columns that are the same in every row; samples have them again", false},
     {"weights", MR_SETTING_TEXT, AT(weights), "", 0, 0, "FILE|COLUMN",
@@ -128,7 +130,8 @@ static const mr_setting options[] = {
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
      "print one object: out, flow, composition (of its parts), base, n, dim, header (whether the "
-     "first row was names), columns, given and constant_columns (numbers), weighted, "
+     "first row was names), columns, given, constant_columns and categorical_columns (numbers), "
+     "weighted, "
      "clipped_cells, epochs, best_epoch, train_log_likelihood, held_out_log_likelihood, seconds; "
      "of "
      "images out, flow, composition, base, n, skipped, channels, height, width, bits, classes, "
@@ -225,7 +228,8 @@ static mr_status print_json(const fit_options *chosen, const mr_fit_table *table
                             const mr_density *density, const outcome *o) {
     const mr_layout *layout = &table->layout;
     const json_int_t first = table->from_zero ? 0 : 1;
-    json_t *columns = json_array(), *given = json_array(), *constants = json_array();
+    json_t *columns = json_array(), *given = json_array(), *constants = json_array(),
+           *categorical = json_array();
     for (size_t j = 0; j < table->n_features; j++)
         json_array_append_new(columns, json_integer((json_int_t)layout->columns[j] + first));
     for (size_t j = 0; j < layout->n_given; j++)
@@ -233,15 +237,20 @@ static mr_status print_json(const fit_options *chosen, const mr_fit_table *table
     for (size_t k = 0; k < layout->n_constants; k++)
         json_array_append_new(constants,
                               json_integer((json_int_t)layout->constants[k].column + first));
+    for (size_t j = 0; j < table->data.n_cols && table->support != NULL; j++)
+        if (table->support[j].type == MR_SUPPORT_CATEGORY)
+            json_array_append_new(categorical,
+                                  json_integer((json_int_t)mr_fit_table_column(table, j) + first));
     json_t *object = json_pack(
-        "{s:o, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, s:f}",
+        "{s:o, s:s, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:f, s:f, "
+        "s:f}",
         "out", mr_json_text(chosen->out), "flow", mr_density_flow(density), "composition",
         mr_density_composition(density), "base", mr_density_base(density), "n",
         (json_int_t)table->data.n_rows, "dim", (json_int_t)table->n_features, "header",
         (int)(layout->names != NULL), "columns", columns, "given", given, "constant_columns",
-        constants, "weighted", (int)(table->weights != NULL), "clipped_cells",
-        (json_int_t)table->n_clipped, "epochs", (json_int_t)o->end.epoch, "best_epoch",
-        (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
+        constants, "categorical_columns", categorical, "weighted", (int)(table->weights != NULL),
+        "clipped_cells", (json_int_t)table->n_clipped, "epochs", (json_int_t)o->end.epoch,
+        "best_epoch", (json_int_t)o->end.best_epoch, "train_log_likelihood", o->end.train_log_prob,
         "held_out_log_likelihood", o->end.best_log_prob, "seconds", o->seconds);
     return mr_print_json(object);
 }
@@ -292,7 +301,7 @@ static const char *default_flow(const fit_options *chosen, const mr_fit_table *t
     return is_mixed ? "nsf_lu" : "nsf:bins=16";
 }
 
-// A table without names, whose columns are all features, needs no layout.
+// A table of numbers without names, whose columns are all features, needs no layout.
 static mr_status new_density(const fit_options *chosen, const mr_fit_table *table,
                              mr_density **out) {
     const size_t dim = table->n_features, n_given = table->layout.n_given;
@@ -304,7 +313,9 @@ static mr_status new_density(const fit_options *chosen, const mr_fit_table *tabl
                                                             .given_dim = n_given,
                                                             .support = table->support},
                                          chosen->fit.seed, out);
-    if (status == MR_OK && (table->layout.names != NULL || dim < table->layout.n_columns))
+    const mr_layout *layout = &table->layout;
+    if (status == MR_OK &&
+        (layout->names != NULL || layout->dictionary != NULL || dim < layout->n_columns))
         status = mr_density_set_layout(*out, &table->layout);
     if (status == MR_OK && dim == 1 && n_given == 0 && strcmp(chosen->base, "normal") == 0 &&
         mr_density_is_affine(*out))

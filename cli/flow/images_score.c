@@ -190,7 +190,7 @@ mr_status mr_images_score_run(const mr_density *density, const mr_image_scoring 
         mr_model_images_read(how->data, how->size, how->labels, how->skips_bad, density, &images));
     MR_TRY(find_labels(density, &images, &label));
     if (how->out[0] != '\0')
-        MR_TRY(mr_matrix_writer_begin(how->out, images.n, N_COLUMNS, &writer));
+        MR_TRY(mr_matrix_writer_begin(how->out, images.n, N_COLUMNS, NULL, &writer));
     MR_TRY(score(density, how, &images, label, writer, &s));
     if (writer != NULL)
         MR_TRY(mr_matrix_writer_keep(writer));

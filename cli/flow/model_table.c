@@ -113,11 +113,48 @@ static mr_status note_constants(const char *path, const mr_matrix *file, const m
             return status;
         if (n_others > 0)
             fprintf(stderr,
-                    "note: %s: column %s is not %g in %zu rows, as it was in all that the model "
+                    "note: %s: column %s is not %s in %zu rows, as it was in all that the model "
                     "was fitted to; it was left out of the model\n",
-                    path, mr_matrix_column_name(file, c->column).text, c->value, n_others);
+                    path, mr_matrix_column_name(file, c->column).text,
+                    mr_matrix_value_name(file, c->column, c->value).text, n_others);
     }
     return MR_OK;
+}
+
+// Copies the names of categories of the table's column that was column `from` of the fitted one.
+static mr_status copy_names(const mr_layout *layout, size_t from, mr_dictionary *to,
+                            bool *has_names) {
+    const mr_dictionary *d = &layout->dictionary[from];
+    *has_names = *has_names || d->n > 0;
+    return mr_dictionary_copy(d, to);
+}
+
+// Reads the columns of text of a .csv again, as the codes that the model has for them. A .npy has
+// these codes.
+static mr_status read_names(const char *path, const mr_matrix_options *options,
+                            const mr_layout *layout, const wanted *w, const size_t *columns,
+                            mr_matrix *file) {
+    mr_status status = MR_OK;
+    const size_t n_cols = file->n_cols;
+    bool has_names = false;
+    if (layout->dictionary == NULL || !mr_is_csv(path))
+        return MR_OK;
+    mr_dictionary *dictionary = calloc(n_cols, sizeof *dictionary);
+    if (dictionary == NULL)
+        return mr_fail_memory("the names of categories");
+    for (size_t j = 0; j < w->n; j++)
+        MR_TRY(copy_names(layout, w->column[j], &dictionary[columns[j]], &has_names));
+    for (size_t k = 0; k < layout->n_constants && n_cols == layout->n_columns; k++) {
+        const size_t column = layout->constants[k].column;
+        MR_TRY(copy_names(layout, column, &dictionary[column], &has_names));
+    }
+    if (has_names) {
+        status = mr_matrix_read_codes(path, options, dictionary, file);
+        dictionary = NULL;
+    }
+done:
+    mr_dictionaries_free(n_cols, dictionary);
+    return status;
 }
 
 static mr_status check_cells(const char *path, const mr_matrix *file, const wanted *w,
@@ -149,6 +186,7 @@ static mr_status read_wanted(const char *path, mr_header header, const mr_layout
         MR_TRY(match_names(path, &file, layout, w, columns, &is_matched));
     if (!is_matched)
         MR_TRY(match_places(path, &file, layout, w, columns));
+    MR_TRY(read_names(path, &options, layout, w, columns, &file));
     MR_TRY(check_cells(path, &file, w, columns));
     MR_TRY(note_constants(path, &file, layout));
     MR_TRY(mr_matrix_keep_columns(&file, w->n, columns));
@@ -197,6 +235,34 @@ size_t mr_rows_at_once(size_t width) {
 
 size_t mr_samples_width(const mr_density *density) {
     return mr_density_dim(density) + mr_density_layout(density)->n_constants;
+}
+
+void mr_samples_free_labels(mr_matrix_labels *labels) {
+    free((char **)labels->names);
+    free((mr_dictionary *)labels->dictionary);
+    *labels = (mr_matrix_labels){0};
+}
+
+mr_status mr_samples_make_labels(const mr_density *density, mr_matrix_labels *out) {
+    const mr_layout *layout = mr_density_layout(density);
+    const size_t dim = mr_density_dim(density), width = mr_samples_width(density);
+    const bool has_names = layout->names != NULL, has_codes = layout->dictionary != NULL;
+    char **names = has_names ? calloc(width, sizeof *names) : NULL;
+    mr_dictionary *dictionary = has_codes ? calloc(width, sizeof *dictionary) : NULL;
+    *out = (mr_matrix_labels){names, dictionary};
+    if ((has_names && names == NULL) || (has_codes && dictionary == NULL)) {
+        mr_samples_free_labels(out);
+        return mr_fail_memory("the names of columns");
+    }
+    for (size_t j = 0; (has_names || has_codes) && j < width; j++) {
+        const size_t column = j < dim ? layout->columns[j] : layout->constants[j - dim].column;
+        const size_t place = place_in_samples(layout, dim, column);
+        if (has_names)
+            names[place] = layout->names[column];
+        if (has_codes)
+            dictionary[place] = layout->dictionary[column];
+    }
+    return MR_OK;
 }
 
 void mr_samples_with_constants(const mr_density *density, size_t n, const double *x, double *out) {

@@ -150,6 +150,7 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     sample_options chosen;
     mr_density *density = NULL;
     mr_matrix rows = {0};
+    mr_matrix_labels labels = {0};
     mr_matrix_writer *writer = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
@@ -174,7 +175,8 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
         MR_TRY(mr_density_fail_conditional(density));
     const size_t width = mr_samples_width(density);
     const size_t n = rows.n_cols > 0 ? rows.n_rows * chosen.per_row : chosen.num;
-    MR_TRY(mr_matrix_writer_begin(chosen.out, n, width, &writer));
+    MR_TRY(mr_samples_make_labels(density, &labels));
+    MR_TRY(mr_matrix_writer_begin(chosen.out, n, width, &labels, &writer));
     MR_TRY(draw(&chosen, density, &rows, n, writer));
     MR_TRY(mr_matrix_writer_keep(writer));
     if (chosen.json)
@@ -183,6 +185,7 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
         printf("%zu samples of %zu are in %s\n", n, width, chosen.out);
 done:
     mr_matrix_writer_close(writer);
+    mr_samples_free_labels(&labels);
     mr_matrix_free(&rows);
     mr_density_free(density);
     return status;

@@ -208,7 +208,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
     summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')
-        MR_TRY(mr_matrix_writer_begin(chosen.out, data.n_rows, 1, &writer));
+        MR_TRY(mr_matrix_writer_begin(chosen.out, data.n_rows, 1, NULL, &writer));
     MR_TRY(score(&chosen, density, &data, writer, &s));
     if (writer != NULL)
         MR_TRY(mr_matrix_writer_keep(writer));

@@ -112,9 +112,17 @@ static mr_status find_values(const option *o, const char *item, const mr_matrix 
 
 static mr_status set_support(const option *o, const char *item, size_t column, double low,
                              double high, const mr_used_columns *columns, mr_support *support) {
+    const mr_dictionary *d = columns->file->dictionary;
     for (size_t j = 0; j < columns->n; j++) {
         if (columns->column[j] != column)
             continue;
+        if (d != NULL && d[column].n > 0) // it has its support already
+            return o->type == MR_SUPPORT_CATEGORY && isnan(low)
+                       ? MR_OK
+                       : mr_fail(MR_ERR_USAGE,
+                                 "%s: '%s': the column holds text, whose categories have no order "
+                                 "and no bounds; give --categorical %zu, or nothing",
+                                 o->name, item, column + !columns->file->from_zero);
         if (support[j].type != MR_SUPPORT_LINE)
             return mr_fail(MR_ERR_USAGE, "%s: '%s': the column has bounds already", o->name, item);
         support[j] = (mr_support){o->type, low, high};
@@ -123,11 +131,28 @@ static mr_status set_support(const option *o, const char *item, size_t column, d
     return mr_fail(MR_ERR_USAGE, "%s: '%s': the column is neither fitted nor given", o->name, item);
 }
 
-static mr_status read_item(const option *o, const char *item, const mr_used_columns *columns,
-                           mr_support *support) {
+/// What is done with the columns that an item of an option names.
+typedef struct {
+    const option *option;
+    const mr_matrix *file;
+    const mr_used_columns *columns; // NULL: `is_named` is set
+    mr_support *support;
+    bool *is_named;
+} reader;
+
+static mr_status take_column(const reader *r, const char *item, size_t column, double low,
+                             double high) {
+    if (r->columns != NULL)
+        return set_support(r->option, item, column, low, high, r->columns, r->support);
+    r->is_named[column] |= isnan(low);
+    return MR_OK;
+}
+
+static mr_status read_item(const reader *r, const char *item) {
     char column[ITEM_SIZE];
     double low = NAN, high = NAN;
     mr_status status;
+    const option *o = r->option;
     if (strlen(item) >= sizeof column)
         return fail_item(o, item);
     memcpy(column, item, strlen(item) + 1);
@@ -139,37 +164,48 @@ static mr_status read_item(const option *o, const char *item, const mr_used_colu
     if (has_bounds && !isfinite(high - low) &&
         (o->type != MR_SUPPORT_BOUNDED || low + high != low + high))
         return fail_item(o, item);
-    const mr_matrix *file = columns->file;
-    bool *chosen = calloc(file->n_cols, sizeof *chosen);
+    bool *chosen = calloc(r->file->n_cols, sizeof *chosen);
     if (chosen == NULL)
         return mr_fail_memory("the columns");
-    status = mr_matrix_choose_columns(file, column, o->name, chosen);
-    for (size_t j = 0; j < file->n_cols && status == MR_OK; j++)
+    status = mr_matrix_choose_columns(r->file, column, o->name, chosen);
+    for (size_t j = 0; j < r->file->n_cols && status == MR_OK; j++)
         if (chosen[j])
-            status = set_support(o, item, j, low, high, columns, support);
+            status = take_column(r, item, j, low, high);
     free(chosen);
     return status;
 }
 
-static mr_status read_items(const option *o, const char *list, const mr_used_columns *columns,
-                            mr_support *support) {
+static mr_status read_items(const reader *r, const char *list) {
     mr_status status = MR_OK;
     char *copy = strdup(list), *rest = copy;
     if (copy == NULL)
         return mr_fail_memory("the columns");
     while (rest != NULL && list[0] != '\0' && status == MR_OK)
-        status = read_item(o, strsep(&rest, ","), columns, support);
+        status = read_item(r, strsep(&rest, ","));
     free(copy);
     return status;
+}
+
+mr_status mr_supports_find_categorical(const char *text, const mr_matrix *file, bool *is_named) {
+    return read_items(&(reader){.option = &categorical, .file = file, .is_named = is_named}, text);
+}
+
+static mr_status read_option(const option *o, const char *list, const mr_used_columns *columns,
+                             mr_support *support) {
+    return read_items(&(reader){o, columns->file, columns, support, NULL}, list);
 }
 
 mr_status mr_supports_read(const char *bounded_text, const char *circular_text,
                            const char *categorical_text, const mr_used_columns *columns,
                            mr_support *support) {
     mr_status status;
-    MR_TRY(read_items(&bounded, bounded_text, columns, support));
-    MR_TRY(read_items(&circular, circular_text, columns, support));
-    MR_TRY(read_items(&categorical, categorical_text, columns, support));
+    const mr_dictionary *d = columns->file->dictionary;
+    for (size_t j = 0; d != NULL && j < columns->n; j++)
+        if (d[columns->column[j]].n > 0)
+            support[j] = (mr_support){MR_SUPPORT_CATEGORY, 0, (double)d[columns->column[j]].n - 1};
+    MR_TRY(read_option(&bounded, bounded_text, columns, support));
+    MR_TRY(read_option(&circular, circular_text, columns, support));
+    MR_TRY(read_option(&categorical, categorical_text, columns, support));
 done:
     return status;
 }

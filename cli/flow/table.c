@@ -37,21 +37,21 @@ mr_matrix_options mr_table_options(mr_header header) {
 }
 
 void mr_table_note_unsure(const char *path, const mr_matrix *matrix) {
-    mr_row_block b = {0};
-    if (matrix->is_unsure && mr_matrix_next_rows(matrix, &b) == MR_OK)
+    if (matrix->is_unsure)
         fprintf(stderr,
-                "note: %s: the first row (%g, %g, ...) was taken for data; if it is the columns' "
-                "names, give --header yes\n",
-                path, b.x[0], b.x[1]);
-    mr_row_block_free(&b);
+                "note: %s: the first row was taken for data; if it is the columns' names, give "
+                "--header yes\n",
+                path);
 }
 
 // ---- Choosing columns of a table to fit
 
 /// Which columns of the file are features, given or the weights.
 typedef struct {
-    bool *feature, *given, *read; // [n_cols] owned; `read`: any of them
-    size_t weights;               // column of the weights; n_cols: none
+    bool *feature, *given; // [n_cols] owned
+    bool *fitted, *read;   // [n_cols] owned: either of these; or the weights, too
+    bool *categorical;     // [n_cols] owned: named as such, without bounds
+    size_t weights;        // column of the weights; n_cols: none
 } choice;
 
 static mr_status choose_weights(const mr_matrix *file, const char *text, choice *c) {
@@ -106,24 +106,28 @@ static mr_status choose_features(const mr_matrix *file, const mr_fit_choice *cho
     return MR_OK;
 }
 
-static mr_status choose(const char *path, const mr_matrix *file, const mr_fit_choice *chosen,
-                        choice *c) {
+static mr_status choose(const mr_matrix *file, const mr_fit_choice *chosen, choice *c) {
     mr_status status = MR_OK;
     const size_t n = file->n_cols;
     c->weights = n;
     c->feature = calloc(n, sizeof *c->feature);
     c->given = calloc(n, sizeof *c->given);
+    c->fitted = calloc(n, sizeof *c->fitted);
     c->read = calloc(n, sizeof *c->read);
-    if (c->feature == NULL || c->given == NULL || c->read == NULL)
+    c->categorical = calloc(n, sizeof *c->categorical);
+    if (c->feature == NULL || c->given == NULL || c->fitted == NULL || c->read == NULL ||
+        c->categorical == NULL)
         return mr_fail_memory("the columns");
     if (is_set(chosen->given))
         MR_TRY(mr_matrix_choose_columns(file, chosen->given, "--given", c->given));
     if (is_set(chosen->weights) && !mr_matrix_is_table(chosen->weights))
         MR_TRY(choose_weights(file, chosen->weights, c));
     MR_TRY(choose_features(file, chosen, c));
-    for (size_t j = 0; j < n; j++)
-        c->read[j] = c->feature[j] || c->given[j] || j == c->weights;
-    status = mr_matrix_check(path, file, c->read, false);
+    MR_TRY(mr_supports_find_categorical(chosen->categorical, file, c->categorical));
+    for (size_t j = 0; j < n; j++) {
+        c->fitted[j] = c->feature[j] || c->given[j];
+        c->read[j] = c->fitted[j] || j == c->weights;
+    }
 done:
     return status;
 }
@@ -216,9 +220,10 @@ static mr_status fail_constants(const char *path, const mr_matrix *file, const m
     char list[MAX_LIST] = "";
     for (size_t k = 0; k < layout->n_constants; k++) {
         const size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s is %g", k > 0 ? ", " : "",
-                 mr_matrix_column_name(file, layout->constants[k].column).text,
-                 layout->constants[k].value);
+        const mr_constant *c = &layout->constants[k];
+        snprintf(list + used, sizeof list - used, "%s%s is %s", k > 0 ? ", " : "",
+                 mr_matrix_column_name(file, c->column).text,
+                 mr_matrix_value_name(file, c->column, c->value).text);
     }
     return mr_fail(MR_ERR_INPUT,
                    "%s: constant columns have no density (%s in every row); give --drop-constant "
@@ -275,18 +280,20 @@ static mr_status make_layout(const char *path, const mr_matrix *file, const choi
     }
     if (!is_whole)
         return mr_fail_memory("the columns");
-    return split_constants(path, file, c, drops, table);
+    const mr_status status =
+        mr_dictionaries_copy(file->n_cols, file->dictionary, &layout->dictionary);
+    return status == MR_OK ? split_constants(path, file, c, drops, table) : status;
 }
 
-// The file's column that column j of the table is.
-static size_t file_column(const mr_fit_table *table, size_t j) {
+size_t mr_fit_table_column(const mr_fit_table *table, size_t j) {
     return j < table->n_features ? table->layout.columns[j]
                                  : table->layout.given[j - table->n_features];
 }
 
 static mr_status read_supports(const mr_fit_choice *chosen, const mr_used_columns *used,
                                mr_fit_table *table) {
-    if (!is_set(chosen->bounded) && !is_set(chosen->circular) && !is_set(chosen->categorical))
+    if (!is_set(chosen->bounded) && !is_set(chosen->circular) && !is_set(chosen->categorical) &&
+        used->file->dictionary == NULL)
         return MR_OK;
     table->support = calloc(used->n, sizeof *table->support);
     if (table->support == NULL)
@@ -303,7 +310,7 @@ static mr_status keep_columns(const mr_fit_choice *chosen, mr_fit_table *table) 
     if (columns == NULL)
         return mr_fail_memory("the columns");
     for (size_t j = 0; j < n; j++)
-        columns[j] = file_column(table, j);
+        columns[j] = mr_fit_table_column(table, j);
     table->from_zero = table->data.from_zero;
     mr_status status = read_supports(chosen, &used, table);
     if (status == MR_OK)
@@ -314,11 +321,18 @@ static mr_status keep_columns(const mr_fit_choice *chosen, mr_fit_table *table) 
 
 // ---- Notes on the data
 
+// The file without its numbers, for messages.
+static mr_matrix file_of(const mr_fit_table *table) {
+    return (mr_matrix){.n_rows = table->data.n_rows,
+                       .n_cols = table->layout.n_columns,
+                       .names = table->layout.names,
+                       .dictionary = table->layout.dictionary,
+                       .from_zero = table->from_zero};
+}
+
 static mr_column_name name_of(const mr_fit_table *table, size_t j) {
-    const mr_matrix file = {.n_cols = table->layout.n_columns,
-                            .names = table->layout.names,
-                            .from_zero = table->from_zero};
-    return mr_matrix_column_name(&file, file_column(table, j));
+    const mr_matrix file = file_of(table);
+    return mr_matrix_column_name(&file, mr_fit_table_column(table, j));
 }
 
 static mr_status note_index(const char *path, const mr_fit_table *table) {
@@ -326,7 +340,8 @@ static mr_status note_index(const char *path, const mr_fit_table *table) {
     mr_row_block b = {0};
     const mr_matrix *data = &table->data;
     double start = 0;
-    bool is_index = data->n_rows >= MIN_INDEX && table->layout.columns[0] == 0;
+    const bool is_text = data->dictionary != NULL && data->dictionary[0].n > 0;
+    bool is_index = data->n_rows >= MIN_INDEX && table->layout.columns[0] == 0 && !is_text;
     do {
         MR_TRY(mr_matrix_next_rows(data, &b));
         if (b.first == 0)
@@ -418,9 +433,14 @@ static mr_status measure_columns(mr_fit_table *table) {
     table->deviation = calloc(data->n_cols, sizeof *table->deviation);
     if (table->middle == NULL || table->deviation == NULL)
         return mr_fail_memory("the columns");
-    return data->values == NULL ? measure_sample(table)
-                                : mr_robust_scale(data->n_rows, data->n_cols, data->values,
-                                                  table->middle, table->deviation);
+    const mr_status status = data->values == NULL
+                                 ? measure_sample(table)
+                                 : mr_robust_scale(data->n_rows, data->n_cols, data->values,
+                                                   table->middle, table->deviation);
+    for (size_t j = 0; j < data->n_cols && table->support != NULL; j++)
+        if (table->support[j].type == MR_SUPPORT_CATEGORY) // it has no distances
+            table->deviation[j] = (double)INFINITY;
+    return status;
 }
 
 // ---- Tables to fit
@@ -433,16 +453,22 @@ mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fi
     MR_TRY(mr_matrix_read_cells(path, &options, &table->data));
     mr_table_note_unsure(path, &table->data);
     choose_counting(chosen, &table->data);
-    MR_TRY(choose(path, &table->data, chosen, &c));
+    MR_TRY(choose(&table->data, chosen, &c));
+    MR_TRY(mr_table_read_text(path, &options, c.fitted, c.categorical, &table->data));
+    MR_TRY(mr_matrix_check(path, &table->data, c.read, false));
     MR_TRY(take_weights(&table->data, chosen, &c, &table->weights));
     MR_TRY(make_layout(path, &table->data, &c, chosen->drop_constant, table));
     MR_TRY(keep_columns(chosen, table));
     MR_TRY(note_index(path, table));
     MR_TRY(measure_columns(table));
-    status = look_for_outliers(path, table);
+    MR_TRY(look_for_outliers(path, table));
+    const mr_matrix file = file_of(table);
+    mr_table_note_text(path, &file, c.categorical);
 done:
     free(c.feature);
     free(c.given);
+    free(c.fitted);
+    free(c.categorical);
     free(c.read);
     return status;
 }

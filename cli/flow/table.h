@@ -44,6 +44,20 @@ typedef struct {
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table);
 void mr_fit_table_free(mr_fit_table *table);
 
+/// The file's column that column j of the data is.
+size_t mr_fit_table_column(const mr_fit_table *table, size_t j);
+
+/// Reads those of the used columns [n_cols] of a table to be fitted that hold text again, as codes:
+/// a column without a single number, and one that is named [n_cols] as categorical whose cells are
+/// not whole numbers, or too far apart. Fails with MR_ERR_INPUT on a column of numbers and texts
+/// that is not named.
+mr_status mr_table_read_text(const char *path, const mr_matrix_options *options, const bool *used,
+                             const bool *is_named, mr_matrix *table);
+
+/// Prints notes on stderr: which columns of text are categorical without being named, and which
+/// have nearly as many categories as rows.
+void mr_table_note_text(const char *path, const mr_matrix *table, const bool *is_named);
+
 /// Reads rows first .. first+n-1 of a table to be fitted into x [n x data.n_cols]: what
 /// mr_row_source asks for, of `self`, an mr_fit_table.
 mr_status mr_fit_table_rows(void *self, size_t first, size_t n, double *x);
@@ -76,6 +90,11 @@ size_t mr_samples_width(const mr_density *density);
 /// Inserts the constant columns of a density's layout between its features: x [n x dim] becomes
 /// out [n x mr_samples_width].
 void mr_samples_with_constants(const mr_density *density, size_t n, const double *x, double *out);
+
+/// What a table of samples says in words. The caller frees the arrays by mr_samples_free_labels;
+/// the texts are the density's. Fails with MR_ERR_MEMORY alone.
+mr_status mr_samples_make_labels(const mr_density *density, mr_matrix_labels *out);
+void mr_samples_free_labels(mr_matrix_labels *labels);
 
 enum { MR_N_OPTIONS_OF_TABLES = 10 };
 

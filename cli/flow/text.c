@@ -227,7 +227,7 @@ static mr_status write_scores(const char *path, size_t n, const double *log_prob
     mr_status status;
     mr_matrix_writer *writer = NULL;
     MR_TRY(mr_matrix_check_name(path));
-    MR_TRY(mr_matrix_writer_begin(path, n, 1, &writer));
+    MR_TRY(mr_matrix_writer_begin(path, n, 1, NULL, &writer));
     MR_TRY(mr_matrix_writer_append(writer, n, log_prob));
     status = mr_matrix_writer_keep(writer);
 done:

@@ -1,4 +1,4 @@
-# Makes the tables that the documentation's commands read, here: moons.npy, moons_test.npy, maze_states.npy, exam.csv, wind.csv.
+# Makes the tables that the documentation's commands read, here: moons.npy, moons_test.npy, maze_states.npy, exam.csv, wind.csv. (packages.csv is what tests/oracle/flow_categories.py --rows 1000 --table writes.)
 import numpy as np
 random = np.random.default_rng(1)
 def moons(n):  # two half circles, one upside down

@@ -170,7 +170,7 @@ Test(matrix_rows, that_are_written_block_by_block_make_the_same_file) {
         snprintf(one, sizeof one, "one.%s", suffixes[k]);
         snprintf(parts, sizeof parts, "parts.%s", suffixes[k]);
         cr_assert_eq(mr_matrix_write(one, MANY, WIDTH, x), MR_OK);
-        cr_assert_eq(mr_matrix_writer_begin(parts, MANY, WIDTH, &writer), MR_OK);
+        cr_assert_eq(mr_matrix_writer_begin(parts, MANY, WIDTH, NULL, &writer), MR_OK);
         for (size_t first = 0; first < MANY; first += 7000) {
             const size_t n = MANY - first < 7000 ? MANY - first : 7000;
             cr_assert_eq(mr_matrix_writer_append(writer, n, x + first * WIDTH), MR_OK);

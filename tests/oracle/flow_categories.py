@@ -2,22 +2,24 @@
 """A table with categorical columns, made of Debian's package lists, by three kinds of models.
 
     flow_categories.py MILLRACE [--rows 20000] [--epochs 60]
+    flow_categories.py --table packages.csv [--rows 20000]
 
-Columns: section, priority and architecture of a package as numbers, in the order of the alphabet;
-the logarithms of its installed size, its download and the number of its dependencies. (Sizes are
-whole numbers; a uniform number from 0 to 1 is added to each before the logarithm.) Prints the mean
-log-likelihood of rows that no model has seen, in nats, of
+Columns: section, priority and architecture of a package, as text; the logarithms of its installed
+size, its download and the number of its dependencies. (Sizes are whole numbers; a uniform number
+from 0 to 1 is added to each before the logarithm.) The second form writes the table and ends. The
+first prints the mean log-likelihood of rows that no model has seen, in nats, of
 
 - independent marginals: frequencies of the categories (each category counted once more) and a flow
   for each other column;
-- a flow that takes the categories for numbers, with a uniform number from 0 to 1 added
-  (dequantisation, Uria et al. 2013), whose likelihood is a bound, too;
-- a flow with --categorical, and the same with 100 importance samples.
+- a flow that takes the categories for numbers, in the order of the alphabet, with a uniform number
+  from 0 to 1 added (dequantisation, Uria et al. 2013), whose likelihood is a bound, too;
+- a flow fitted to the table as it is, and the same with 100 importance samples.
 
-The rows come from `apt-cache dumpavail`, which needs `apt-get update` once.
+Of rows to be scored none has a category that no row to be fitted has. The rows come from `apt-cache dumpavail`, which needs `apt-get update` once.
 """
 
 import argparse
+import csv
 import json
 import random
 import subprocess
@@ -25,7 +27,8 @@ import tempfile
 
 import numpy
 
-CATEGORIES = 3
+NAMES = ["section", "priority", "architecture", "installed", "download", "dependencies"]
+CATEGORIES = 3  # the first columns
 
 
 def packages():
@@ -39,19 +42,42 @@ def packages():
 
 
 def table(n):
-    rows = sorted(packages(), key=lambda fields: fields["Package"])
-    random.Random(1).shuffle(rows)
-    rows = rows[:n]
-    x = numpy.empty((len(rows), 6))
-    noise = numpy.random.default_rng(1).uniform(size=(len(rows), 3))
-    for j, name in enumerate(["Section", "Priority", "Architecture"]):
-        values = sorted({row[name] for row in rows})
-        x[:, j] = [values.index(row[name]) for row in rows]
-    for i, row in enumerate(rows):
-        depends = row.get("Depends", "")
-        counts = int(row["Installed-Size"]), int(row["Size"]), depends.count(",") + bool(depends)
-        x[i, 3:] = numpy.log(numpy.array(counts) + noise[i])
-    return x
+    """Rows of texts and numbers, in random order."""
+    packed = sorted(packages(), key=lambda fields: fields["Package"])
+    random.Random(1).shuffle(packed)
+    noise = numpy.random.default_rng(1).uniform(size=(n, 3))
+    rows = []
+    for fields, u in zip(packed, noise):
+        depends = fields.get("Depends", "")
+        counts = int(fields["Installed-Size"]), int(fields["Size"]), depends.count(",") + bool(depends)
+        rows.append([fields[name] for name in ("Section", "Priority", "Architecture")]
+                    + [f"{x:.6f}" for x in numpy.log(numpy.array(counts) + u)])
+    return rows
+
+
+def save(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(NAMES)
+        writer.writerows(rows)
+
+
+def split(rows):
+    """The rows to fit, and a fifth of all to score, but for those with a category of their own."""
+    test, train = rows[:len(rows) // 5], rows[len(rows) // 5:]
+    known = [{row[j] for row in train} for j in range(CATEGORIES)]
+    is_known = [all(row[j] in known[j] for j in range(CATEGORIES)) for row in test]
+    train += [row for row, is_one in zip(test, is_known) if not is_one]
+    return train, [row for row, is_one in zip(test, is_known) if is_one]
+
+
+def as_numbers(train, test):
+    """Both with codes for texts."""
+    code = [{text: k for k, text in enumerate(sorted({row[j] for row in train}))}
+            for j in range(CATEGORIES)]
+    return [numpy.array([[code[j][row[j]] for j in range(CATEGORIES)]
+                         + [float(x) for x in row[CATEGORIES:]] for row in rows])
+            for rows in (train, test)]
 
 
 def run(*words):
@@ -66,14 +92,15 @@ class Command:
         self.path, self.folder, self.epochs = path, folder, epochs
 
     def fit(self, train, test, *options, scoring=((),)):
-        names = [f"{self.folder}/{name}.npy" for name in ("train", "test")]
+        suffix = "npy" if isinstance(train, numpy.ndarray) else "csv"
+        names = [f"{self.folder}/{name}.{suffix}" for name in ("train", "test")]
         for name, x in zip(names, (train, test)):
-            numpy.save(name, x)
+            numpy.save(name, x) if suffix == "npy" else save(name, x)
         model = f"{self.folder}/model.safetensors"
         end = run(self.path, "flow", "fit", names[0], "--out", model, "--epochs", self.epochs,
                   "--json", *options)
-        print(f"    {' '.join(options) or 'fit'}: {end['epochs']} epochs, {end['seconds']:.0f} s",
-              flush=True)
+        print(f"    {len(end['columns'])} columns, {len(end['categorical_columns'])} of categories: "
+              f"{end['epochs']} epochs, {end['seconds']:.0f} s", flush=True)
         return [run(self.path, "flow", "score", model, names[1], "--json",
                     *more)["mean_log_likelihood"] for more in scoring]
 
@@ -92,26 +119,29 @@ def marginals(command, train, test):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("millrace")
+    parser.add_argument("millrace", nargs="?")
+    parser.add_argument("--table")
     parser.add_argument("--rows", type=int, default=20000)
     parser.add_argument("--epochs", type=int, default=60)
     chosen = parser.parse_args()
-    x = table(chosen.rows)
-    n_test = len(x) // 5
-    train, test = x[n_test:], x[:n_test]
-    print(f"{len(train)} rows to fit, {n_test} to score; {int(x[:, 0].max()) + 1} sections, "
-          f"{int(x[:, 1].max()) + 1} priorities, {int(x[:, 2].max()) + 1} architectures")
-    noise = numpy.zeros_like(x)
-    noise[:, :CATEGORIES] = numpy.random.default_rng(2).uniform(size=(len(x), CATEGORIES))
-    ranges = ",".join(f"{j + 1}:0:{int(x[:, j].max())}" for j in range(CATEGORIES))
+    rows = table(chosen.rows)
+    if chosen.table:
+        save(chosen.table, rows)
+        return
+    train, test = split(rows)
+    numbers_train, numbers_test = as_numbers(train, test)
+    sections, priorities, architectures = (len({row[j] for row in train}) for j in range(CATEGORIES))
+    print(f"{len(train)} rows to fit, {len(test)} to score; {sections} sections, {priorities} "
+          f"priorities, {architectures} architectures")
+    noise = numpy.zeros((len(rows), len(NAMES)))
+    noise[:, :CATEGORIES] = numpy.random.default_rng(2).uniform(size=(len(rows), CATEGORIES))
     with tempfile.TemporaryDirectory() as folder:
         command = Command(chosen.millrace, folder, chosen.epochs)
-        alone = marginals(command, train, test)
-        numbers, = command.fit(train + noise[n_test:], test + noise[:n_test])
-        one, many = command.fit(train, test, "--categorical", ranges,
-                                scoring=((), ("--importance-samples", "100")))
+        alone = marginals(command, numbers_train, numbers_test)
+        numbers, = command.fit(numbers_train + noise[len(test):], numbers_test + noise[:len(test)])
+        one, many = command.fit(train, test, scoring=((), ("--importance-samples", "100")))
     for name, value in (("independent marginals", alone), ("categories as numbers", numbers),
-                        ("--categorical", one), ("--categorical, 100 samples", many)):
+                        ("columns of text", one), ("columns of text, 100 samples", many)):
         print(f"{name:28} {value:8.3f} nats")
 
 
