@@ -118,10 +118,14 @@ static mr_fit_part part_of(const text_data *t, size_t first, size_t n) {
 
 static mr_status text_data_new(const mr_text_flow *flow, const mr_sequences *s,
                                const mr_fit_options *options, mr_fit_data **out) {
+    if (s->n < 2 && mr_text_flow_length(flow) == 0)
+        return mr_fail(MR_ERR_INPUT, "the text is one line; a fit needs two at least: give more "
+                                     "lines, or fit windows of it (--flow text:length=128)");
     if (s->n < 2)
         return mr_fail(MR_ERR_INPUT,
-                       "the text is one sequence; a fit needs two at least: give more lines, or "
-                       "shorter windows (--flow text:length=128)");
+                       "the text is one window of %zu characters; a fit needs two at least: give a "
+                       "longer text, or shorter windows",
+                       s->n_codes);
     text_data *t = calloc(1, sizeof *t);
     if (!t)
         return mr_fail_memory("the data");

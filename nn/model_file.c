@@ -30,9 +30,12 @@ mr_status mr_model_note_size(mr_tensors_writer *writer, const char *key, size_t 
 mr_status mr_model_check(const mr_model_format *format, const mr_tensors *file) {
     const char *name = mr_tensors_note(file, "format");
     const char *version = mr_tensors_note(file, "format_version");
-    if (!name || strcmp(name, format->name) != 0)
+    if (!name)
         return mr_fail(MR_ERR_INPUT, "%s: not a %s saved by millrace; give %s",
                        mr_tensors_path(file), format->what, format->give);
+    if (strcmp(name, format->name) != 0)
+        return mr_fail(MR_ERR_INPUT, "%s: not a %s saved by millrace, but a '%.40s'; give %s",
+                       mr_tensors_path(file), format->what, name, format->give);
     if (!version || strcmp(version, format->version) != 0)
         return mr_fail(MR_ERR_INPUT,
                        "%s: %s format %.20s, this millrace reads %s; use the version that wrote it",

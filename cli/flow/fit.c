@@ -343,7 +343,7 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     chosen.fit.n_threads = (int)chosen.threads;
     chosen.fit.lr_schedule = chosen.lr_schedule;
     if (mr_text_flow_is(chosen.flow)) {
-        MR_TRY(mr_image_options_check(line, line->arguments[0], false));
+        MR_TRY(mr_image_options_refuse(line, line->arguments[0], "a text"));
         status =
             mr_text_fit_run(line, &chosen.fit, chosen.flow, chosen.out, chosen.json, exit_code);
         goto done;
@@ -360,7 +360,14 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
                                   exit_code);
         goto done;
     }
-    MR_TRY(mr_image_options_check(line, line->arguments[0], false));
+    MR_TRY(mr_image_options_refuse(line, line->arguments[0], "a table"));
+    if (!mr_matrix_is_table(line->arguments[0])) {
+        status = mr_fail(MR_ERR_USAGE,
+                         "%s: the name of a table must end in .npy, .npz or .csv; a text is fitted "
+                         "with --flow text",
+                         line->arguments[0]);
+        goto done;
+    }
     MR_TRY(read_table(line->arguments[0], &chosen, &table));
     chosen.fit.weights = table.weights;
     MR_TRY(new_density(&chosen, &table, &density));

@@ -46,13 +46,16 @@ static const char *const of_images[] = {"size",   "labels", "class_conditional",
                                         "bits",   "logit",  "dequantisation",    "flips",
                                         "shifts", "log"};
 
-mr_status mr_image_options_check(const mr_command_line *line, const char *data, bool is_images) {
+mr_status mr_image_options_refuse(const mr_command_line *line, const char *data, const char *what) {
     char why[MR_MAX_TEXT];
-    snprintf(why, sizeof why, "is for %s, and %s is %s", is_images ? "tables" : "images", data,
-             is_images ? "a set of images" : "a table");
-    return is_images
-               ? mr_command_line_refuse(line, MR_N_OPTIONS_OF_TABLES, mr_options_of_tables, why)
-               : mr_command_line_refuse(line, MR_COUNT(of_images), of_images, why);
+    snprintf(why, sizeof why, "is for images, and %s is %s", data, what);
+    return mr_command_line_refuse(line, MR_COUNT(of_images), of_images, why);
+}
+
+static mr_status refuse_options_of_tables(const mr_image_fit *how) {
+    char why[MR_MAX_TEXT];
+    snprintf(why, sizeof why, "is for tables, and %s is a set of images", how->data);
+    return mr_command_line_refuse(how->line, MR_N_OPTIONS_OF_TABLES, mr_options_of_tables, why);
 }
 
 static mr_fit_options fit_options_of(const mr_image_fit *how, const mr_images *images) {
@@ -342,7 +345,7 @@ mr_status mr_image_fit_run(const mr_image_fit *how, int *exit_code) {
     const mr_image_fit_options *chosen = how->images;
     mr_images images = {0};
     mr_density *density = NULL;
-    MR_TRY(mr_image_options_check(how->line, how->data, true));
+    MR_TRY(refuse_options_of_tables(how));
     MR_TRY(mr_images_read(how->data, chosen->size, chosen->labels, chosen->skip_bad, &images));
     MR_TRY(use_classes(how, &images));
     MR_TRY(new_density(how, &images, &density));

@@ -28,8 +28,7 @@ typedef struct {
     bool json;
 } mr_image_fit;
 
-/// Fails with MR_ERR_USAGE on an option that is about tables alone, if `data` is images, else on
-/// one about images alone.
-mr_status mr_image_options_check(const mr_command_line *line, const char *data, bool is_images);
+/// Fails with MR_ERR_USAGE on an option that is about images alone; `what` says what `data` is.
+mr_status mr_image_options_refuse(const mr_command_line *line, const char *data, const char *what);
 
 mr_status mr_image_fit_run(const mr_image_fit *how, int *exit_code);

@@ -204,7 +204,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
         status = mr_fail_not_images(line->arguments[0], line->arguments[1]);
         goto done;
     }
-    MR_TRY(mr_image_options_check(line, line->arguments[1], false));
+    MR_TRY(mr_image_options_refuse(line, line->arguments[1], "a table"));
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
     summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')

@@ -206,6 +206,12 @@ mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double tempe
         status = mr_fail(MR_ERR_USAGE, "--json needs --out FILE: samples of text are printed");
         goto done;
     }
+    if (out != NULL && mr_matrix_is_table(out)) {
+        status =
+            mr_fail(MR_ERR_USAGE,
+                    "--out %s: samples of text are no table; give a name such as samples.txt", out);
+        goto done;
+    }
     MR_TRY(mr_text_flow_load(line->arguments[0], &flow));
     MR_TRY(mr_text_sampler_new(flow, seed, temperature, length, &sampler));
     if (out == NULL) {

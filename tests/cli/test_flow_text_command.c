@@ -97,6 +97,18 @@ Test(flow_text_command, what_does_not_go_together_is_refused) {
     expect_refusal(&o, 2, "--given is for tables");
     o = RUN("flow", "fit", "names.txt", "--flow", "text:depth=3");
     expect_refusal(&o, 2, "text has no option 'depth'");
+    o = RUN("flow", "fit", "names.txt");
+    expect_refusal(&o, 2,
+                   "names.txt: the name of a table must end in .npy, .npz or .csv; a text is "
+                   "fitted with --flow text");
+    o = RUN("flow", "fit", "names.txt", "--flow", "text", "--bits", "5");
+    expect_refusal(&o, 2, "--bits is for images, and names.txt is a text");
+    scratch_write("one.txt", "aaaa\n");
+    o = RUN("flow", "fit", "one.txt", "--flow", "text");
+    expect_refusal(&o, 1, "one.txt: has one character alone");
+    scratch_write("one.txt", "abab");
+    o = RUN("flow", "fit", "one.txt", "--flow", "text:length=8");
+    expect_refusal(&o, 1, "the text is one window of 4 characters; a fit needs two at least");
     scratch_write("empty.txt", "");
     o = RUN("flow", "fit", "empty.txt", "--flow", "text");
     expect_refusal(&o, 1, "empty.txt: has no characters");
@@ -104,6 +116,10 @@ Test(flow_text_command, what_does_not_go_together_is_refused) {
     scratch_write("new.txt", "anna\nzoe\n");
     o = RUN("flow", "score", "m.safetensors", "new.txt");
     expect_refusal(&o, 1, "new.txt: line 2, column 1: the character 'z' (U+007A)");
+    o = RUN("flow", "plot", "m.safetensors");
+    expect_refusal(&o, 1, "m.safetensors: not a density saved by millrace, but a 'millrace.text'");
+    o = RUN("flow", "sample", "m.safetensors", "--out", "s.npy");
+    expect_refusal(&o, 2, "--out s.npy: samples of text are no table");
     o = RUN("flow", "sample", "m.safetensors", "--given", "x.npy");
     expect_refusal(&o, 2, "--given is for models of tables");
     o = RUN("flow", "sample", "m.safetensors", "--temperature", "0");
