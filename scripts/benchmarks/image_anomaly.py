@@ -59,26 +59,31 @@ def roc_area(usual, unusual):
     return (ranks[n:].sum() - m * (m + 1) / 2) / (n * m)
 
 
+def report(millrace, model, n):
+    """Prints the areas for n test images."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        clothes = test_images(n)
+        np.save(folder / "clothes.npy", clothes)
+        sources = {"digits": ROOT / "docs/examples/digits.npy"}
+        for kind, images in other_images(clothes).items():
+            np.save(folder / f"{kind}.npy", images)
+            sources[kind] = folder / f"{kind}.npy"
+        usual = scores(millrace, model, folder / "clothes.npy", folder)
+        print(f"{'other images':12} {'likelihood':>10} {'typicality':>10}")
+        for kind, path in sources.items():
+            unusual = scores(millrace, model, path, folder)
+            areas = [roc_area(a, b) for a, b in zip(usual, unusual)]
+            print(f"{kind:12} {areas[0]:10.3f} {areas[1]:10.3f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--millrace", default=str(ROOT / "build/release/bin/millrace"))
     parser.add_argument("--n", type=int, default=2000, help="test images")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        clothes = test_images(chosen.n)
-        np.save(folder / "clothes.npy", clothes)
-        sources = {"digits": ROOT / "docs/examples/digits.npy"}
-        for kind, images in other_images(clothes).items():
-            np.save(folder / f"{kind}.npy", images)
-            sources[kind] = folder / f"{kind}.npy"
-        usual = scores(chosen.millrace, chosen.model, folder / "clothes.npy", folder)
-        print(f"{'other images':12} {'likelihood':>10} {'typicality':>10}")
-        for kind, path in sources.items():
-            unusual = scores(chosen.millrace, chosen.model, path, folder)
-            areas = [roc_area(a, b) for a, b in zip(usual, unusual)]
-            print(f"{kind:12} {areas[0]:10.3f} {areas[1]:10.3f}")
+    report(chosen.millrace, chosen.model, chosen.n)
 
 
 if __name__ == "__main__":

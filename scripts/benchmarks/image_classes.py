@@ -69,13 +69,8 @@ class Classifier:
         return np.argmax(np.maximum(x @ self.params[0] + self.params[1], 0) @ self.params[2] + self.params[3], 1)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("--millrace", default=str(ROOT / "build/release/bin/millrace"))
-    parser.add_argument("--n", type=int, default=100, help="samples of each class")
-    parser.add_argument("--temperature", default="0.7")
-    chosen = parser.parse_args()
+def report(millrace, model, n, temperature):
+    """Prints how many of n samples of each class are of that class."""
     classifier = Classifier(*read_part("train"))
     images, labels = read_part("t10k")
     print(f"test images  {np.mean(classifier.classes(images) == labels):.3f}")
@@ -83,12 +78,22 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for k in range(N_CLASSES):
             out = f"{folder}/samples.npy"
-            command = [chosen.millrace, "flow", "sample", chosen.model, "--given", str(k), "-n", str(chosen.n)]
-            command += ["--temperature", chosen.temperature, "--out", out]
+            command = [millrace, "flow", "sample", model, "--given", str(k), "-n", str(n)]
+            command += ["--temperature", temperature, "--out", out]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             right.append(np.mean(classifier.classes(np.load(out)) == k))
             print(f"class {k}      {right[-1]:.3f}")
     print(f"all samples  {np.mean(right):.3f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--millrace", default=str(ROOT / "build/release/bin/millrace"))
+    parser.add_argument("--n", type=int, default=100, help="samples of each class")
+    parser.add_argument("--temperature", default="0.7")
+    chosen = parser.parse_args()
+    report(chosen.millrace, chosen.model, chosen.n, chosen.temperature)
 
 
 if __name__ == "__main__":
