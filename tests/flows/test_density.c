@@ -215,7 +215,7 @@ Test(density, refuses_files_that_are_no_whole_model) {
     } cases[] = {
         {"format", NULL, "not a density saved by millrace"},
         {"format", "millrace.policy", "not a density saved by millrace"},
-        {"format_version", "9", "density format 9, this millrace reads 2"},
+        {"format_version", "9", "density format 9, this millrace reads 3"},
         {"flow", NULL, "no 'flow'"},
         {"flow", "reel_nvp", "'flow' is 'reel_nvp'"},
         {"use", "both", "'use' is 'both'"},

@@ -176,7 +176,7 @@ Test(grammar, a_mistake_in_a_composition_gets_its_column_and_the_choices) {
     for (size_t i = 0; i < mr_part_table_size; i++)
         REFUSED("[lu, couplin(affine)]", "column 6", "no part 'couplin'", mr_part_table[i]->name);
     REFUSED("[lu, coupling(splin(bins=8))]*3", "column 15", "no element-wise transform 'splin'",
-            "affine, shift, spline, inverse(...)");
+            "affine, shift, spline, logistic_mixture, inverse(...)");
     REFUSED("[coupling(planar)]", "column 11", "no element-wise transform 'planar'");
     REFUSED("[coupling(spline(bin=8))]", "column 18", "spline has no option 'bin'", "bins, bound");
     REFUSED("[coupling(spline(bins=99))]", "column 23", "a whole number from 1 to 32", "bins=8");

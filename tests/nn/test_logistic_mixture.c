@@ -42,7 +42,7 @@ static void check_round_trip(double scale, double distance) {
     mr_graph_free(graph);
 }
 
-Test(logistic_mixture, comes_back_to_rounding) {
+Test(logistic_mixture_float32, comes_back_to_rounding) {
     static const double scales[] = {0, 0.3, 1}, distances[] = {1e-6, 1, 30, 1e6};
     for (size_t i = 0; i < MR_COUNT(scales); i++)
         for (size_t k = 0; k < MR_COUNT(distances); k++)
