@@ -389,9 +389,10 @@ const mr_command mr_command_flow_fit = {
     .usage = "DATA [options]",
     .summary = "fit a density to a table of data or to images",
     .details = "Fits a flow to the rows of a table by maximum likelihood. DATA is a .npy,\n"
-               "[rows x columns], a .npz of one such array, or a .csv. The columns are\n"
-               "standardised; a part of the rows is held out, and the model is that of the pass\n"
-               "through the others after which the held-out rows were most likely.\n\n"
+               "[rows x columns], a .npz of one such array, or a .csv, whose columns of text\n"
+               "are categories. Other columns are standardised; a part of the rows is held out,\n"
+               "and the model is that of the pass through the rest after which the held-out\n"
+               "rows were most likely.\n\n"
                "DATA may also be a set of images: a .npy [n, height, width] or [n, height,\n"
                "width, channels], an IDX file (.gz too), CIFAR-10's .bin, a folder of .png\n"
                "and .jpg files, or fashion-mnist, which Debian has. Likelihoods are then in\n"

@@ -169,6 +169,33 @@ static mr_status check_cells(const char *path, const mr_matrix *file, const want
     return status;
 }
 
+// Whether what was taken for names of columns is a row of data: in each column of text a category
+// that the model knows.
+static bool are_categories(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
+    size_t n_found = 0, code;
+    if (layout->dictionary == NULL || (file->n_cols != layout->n_columns && file->n_cols != w->n))
+        return false;
+    for (size_t j = 0; j < file->n_cols; j++) {
+        const mr_dictionary *d =
+            &layout->dictionary[file->n_cols == layout->n_columns ? j : w->column[j]];
+        if (d->n > 0 && !mr_dictionary_find(d, file->names[j], &code))
+            return false;
+        n_found += d->n > 0;
+    }
+    return n_found > 0;
+}
+
+static mr_status read_cells(const char *path, mr_matrix_options *options, const mr_layout *layout,
+                            const wanted *w, mr_matrix *out) {
+    const mr_status status = mr_matrix_read_cells(path, options, out);
+    if (status != MR_OK || options->header != MR_HEADER_AUTO || out->names == NULL ||
+        !are_categories(out, layout, w))
+        return status;
+    mr_matrix_free(out);
+    options->header = MR_HEADER_NO;
+    return mr_matrix_read_cells(path, options, out);
+}
+
 static mr_status read_wanted(const char *path, mr_header header, const mr_layout *layout,
                              const wanted *w, mr_matrix *out) {
     mr_status status;
@@ -180,7 +207,7 @@ static mr_status read_wanted(const char *path, mr_header header, const mr_layout
     mr_matrix file = {0};
     if (columns == NULL)
         return mr_fail_memory("the columns");
-    MR_TRY(mr_matrix_read_cells(path, &options, &file));
+    MR_TRY(read_cells(path, &options, layout, w, &file));
     mr_table_note_unsure(path, &file);
     if (file.names != NULL && layout->names != NULL)
         MR_TRY(match_names(path, &file, layout, w, columns, &is_matched));

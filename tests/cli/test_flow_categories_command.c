@@ -138,6 +138,25 @@ Test(flow_categories_command, what_the_model_does_not_know_is_named) {
     expect_refusal(&o, 1, "row 1, column 1 (colour) is ''");
 }
 
+// A table of nothing but text has a first row of names, unless these are categories of the model.
+Test(flow_categories_command, a_first_row_of_categories_is_data) {
+    write_pairs("x.csv", "");
+    outcome o =
+        RUN("flow", "fit", "x.csv", "--header", "no", "--epochs", "1", "--out", "m.safetensors");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "sample", "m.safetensors", "-n", "50", "--out", "s.csv");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "score", "m.safetensors", "s.csv", "--json");
+    cr_expect_eq(number_of(&o, "n"), 50);
+    o = RUN("flow", "score", "m.safetensors", "x.csv", "--json");
+    cr_expect_eq(number_of(&o, "n"), N_ROWS);
+    scratch_write("named.csv", "colour,size\nGrün,small\n");
+    o = RUN("flow", "score", "m.safetensors", "named.csv", "--json");
+    cr_expect_eq(number_of(&o, "n"), 1);
+}
+
 // p(size | colour), by the name of the colour.
 Test(flow_categories_command, given_columns_may_hold_text) {
     write_pairs("x.csv", "colour,size\n");

@@ -227,3 +227,84 @@ Test(categories, a_support_of_them_has_whole_numbers_for_bounds) {
         cr_expect_eq(mr_density_create(&spec, 1, &density), MR_ERR_USAGE);
     }
 }
+
+// ---- Names
+
+// Of a table with a column of text, a constant one and one of numbers.
+static void save_named(const char *path) {
+    const mr_support support[] = {{MR_SUPPORT_CATEGORY, 0, 1}, {MR_SUPPORT_LINE, 0, 0}};
+    mr_density *density = density_of("nsf:layers=1,hidden=4", 2, 0, support);
+    mr_dictionary dictionary[3] = {{0}};
+    cr_assert_eq(mr_dictionary_add(&dictionary[0], "two\nlines"), MR_OK);
+    cr_assert_eq(mr_dictionary_add(&dictionary[0], "\"Grün\""), MR_OK);
+    cr_assert_eq(mr_dictionary_add(&dictionary[1], "same"), MR_OK);
+    const mr_layout layout = {.n_columns = 3,
+                              .columns = (size_t[]){0, 2},
+                              .n_constants = 1,
+                              .constants = &(mr_constant){1, 0},
+                              .dictionary = dictionary};
+    cr_assert_eq(mr_density_set_layout(density, &layout), MR_OK);
+    cr_assert_eq(mr_density_save(density, path), MR_OK, "%s", mr_error_message());
+    mr_density_free(density);
+    mr_dictionary_free(&dictionary[0]);
+    mr_dictionary_free(&dictionary[1]);
+}
+
+// Writes good.safetensors with other names of categories, as bad.safetensors.
+static void write_altered(const char *names) {
+    static const char *const keys[] = {"format",   "format_version", "flow",      "use",      "dim",
+                                       "supports", "columns",        "n_columns", "constants"};
+    mr_tensors *file = NULL;
+    mr_tensors_writer *writer = NULL;
+    cr_assert_eq(mr_tensors_open("good.safetensors", &file), MR_OK);
+    cr_assert_eq(mr_tensors_writer_new(&writer), MR_OK);
+    for (size_t i = 0; i < MR_COUNT(keys); i++)
+        cr_assert_eq(mr_tensors_writer_note(writer, keys[i], mr_tensors_note(file, keys[i])),
+                     MR_OK);
+    cr_assert_eq(mr_tensors_writer_note(writer, "categories", names), MR_OK);
+    for (size_t i = 0; i < mr_tensors_count(file); i++) {
+        const mr_tensor t = mr_tensors_at(file, i);
+        mr_tensors_writer_add(writer, t.name, t.dtype, t.n_dims, t.shape, t.data);
+    }
+    cr_assert_eq(mr_tensors_writer_write(writer, "bad.safetensors"), MR_OK);
+    mr_tensors_writer_free(writer);
+    mr_tensors_close(file);
+}
+
+Test(categories, a_model_keeps_their_names) {
+    mr_density *loaded;
+    save_named("good.safetensors");
+    cr_assert_eq(mr_density_load("good.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    const mr_dictionary *d = mr_density_layout(loaded)->dictionary;
+    cr_assert(d[0].n == 2 && d[1].n == 1 && d[2].n == 0);
+    cr_expect_str_eq(d[0].name[0], "\"Grün\"");
+    cr_expect_str_eq(d[0].name[1], "two\nlines");
+    cr_expect_str_eq(d[1].name[0], "same");
+    mr_density_free(loaded);
+}
+
+Test(categories, names_that_contradict_the_model_are_refused) {
+    static const char *const bad[] = {
+        "{}",
+        "[]",
+        "[[\"a\",\"b\"],[\"x\"]]",               // not a list for each column
+        "[[\"b\",\"a\"],[\"x\"],null]",          // out of order
+        "[[\"a\",\"a\"],[\"x\"],null]",          // twice
+        "[[\"a\",2],[\"x\"],null]",              // no text
+        "[[\"a\",\"b\"],[],null]",               // no names
+        "[[\"a\",\"b\",\"c\"],[\"x\"],null]",    // more than categories
+        "[[\"a\",\"b\"],[\"x\"],[\"a\",\"b\"]]", // of a column of numbers
+        "[[\"a\",\"b\"],[\"x\"],null",           // no JSON
+    };
+    mr_density *loaded;
+    save_named("good.safetensors");
+    write_altered("[[\"a\",\"b\"],[\"x\"],null]");
+    cr_assert_eq(mr_density_load("bad.safetensors", &loaded), MR_OK, "%s", mr_error_message());
+    mr_density_free(loaded);
+    for (size_t i = 0; i < MR_COUNT(bad); i++) {
+        write_altered(bad[i]);
+        cr_expect_eq(mr_density_load("bad.safetensors", &loaded), MR_ERR_INPUT, "%s", bad[i]);
+        scratch_expect_message("bad.safetensors");
+        scratch_expect_message("categories");
+    }
+}
