@@ -135,6 +135,6 @@ size_t mr_csv_write_cell(char *out, const char *text) {
     const size_t n = strlen(text);
     if (needs_quotes(text))
         return csv_write(out, mr_csv_cell_size(n), text, n);
-    memcpy(out, text, n);
+    memcpy(out, text, n + 1);
     return n;
 }

@@ -27,5 +27,6 @@ mr_status mr_csv_parse_file(const char *path, int file, const size_t *n_rows,
 /// The most bytes that a text of n_bytes takes as a cell.
 size_t mr_csv_cell_size(size_t n_bytes);
 
-/// Writes a text as a cell, within quotation marks if it needs them; returns how many bytes.
+/// Writes a text as a cell, within quotation marks if it needs them, into out
+/// [mr_csv_cell_size]; returns how many bytes.
 size_t mr_csv_write_cell(char *out, const char *text);
