@@ -89,7 +89,7 @@ static const mr_setting options[] = {
      "rows in a step; of images 64 by default", false},
     {"lr", MR_SETTING_REAL, AT(fit.lr), "0.004", 1e-12, 10, "X",
      "Adam's learning rate at the start; falls when the held-out likelihood stops rising; of "
-     "images 0.001 by default",
+     "images 0.001, of texts 0.002 by default",
      false},
     {"lr_schedule", MR_SETTING_CHOICE, AT(lr_schedule), "constant", 0, 0, MR_LR_SCHEDULE_WORDS,
      "how the learning rate also falls, down to 0 over --epochs; of images and texts cosine by "
@@ -400,8 +400,8 @@ const mr_command mr_command_flow_fit = {
                "With --flow text, DATA is a text in UTF-8, each of whose lines is a string to\n"
                "be fitted; with --flow text:length=128 it is running text, which is fitted in\n"
                "windows of that many characters. Such a fit has defaults of its own: 20 passes,\n"
-               "a learning rate that falls as a cosine, and steps of 1,024 characters: 8 windows\n"
-               "of 128, or 8 rows of 128 characters that as many lines as possible share.\n\n"
+               "a learning rate that falls as a cosine, and steps of 512 characters: 4 windows\n"
+               "of 128, or 4 rows of 128 characters that as many lines as possible share.\n\n"
                "Ctrl-C stops in good order. A fit that was stopped or killed leaves\n"
                "FILE.checkpoint; the same command goes on from it, and ends as if it had never\n"
                "been stopped.",

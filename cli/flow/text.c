@@ -101,10 +101,12 @@ static mr_status finish(const text_fit *t, const mr_fit_options *options, bool j
     return MR_OK;
 }
 
-// Steps of some 1,024 characters, and a learning rate that falls over few epochs: a text has many
+static const double default_lr = 0.002;
+
+// Steps of some 512 characters, and a learning rate that falls over few epochs: a text has many
 // more of them than a table has rows. Lines share rows of ROW characters.
 static void set_defaults(const mr_command_line *line, const text_fit *t, mr_fit_options *o) {
-    enum { CHARACTERS = 1024, ROW = 128, EPOCHS = 20 };
+    enum { CHARACTERS = 512, ROW = 128, EPOCHS = 20 };
     const bool has_lines = mr_text_flow_length(t->flow) == 0;
     const size_t longest = t->sequences.longest;
     const size_t n = CHARACTERS / (has_lines && longest < ROW ? ROW : longest);
@@ -112,6 +114,8 @@ static void set_defaults(const mr_command_line *line, const text_fit *t, mr_fit_
         o->batch_size = n > 0 ? n : 1;
     if (!mr_command_line_has(line, "epochs"))
         o->max_epochs = EPOCHS;
+    if (!mr_command_line_has(line, "lr"))
+        o->lr = default_lr;
     if (!mr_command_line_has(line, "lr_schedule"))
         o->lr_schedule = "cosine";
 }
