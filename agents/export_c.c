@@ -426,7 +426,9 @@ static mr_status write_text(c_writer *w, char **text, size_t *n_bytes) {
     write_functions(w);
     write_action(w);
     const bool is_whole = !ferror(w->file);
-    return fclose(w->file) == 0 && is_whole ? MR_OK : mr_fail_memory("an exported policy");
+    // glibc cuts the text to its length at the end; if that fails, it says so by NULL alone.
+    return fclose(w->file) == 0 && is_whole && *text != NULL ? MR_OK
+                                                             : mr_fail_memory("an exported policy");
 }
 
 // "walker 2.c" -> "walker_2".

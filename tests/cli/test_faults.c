@@ -44,6 +44,11 @@ static const job train_from_settings = TRAIN_JOB("train", "--config", "run/confi
 static const job train_on_task = TRAIN_JOB(TRAIN("mjcf:" MR_TEST_EXAMPLES "/reach.xml"), "--task",
                                            MR_TEST_EXAMPLES "/reach.yaml");
 static const job eval = {.arguments = ARGUMENTS("eval", "run", "--episodes", "1", "--json")};
+static const job export_c = {.arguments = ARGUMENTS("export", "run", "--c", "out.c"),
+                             .result = "out.c"};
+static const job export_onnx = {
+    .arguments = ARGUMENTS("export", "run", "--onnx", "out.onnx", "--stochastic"),
+    .result = "out.onnx"};
 static const job fit_csv = FIT_JOB("table.csv");
 static const job fit_npy = FIT_JOB("table.npy");
 static const job fit_npz = FIT_JOB(MR_TEST_DATA "/tables/deflated.npz");
@@ -279,6 +284,11 @@ Test(faults, memory_of_train_on_a_task_file) {
 
 Test(faults, memory_of_eval) {
     check_memory(&eval);
+}
+
+Test(faults, memory_of_export) {
+    check_memory(&export_c);
+    check_memory(&export_onnx);
 }
 
 Test(faults, memory_of_readers_of_tables) {
