@@ -213,7 +213,7 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
         it. The nets compute in float32, so that the seventh digit depends on the other rows."""
         check_fitted(self)
         _, rows = self._join(check_rows(self, X, is_fit=False), given, self.n_given_)
-        scores: Doubles = self.density_.score(self.threads, rows)
+        scores: Doubles = self.density_.score(_threads(self.threads), rows)
         return scores
 
     def log_prob(
@@ -241,14 +241,16 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
         seed  the same seed gives the same samples, and fewer are the first of more; None: others each time
         """
         check_fitted(self)
-        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed
-        if not 0 <= seed < 2**64:
-            raise UsageError(f"seed is {seed}; give a whole number from 0 to 2^64 - 1")
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        seed = _count("seed", seed)
         if self.n_given_ == 0 and given is None:
-            samples: Doubles = self.density_.sample(self.threads, seed, _count("n_samples", n_samples))
+            samples: Doubles = self.density_.sample(
+                _threads(self.threads), seed, _count("n_samples", n_samples)
+            )
         else:
             conditions = self._check_given(given, self.n_given_)
-            samples = self.density_.sample_given(self.threads, seed, conditions)
+            samples = self.density_.sample_given(_threads(self.threads), seed, conditions)
         return samples
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -288,6 +290,8 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
             (_CIRCLE, self.circular),
             (_CATEGORY, self.categorical),
         ):
+            if not isinstance(columns, (Mapping, type(None))):
+                raise UsageError(f"columns are given as {{column: (low, high)}}, not as {columns!r}")
             for column, (low, high) in (columns or {}).items():
                 if not 0 <= column < dim + n_given or support[column].type != _LINE:
                     raise UsageError(f"column {column}: there are {dim + n_given}, each of one kind")
@@ -305,12 +309,13 @@ class Flow(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit_options(self, weights: Doubles | None) -> c.FitOptions:
         options: c.FitOptions = c.library.mr_fit_defaults()
-        options.lr, options.clip_norm, options.held_out = self.lr, self.clip_norm, self.held_out
+        options.lr, options.clip_norm = _number("lr", self.lr), _number("clip_norm", self.clip_norm)
+        options.held_out = _number("held_out", self.held_out)
         options.batch_size = _count("batch_size", self.batch_size)
         options.max_epochs = _count("epochs", self.epochs)
         options.patience = _count("patience", self.patience)
         options.warm_up = _count("warm_up", self.warm_up)
-        options.seed, options.n_threads = _count("seed", self.seed), self.threads
+        options.seed, options.n_threads = _count("seed", self.seed), _threads(self.threads)
         options.lr_schedule = str(self.lr_schedule).encode()
         options.weights = None if weights is None else address(weights)
         return options
@@ -344,3 +349,14 @@ def _count(name: str, value: int) -> int:
     if not isinstance(value, (int, np.integer)) or not 0 <= value < 2**64:
         raise UsageError(f"{name} is {value!r}; give a whole number from 0 on")
     return int(value)
+
+
+def _threads(value: int) -> int:
+    """What C takes as an int, and refuses if it is 0."""
+    return min(_count("threads", value), 2**31 - 1)
+
+
+def _number(name: str, value: float) -> float:
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise UsageError(f"{name} is {value!r}; give a number")
+    return float(value)

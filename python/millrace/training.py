@@ -46,6 +46,8 @@ class Progress:
         return cls(*(getattr(struct, name) for name, *_ in struct._fields_))
 
 
+_TABLES = ("progress", "evaluations")
+
 OnStep = Callable[[Progress], object]
 OnEvaluation = Callable[[Progress, bool], object]
 OnUpdate = Callable[[Progress, "dict[str, float]"], object]
@@ -76,6 +78,8 @@ class Run:
     def table(self, name: str = "progress") -> dict[str, Doubles]:
         """A table of the run, "progress" or "evaluations", by columns; lists of numbers in cells ("1 2") and
         empty cells are NaN."""
+        if name not in _TABLES:
+            raise UsageError(f"a run has no table {name!r}; it has {' and '.join(map(repr, _TABLES))}")
         with open(self.directory / f"{name}.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return {
@@ -166,6 +170,13 @@ class _Callbacks:
         progress: bool,
         steps: Any,
     ) -> None:
+        for name, function in (
+            ("on_step", on_step),
+            ("on_evaluation", on_evaluation),
+            ("on_update", on_update),
+        ):
+            if function is not None and not callable(function):
+                raise UsageError(f"{name} must be a function, not {function!r}")
         self.call = Call()
         self._line = _Line(steps) if progress else None
         self._on_step, self._on_evaluation, self._on_update = on_step, on_evaluation, on_update

@@ -258,6 +258,9 @@ def test_says_what_is_wrong_with_scikit_learn(sklearn, error, tmp_path):
         ({"epochs": -1}, "epochs"),
         ({"batch_size": 0.5}, "batch_size"),
         ({"threads": 0}, "thread"),
+        ({"threads": "2"}, "threads is '2'"),
+        ({"lr": "1e-3"}, "lr is '1e-3'; give a number"),
+        ({"bounded": [(0, 1)]}, "column: .low, high"),
         ({"held_out": 2.0}, "held_out"),
         ({"bounded": {7: (0, 1)}}, "column 7"),
         ({"bounded": {0: (0, 1)}, "circular": {0: (0, 1)}}, "column 0"),
@@ -283,6 +286,8 @@ def test_data_that_make_no_sense_are_refused(fitted):
         fitted.sample(given=x)
     with pytest.raises(millrace.UsageError, match="n_samples"):
         fitted.sample(-1)
+    with pytest.raises(millrace.UsageError, match="seed is 'one'"):
+        fitted.sample(1, seed="one")
     conditional = millrace.Flow("maf", **QUICK).fit(x[:, :2], given=x[:, 2:])
     for call in (conditional.sample, lambda: conditional.score_samples(x[:, :2])):
         with pytest.raises(millrace.UsageError, match="needs given"):

@@ -214,6 +214,19 @@ def test_settings_that_make_no_sense_are_refused():
     assert not os.path.exists("none")
 
 
+def test_callbacks_that_are_no_functions_are_refused_before_a_run_begins():
+    for name in ("on_step", "on_evaluation", "on_update"):
+        with pytest.raises(millrace.UsageError, match=f"{name} must be a function, not 3"):
+            millrace.train(NAME, out="none", **{name: 3}, **SMALL)
+    assert not pathlib.Path("none").exists()
+
+
+def test_a_table_that_no_run_has_is_refused():
+    run = millrace.train(NAME, **{**SMALL, "steps": 110})
+    with pytest.raises(millrace.UsageError, match="no table 'progres'; it has 'progress' and 'evaluations'"):
+        run.table("progres")
+
+
 def test_settings_that_are_none_have_their_defaults():
     without = {name: value for name, value in SMALL.items() if name != "policy"}
     millrace.train(NAME, out="left_out", **without)
