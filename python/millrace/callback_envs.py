@@ -102,10 +102,10 @@ class CallbackEnvs:
     def _store_infos(self, infos: Any) -> None:
         """The numbers of a step's infos: C has an info's name from the first step on that gives it."""
         self._infos.fill(np.nan)
-        for name, value in infos.items() if isinstance(infos, dict) else ():
-            numbers = info_numbers(value)
-            if numbers is None or not isinstance(name, str):
-                continue
+        found = [(name, info_numbers(value)) for name, value in infos.items()] if isinstance(infos, dict) else []
+        named = [(name, numbers) for name, numbers in found if numbers is not None and isinstance(name, str)]
+        # Single numbers first: an array that comes early doesn't take their room.
+        for name, numbers in sorted(named, key=lambda pair: pair[1].size):
             if name not in self._info_at:
                 self._info_at[name] = self._add_info(name, numbers.size)
             where = self._infos[self._info_at[name]]

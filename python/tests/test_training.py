@@ -354,11 +354,11 @@ def test_infos_go_on_when_a_run_does():
 def test_infos_that_a_run_has_no_room_for_are_left_out(caplog):
     env = Reach()
     step = env.step
-    env.step = lambda action: (*step(action)[:4], {"image": np.zeros((12, 12)), "speed": 1.0})
+    env.step = lambda action: (*step(action)[:4], {"lidar": np.zeros(128), "speed": 1.0})
     table = millrace.train(env, eval_env=Reach(), **SMALL).table()
-    assert "rollout/speed" in table and "rollout/image[0]" not in table
-    assert [record.getMessage() for record in caplog.records if "image" in record.getMessage()] == [
-        "gymnasium/Reach: info 'image' (144 numbers) is not recorded: a run has room for 128"
+    assert "rollout/speed" in table and "rollout/lidar[0]" not in table
+    assert [record.getMessage() for record in caplog.records if "lidar" in record.getMessage()] == [
+        "gymnasium/Reach: info 'lidar' (128 numbers) is not recorded: a run has room for 128"
     ]
 
 
