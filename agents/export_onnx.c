@@ -227,9 +227,12 @@ static onnx_name write_sum(onnx_writer *w, const mr_value *v) {
                          (onnx_name[]){name_of(w, v->operand[0]), add_integer(w, ROWS)});
 }
 
+// Its axis is a scalar, where other ops have a list of axes.
 static onnx_name write_sum_up_to(onnx_writer *w, const mr_value *v) {
+    const int64_t axis = ROWS;
+    const onnx_name scalar = add_tensor(w, INT64, 0, NULL, sizeof axis, &axis);
     return add_node_with(w, "CumSum", "exclusive", 1, 2,
-                         (onnx_name[]){name_of(w, v->operand[0]), add_integer(w, ROWS)});
+                         (onnx_name[]){name_of(w, v->operand[0]), scalar});
 }
 
 static onnx_name write_softmax(onnx_writer *w, const mr_value *v) {
