@@ -24,7 +24,7 @@ enum { MODEL_OPSET = 8, MODEL_METADATA = 14 };
 enum { OPSET_VERSION = 2 };
 enum { METADATA_KEY = 1, METADATA_VALUE = 2 };
 enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_TENSOR = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
-enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
+enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_INTEGER = 3, ATTRIBUTE_TYPE = 20 };
 enum { TENSOR_DIM = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_BYTES = 9 };
 enum { VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_OF_TENSOR = 1, TENSOR_TYPE_ELEMENT = 1 };
@@ -63,12 +63,15 @@ typedef struct {
     int64_t value;
 } onnx_attribute;
 
+// A node is named after its output: older runtimes derive names of nodes that they add from it, and
+// these must differ.
 static void put_node(onnx_writer *w, const char *op, onnx_attribute attribute, size_t n,
                      const onnx_name *input, const char *output) {
     mr_message node = {0}, own = {0};
     for (size_t k = 0; k < n; k++)
         mr_message_add_text(&node, NODE_INPUT, input[k].text);
     mr_message_add_text(&node, NODE_OUTPUT, output);
+    mr_message_add_text(&node, NODE_NAME, output);
     mr_message_add_text(&node, NODE_OP, op);
     if (attribute.name != NULL) {
         mr_message_add_text(&own, ATTRIBUTE_NAME, attribute.name);
