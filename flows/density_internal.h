@@ -41,7 +41,8 @@ mr_status mr_density_create_within(const mr_density_spec *spec, const char *dequ
                                    uint64_t seed, size_t max_params, mr_density **out);
 
 /// The logarithm of the sum of k + 1 draws' densities, the last of which has `log_prob`; `log_sum`
-/// is that of the others.
+/// is that of the others. A draw whose `log_prob` is NaN adds nothing, so that the mean stays a
+/// bound from below.
 double mr_density_add_draw(size_t k, double log_sum, double log_prob);
 
 /// Whether its formula draws random numbers, so that it gives a bound from below, which several

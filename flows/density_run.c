@@ -49,6 +49,8 @@ static mr_status fail_row(const mr_density *density, size_t row, const double *x
 }
 
 double mr_density_add_draw(size_t k, double log_sum, double log_prob) {
+    if (isnan(log_prob))
+        log_prob = -INFINITY;
     if (k == 0)
         return log_prob;
     const double high = fmax(log_sum, log_prob), low = fmin(log_sum, log_prob);

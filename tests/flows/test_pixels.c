@@ -454,6 +454,17 @@ Test(pixels, importance_samples_tighten_the_bound_of_either_dequantisation) {
     expect_tighter("variational");
 }
 
+Test(pixels, a_draw_that_is_no_number_adds_nothing_to_the_bound) {
+    static const double none = -INFINITY;
+    for (size_t k = 0; k < 2; k++) {
+        const double draws[] = {k == 0 ? NAN : -3, k == 0 ? -3 : NAN};
+        const double sum = mr_density_add_draw(1, mr_density_add_draw(0, 0, draws[0]), draws[1]);
+        cr_expect_eq(sum, -3, "%g", sum);
+    }
+    cr_expect_eq(mr_density_add_draw(1, mr_density_add_draw(0, 0, NAN), NAN), none);
+    cr_expect_float_eq(mr_density_add_draw(1, -3, -3), -3 + log(2), 1e-15);
+}
+
 // log P of a Gaussian, by its distribution function.
 Test(pixels, importance_samples_of_uniform_noise_find_the_probability_of_a_gaussian) {
     enum { PIXELS = 2, DRAWS = 20000 };
