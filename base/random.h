@@ -28,7 +28,7 @@ typedef enum {
     MR_STREAM_BONUS = 14,      // noise on the states that a bonus is trained on
     MR_STREAM_BONUS_INIT = 15, // its nets at the start
     MR_STREAM_SERVE = 16,      // noise of a policy that is served
-    MR_STREAM_LATENT = 17,     // latents of categories, in a fit and when scoring
+    MR_STREAM_LATENT = 17,     // latents of categories, noise of variational dequantisation
     MR_STREAM_CHOOSE = 18,     // noise of the samples that a deterministic action is made of
     MR_STREAM_PIXELS = 19,     // noise on pixels and augmentation of images that are fitted
     MR_STREAM_HELD_OUT = 20,   // noise on the pixels of images that are held out

@@ -85,10 +85,12 @@ double mr_density_log_slope(const mr_density *density, const double *x);
 
 /// mr_density_score, but of categorical columns, and of variational dequantisation, the bound is
 /// tightened by `n_samples` draws of the latents for each row (Burda et al. 2016,
-/// arXiv:1509.00519).
+/// arXiv:1509.00519). A row's draws depend on the seed and its number alone.
+///
+///   first  number of the first row, from 0, in all data
 mr_status mr_density_score_samples(const mr_density *density, int n_threads, uint64_t seed,
-                                   size_t n_samples, size_t n, const double *x, double *log_prob,
-                                   size_t *n_impossible);
+                                   size_t n_samples, size_t first, size_t n, const double *x,
+                                   double *log_prob, size_t *n_impossible);
 
 /// Samples that are drawn some at a time: those of mr_density_sample and mr_density_sample_given.
 typedef struct mr_sampler mr_sampler;

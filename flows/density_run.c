@@ -60,11 +60,12 @@ double mr_density_add_draw(size_t k, double log_sum, double log_prob) {
 /// How rows are scored.
 typedef struct {
     int n_threads;
-    uint64_t seed;    // of the latents of categories
+    uint64_t seed;    // of the latents of categories and the noise of pixels
     size_t n_samples; // draws of them for each row
+    size_t first;     // the first row's number: row i is drawn by the stream of its number
 } scoring;
 
-// Runs the graph on its rows `first` and later, and adds up its draws.
+// Runs the graph on its rows, and adds up their draws, each row's by its own stream.
 static void score_batch(const mr_density *density, const scoring *how, mr_graph *graph,
                         const mr_real *result, size_t n, const double *x, double *log_prob,
                         mr_random *random) {
@@ -72,7 +73,8 @@ static void score_batch(const mr_density *density, const scoring *how, mr_graph 
     const size_t n_samples = mr_density_has_latents(density) ? how->n_samples : 1;
     const double log_scale = mr_density_log_scale(density);
     for (size_t k = 0; k < n_samples; k++) {
-        mr_graph_draw(graph, n, random);
+        for (size_t i = 0; i < n && mr_density_has_latents(density); i++)
+            mr_graph_draw_row(graph, i, &random[i]);
         mr_graph_run(graph, n);
         for (size_t i = 0; i < n; i++)
             log_prob[i] = mr_density_add_draw(k, log_prob[i], (double)result[i]);
@@ -90,19 +92,24 @@ static mr_status score(const mr_density *density, const scoring *how, size_t n, 
     const size_t width = mr_density_width(density);
     const size_t batch = mr_density_batch(density);
     mr_graph *graph = NULL;
+    mr_random *random = NULL;
     MR_TRY(mr_threads_check(how->n_threads));
     if (n == 0)
         return MR_OK;
+    random = malloc(smaller(n, batch) * sizeof *random);
+    if (!random)
+        return mr_fail_memory("the scores");
     MR_TRY(mr_graph_new(smaller(n, batch), how->n_threads, &graph));
     mr_node *u = mr_input(graph, width, false);
     mr_node *result = mr_keep(mr_density_build_log_prob(density, u));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
     for (size_t first = 0; first < n; first += batch) {
         const size_t n_rows = smaller(n - first, batch);
-        mr_random random = mr_random_stream(how->seed, MR_STREAM_LATENT, first);
+        for (size_t i = 0; i < n_rows; i++)
+            random[i] = mr_random_stream(how->seed, MR_STREAM_LATENT, how->first + first + i);
         mr_density_standardise(density, n_rows, x + first * width, mr_node_value(u));
         score_batch(density, how, graph, mr_node_value(result), n_rows, x + first * width,
-                    log_prob + first, &random);
+                    log_prob + first, random);
         for (size_t i = first; i < first + n_rows; i++) {
             if (isfinite(log_prob[i]))
                 continue;
@@ -116,6 +123,7 @@ static mr_status score(const mr_density *density, const scoring *how, size_t n, 
     }
 done:
     mr_graph_free(graph);
+    free(random);
     return status;
 }
 
@@ -124,7 +132,8 @@ mr_status mr_density_log_prob(const mr_density *density, int n_threads, size_t n
     MR_REQUIRE(density);
     MR_REQUIRE(x);
     MR_REQUIRE(log_prob);
-    return score(density, &(scoring){n_threads, 1, 1}, n, x, log_prob, NULL);
+    return score(density, &(scoring){.n_threads = n_threads, .seed = 1, .n_samples = 1}, n, x,
+                 log_prob, NULL);
 }
 
 mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, const double *x,
@@ -133,15 +142,15 @@ mr_status mr_density_score(const mr_density *density, int n_threads, size_t n, c
     MR_REQUIRE(x);
     MR_REQUIRE(log_prob);
     MR_REQUIRE(n_impossible);
-    return mr_density_score_samples(density, n_threads, 1, 1, n, x, log_prob, n_impossible);
+    return mr_density_score_samples(density, n_threads, 1, 1, 0, n, x, log_prob, n_impossible);
 }
 
 mr_status mr_density_score_samples(const mr_density *density, int n_threads, uint64_t seed,
-                                   size_t n_samples, size_t n, const double *x, double *log_prob,
-                                   size_t *n_impossible) {
+                                   size_t n_samples, size_t first, size_t n, const double *x,
+                                   double *log_prob, size_t *n_impossible) {
     size_t n_found = 0;
     const mr_status status =
-        score(density, &(scoring){n_threads, seed, n_samples}, n, x, log_prob, &n_found);
+        score(density, &(scoring){n_threads, seed, n_samples, first}, n, x, log_prob, &n_found);
     if (status == MR_OK)
         *n_impossible = n_found;
     return status;

@@ -92,7 +92,8 @@ static mr_status make_rows(const mr_density *density, uint64_t seed, size_t draw
     for (size_t i = 0; i < n; i++) {
         const uint64_t index = draw * images->n + first + i;
         mr_random random = mr_random_stream(seed, MR_STREAM_SCORE, index);
-        mr_random_fill_uniform(&random, dim, 0, 1, noise);
+        if (!density->noise)
+            mr_random_fill_uniform(&random, dim, 0, 1, noise);
         MR_TRY(mr_images_get(images, first + i, 1, image));
         mr_pixels_to_row(density, image, density->noise ? NULL : noise, label ? label[i] : 0,
                          x + i * width);
@@ -117,7 +118,7 @@ mr_status mr_images_log_prob(const mr_density *density, int n_threads, uint64_t 
     }
     for (size_t k = 0; k < n_draws; k++) {
         MR_TRY(make_rows(density, seed, k, images, first, n, label, x));
-        MR_TRY(mr_density_score_samples(density, n_threads, seed, n_samples, n, x, of_draw,
+        MR_TRY(mr_density_score_samples(density, n_threads, seed, n_samples, first, n, x, of_draw,
                                         &n_impossible));
         for (size_t i = 0; i < n; i++)
             log_prob[i] = mr_density_add_draw(k, log_prob[i], of_draw[i]);

@@ -50,7 +50,8 @@ void mr_pixels_of_rows(const mr_density *density, size_t n, const double *x, uns
 double mr_bits_per_dim(const mr_density *density, double log_prob);
 
 /// Log-likelihoods [n] of images first .. first+n-1; -infinity where the model has no density.
-/// Uniform noise is drawn from stream (seed, score, draw images->n + number of the image).
+/// Uniform noise is drawn from stream (seed, score, draw images->n + number of the image), that of
+/// variational dequantisation from stream (seed, latent, number of the image).
 ///
 ///   n_samples  draws of the noise for each image: log (mean p / q) of them, a tighter bound of the
 ///              pixels' log-likelihood the more there are (Burda et al. 2016, arXiv:1509.00519)

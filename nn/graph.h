@@ -93,6 +93,9 @@ mr_node *mr_uniform_like(mr_node *x);
 /// two draws they stay as they are.
 void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random);
 
+/// Draws row `row` of them alone.
+void mr_graph_draw_row(mr_graph *graph, size_t row, mr_random *random);
+
 /// A parameter of one row, repeated over the batch. A NULL graph gives NULL.
 mr_node *mr_param_rows(mr_graph *graph, mr_params *params, mr_param param);
 

@@ -36,10 +36,19 @@ mr_node *mr_uniform_like(mr_node *x) {
     return x->n_parts > 1 ? mr_split_rows(node, x->n_parts) : node;
 }
 
-void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random) {
+static void draw_rows(mr_graph *graph, size_t first, size_t n_rows, mr_random *random) {
     for (mr_node *node = graph->first; node; node = node->next)
         if (node->op == &op_uniform)
-            mr_random_fill_uniform(random, n_rows * node->cols, 0, 1, mr_node_value(node));
+            mr_random_fill_uniform(random, n_rows * node->cols, 0, 1,
+                                   mr_node_value(node) + first * node->cols);
+}
+
+void mr_graph_draw(mr_graph *graph, size_t n_rows, mr_random *random) {
+    draw_rows(graph, 0, n_rows, random);
+}
+
+void mr_graph_draw_row(mr_graph *graph, size_t row, mr_random *random) {
+    draw_rows(graph, row, 1, random);
 }
 
 static void param_rows_forward(const mr_node *node, mr_rows rows) {

@@ -155,7 +155,8 @@ static mr_status score(const score_options *chosen, const mr_density *density,
         size_t n_impossible;
         MR_TRY(mr_matrix_get_rows(data, first, n, x));
         MR_TRY(mr_density_score_samples(density, (int)chosen->threads, chosen->seed,
-                                        chosen->importance_samples, n, x, scores, &n_impossible));
+                                        chosen->importance_samples, first, n, x, scores,
+                                        &n_impossible));
         add_scores(s, n, scores);
         if (writer != NULL)
             MR_TRY(mr_matrix_writer_append(writer, n, scores));

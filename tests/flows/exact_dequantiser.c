@@ -181,7 +181,7 @@ static double normal_cdf(double x) {
 static void bound(const mr_density *density, size_t n_draws, size_t n, const double *x,
                   double *log_prob) {
     size_t n_impossible = 0;
-    cr_assert_eq(mr_density_score_samples(density, 1, 3, n_draws, n, x, log_prob, &n_impossible),
+    cr_assert_eq(mr_density_score_samples(density, 1, 3, n_draws, 0, n, x, log_prob, &n_impossible),
                  MR_OK);
     cr_assert_eq(n_impossible, 0);
 }

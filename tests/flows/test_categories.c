@@ -71,7 +71,7 @@ Test(categories, many_samples_find_the_probability_that_a_quadrature_gives) {
     const double x[] = {3, 4}, exact = probability_of_0(density);
     double log_prob[2];
     size_t n_impossible;
-    cr_assert_eq(mr_density_score_samples(density, 1, 1, 10000, 2, x, log_prob, &n_impossible),
+    cr_assert_eq(mr_density_score_samples(density, 1, 1, 10000, 0, 2, x, log_prob, &n_impossible),
                  MR_OK);
     cr_expect_float_eq(exp(log_prob[0]), exact, 0.05 * exact);
     cr_expect_float_eq(exp(log_prob[1]), 1 - exact, 0.05 * (1 - exact));
@@ -100,7 +100,7 @@ Test(categories, probabilities_add_up_to_one) {
            base.cols * sizeof(mr_real));
     for (size_t c = 0; c < 10; c++)
         x[c] = (double)c;
-    cr_assert_eq(mr_density_score_samples(density, 1, 1, 20000, 10, x, log_prob, &n_impossible),
+    cr_assert_eq(mr_density_score_samples(density, 1, 1, 20000, 0, 10, x, log_prob, &n_impossible),
                  MR_OK);
     for (size_t c = 0; c < 10; c++)
         sum += exp(log_prob[c]);
@@ -135,7 +135,7 @@ static double fit_and_score(mr_density *density, const double *x, const double *
     cr_assert_eq(mr_fit(density, N, x, &options, NULL, NULL, NULL, &end), MR_OK, "%s",
                  mr_error_message());
     size_t n_impossible;
-    cr_assert_eq(mr_density_score_samples(density, 1, 1, 20, N, fresh, log_prob, &n_impossible),
+    cr_assert_eq(mr_density_score_samples(density, 1, 1, 20, 0, N, fresh, log_prob, &n_impossible),
                  MR_OK);
     cr_expect_eq(n_impossible, 0);
     for (size_t i = 0; i < N; i++)

@@ -485,6 +485,27 @@ Test(pixels, importance_samples_of_uniform_noise_find_the_probability_of_a_gauss
     mr_density_free(density);
 }
 
+// One pixel in all images: only their noise tells their scores apart.
+Test(pixels, the_noise_of_an_image_depends_on_its_number_and_not_on_the_block) {
+    enum { HALF = N / 2 };
+    double whole[N], blocks[N];
+    mr_images images = images_of(false);
+    memset(images.pixels, 100, (size_t)N * DIM);
+    mr_density *density = dequantised("gaussian", "variational", HEIGHT, WIDTH, 8);
+    set_scale(density, 100, 1);
+    cr_assert_eq(mr_images_log_prob(density, 1, 5, 3, &images, 0, N, NULL, whole), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 5, 3, &images, 0, HALF, NULL, blocks), MR_OK);
+    cr_assert_eq(mr_images_log_prob(density, 1, 5, 3, &images, HALF, N - HALF, NULL, blocks + HALF),
+                 MR_OK);
+    for (size_t i = 0; i < N; i++)
+        cr_expect_float_eq(blocks[i], whole[i], 1e-4, "image %zu: %g and %g", i, blocks[i],
+                           whole[i]); // float32, by other sizes of products
+    for (size_t i = 0; i < HALF; i++)
+        cr_expect_neq(blocks[i], blocks[HALF + i], "images %zu and %zu", i, HALF + i);
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
 Test(pixels, the_dequantisation_is_remembered_by_a_model_file) {
     double before[N], after[N];
     char *bytes = NULL;
