@@ -27,7 +27,7 @@ typedef struct {
                       // of those that came last
 } mr_fit_part;
 
-enum { MR_FIT_DATA_SIZE = 160 };
+enum { MR_FIT_DATA_SIZE = MR_FLOW_MAX_TEXT + 192 };
 
 struct mr_fit_data {
     const mr_fit_data_ops *ops;

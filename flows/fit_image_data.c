@@ -208,10 +208,11 @@ static mr_status allocate(image_data *d) {
 static void describe(const image_data *d, char text[MR_FIT_DATA_SIZE]) {
     const mr_pixels *pixels = mr_density_pixels(d->density);
     snprintf(text, MR_FIT_DATA_SIZE,
-             ", images %zux%zux%zu of %zu bits, logit %.17g%s, shifts %zu%s", d->images->channels,
+             ", images %zux%zux%zu of %zu bits, logit %.17g%s, shifts %zu%s%s", d->images->channels,
              d->images->height, d->images->width, pixels->bits, pixels->logit,
              d->augmentation.flips ? ", flips" : "", d->augmentation.shift,
-             d->density->noise ? ", variational dequantisation" : "");
+             d->density->noise ? ", dequantisation " : "",
+             d->density->noise ? mr_density_dequantisation(d->density) : "");
 }
 
 mr_status mr_fit_data_of_images(mr_density *density, const mr_fit_options *options,

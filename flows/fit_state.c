@@ -13,7 +13,7 @@
 static const char format_name[] = "millrace.fit";
 static const char format_version[] = "3"; // 2 knew no unfinished epochs
 
-enum { TEXT_SIZE = MR_FLOW_MAX_TEXT + 512, NUMBER_SIZE = 32 };
+enum { TEXT_SIZE = MR_FLOW_MAX_TEXT + MR_FIT_DATA_SIZE + 512, NUMBER_SIZE = 32 };
 
 // What must be the same for a fit to go on, in words: the flow and the options. (The data is known
 // by its number of rows and by the fingerprints that come from it.)

@@ -554,6 +554,28 @@ Test(pixels, a_dequantisation_that_is_none_is_refused) {
     }
 }
 
+// The two flows have parameters of the same shapes.
+Test(pixels, a_checkpoint_of_another_dequantisation_is_refused) {
+    static const char *const noise[] = {
+        "[coupling(spline(bound=6), net=conv, hidden=4, mask=checkerboard)]",
+        "[coupling(spline(bound=5), net=conv, hidden=4, mask=checkerboard)]"};
+    mr_images images = images_of(false);
+    mr_fit_options options = small_fit();
+    mr_fit_progress result;
+    options.checkpoint = "checkpoint";
+    for (size_t k = 0; k < 2; k++) {
+        watched w = {.stop_after = k == 0 ? 2 : 0};
+        mr_density *density = dequantised("gaussian", noise[k], HEIGHT, WIDTH, 8);
+        cr_expect_eq(mr_fit_to_images(density, &images, &(mr_augmentation){0}, &options,
+                                      &(mr_fit_watch){count_epoch, count_step, &w}, &w.stop,
+                                      &result),
+                     k == 0 ? MR_OK : MR_ERR_INPUT, "%s", mr_error_message());
+        mr_density_free(density);
+    }
+    scratch_expect_message("checkpoint of another fit");
+    mr_images_free(&images);
+}
+
 // ---- Samples
 
 Test(pixels, a_temperature_scales_the_distance_of_samples_from_the_mean) {
