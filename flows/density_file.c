@@ -235,6 +235,25 @@ done:
     return status;
 }
 
+// Makes the density of a specification; the message of a failure names the file's entry.
+static mr_status create(const mr_tensors *file, const mr_density_spec *spec, mr_density **out) {
+    const size_t max_params = mr_model_count_numbers(file);
+    const char *dequantisation = mr_tensors_note(file, "dequantisation");
+    if (dequantisation && format_of(file) < &formats[2]) // versions 1 and 2 have none
+        return mr_model_fail(file, "dequantisation", dequantisation);
+    const mr_status status = mr_density_create_within(
+        spec, dequantisation ? dequantisation : "uniform", 0, max_params, out);
+    if (status != MR_ERR_USAGE && status != MR_ERR_INPUT)
+        return status;
+    mr_density *without = NULL; // noise, of which the flow alone can be what fails
+    if (dequantisation &&
+        mr_density_create_within(spec, "uniform", 0, max_params, &without) == MR_OK) {
+        mr_density_free(without);
+        return mr_model_fail(file, "dequantisation", dequantisation);
+    }
+    return mr_model_fail(file, "flow", spec->flow);
+}
+
 static mr_status read_density(const mr_tensors *file, mr_density **out) {
     mr_status status;
     mr_density_spec spec = {0};
@@ -244,13 +263,8 @@ static mr_status read_density(const mr_tensors *file, mr_density **out) {
     const size_t width = spec.dim + spec.given_dim;
     MR_TRY(mr_tensors_get(file, "shift", MR_F64, 1, &width, &shift));
     MR_TRY(mr_tensors_get(file, "scale", MR_F64, 1, &width, &scale));
-    const char *dequantisation = mr_tensors_note(file, "dequantisation");
-    status = mr_density_create_within(&spec, dequantisation ? dequantisation : "uniform", 0,
-                                      mr_model_count_numbers(file), out);
-    if (status == MR_ERR_USAGE || status == MR_ERR_INPUT) // it is the file that says so
-        status = mr_model_fail(file, "flow", spec.flow);
-    if (status == MR_OK)
-        status = mr_density_set_scale(*out, shift, scale);
+    MR_TRY(create(file, &spec, out));
+    status = mr_density_set_scale(*out, shift, scale);
 done:
     free(support);
     return status;

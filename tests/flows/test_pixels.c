@@ -529,6 +529,34 @@ Test(pixels, the_dequantisation_is_remembered_by_a_model_file) {
     mr_images_free(&images);
 }
 
+// Saves a density, with a text in the file replaced by another one as long, and reads it back.
+static mr_status read_edited(const mr_density *density, const char *text, const char *by) {
+    char *bytes = NULL;
+    size_t n_bytes = 0;
+    mr_density *loaded = NULL;
+    cr_assert_eq(mr_density_save(density, "m"), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_file_read("m", &bytes, &n_bytes), MR_OK);
+    char *place = memmem(bytes, n_bytes, text, strlen(text));
+    cr_assert(place && strlen(text) == strlen(by), "%s", text);
+    memcpy(place, by, strlen(by));
+    const mr_status status = mr_density_load_memory(bytes, n_bytes, &loaded);
+    mr_density_free(loaded);
+    free(bytes);
+    return status;
+}
+
+Test(pixels, a_file_names_the_dequantisation_that_cannot_be) {
+    mr_density *density = dequantised("gaussian", "variational", HEIGHT, WIDTH, 8);
+    cr_expect_eq(read_edited(density, "[coupling(affine", "[couplign(affine"), MR_ERR_INPUT);
+    scratch_expect_message("its metadata's 'dequantisation' is '[couplign(affine");
+    cr_expect_eq(read_edited(density, "gaussian", "gausisan"), MR_ERR_INPUT);
+    scratch_expect_message("its metadata's 'flow' is 'gausisan'");
+    cr_expect_eq(read_edited(density, "\"format_version\":\"3\"", "\"format_version\":\"2\""),
+                 MR_ERR_INPUT);
+    scratch_expect_message("its metadata's 'dequantisation' is '[coupling(affine");
+    mr_density_free(density);
+}
+
 Test(pixels, a_dequantisation_that_is_none_is_refused) {
     static const struct {
         const char *text, *message;
