@@ -345,6 +345,44 @@ static mr_status read_pixels(const mr_tensors *file, mr_density *density) {
     return status;
 }
 
+static bool is_like_first(const double *of_pixel, size_t dim) {
+    size_t j = 1;
+    while (j < dim && of_pixel[j] == of_pixel[0])
+        j++;
+    return j == dim;
+}
+
+// Whether all pixels are lines, or all lie between the same two finite bounds; and no given column
+// is a category.
+static bool has_like_supports(const mr_density *density) {
+    const mr_support *first = density->support;
+    const bool is_bounded = first->type == MR_SUPPORT_BOUNDED;
+    for (size_t j = 0; j < density->dim; j++) {
+        const mr_support *s = &density->support[j];
+        if (s->type != first->type ||
+            (is_bounded && (s->low != first->low || s->high != first->high)))
+            return false;
+    }
+    return !density->has_categories && (is_bounded ? isfinite(first->low) && isfinite(first->high)
+                                                   : first->type == MR_SUPPORT_LINE);
+}
+
+// Variational dequantisation takes all pixels as the first one (density_categories.c).
+static mr_status check_dequantised(const mr_tensors *file, const mr_density *density) {
+    const char *text;
+    if (!density->noise)
+        return MR_OK;
+    if (!has_like_supports(density))
+        return mr_model_fail(file, "supports", mr_tensors_note(file, "supports"));
+    const bool has_shift = is_like_first(density->shift, density->dim);
+    if (!has_shift || !is_like_first(density->scale, density->dim))
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: its '%s' differs between pixels, which have one with variational "
+                       "dequantisation; is the file damaged?",
+                       mr_tensors_path(file), has_shift ? "scale" : "shift");
+    return mr_model_text(file, "pixels", &text);
+}
+
 static mr_status read_model(const mr_tensors *file, mr_density **out) {
     mr_status status;
     mr_density *density = NULL;
@@ -352,6 +390,7 @@ static mr_status read_model(const mr_tensors *file, mr_density **out) {
     MR_TRY(mr_model_load(file, mr_density_params(density), "", "fit the model again"));
     MR_TRY(read_layout(file, density));
     MR_TRY(read_pixels(file, density));
+    MR_TRY(check_dequantised(file, density));
     *out = density;
     density = NULL;
 done:

@@ -557,6 +557,66 @@ Test(pixels, a_file_names_the_dequantisation_that_cannot_be) {
     mr_density_free(density);
 }
 
+enum { ALL = DIM + 1 };
+
+// A density of pixels whose noise a flow draws, one (or ALL) of which, or the class, has a support
+// of its own; all others lie between -1 and 9.
+static mr_density *dequantised_with(size_t column, mr_support own, bool has_class) {
+    mr_density *density = NULL;
+    mr_support support[DIM + 1];
+    for (size_t j = 0; j < DIM + 1; j++)
+        support[j] = j == column || column == ALL ? own : (mr_support){MR_SUPPORT_BOUNDED, -1, 9};
+    cr_assert_eq(mr_density_create_dequantised(&(mr_density_spec){.flow = "gaussian",
+                                                                  .use = MR_FLOW_TO_SCORE,
+                                                                  .dim = DIM,
+                                                                  .given_dim = has_class,
+                                                                  .support = support,
+                                                                  .channels = 1,
+                                                                  .height = HEIGHT,
+                                                                  .width = WIDTH},
+                                               "variational", 1, &density),
+                 MR_OK, "%s", mr_error_message());
+    return density;
+}
+
+Test(pixels, a_file_whose_pixels_differ_is_refused_with_variational_dequantisation) {
+    static char *names[] = {"one"};
+    static const struct {
+        size_t column;
+        mr_support own;
+    } cases[] = {
+        {3, {MR_SUPPORT_BOUNDED, -1, 10}},
+        {3, {MR_SUPPORT_BOUNDED, -2, 9}},
+        {3, {MR_SUPPORT_LINE, 0, 0}},
+        {0, {MR_SUPPORT_LINE, 0, 0}},
+        {3, {MR_SUPPORT_CATEGORY, 0, 3}},
+        {DIM, {MR_SUPPORT_CATEGORY, 0, 3}},
+        {ALL, {MR_SUPPORT_BOUNDED, -1, INFINITY}},
+    };
+    for (size_t k = 0; k < MR_COUNT(cases); k++) {
+        mr_density *density = dequantised_with(cases[k].column, cases[k].own, true);
+        cr_assert_eq(mr_density_set_pixels(
+                         density, &(mr_pixels){.bits = 3, .n_classes = 1, .classes = names}),
+                     MR_OK);
+        cr_expect_eq(read_edited(density, "", ""), MR_ERR_INPUT, "case %zu", k);
+        scratch_expect_message("its metadata's 'supports' is '");
+        mr_density_free(density);
+    }
+    mr_density *density = dequantised_with(0, (mr_support){MR_SUPPORT_BOUNDED, -1, 9}, false);
+    cr_expect_eq(read_edited(density, "", ""), MR_ERR_INPUT);
+    scratch_expect_message("pixels");
+    cr_assert_eq(mr_density_set_pixels(density, &(mr_pixels){.bits = 3}), MR_OK);
+    cr_expect_eq(read_edited(density, "", ""), MR_OK, "%s", mr_error_message());
+    for (size_t k = 0; k < 2; k++) {
+        set_scale(density, 0, 1);
+        (k == 0 ? density->shift : density->scale)[4] = 0.5;
+        cr_expect_eq(read_edited(density, "", ""), MR_ERR_INPUT);
+        scratch_expect_message(k == 0 ? "its 'shift' differs between pixels"
+                                      : "its 'scale' differs between pixels");
+    }
+    mr_density_free(density);
+}
+
 Test(pixels, a_dequantisation_that_is_none_is_refused) {
     static const struct {
         const char *text, *message;
