@@ -39,8 +39,9 @@ mr_word mr_word_of(const char *text) {
 
 mr_word mr_matrix_value_name(const mr_matrix *matrix, size_t column, double value) {
     mr_word word;
-    if (matrix->dictionary != NULL && matrix->dictionary[column].n > 0)
-        return mr_word_of(matrix->dictionary[column].name[(size_t)value]);
+    const mr_dictionary *d = matrix->dictionary != NULL ? &matrix->dictionary[column] : NULL;
+    if (d != NULL && value >= 0 && value < (double)d->n)
+        return mr_word_of(d->name[(size_t)value]);
     snprintf(word.text, sizeof word.text, "%g", value);
     return word;
 }

@@ -88,14 +88,26 @@ static mr_status match_places(const char *path, const mr_matrix *file, const mr_
     return MR_OK;
 }
 
-static mr_status count_others(const mr_matrix *file, const mr_constant *c, size_t *n_others) {
+// The column of a table that was constant `k` of the fitted one; by its name if the features were
+// found by theirs. False: the table doesn't have it.
+static bool find_constant(const mr_matrix *file, const mr_layout *layout, bool is_matched, size_t k,
+                          size_t *out) {
+    const size_t column = layout->constants[k].column;
+    if (is_matched)
+        return find_name(file, layout->names[column], out);
+    *out = column;
+    return file->n_cols == layout->n_columns;
+}
+
+static mr_status count_others(const mr_matrix *file, size_t column, double value,
+                              size_t *n_others) {
     mr_status status;
     mr_row_block b = {0};
     *n_others = 0;
     do {
         MR_TRY(mr_matrix_next_rows(file, &b));
         for (size_t i = 0; i < b.n; i++)
-            *n_others += b.x[i * file->n_cols + c->column] != c->value;
+            *n_others += b.x[i * file->n_cols + column] != value;
     } while (b.n > 0);
 done:
     mr_row_block_free(&b);
@@ -104,38 +116,43 @@ done:
 
 // Notes columns that were constant in the fitted data and have another value here: the density does
 // not include them.
-static mr_status note_constants(const char *path, const mr_matrix *file, const mr_layout *layout) {
-    for (size_t k = 0; k < layout->n_constants && file->n_cols == layout->n_columns; k++) {
-        const mr_constant *c = &layout->constants[k];
-        size_t n_others;
-        const mr_status status = count_others(file, c, &n_others);
+static mr_status note_constants(const char *path, const mr_matrix *file, const mr_layout *layout,
+                                bool is_matched) {
+    for (size_t k = 0; k < layout->n_constants; k++) {
+        const double value = layout->constants[k].value;
+        size_t n_others, column;
+        if (!find_constant(file, layout, is_matched, k, &column))
+            continue;
+        const mr_status status = count_others(file, column, value, &n_others);
         if (status != MR_OK)
             return status;
         if (n_others > 0)
             fprintf(stderr,
                     "note: %s: column %s is not %s in %zu rows, as it was in all that the model "
                     "was fitted to; it was left out of the model\n",
-                    path, mr_matrix_column_name(file, c->column).text,
-                    mr_matrix_value_name(file, c->column, c->value).text, n_others);
+                    path, mr_matrix_column_name(file, column).text,
+                    mr_matrix_value_name(file, column, value).text, n_others);
     }
     return MR_OK;
 }
 
-// Copies the names of categories of the table's column that was column `from` of the fitted one.
+// Copies the names of categories of the table's column that was column `from` of the fitted one. A
+// column that stands for two, of one name, keeps those of the first.
 static mr_status copy_names(const mr_layout *layout, size_t from, mr_dictionary *to,
                             bool *has_names) {
     const mr_dictionary *d = &layout->dictionary[from];
     *has_names = *has_names || d->n > 0;
-    return mr_dictionary_copy(d, to);
+    return to->n > 0 ? MR_OK : mr_dictionary_copy(d, to);
 }
 
 // Reads the columns of text of a .csv again, as the codes that the model has for them. A .npy has
 // these codes.
 static mr_status read_names(const char *path, const mr_matrix_options *options,
                             const mr_layout *layout, const wanted *w, const size_t *columns,
-                            mr_matrix *file) {
+                            bool is_matched, mr_matrix *file) {
     mr_status status = MR_OK;
     const size_t n_cols = file->n_cols;
+    size_t column;
     bool has_names = false;
     if (layout->dictionary == NULL || !mr_is_csv(path))
         return MR_OK;
@@ -144,10 +161,10 @@ static mr_status read_names(const char *path, const mr_matrix_options *options,
         return mr_fail_memory("the names of categories");
     for (size_t j = 0; j < w->n; j++)
         MR_TRY(copy_names(layout, w->column[j], &dictionary[columns[j]], &has_names));
-    for (size_t k = 0; k < layout->n_constants && n_cols == layout->n_columns; k++) {
-        const size_t column = layout->constants[k].column;
-        MR_TRY(copy_names(layout, column, &dictionary[column], &has_names));
-    }
+    for (size_t k = 0; k < layout->n_constants; k++)
+        if (find_constant(file, layout, is_matched, k, &column))
+            MR_TRY(
+                copy_names(layout, layout->constants[k].column, &dictionary[column], &has_names));
     if (has_names) {
         status = mr_matrix_read_codes(path, options, dictionary, file);
         dictionary = NULL;
@@ -213,9 +230,9 @@ static mr_status read_wanted(const char *path, mr_header header, const mr_layout
         MR_TRY(match_names(path, &file, layout, w, columns, &is_matched));
     if (!is_matched)
         MR_TRY(match_places(path, &file, layout, w, columns));
-    MR_TRY(read_names(path, &options, layout, w, columns, &file));
+    MR_TRY(read_names(path, &options, layout, w, columns, is_matched, &file));
     MR_TRY(check_cells(path, &file, w, columns));
-    MR_TRY(note_constants(path, &file, layout));
+    MR_TRY(note_constants(path, &file, layout, is_matched));
     MR_TRY(mr_matrix_keep_columns(&file, w->n, columns));
     *out = file;
     file = (mr_matrix){0};

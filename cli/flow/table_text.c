@@ -50,6 +50,10 @@ static mr_status check_codes(const mr_matrix *table, size_t column, bool *are_co
         MR_TRY(mr_matrix_next_rows(table, &b));
         for (size_t i = 0; i < b.n; i++) {
             const double x = b.x[i * table->n_cols + column];
+            if (!isfinite(x)) { // a fault of the table, which is told of where numbers are checked
+                *are_codes = true;
+                goto done;
+            }
             are_whole = are_whole && x == floor(x);
             low = fmin(low, x);
             high = fmax(high, x);

@@ -248,3 +248,38 @@ Test(flow_categories_command, categories_are_not_clipped) {
                     "--epochs", "1", "--out", "m.safetensors", "--json");
     cr_expect_eq(number_of(&o, "clipped_cells"), 0);
 }
+
+// The constant's names, or its lack of them, are not those of the feature that stands in its place.
+static void check_other_order(const char *constant, const char *other) {
+    FILE *fitted = fopen("x.csv", "w"), *scored = fopen("y.csv", "w");
+    cr_assert(fitted && scored);
+    fprintf(fitted, "a,b,c\n");
+    fprintf(scored, "b,a,c\n");
+    for (size_t i = 0; i < 60; i++) {
+        const char *a = i % 3 == 0 ? "2" : i % 3 == 1 ? "1" : "x";
+        fprintf(fitted, "%s,%s,%zu.5\n", a, constant, i % 7);
+        fprintf(scored, "%s,%s,%zu.5\n", i == 0 ? other : constant, a, i % 7);
+    }
+    cr_assert_eq(fclose(fitted), 0);
+    cr_assert_eq(fclose(scored), 0);
+    outcome o = RUN("flow", "fit", "x.csv", "--drop-constant", "--categorical", "a", "--epochs",
+                    "5", "--out", "m.safetensors");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "score", "m.safetensors", "x.csv", "--json");
+    const double there = number_of(&o, "mean_log_likelihood");
+    o = RUN("flow", "score", "m.safetensors", "y.csv", "--json");
+    cr_expect(o.code == 0 && strstr(o.err, "column 1 (b) is not") != NULL &&
+                  strstr(o.err, " in 1 rows") != NULL,
+              "%s", o.err);
+    cr_expect_eq(number_of(&o, "mean_log_likelihood"), there);
+}
+
+Test(flow_categories_command, scores_columns_in_another_order_beside_a_constant) {
+    check_other_order("7", "8");
+}
+
+Test(flow_categories_command, refuses_a_category_that_is_no_number) {
+    expect_fit_fails("a,b\n1,2\n2,nan\n3,1\n", "--categorical", "b", 1,
+                     "row 2, column 2 (b) is nan");
+}
