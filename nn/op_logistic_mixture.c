@@ -110,14 +110,11 @@ static mr_real log_slope(const block *b, size_t i) {
 
 // ---- Forward
 
-// Adds the lanes' log-derivatives to the last column.
-static void add_log_det(const mr_node *node, const block *b, size_t row, size_t first,
-                        mr_real sign) {
-    mr_real *y = mr_row(node->value, node, row);
-    double sum = first > 0 ? (double)y[node->cols - 1] : 0;
+static double sum_log_slopes(const block *b) {
+    double sum = 0;
     for (size_t i = 0; i < b->n; i++)
-        sum += (double)(sign * log_slope(b, i));
-    y[node->cols - 1] = (mr_real)sum;
+        sum += (double)log_slope(b, i);
+    return sum;
 }
 
 static size_t count_lanes(const mr_node *node, size_t first) {
@@ -125,16 +122,21 @@ static size_t count_lanes(const mr_node *node, size_t first) {
     return n < LANES ? n : (size_t)LANES;
 }
 
+// The last column is the sum of the log-derivatives, in double over all of a row.
 static void mixture_forward(const mr_node *node, mr_rows rows) {
     block b;
-    for (size_t row = rows.first; row < rows.first + rows.n; row++)
+    for (size_t row = rows.first; row < rows.first + rows.n; row++) {
+        mr_real *y = mr_row(node->value, node, row);
+        double log_det = 0;
         for (size_t first = 0; first < node->input[0]->cols; first += LANES) {
             read_mixtures(node, row, first, count_lanes(node, first), &b);
             look_at(&b, mr_row(node->input[0]->value, node->input[0], row) + first);
             for (size_t i = 0; i < b.n; i++)
-                mr_row(node->value, node, row)[first + i] = moved(&b, i);
-            add_log_det(node, &b, row, first, 1);
+                y[first + i] = moved(&b, i);
+            log_det += sum_log_slopes(&b);
         }
+        y[node->cols - 1] = (mr_real)log_det;
+    }
 }
 
 // ---- The root x of logit F(x) = y, in double
@@ -174,17 +176,22 @@ static double logit_at(const mixture *m, double x, double *slope) {
     return below - above;
 }
 
-// Newton's method, safeguarded by bisection. F lies between the least and the greatest
-// sigmoid(a_k), so that the root lies between the least and the greatest of mu_k + y exp(s_k).
+// Newton's method, safeguarded by bisection, which takes over when a step leaves the bracket or is
+// more than half of the one before the last (Press et al., Numerical Recipes). F lies between the
+// least and the greatest sigmoid(a_k), so that the root lies between the least and the greatest of
+// mu_k + y exp(s_k).
 static double find_root(const mixture *m, double y) {
     enum { MAX_STEPS = 200 }; // bisection has halved any bracket of floats to rounding by then
-    static const double tolerance = 4 * 0x1p-52; // of a step, relative to the root
-    double low = INFINITY, high = -INFINITY, width = INFINITY;
+    static const double rounding = 4 * 0x1p-52;
+    double low = INFINITY, high = -INFINITY, least_scale = INFINITY;
+    if (!isfinite(y))
+        return y;
     for (size_t k = 0; k < m->n; k++) {
         low = fmin(low, m->mean[k] + y * m->scale[k]);
         high = fmax(high, m->mean[k] + y * m->scale[k]);
+        least_scale = fmin(least_scale, m->scale[k]);
     }
-    double x = low + (high - low) / 2;
+    double x = low + (high - low) / 2, last = high - low, before = last;
     for (int i = 0; i < MAX_STEPS; i++) {
         double slope;
         const double distance = logit_at(m, x, &slope) - y;
@@ -192,13 +199,13 @@ static double find_root(const mixture *m, double y) {
             high = x;
         else
             low = x;
-        double next = x - distance / slope;
-        if (!(next >= low && next <= high) || high - low > 0.75 * width)
-            next = low + (high - low) / 2;
-        width = high - low;
-        const double step = fabs(next - x);
+        const double newton = x - distance / slope;
+        const bool is_good = newton >= low && newton <= high && fabs(newton - x) <= before / 2;
+        const double next = is_good ? newton : low + (high - low) / 2;
+        before = last;
+        last = fabs(next - x);
         x = next;
-        if (step <= tolerance * fabs(x))
+        if (last <= rounding * (fabs(x) + least_scale))
             break;
     }
     return x;
@@ -206,18 +213,21 @@ static double find_root(const mixture *m, double y) {
 
 static void mixture_inverse_forward(const mr_node *node, mr_rows rows) {
     block b;
-    for (size_t row = rows.first; row < rows.first + rows.n; row++)
+    for (size_t row = rows.first; row < rows.first + rows.n; row++) {
+        mr_real *x = mr_row(node->value, node, row);
+        double log_det = 0;
         for (size_t first = 0; first < node->input[0]->cols; first += LANES) {
             const mr_real *y = mr_row(node->input[0]->value, node->input[0], row) + first;
-            mr_real *x = mr_row(node->value, node, row) + first;
             read_mixtures(node, row, first, count_lanes(node, first), &b);
             for (size_t i = 0; i < b.n; i++) {
                 const mixture m = mixture_of(&b, i);
-                x[i] = (mr_real)find_root(&m, (double)y[i]);
+                x[first + i] = (mr_real)find_root(&m, (double)y[i]);
             }
-            look_at(&b, x);
-            add_log_det(node, &b, row, first, -1);
+            look_at(&b, x + first);
+            log_det -= sum_log_slopes(&b);
         }
+        x[node->cols - 1] = (mr_real)log_det;
+    }
 }
 
 // ---- Backward
