@@ -2,6 +2,7 @@
 
 #include "flows/density.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -387,6 +388,7 @@ static mr_status read_model(const mr_tensors *file, mr_density **out) {
     mr_status status;
     mr_density *density = NULL;
     MR_TRY(read_density(file, &density));
+    assert(density != NULL); // which clang's analyzer can't see from this file
     MR_TRY(mr_model_load(file, mr_density_params(density), "", "fit the model again"));
     MR_TRY(read_layout(file, density));
     MR_TRY(read_pixels(file, density));
