@@ -3,6 +3,7 @@
 #include "base/threads.h"
 
 #include <linux/futex.h>
+#include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -240,18 +241,26 @@ static void put_back(helper *taken) {
 
 // ---- Running tasks
 
-// When the calling thread may have helpers again.
+// When the calling thread may have helpers again, and how long it went without them the last time,
+// in runs; 0: the last run gained from them.
 static thread_local double alone_until;
+static thread_local double n_alone;
 
 // Another program may keep the core of a helper, or of the caller, in the middle of a task, for
 // milliseconds. If a run takes about as long as the caller would need for all tasks on a core of
-// its own, it goes on without helpers for a multiple of that time: what is lost by trying is then a
-// small fraction, however busy the machine is. Tasks are the same size, or there are many.
+// its own, it goes on without helpers for as long as one such run, then two, four, eight and at
+// most 16: a program that only passes by costs little, and what is lost by trying is a small
+// fraction, however busy the machine is. Tasks are the same size, or there are many.
 static void judge(const job *j, size_t n_own, double own_s, double all_s) {
-    const double least_s = 50e-6, fraction = 0.8, multiple = 16;
-    if (all_s > least_s && n_own > 0 && n_own < j->n &&
-        all_s > fraction * own_s * (double)j->n / (double)n_own)
-        alone_until = mr_clock_s() + multiple * all_s;
+    const double least_s = 50e-6, fraction = 0.8, most = 16;
+    if (all_s <= least_s || n_own == 0 || n_own == j->n)
+        return;
+    if (all_s > fraction * own_s * (double)j->n / (double)n_own) {
+        n_alone = n_alone == 0 ? 1 : fmin(2 * n_alone, most);
+        alone_until = mr_clock_s() + n_alone * all_s;
+    } else {
+        n_alone = 0;
+    }
 }
 
 static double cpu_s(void) {

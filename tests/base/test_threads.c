@@ -1,6 +1,7 @@
 // The pool of threads: every task runs once, whoever else uses the pool, after a fork, and beside
 // helpers that do not come.
 
+#include "base/clock.h"
 #include "base/threads.h"
 
 #include <criterion/criterion.h>
@@ -108,6 +109,43 @@ Test(threads, two_tasks_run_at_the_same_time) {
     if (mr_threads_cores() > 1)
         mr_threads_run(2, 2, meet, has_come);
     cr_expect(mr_threads_cores() == 1 || (has_come[0] && has_come[1]));
+}
+
+/// Two tasks, of which the helper's is held up as by another program on its core.
+typedef struct {
+    pthread_t caller;
+    atomic_bool has_come[2];
+    double held_up_s, work_s; // that the helper sleeps, and that every task then takes
+    atomic_bool was_helped;
+} held_up;
+
+static void hold_up(void *self, size_t i) {
+    held_up *h = self;
+    if (h->held_up_s > 0)
+        meet(h->has_come, i);
+    if (!pthread_equal(pthread_self(), h->caller)) {
+        atomic_store(&h->was_helped, true);
+        usleep((useconds_t)(1e6 * h->held_up_s));
+    }
+    for (const double until = mr_clock_s() + h->work_s; mr_clock_s() < until;)
+        ;
+}
+
+// The caller goes without helpers for as long as the run that gained nothing, 0.1 s, and not for 16
+// times as long, as it would if run after run gained nothing.
+Test(threads, one_that_was_held_up_once_is_soon_back) {
+    held_up h = {.caller = pthread_self(), .held_up_s = 0.1, .work_s = 1e-3};
+    if (mr_threads_cores() == 1)
+        cr_skip("one core has no helpers");
+    start(2);
+    mr_threads_run(2, 2, hold_up, &h);
+    cr_assert(h.was_helped);
+    h.held_up_s = 0;
+    h.was_helped = false;
+    const double begun_s = mr_clock_s();
+    while (!h.was_helped && mr_clock_s() < begun_s + 2)
+        mr_threads_run(2, 2, hold_up, &h);
+    cr_expect_lt(mr_clock_s() - begun_s, 0.8);
 }
 
 /// A task that keeps the pool's threads until it is told to end.
