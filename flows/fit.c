@@ -226,7 +226,7 @@ static void report_step(const fit *f) {
     const mr_fit_part *part = &f->data->trained;
     const size_t n_done = f->state.n_done;
     if (f->watch->step)
-        f->watch->step(f->watch->self, &(mr_fit_step){.epoch = f->state.progress.epoch,
+        f->watch->step(f->watch->self, &(mr_fit_step){.epochs = &f->state.progress,
                                                       .n_steps = f->state.adam.n_steps,
                                                       .n_done = n_done,
                                                       .n = part->n,

@@ -5,7 +5,7 @@
 
 /// Where a fit is within an epoch.
 typedef struct {
-    size_t epoch; // done so far
+    const mr_fit_progress *epochs; // those done so far
     size_t n_steps;
     size_t n_done, n; // rows of this epoch
     double log_prob;  // mean over the n_done, nats

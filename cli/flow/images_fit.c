@@ -134,7 +134,6 @@ typedef struct {
     const mr_fit_options *fit;
     const mr_density *density;
     mr_live_line line;
-    mr_fit_progress last;
     bool has_begun;
     double begun_s;           // mr_clock_s, after the first step
     double n_at_begin, n_now; // images trained on until then, and until now
@@ -163,7 +162,7 @@ static double images_per_s(const watch *w) {
 static void finished_step(void *self, const mr_fit_step *now) {
     watch *w = self;
     char eta[32], held_out[64] = "";
-    w->n_now = (double)now->epoch * (double)now->n + (double)now->n_done;
+    w->n_now = (double)now->epochs->epoch * (double)now->n + (double)now->n_done;
     if (!w->has_begun) {
         w->has_begun = true;
         w->begun_s = mr_clock_s();
@@ -173,12 +172,12 @@ static void finished_step(void *self, const mr_fit_step *now) {
         return;
     const double n_all = (double)w->fit->max_epochs * (double)now->n;
     format_time((n_all - w->n_now) / images_per_s(w), sizeof eta, eta);
-    if (now->epoch > 0)
+    if (now->epochs->epoch > 0)
         snprintf(held_out, sizeof held_out, "  held out %.4f  best %.4f",
-                 bits(w, w->last.held_out_log_prob), bits(w, w->last.best_log_prob));
+                 bits(w, now->epochs->held_out_log_prob), bits(w, now->epochs->best_log_prob));
     mr_live_line_draw(
         &w->line, "epoch %zu/%zu %3.0f%%  train %.4f%s bits/dim  %.0f images/s  ETA %s",
-        now->epoch + 1, w->fit->max_epochs, 100 * (double)now->n_done / (double)now->n,
+        now->epochs->epoch + 1, w->fit->max_epochs, 100 * (double)now->n_done / (double)now->n,
         bits(w, now->log_prob), held_out, images_per_s(w), eta);
 }
 
@@ -229,7 +228,6 @@ done:
 // A log that cannot be written stops the fit in good order, so that it can go on.
 static void finished_epoch(void *self, const mr_fit_progress *now) {
     watch *w = self;
-    w->last = *now;
     if (w->events == NULL || w->status != MR_OK)
         return;
     w->status = write_log(w, now);

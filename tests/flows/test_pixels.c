@@ -257,6 +257,7 @@ typedef struct {
     volatile sig_atomic_t stop;
     size_t stop_after; // steps; 0: never
     size_t n_epochs, n_steps;
+    double first_held_out; // what the first step was told of the epochs before
 } watched;
 
 static void count_epoch(void *self, const mr_fit_progress *now) {
@@ -266,7 +267,8 @@ static void count_epoch(void *self, const mr_fit_progress *now) {
 
 static void count_step(void *self, const mr_fit_step *now) {
     watched *w = self;
-    w->n_steps++;
+    if (w->n_steps++ == 0)
+        w->first_held_out = now->epochs->held_out_log_prob;
     w->stop = now->n_steps == w->stop_after;
     cr_expect(now->n_done <= now->n && isfinite(now->log_prob));
 }
@@ -305,8 +307,10 @@ Test(pixels, a_fit_that_goes_on_ends_with_the_same_bits) {
     w = (watched){.stop_after = 8};
     mr_density_free(fit(&images, &options, &w, &parts));
     cr_expect_eq(parts.epoch, 1);
+    const double held_out = parts.held_out_log_prob;
     w = (watched){0};
     mr_density *found = fit(&images, &options, &w, &parts);
+    cr_expect_eq(w.first_held_out, held_out);
     cr_expect_eq(w.n_steps, 4 * 5 - 8, "none of the first 8 steps is made again");
     mr_params *a = mr_density_params(expected), *b = mr_density_params(found);
     cr_expect_arr_eq(mr_params_read(a), mr_params_read(b), mr_params_size(a) * sizeof(mr_real));
