@@ -26,8 +26,10 @@ static convolution declare_convolution(mr_params *params, const char *prefix, si
     return c;
 }
 
-static mr_node *convolve(const convolution *c, mr_params *params, mr_node *x, bool relu) {
-    return mr_conv2d(x, params, c->weight, c->bias,
+// `shift` as mr_conv2d's.
+static mr_node *convolve(const convolution *c, mr_params *params, mr_node *x, mr_node *shift,
+                         bool relu) {
+    return mr_conv2d(x, shift, params, c->weight, c->bias,
                      (mr_conv2d_options){
                          .kernel = c->kernel, .stride = 1, .padding = c->kernel / 2, .relu = relu});
 }
@@ -66,10 +68,9 @@ static mr_param declare_context(mr_params *params, const char *prefix, size_t n_
     return mr_params_add(params, name, n_channels, context_dim, init, context_dim, NULL);
 }
 
-static mr_node *add_context(mr_node *y, mr_params *params, mr_param weight, mr_node *context) {
-    if (!y || !context)
-        return y;
-    return mr_add(y, mr_spread(mr_linear_without_bias(context, params, weight), mr_node_shape(y)));
+// What the rest of the context, if there is any, adds to the channels.
+static mr_node *shift_by(mr_node *rest, mr_params *params, mr_param weight) {
+    return rest ? mr_linear_without_bias(rest, params, weight) : NULL;
 }
 
 // ---- The net of Glow's couplings (Kingma and Dhariwal 2018, arXiv:1807.03039, section 4): a 3 x 3
@@ -103,15 +104,10 @@ static mr_status conv_declare(void *state, mr_params *params, const char *prefix
 
 static mr_node *conv_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
     const conv *net = state;
-    mr_node *y = image_of(&net->seen, x, context), *rest = rest_of(&net->seen, context);
-    for (size_t i = 0; i < net->n_layers; i++) {
-        const bool has_relu = i + 1 < net->n_layers, gets_context = i == 0 && rest;
-        y = convolve(&net->layer[i], params, y, has_relu && !gets_context);
-        if (gets_context)
-            y = add_context(y, params, net->context, rest);
-        if (gets_context && has_relu)
-            y = mr_relu(y);
-    }
+    mr_node *y = image_of(&net->seen, x, context);
+    mr_node *shift = shift_by(rest_of(&net->seen, context), params, net->context);
+    for (size_t i = 0; i < net->n_layers; i++)
+        y = convolve(&net->layer[i], params, y, i == 0 ? shift : NULL, i + 1 < net->n_layers);
     return y;
 }
 
@@ -160,13 +156,13 @@ static mr_status residual_declare(void *state, mr_params *params, const char *pr
 
 static mr_node *residual_build(const void *state, mr_params *params, mr_node *x, mr_node *context) {
     const conv_residual *net = state;
-    mr_node *y = convolve(&net->first, params, image_of(&net->seen, x, context), false);
-    y = add_context(y, params, net->context, rest_of(&net->seen, context));
+    mr_node *shift = shift_by(rest_of(&net->seen, context), params, net->context);
+    mr_node *y = convolve(&net->first, params, image_of(&net->seen, x, context), shift, false);
     for (size_t i = 0; i < net->n_blocks; i++) {
-        mr_node *inside = convolve(&net->block[i][0], params, mr_relu(y), true);
-        y = mr_add(y, convolve(&net->block[i][1], params, inside, false));
+        mr_node *inside = convolve(&net->block[i][0], params, mr_relu(y), NULL, true);
+        y = mr_add(y, convolve(&net->block[i][1], params, inside, NULL, false));
     }
-    return convolve(&net->last, params, mr_relu(y), false);
+    return convolve(&net->last, params, mr_relu(y), NULL, false);
 }
 
 const mr_conditioner_ops mr_conditioner_conv_residual = {

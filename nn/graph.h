@@ -453,11 +453,6 @@ mr_node *mr_join_rows(mr_node *x, size_t n);
 /// The same numbers in another shape of as many.
 mr_node *mr_reshape(mr_node *x, mr_shape shape);
 
-/// Each feature of x in all places of an image.
-///
-///   x  [rows x shape.channels]
-mr_node *mr_spread(mr_node *x, mr_shape shape);
-
 typedef struct {
     size_t kernel;  // height and width of the kernel
     size_t stride;  // 1 or more
@@ -468,11 +463,12 @@ typedef struct {
 /// Two-dimensional convolution (as PyTorch's, not mirrored).
 ///
 ///   x       [rows x in x height x width]
+///   shift   [rows x out], added to each channel in all places, before the ReLU; NULL: nothing
 ///   weight  [out x (in kernel kernel)], PyTorch's [out, in, kernel, kernel] row by row
 ///   bias    [1 x out]
 ///
 /// Returns [rows x out x h x w], h = (height + 2 padding - kernel) / stride + 1, w likewise.
-mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+mr_node *mr_conv2d(mr_node *x, mr_node *shift, mr_params *params, mr_param weight, mr_param bias,
                    mr_conv2d_options options);
 
 // ---- A function of the caller's

@@ -250,47 +250,6 @@ mr_node *mr_join_rows(mr_node *x, size_t n) {
     return part(x, n * x->cols, x->n_parts / n);
 }
 
-// ---- A number for each channel, in all places of an image
-
-static size_t places_of(const mr_node *node) {
-    return node->shape.height * node->shape.width;
-}
-
-static void spread_forward(const mr_node *node, mr_rows rows) {
-    const size_t n_places = places_of(node);
-    for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        for (size_t j = 0; j < node->cols; j++)
-            mr_row(node->value, node, i)[j] =
-                mr_row(node->input[0]->value, node->input[0], i)[j / n_places];
-}
-
-static void spread_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *x = node->input[0];
-    const size_t n_places = places_of(node);
-    for (size_t i = rows.first; i < rows.first + rows.n; i++)
-        for (size_t c = 0; c < x->cols; c++) {
-            const mr_real *dy = mr_row(node->grad, node, i) + c * n_places;
-            mr_real sum = 0;
-            for (size_t k = 0; k < n_places; k++)
-                sum += dy[k];
-            mr_put(node->adds[0], 1, &sum, mr_row(x->grad, x, i) + c);
-        }
-}
-
-static const mr_op op_spread = {
-    .name = "spread", .forward = spread_forward, .backward = spread_backward};
-
-mr_node *mr_spread(mr_node *x, mr_shape shape) {
-    if (!x)
-        return NULL;
-    assert(shape.channels == x->cols);
-    mr_node *node =
-        mr_node_of(&op_spread, shape.channels * shape.height * shape.width, NULL, 1, &x);
-    if (node)
-        node->shape = shape;
-    return node;
-}
-
 // ---- One of several nodes
 
 typedef struct {

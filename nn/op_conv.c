@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-enum { WEIGHT, BIAS };
+enum { WEIGHT, BIAS }; // the parameters
+enum { IMAGE, SHIFT }; // the inputs, of which the second may be missing
 
 typedef struct {
     mr_conv2d_options options;
@@ -56,9 +57,9 @@ static work work_of(const mr_node *node, int thread) {
     const mr_conv2d_options *o = &own->options;
     work w = {.node = node,
               .options = own,
-              .s = sizes_of(node->input[0]->shape, node->shape, o),
+              .s = sizes_of(node->input[IMAGE]->shape, node->shape, o),
               .planes = own->scratch + (size_t)thread * own->n_scratch};
-    w.patches = (mr_patches){.image = w.s.is_transposed ? node->shape : node->input[0]->shape,
+    w.patches = (mr_patches){.image = w.s.is_transposed ? node->shape : node->input[IMAGE]->shape,
                              .height = node->shape.height,
                              .width = node->shape.width,
                              .kernel = o->kernel,
@@ -98,8 +99,17 @@ static void add_product(const work *w, const mr_real *x, mr_real *y) {
             s->is_pointwise ? x : w->planes, true, y);
 }
 
+static bool has_shift(const mr_node *node) {
+    return node->n_inputs > SHIFT;
+}
+
+static const mr_real *shift_of(const mr_node *node, size_t row) {
+    const mr_node *shift = has_shift(node) ? node->input[SHIFT] : NULL;
+    return shift ? mr_row(shift->value, shift, row) : NULL;
+}
+
 static void conv_forward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
+    const mr_node *input = node->input[IMAGE];
     const work w = work_of(node, rows.thread);
     const mr_real *bias = mr_node_param(node, BIAS);
     const bool relu = w.options->options.relu;
@@ -107,9 +117,12 @@ static void conv_forward(const mr_node *node, mr_rows rows) {
         transpose_weight(&w);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         mr_real *y = mr_row(node->value, node, i);
-        for (size_t c = 0; c < w.s.n_out; c++)
+        const mr_real *shift = shift_of(node, i);
+        for (size_t c = 0; c < w.s.n_out; c++) {
+            const mr_real start = shift ? bias[c] + shift[c] : bias[c];
             for (size_t k = 0; k < w.s.n_places; k++)
-                y[c * w.s.n_places + k] = bias[c];
+                y[c * w.s.n_places + k] = start;
+        }
         add_product(&w, mr_row(input->value, input, i), y);
         for (size_t j = 0; j < node->cols && relu; j++)
             y[j] = mr_relu_if(true, y[j]);
@@ -126,22 +139,28 @@ static void deactivate(const mr_node *node, size_t row) {
         dy[j] = y[j] > 0 ? dy[j] : 0;
 }
 
-static void train_bias(const work *w, mr_rows rows, size_t row) {
-    const mr_node *node = w->node;
-    const bool adds = mr_node_adds_param(node, BIAS, rows) || row > rows.first;
+// What is added in all places has the sum of their gradients: the bias, and the row's shift.
+static void add_up_places(const work *w, mr_rows rows, size_t row) {
+    const mr_node *node = w->node, *shift = has_shift(node) ? node->input[SHIFT] : NULL;
+    const bool adds = node->set >= 0 && (mr_node_adds_param(node, BIAS, rows) || row > rows.first);
+    mr_real *bias_grad = node->set >= 0 ? mr_node_param_grad(node, BIAS, rows.thread) : NULL;
+    mr_real *shift_grad = shift && shift->grad ? mr_row(shift->grad, shift, row) : NULL;
     for (size_t c = 0; c < w->s.n_out; c++) {
         const mr_real *dy = mr_row(node->grad, node, row) + c * w->s.n_places;
         mr_real sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (size_t k = 0; k < w->s.n_places; k++)
             sum += dy[k];
-        mr_put(adds, 1, &sum, mr_node_param_grad(node, BIAS, rows.thread) + c);
+        if (bias_grad)
+            mr_put(adds, 1, &sum, bias_grad + c);
+        if (shift_grad)
+            mr_put(node->adds[SHIFT], 1, &sum, shift_grad + c);
     }
 }
 
 // By the patches of the row: dW += dy P^T, or dW' += P x^T.
 static void train_weight(const work *w, mr_rows rows, size_t row) {
-    const mr_node *node = w->node, *input = node->input[0];
+    const mr_node *node = w->node, *input = node->input[IMAGE];
     const sizes *s = &w->s;
     const mr_real *x = mr_row(input->value, input, row), *dy = mr_row(node->grad, node, row);
     const bool is_first = row == rows.first;
@@ -169,26 +188,26 @@ static void end_weight(const work *w, mr_rows rows) {
 
 // dx = W^T dy, through the patches of x; or W'^T P.
 static void pass(const work *w, size_t row) {
-    const mr_node *node = w->node, *input = node->input[0];
+    const mr_node *node = w->node, *input = node->input[IMAGE];
     const sizes *s = &w->s;
     const mr_real *weight = mr_node_param(node, WEIGHT), *dy = mr_row(node->grad, node, row);
     mr_real *dx = mr_row(input->grad, input, row);
     if (s->is_transposed) {
         mr_gemm(true, false, s->n_in, s->n_places, s->n_out * s->n_taps, w->weight, w->planes,
-                node->adds[0], dx);
+                node->adds[IMAGE], dx);
     } else if (s->is_pointwise) {
-        mr_gemm(true, false, s->n_in, s->n_places, s->n_out, weight, dy, node->adds[0], dx);
+        mr_gemm(true, false, s->n_in, s->n_places, s->n_out, weight, dy, node->adds[IMAGE], dx);
     } else {
         mr_gemm(true, false, s->n_in * s->n_taps, s->n_places, s->n_out, weight, dy, false,
                 w->planes);
-        if (!node->adds[0])
+        if (!node->adds[IMAGE])
             memset(dx, 0, input->cols * sizeof *dx);
         mr_patches_add(&w->patches, w->planes, dx);
     }
 }
 
 static void conv_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[0];
+    const mr_node *input = node->input[IMAGE];
     const work w = work_of(node, rows.thread);
     const bool trains = node->set >= 0;
     if (w.s.is_transposed)
@@ -200,11 +219,11 @@ static void conv_backward(const mr_node *node, mr_rows rows) {
             mr_patches_read(&w.patches, mr_row(node->grad, node, i), w.planes);
         else if (trains && !w.s.is_pointwise)
             mr_patches_read(&w.patches, mr_row(input->value, input, i), w.planes);
-        if (trains) {
-            train_bias(&w, rows, i);
+        if (trains || (has_shift(node) && mr_node_passes(node, SHIFT)))
+            add_up_places(&w, rows, i);
+        if (trains)
             train_weight(&w, rows, i);
-        }
-        if (mr_node_passes(node, 0))
+        if (mr_node_passes(node, IMAGE))
             pass(&w, i);
     }
     if (trains && w.s.is_transposed)
@@ -241,18 +260,20 @@ static size_t count_scratch(mr_shape in, mr_shape out, const mr_conv2d_options *
                            : s.n_in * s.n_taps * s.n_places;
 }
 
-mr_node *mr_conv2d(mr_node *x, mr_params *params, mr_param weight, mr_param bias,
+mr_node *mr_conv2d(mr_node *x, mr_node *shift, mr_params *params, mr_param weight, mr_param bias,
                    mr_conv2d_options options) {
     if (!x)
         return NULL;
     assert(options.kernel > 0 && options.stride > 0 && bias.cols == weight.rows);
     assert(weight.cols == x->shape.channels * options.kernel * options.kernel);
+    assert(!shift || shift->cols == weight.rows);
     const mr_shape shape = {weight.rows, size_after(x->shape.height, &options),
                             size_after(x->shape.width, &options)};
     const size_t n = count_scratch(x->shape, shape, &options);
     const conv_options own = {options, n > 0 ? mr_graph_scratch(x->graph, n) : NULL, n};
     mr_node *node = mr_node_of(options.relu ? &op_conv_relu : &op_conv,
-                               shape.channels * shape.height * shape.width, &own, 1, &x);
+                               shape.channels * shape.height * shape.width, &own, shift ? 2 : 1,
+                               (mr_node *[]){[IMAGE] = x, [SHIFT] = shift});
     if (!node)
         return NULL;
     node->shape = shape;

@@ -71,7 +71,7 @@ static mr_graph *build(const bench_options *o, const convolution *c, mr_params *
     die(mr_graph_new((size_t)o->batch, o->threads, &graph));
     x = mr_input_image(graph, (mr_shape){c->n_in, c->size, c->size}, true);
     mr_node *y = mr_conv2d(
-        x, params, weight, bias,
+        x, NULL, params, weight, bias,
         (mr_conv2d_options){
             .kernel = c->kernel, .stride = 1, .padding = c->kernel / 2, .relu = c->n_out == 128});
     die(mr_graph_plan(graph, mr_row_sum(y), 1, &params));

@@ -272,22 +272,22 @@ static mr_node *op_split_rows_norms(leaves *x) {
 }
 static mr_node *op_conv2d(leaves *x) {
     mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
-    return mr_conv2d(image, x->params, x->weight, x->bias,
+    return mr_conv2d(image, NULL, x->params, x->weight, x->bias,
                      (mr_conv2d_options){.kernel = 2, .stride = 1, .padding = 1});
 }
 static mr_node *op_conv2d_strided(leaves *x) {
     mr_node *image = mr_reshape(mr_concat(x->a, x->b), (mr_shape){1, 2, 4});
-    return mr_conv2d(image, x->params, x->weight, x->bias,
+    return mr_conv2d(image, NULL, x->params, x->weight, x->bias,
                      (mr_conv2d_options){.kernel = 2, .stride = 2, .padding = 1});
 }
 static mr_node *op_conv2d_pointwise(leaves *x) {
     mr_node *image = mr_reshape(mr_concat(x->a, x->b), (mr_shape){4, 1, 2});
-    return mr_conv2d(image, x->params, x->weight, x->bias,
+    return mr_conv2d(image, NULL, x->params, x->weight, x->bias,
                      (mr_conv2d_options){.kernel = 1, .stride = 1});
 }
 static mr_node *op_conv2d_relu(leaves *x) {
     mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
-    return mr_conv2d(image, x->params, x->weight, x->bias,
+    return mr_conv2d(image, NULL, x->params, x->weight, x->bias,
                      (mr_conv2d_options){.kernel = 2, .stride = 1, .padding = 1, .relu = true});
 }
 // To fewer channels: the patches are those of the result.
@@ -295,18 +295,23 @@ static mr_node *op_conv2d_narrow(leaves *x) {
     const mr_conv2d_options options = {.kernel = 3, .stride = 1, .padding = 1};
     mr_node *all = mr_concat_all(3, (mr_node *[]){x->a, x->b, x->positive});
     mr_node *image = mr_reshape(all, (mr_shape){2, 2, 3});
-    mr_node *y = mr_conv2d(mr_tanh(image), x->params, x->narrow[0], x->narrow[1], options);
-    return mr_mul(y, mr_conv2d(image, x->params, x->narrow[0], x->narrow[1], options));
+    mr_node *y = mr_conv2d(mr_tanh(image), NULL, x->params, x->narrow[0], x->narrow[1], options);
+    return mr_mul(y, mr_conv2d(image, NULL, x->params, x->narrow[0], x->narrow[1], options));
 }
-static mr_node *op_spread(leaves *x) {
-    return mr_spread(x->a, (mr_shape){4, 2, 3});
+// A number for each channel; one of the shifts is also added to elsewhere.
+static mr_node *op_conv2d_shifted(leaves *x) {
+    const mr_conv2d_options options = {.kernel = 2, .stride = 1, .padding = 1, .relu = true};
+    mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
+    mr_node *shift = mr_slice(mr_concat(x->positive, x->b), 0, WIDE);
+    mr_node *y = mr_conv2d(image, shift, x->params, x->weight, x->bias, options);
+    return mr_add(mr_row_sum(mr_square(y)), mr_row_sum(mr_square(shift)));
 }
 // A value with other consumers, and weights that are used twice.
 static mr_node *op_conv2d_shared(leaves *x) {
     const mr_conv2d_options options = {.kernel = 2, .stride = 1, .padding = 1};
     mr_node *image = mr_reshape(x->a, (mr_shape){1, 2, 2});
-    mr_node *y = mr_conv2d(mr_tanh(image), x->params, x->weight, x->bias, options);
-    mr_node *z = mr_conv2d(image, x->params, x->weight, x->bias, options);
+    mr_node *y = mr_conv2d(mr_tanh(image), NULL, x->params, x->weight, x->bias, options);
+    mr_node *z = mr_conv2d(image, NULL, x->params, x->weight, x->bias, options);
     return mr_mul(mr_mul(y, z), mr_row_sum(image));
 }
 static mr_node *op_batch_log_sum_exp(leaves *x) {
@@ -489,7 +494,7 @@ static const op_case cases[] = {
     {"conv2d, shared", op_conv2d_shared},
     {"conv2d, relu", op_conv2d_relu},
     {"conv2d, to fewer channels", op_conv2d_narrow},
-    {"spread", op_spread},
+    {"conv2d, shifted", op_conv2d_shifted},
     {"batch_log_sum_exp", op_batch_log_sum_exp},
     {"huber, the example of docs/extending.md", op_huber},
     {"dropout", op_dropout},

@@ -56,7 +56,7 @@ static mr_node *dropout(model *m) {
     return mr_dropout(m->x, m->u, dropout_rate);
 }
 static mr_node *convolve(model *m, size_t kernel, size_t stride, size_t padding) {
-    return mr_conv2d(m->x, m->params, m->weight, m->bias,
+    return mr_conv2d(m->x, NULL, m->params, m->weight, m->bias,
                      (mr_conv2d_options){.kernel = kernel, .stride = stride, .padding = padding});
 }
 static mr_node *conv2d(model *m) {
