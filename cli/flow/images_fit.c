@@ -32,7 +32,7 @@ static const struct {
     double lr;
     size_t batch_size, epochs, warm_up;
     const char *lr_schedule;
-} defaults = {.lr = 1e-3, .batch_size = 64, .epochs = 20, .warm_up = 200, .lr_schedule = "cosine"};
+} defaults = {.lr = 2e-3, .batch_size = 64, .epochs = 20, .warm_up = 200, .lr_schedule = "cosine"};
 
 // Of an image, the loss is a sum over all its numbers, and so is its gradient: in short fits its
 // norm was 40 to 4,100 for 64 numbers (digits) and 760 to 1,300 for 784 (Fashion-MNIST). The

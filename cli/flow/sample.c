@@ -46,7 +46,7 @@ static const mr_setting options[] = {
      "where they go, a .npy of float64 or a .csv; images: a .npy of 8 bits or a .png; samples of "
      "text are printed without it",
      false},
-    {"temperature", MR_SETTING_REAL, AT(temperature), "1", 0, 100, "T",
+    {"temperature", MR_SETTING_REAL, AT(temperature), "1", 1e-6, 100, "T",
      "factor on the deviation of the base, or of a text's latents: below 1 samples are likelier "
      "and "
      "less varied",
@@ -154,8 +154,6 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     mr_matrix_writer *writer = NULL;
 
     MR_TRY(mr_command_line_store(&mr_command_flow_sample, line, &chosen));
-    if (chosen.temperature == 0)
-        return mr_fail(MR_ERR_USAGE, "--temperature 0: it must be above 0");
     if (mr_text_flow_is_file(line->arguments[0])) {
         status =
             mr_text_sample_run(line, chosen.num, chosen.temperature, chosen.length, chosen.seed,
