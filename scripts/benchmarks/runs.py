@@ -11,6 +11,10 @@ import signal
 import subprocess
 import threading
 
+import yaml
+
+from benchmarks.plan import PlanError
+
 # What is kept of a run: how it was evaluated, with which settings; run.json has the machine and the time it took.
 KEPT_FILES = ("evaluations.csv", "config.yaml")
 
@@ -23,9 +27,36 @@ def _setting_text(value):
     return str(value)
 
 
+def _widths(text):
+    """Lists of widths in one form: 256,256 and 256x256 are the same."""
+    return text.replace("x", ",") if re.fullmatch(r"[0-9x,]+", text) else text
+
+
+def _same(a, b):
+    try:
+        return float(a) == float(b)
+    except (TypeError, ValueError):
+        return _widths(_setting_text(a)) == _widths(_setting_text(b))
+
+
+def check_same_settings(run, directory):
+    """Raises PlanError if a run directory, or a folder of kept results, has other settings than the table's run."""
+    path = directory / "config.yaml"
+    if not path.exists():
+        return
+    found = yaml.safe_load(path.read_text())
+    for name, value in {"env": run.task, "seed": run.seed, **run.settings}.items():
+        if name in found and not _same(found[name], value):
+            raise PlanError(
+                f"{path}: {name} is {_setting_text(found[name])}, and the table has {_setting_text(value)}; "
+                f"remove {directory}, or give the table's agent another name"
+            )
+
+
 def _command(millrace, run, directory):
     if (directory / "checkpoint.safetensors").exists():
-        return [millrace, "train", "--resume", directory]
+        steps = yaml.safe_load((directory / "config.yaml").read_text())["steps"]
+        return [millrace, "train", "--resume", directory, *(["--set", f"steps={run.steps}"] if steps != run.steps else [])]
     command = [millrace, "train", run.task, "--steps", run.steps, "--seed", run.seed, "--threads", 1, "--out", directory]
     for name, value in run.settings.items():
         command += ["--set", f"{name}={_setting_text(value)}"]
@@ -134,6 +165,9 @@ def train_missing(plan, millrace, runs_folder, results, n_jobs):
     """Trains every run without kept results. Returns the exit code: 1 if a run failed, 130 if it was stopped."""
     trainer = _Trainer(millrace, runs_folder, results)
     runs_folder.mkdir(parents=True, exist_ok=True)
+    for run in plan.runs:
+        check_same_settings(run, results / run.name)
+        check_same_settings(run, runs_folder / run.name)
     missing = [run for run in plan.runs if not is_finished(run, results / run.name)]
     print(f"{len(plan.runs) - len(missing)} of {len(plan.runs)} runs are finished", flush=True)
     for run in missing:

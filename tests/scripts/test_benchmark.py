@@ -82,6 +82,21 @@ def test_goes_on_where_it_was_stopped(table):
     assert done.returncode == 0 and "Pendulum-v1-sac-s1: goes on" in done.stdout
 
 
+def test_a_table_of_other_settings_does_not_take_the_results_of_before(table):
+    text = table.read_text().replace("seeds: [1, 2]", "seeds: [1]").replace("  td3: {agent: td3}\n", "")
+    table.write_text(text)
+    assert run(benchmark(table, "--jobs", "1")).returncode == 0
+    table.write_text(text.replace("hidden: [16]", "hidden: 16"))
+    again = run(benchmark(table))
+    assert again.returncode == 0 and "1 of 1 runs are finished" in again.stdout
+    table.write_text(text.replace("batch_size: 16", "batch_size: 32"))
+    refused = run(benchmark(table))
+    assert refused.returncode == 2 and "batch_size is 16, and the table has 32; remove" in refused.stderr
+    table.write_text(text.replace("steps: 1000", "steps: 2000"))
+    longer = run(benchmark(table, "--jobs", "1"))
+    assert longer.returncode == 0 and "goes on" in longer.stdout and "finished" in longer.stdout
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
