@@ -60,7 +60,7 @@ mr_status mr_settings_apply_preset(mr_settings *settings) {
     mr_settings preset;
     char text[MR_MAX_TEXT];
     if (strcmp(settings->preset, "none") == 0)
-        return MR_OK;
+        return mr_settings_settle(settings);
     MR_TRY(mr_preset_find(settings->preset, &file));
     mr_settings_init(&preset);
     MR_TRY(mr_settings_read_preset(&preset, settings->env, file));
@@ -72,6 +72,7 @@ mr_status mr_settings_apply_preset(mr_settings *settings) {
         mr_setting_format(setting, &preset, text, sizeof text);
         MR_TRY(mr_setting_store(setting, settings, text, settings->preset));
     }
+    status = mr_settings_settle(settings);
 done:
     return status;
 }

@@ -32,6 +32,7 @@ mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
 
 /// Gives the settings that were not set by name the values that the preset of settings->preset has
 /// for them and for the task. Called for a new run, once its settings are known; a run that is
-/// resumed has all of them already. Fails with MR_ERR_USAGE if there is no such preset, and if it
-/// is for another agent than the one that was set.
+/// resumed has all of them already. Ends with mr_settings_settle, also without a preset. Fails with
+/// MR_ERR_USAGE if there is no such preset, and if it is for another agent than the one that was
+/// set.
 mr_status mr_settings_apply_preset(mr_settings *settings);

@@ -170,6 +170,10 @@ const mr_setting *mr_setting_at(size_t i);
 /// none.
 const mr_setting *mr_setting_find(const char *name);
 
+/// The row of that name that a run with these settings has, agents having options of one name;
+/// NULL: none.
+const mr_setting *mr_setting_find_used(const char *name, const mr_settings *settings);
+
 /// The name that a setting had in an earlier version and that is still understood: on the command
 /// line, in config files, in checkpoints. NULL: it has had no other.
 const char *mr_setting_former_name(const mr_setting *setting);
@@ -234,6 +238,11 @@ mr_status mr_settings_read_preset(mr_settings *settings, const char *env,
 ///
 ///   comment  lines that stand before them as comments, each ending in a newline; "": none
 mr_status mr_settings_write(const mr_settings *settings, const char *comment, const char *path);
+
+/// Settles, when a run begins, what means nothing beside the other settings, as critic_atoms with
+/// scalar critics: values of the preset return to their defaults. Fails with MR_ERR_USAGE if one
+/// was set by name to another value than its default.
+mr_status mr_settings_settle(mr_settings *settings);
 
 /// Checks settings against each other: batch_size against buffer_size, options that were set
 /// against the chosen agent, ... Fails with MR_ERR_USAGE.

@@ -2,23 +2,16 @@
 
 #include "agents/settings.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agents/agent.h"
 
-// The row of that name that a run with these settings has; NULL: none.
-static const mr_setting *find_used(const char *name, const mr_settings *settings) {
-    for (size_t i = 0; i < mr_setting_count(); i++)
-        if (strcmp(mr_setting_at(i)->name, name) == 0 &&
-            mr_setting_is_used(mr_setting_at(i), settings))
-            return mr_setting_at(i);
-    return NULL;
-}
-
 static mr_status check_agent_options(const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *row = mr_setting_at(i);
-        if (settings->is_given[i] && !find_used(row->name, settings))
+        if (settings->is_given[i] && !mr_setting_find_used(row->name, settings))
             return mr_fail(MR_ERR_USAGE,
                            "%s is an option of the agent %s, and this run's agent is %s; leave it "
                            "out or choose the agent %s",
@@ -44,37 +37,11 @@ static mr_status check_norm(const mr_settings *settings, const char *name, const
         name, norm);
 }
 
-// Settings of one value head.
-static const struct {
-    const char *name, *head;
-} of_head[] = {{"critic_atoms", "categorical"},
-               {"critic_value_min", "categorical"},
-               {"critic_value_max", "categorical"},
-               {"critic_quantiles", "quantile"},
-               {"critic_drop", "quantile"}};
-
 // Whether someone wants a setting. A saved config.yaml names all of them: only another value than
 // the default shows it. `text` is then that value.
 static bool is_wanted(const mr_setting *row, const mr_settings *settings, char text[MR_MAX_TEXT]) {
     mr_setting_format(row, settings, text, MR_MAX_TEXT);
     return strcmp(text, row->initial) != 0;
-}
-
-static mr_status check_settings_of_heads(const mr_settings *settings) {
-    for (size_t i = 0; i < MR_COUNT(of_head); i++) {
-        char text[MR_MAX_TEXT];
-        const mr_setting *row = find_used(of_head[i].name, settings);
-        if (strcmp(settings->critic_head, of_head[i].head) != 0 && is_wanted(row, settings, text))
-            return mr_fail(MR_ERR_USAGE,
-                           "%s is a setting of critic_head %s, and critic_head is %s; leave it out "
-                           "or set critic_head to %s",
-                           row->name, of_head[i].head, settings->critic_head, of_head[i].head);
-    }
-    return MR_OK;
-}
-
-static bool is_given(const mr_settings *settings, const char *name) {
-    return settings->is_given[find_used(name, settings) - mr_setting_at(0)];
 }
 
 static mr_status check_unused(const mr_settings *settings) {
@@ -84,27 +51,19 @@ static mr_status check_unused(const mr_settings *settings) {
         const mr_setting *row = mr_setting_find(*name);
         if (is_wanted(row, settings, text))
             return mr_fail(MR_ERR_USAGE,
-                           "%s is %s, but the agent %s has no critics that it could be about; "
-                           "leave it out or choose another agent",
+                           "%s is %s, which means nothing to the agent %s; leave it out or choose "
+                           "another agent",
                            row->name, text, settings->agent);
     }
     return MR_OK;
 }
 
-// A preset's value is no wish of the user's.
-static mr_status check_targets(const mr_settings *settings) {
-    const char *const *name = mr_agent_find(settings->agent)->of_targets;
-    for (; name && *name && !mr_settings_critic_targets(settings); name++) {
-        char text[MR_MAX_TEXT];
-        if (is_given(settings, *name) && is_wanted(find_used(*name, settings), settings, text))
-            return mr_fail(MR_ERR_USAGE,
-                           "%s is %s, but with critic_targets %s there are no slow copies of the "
-                           "critics that it could be about; leave it out or set critic_targets to "
-                           "polyak",
-                           *name, text, settings->critic_targets);
-    }
-    return MR_OK;
+static bool has_default(const mr_settings *settings, const char *name) {
+    char text[MR_MAX_TEXT];
+    return !is_wanted(mr_setting_find_used(name, settings), settings, text);
 }
+
+static const double most_steps = 1000; // that rewards count for, whatever the discount
 
 // Returns without a scale are in the hundreds on most tasks: beyond the support, all are equal.
 static mr_status check_support(const mr_settings *s) {
@@ -116,7 +75,8 @@ static mr_status check_support(const mr_settings *s) {
             "critic_value_min is %g, not less than the critic_value_max of %g; lower the "
             "one or raise the other",
             s->critic_value_min, s->critic_value_max);
-    if (!s->normalize_reward && !is_given(s, "critic_value_max") && !is_given(s, "reward_scale"))
+    if (!s->normalize_reward && s->reward_scale == 1 && has_default(s, "critic_value_min") &&
+        has_default(s, "critic_value_max"))
         return mr_fail(MR_ERR_USAGE,
                        "critic_head categorical has values from %g to %g, and returns may be far "
                        "beyond; add normalize_reward, or set critic_value_min and critic_value_max "
@@ -125,11 +85,39 @@ static mr_status check_support(const mr_settings *s) {
     return MR_OK;
 }
 
+// The setting that the temperature starts from; NULL: the agent has none.
+static const mr_setting *find_temperature(const mr_settings *s) {
+    char text[MR_MAX_TEXT];
+    const mr_setting *row = mr_setting_find_used("alpha", s);
+    if (row == NULL)
+        return NULL;
+    mr_setting_format(row, s, text, sizeof text);
+    return strcmp(text, "auto") == 0 ? mr_setting_find_used("initial_alpha", s) : row;
+}
+
+// Values count the entropy of all actions to come. If that of a single actuator, log 2 of a uniform
+// one, is wider than the support, all values are at its end, and the actor has no gradient.
+static mr_status check_temperature(const mr_settings *s) {
+    char text[MR_MAX_TEXT];
+    const mr_setting *row = find_temperature(s);
+    if (row == NULL || strcmp(s->critic_head, "categorical") != 0)
+        return MR_OK;
+    mr_setting_format(row, s, text, sizeof text);
+    const double horizon = fmin(1 / (1 - s->gamma), most_steps);
+    const double worth = strtod(text, NULL) * log(2) * horizon;
+    if (worth <= s->critic_value_max - s->critic_value_min)
+        return MR_OK;
+    return mr_fail(MR_ERR_USAGE,
+                   "%s is %s: entropy alone is then worth %.3g for each actuator, more than lies "
+                   "between critic_value_min %g and critic_value_max %g, so that nothing could be "
+                   "learned; set %s to 0.01, or widen these",
+                   row->name, text, worth, s->critic_value_min, s->critic_value_max, row->name);
+}
+
 static mr_status check_critics(const mr_settings *s) {
     mr_status status;
-    MR_TRY(check_settings_of_heads(s));
-    MR_TRY(check_targets(s));
     MR_TRY(check_support(s));
+    MR_TRY(check_temperature(s));
     if (s->critic_drop >= s->critic_quantiles)
         return mr_fail(
             MR_ERR_USAGE,
@@ -156,16 +144,6 @@ static mr_status check_deterministic(const mr_settings *s) {
     return status;
 }
 
-static mr_status check_demonstrations(const mr_settings *s) {
-    char text[MR_MAX_TEXT];
-    if (s->demonstrations[0] != '\0' || !is_wanted(find_used("demonstration_ratio", s), s, text))
-        return MR_OK;
-    return mr_fail(MR_ERR_USAGE,
-                   "demonstration_ratio is %s, and there are no demonstrations; leave it out or "
-                   "name a data set by demonstrations",
-                   text);
-}
-
 mr_status mr_settings_check(const mr_settings *settings) {
     if (settings->env[0] == '\0')
         return mr_fail(MR_ERR_USAGE, "no task to train on; give one, such as HalfCheetah-v5");
@@ -176,8 +154,6 @@ mr_status mr_settings_check(const mr_settings *settings) {
         status = check_critics(settings);
     if (status == MR_OK)
         status = check_deterministic(settings);
-    if (status == MR_OK)
-        status = check_demonstrations(settings);
     if (status != MR_OK)
         return status;
     if (check_norm(settings, "actor_norm", settings->actor_norm) != MR_OK ||

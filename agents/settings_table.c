@@ -294,6 +294,14 @@ bool mr_setting_is_used(const mr_setting *setting, const mr_settings *settings) 
     return !agent || strcmp(agent, settings->agent) == 0;
 }
 
+const mr_setting *mr_setting_find_used(const char *name, const mr_settings *settings) {
+    for (size_t i = 0; i < mr_setting_count(); i++)
+        if (strcmp(mr_setting_at(i)->name, name) == 0 &&
+            mr_setting_is_used(mr_setting_at(i), settings))
+            return mr_setting_at(i);
+    return NULL;
+}
+
 // ---- Names
 
 static bool same_name(const char *a, const char *b) {

@@ -241,6 +241,8 @@ static const mr_setting options[] = {
 
 #undef AT
 
+static const char *const unused[] = {"log_std_min", "log_std_max", NULL};
+
 static size_t td3_learners(void *self, mr_agent_learner out[MR_MAX_LEARNERS]) {
     td3_agent *td3 = self;
     out[0] = (mr_agent_learner){.name = "policy", .learner = &td3->actor};
@@ -274,6 +276,7 @@ const mr_agent_ops mr_agent_td3 = {
     .options_size = sizeof(mr_td3_options),
     .options = options,
     .n_options = MR_COUNT(options),
+    .unused = unused,
     .metrics = metrics,
     .n_metrics = MR_COUNT(metrics),
     .policy = td3_policy,

@@ -1,5 +1,6 @@
 #include "agents/presets.h"
 
+#include "agents/sac.h"
 #include "agents/td3.h"
 #include "agents/updater.h"
 
@@ -78,6 +79,45 @@ Test(presets, change_what_was_not_set_by_name) {
     cr_expect_str_eq(s.agent, "td3");
     cr_expect_eq(s.learning_starts, 25000);
     cr_expect_eq(((const mr_td3_options *)mr_settings_agent_options(&s))->policy_delay, 3);
+}
+
+// What a run is accepted with is accepted again, from its config.yaml: values of the preset that
+// another setting left without a meaning are not in it.
+Test(presets, with_any_choice_their_settings_are_accepted_from_a_file) {
+    static const char *const changes[][2] = {
+        {"critic_head", "scalar"},     {"critic_head", "quantile"},  {"critic_head", "categorical"},
+        {"critic_targets", "none"},    {"critic_targets", "polyak"}, {"lr_schedule", "constant"},
+        {"normalize_reward", "false"}, {"noise_repeat", "1"},        {"alpha", "0.1"},
+        {"target_entropy", "-1"},      {"priority_alpha", "0"}};
+    size_t n_accepted = 0;
+    for (size_t i = 0; i < mr_n_preset_files; i++)
+        for (size_t k = 0; k < MR_COUNT(changes); k++) {
+            char name[MR_PRESET_NAME_SIZE];
+            mr_preset_name(i, name);
+            mr_settings s = settings_of("Hopper-v5", name), found;
+            set(&s, changes[k][0], changes[k][1]);
+            if (mr_settings_apply_preset(&s) != MR_OK || mr_settings_check(&s) != MR_OK)
+                continue;
+            n_accepted++;
+            cr_assert_eq(mr_settings_write(&s, "", "a.yaml"), MR_OK);
+            mr_settings_init(&found);
+            cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
+            cr_expect_eq(mr_settings_apply_preset(&found), MR_OK, "%s, %s %s: %s", name,
+                         changes[k][0], changes[k][1], mr_error_message());
+            cr_expect_eq(mr_settings_check(&found), MR_OK, "%s", mr_error_message());
+        }
+    cr_expect_gt(n_accepted, 5 * mr_n_preset_files);
+}
+
+Test(presets, values_that_mean_nothing_any_more_return_to_their_defaults) {
+    mr_settings s = settings_of("HalfCheetah-v5", "flash");
+    set(&s, "critic_targets", "none");
+    apply(&s);
+    cr_expect_eq(((const mr_sac_options *)mr_settings_agent_options(&s))->tau, 0.005);
+    s = settings_of("Hopper-v5", "tqc"); // which drops 5 quantiles there
+    set(&s, "critic_head", "scalar");
+    apply(&s);
+    cr_expect_eq(s.critic_drop, 2);
 }
 
 Test(presets, what_is_for_one_task_is_left_alone_on_others) {

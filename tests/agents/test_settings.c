@@ -340,19 +340,17 @@ Test(settings, check_refuses_critics_that_make_no_sense) {
         const char *changes[3][2];
         const char *message;
     } cases[] = {
-        {{{"critic_atoms", "51"}},
-         "critic_atoms is a setting of critic_head categorical, and critic_head is scalar"},
-        {{{"critic_head", "categorical"}, {"critic_drop", "1"}, {"normalize_reward", "true"}},
-         "critic_drop is a setting of critic_head quantile, and critic_head is categorical"},
         {{{"critic_head", "categorical"}}, "returns may be far beyond; add normalize_reward"},
         {{{"critic_head", "categorical"}, {"critic_value_max", "-5"}},
          "critic_value_min is -5, not less than the critic_value_max of -5"},
+        {{{"critic_head", "categorical"}, {"reward_scale", "0.1"}},
+         "initial_alpha is 1: entropy alone is then worth 69.3 for each actuator, more than"},
+        {{{"critic_head", "categorical"}, {"normalize_reward", "true"}, {"alpha", "0.2"}},
+         "alpha is 0.2: entropy alone is then worth 13.9"},
         {{{"critic_head", "quantile"}, {"critic_quantiles", "3"}, {"critic_drop", "3"}},
          "critic_drop is 3, and critics have 3 quantiles"},
         {{{"critics", "2"}, {"critic_target_subset", "3"}},
          "critic_target_subset is 3, more than the 2 critics"},
-        {{{"critic_targets", "none"}, {"tau", "0.01"}},
-         "tau is 0.01, but with critic_targets none there are no slow copies"},
     };
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         mr_settings s = defaults();
@@ -375,16 +373,50 @@ Test(settings, critics_with_a_support_of_their_own_need_no_normalised_rewards) {
     cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
 }
 
+// What means nothing beside the others is refused if it was set by name, when a run begins.
+Test(settings, one_that_means_nothing_beside_the_others_is_refused) {
+    static const struct {
+        const char *changes[2][2];
+        const char *message;
+    } cases[] = {
+        {{{"critic_atoms", "51"}},
+         "critic_atoms is 51, which means nothing while critic_head is scalar; leave it out or set "
+         "critic_head to categorical"},
+        {{{"critic_head", "categorical"}, {"critic_drop", "1"}},
+         "critic_drop is 1, which means nothing while critic_head is categorical"},
+        {{{"critic_targets", "none"}, {"tau", "0.01"}},
+         "tau is 0.01, which means nothing while critic_targets is none"},
+        {{{"max_return", "5"}}, "while normalize_reward is false"},
+        {{{"lr_final", "0.5"}}, "while lr_schedule is constant; leave it out or set lr_schedule"},
+        {{{"priority_beta", "0.9"}}, "while priority_alpha is 0"},
+        {{{"noise_repeat_exponent", "3"}}, "while noise_repeat is 1"},
+        {{{"bonus_scale", "3"}}, "while bonus is none"},
+        {{{"bonus", "rnd"}, {"bonus_flow", "maf"}}, "while bonus is rnd"},
+        {{{"demonstration_ratio", "0.1"}}, "while demonstrations is not set"},
+        {{{"alpha", "0.1"}, {"initial_alpha", "0.5"}}, "while alpha is 0.1"},
+        {{{"target_entropy", "-1"}, {"target_sigma", "0.3"}}, "while target_entropy is -1"},
+    };
+    for (size_t i = 0; i < MR_COUNT(cases); i++) {
+        mr_settings s = defaults();
+        for (size_t k = 0; k < 2 && cases[i].changes[k][0]; k++)
+            set(&s, cases[i].changes[k][0], cases[i].changes[k][1]);
+        cr_expect_eq(mr_settings_settle(&s), MR_ERR_USAGE, "case %zu", i);
+        scratch_expect_message(cases[i].message);
+    }
+}
+
 // Its config.yaml names all settings, those of other heads too.
 Test(settings, the_file_of_a_run_with_any_head_is_accepted) {
     static const char *const heads[] = {"scalar", "quantile", "categorical"};
     for (size_t i = 0; i < MR_COUNT(heads); i++) {
         mr_settings written = defaults(), found = defaults();
         snprintf(written.env, sizeof written.env, "Some-v0");
-        cr_assert_eq(mr_settings_set(&written, "critic_head", heads[i], "x"), MR_OK);
-        written.normalize_reward = true;
+        set(&written, "critic_head", heads[i]);
+        set(&written, "normalize_reward", "true");
+        set(&written, "initial_alpha", "0.01");
         cr_assert_eq(mr_settings_write(&written, "", "a.yaml"), MR_OK, "%s", mr_error_message());
         cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
+        cr_expect_eq(mr_settings_settle(&found), MR_OK, "%s: %s", heads[i], mr_error_message());
         cr_expect_eq(mr_settings_check(&found), MR_OK, "%s: %s", heads[i], mr_error_message());
     }
 }
@@ -539,7 +571,7 @@ Test(settings, a_setting_that_means_nothing_to_the_agent_is_refused_unless_at_it
     cr_expect_eq(mr_settings_check(&s), MR_OK, "%s", mr_error_message());
     set(&s, name, "64");
     cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
-    scratch_expect_message("bonus_critic_hidden is 64, but the agent meow has no critics");
+    scratch_expect_message("bonus_critic_hidden is 64, which means nothing to the agent meow");
     for (size_t a = 0; a < mr_agent_count(); a++)
         for (const char *const *at = mr_agent_at(a)->unused; at && *at; at++)
             cr_expect_not_null(mr_setting_find(*at), "%s", *at);

@@ -511,8 +511,10 @@ Test(train, a_run_with_quantiles_of_some_critics_and_dropout_goes_on_with_the_sa
 // The joint pass of a batch norm, of some critics, with dropout in it.
 Test(train, a_run_with_categories_of_some_critics_goes_on_with_the_same_bytes_too) {
     static const char *const settings[][2] = {
-        {"critic_head", "categorical"}, {"normalize_reward", "true"}, {"critics", "3"},
-        {"critic_target_subset", "2"},  {"critic_dropout", "0.1"},    {"critic_norm", "batch"}};
+        {"critic_head", "categorical"}, {"normalize_reward", "true"},
+        {"initial_alpha", "0.01"},      {"critics", "3"},
+        {"critic_target_subset", "2"},  {"critic_dropout", "0.1"},
+        {"critic_norm", "batch"}};
     check_resumed("sac", 3, MR_COUNT(settings), settings);
 }
 
