@@ -222,8 +222,9 @@ static mr_status find_labels(const char *path, const mr_image_data_set *set,
     }
     MR_TRY(read_labels(file, source->n, labels));
     MR_TRY(take_classes(file, source->n, *labels, images));
-    for (size_t k = 0; set != NULL && images->n_classes == set->n_classes && k < set->n_classes;
-         k++) {
+    const bool has_names =
+        set != NULL && options->labels == NULL && images->n_classes == set->n_classes;
+    for (size_t k = 0; has_names && k < set->n_classes; k++) {
         char *name = strdup(set->classes[k]);
         if (name == NULL) {
             status = mr_fail_memory("the names of classes");

@@ -1,6 +1,7 @@
 // CIFAR-10's binary form: records of a label and an image of 32x32 pixels in three channels.
 // Source: https://www.cs.toronto.edu/~kriz/cifar.html
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,25 +33,22 @@ typedef struct {
     mr_picture picture; // borrows its pixels from `record`
 } cifar;
 
-// How many images a file holds; 0: it is none of these.
-static size_t count_images(const char *path) {
+// Whether a file may hold images, by its name.
+static bool is_batch(const char *path) {
     struct stat info;
-    const char *dot = strrchr(path, '.');
-    const bool is_file = dot != NULL && strcmp(dot, ".bin") == 0 && stat(path, &info) == 0 &&
-                         S_ISREG(info.st_mode) && info.st_size % RECORD == 0;
-    return is_file ? (size_t)info.st_size / RECORD : 0;
+    return mr_path_has_suffix(path, ".bin") && stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 // The path of a batch in a folder, to be freed.
 static char *batch_path(const char *folder, size_t k) {
-    char name[32];
+    char name[48];
     snprintf(name, sizeof name, "data_batch_%zu.bin", k + 1);
     return mr_path_join(folder, name);
 }
 
 bool mr_cifar_is(const char *path) {
     char *batch = batch_path(path, 0);
-    const bool is_cifar = count_images(path) > 0 || (batch != NULL && count_images(batch) > 0);
+    const bool is_cifar = is_batch(path) || (batch != NULL && is_batch(batch));
     free(batch);
     return is_cifar;
 }
@@ -98,16 +96,41 @@ static void cifar_close(mr_image_source *source) {
 }
 
 // Takes over `path`.
-static bool add_file(cifar *s, char *path) {
-    const size_t n = path != NULL ? count_images(path) : 0;
-    if (n == 0) {
-        free(path);
-        return false;
-    }
-    s->n_in[s->n_files] = n;
+static mr_status add_file(cifar *s, char *path) {
+    struct stat info;
+    if (path == NULL)
+        return mr_fail_memory("a file name");
     s->path[s->n_files++] = path;
+    if (stat(path, &info) != 0)
+        return mr_fail(MR_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    const size_t n_bytes = (size_t)info.st_size, n = n_bytes / RECORD;
+    if (n == 0 || n_bytes % RECORD != 0)
+        return mr_fail(
+            MR_ERR_INPUT,
+            "%s: its %zu bytes are no whole images of CIFAR-10 (%d bytes each); copy the "
+            "file again",
+            path, n_bytes, RECORD);
+    s->n_in[s->n_files - 1] = n;
     s->source.n += n;
-    return true;
+    return MR_OK;
+}
+
+// The batches of a folder, up to the last that is there: one that is missing between is a failure.
+static mr_status add_folder(cifar *s, const char *path) {
+    size_t n = 0;
+    for (size_t k = 0; k < N_BATCHES; k++) {
+        char *batch = batch_path(path, k);
+        if (batch == NULL)
+            return mr_fail_memory("a file name");
+        n = is_batch(batch) ? k + 1 : n;
+        free(batch);
+    }
+    for (size_t k = 0; k < n; k++) {
+        const mr_status status = add_file(s, batch_path(path, k));
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
 }
 
 mr_status mr_cifar_open(const char *path, mr_image_source **out) {
@@ -123,16 +146,10 @@ mr_status mr_cifar_open(const char *path, mr_image_source **out) {
                                   .classes = classes,
                                   .n_classes = MR_COUNT(classes)};
     s->picture = (mr_picture){CHANNELS, SIDE, SIDE, s->record + 1, N_NUMBERS};
-    if (count_images(path) > 0)
-        add_file(s, strdup(path));
-    for (size_t k = 0; count_images(path) == 0 && k < N_BATCHES; k++)
-        if (!add_file(s, batch_path(path, k)))
-            break;
-    if (s->source.n == 0) {
+    const mr_status status = is_batch(path) ? add_file(s, strdup(path)) : add_folder(s, path);
+    if (status == MR_OK)
+        *out = &s->source;
+    else
         cifar_close(&s->source);
-        return mr_fail(MR_ERR_INPUT, "%s: holds no whole images of CIFAR-10 (%d bytes each)", path,
-                       RECORD);
-    }
-    *out = &s->source;
-    return MR_OK;
+    return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/images_internal.h"
+#include "base/json_memory.h"
 #include "base/path.h"
 
 typedef struct {
@@ -54,6 +55,14 @@ static mr_status add_class(folder *f, const char *name) {
     if (f->source.n_classes == MR_MAX_CLASSES)
         return mr_fail(MR_ERR_INPUT, "%s is the sub-folder number %d; there may be %d classes",
                        name, MR_MAX_CLASSES + 1, MR_MAX_CLASSES);
+    bool is_utf8;
+    const mr_status status = mr_json_check_utf8(name, &is_utf8);
+    if (status != MR_OK)
+        return status;
+    if (!is_utf8)
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: the name of this sub-folder is a class, and must be UTF-8; rename it",
+                       name);
     char **grown = realloc(f->classes, (f->source.n_classes + 1) * sizeof *grown);
     if (grown == NULL)
         return mr_fail_memory("the names of classes");

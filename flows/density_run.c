@@ -215,7 +215,7 @@ static void draw_noise(mr_sampler *s) {
 }
 
 static void draw(mr_sampler *s) {
-    const size_t n = s->batch * s->density->dim;
+    const size_t n = s->batch * s->density->flow_dim;
     mr_real *noise = mr_node_value(s->noise);
     draw_noise(s);
     for (size_t i = 0; i < n && s->temperature != 1; i++)

@@ -3,6 +3,7 @@
 #include "flows/fit_data.h"
 #include "flows/fit_images.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,13 +206,30 @@ static mr_status allocate(image_data *d) {
     return is_whole ? MR_OK : mr_fail_memory("the images");
 }
 
+static uint64_t hash(uint64_t h, size_t n, const void *bytes) {
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3; // FNV-1a
+    return h;
+}
+
+// A number for the labels and the names of classes; 0: there are none.
+static uint64_t hash_labels(const mr_images *images) {
+    uint64_t h = 0xcbf29ce484222325;
+    if (!images->label)
+        return 0;
+    h = hash(h, images->n * sizeof *images->label, images->label);
+    for (size_t k = 0; k < images->n_classes; k++)
+        h = hash(h, strlen(images->classes[k]) + 1, images->classes[k]);
+    return h;
+}
+
 static void describe(const image_data *d, char text[MR_FIT_DATA_SIZE]) {
     const mr_pixels *pixels = mr_density_pixels(d->density);
     snprintf(text, MR_FIT_DATA_SIZE,
-             ", images %zux%zux%zu of %zu bits, logit %.17g%s, shifts %zu%s%s", d->images->channels,
-             d->images->height, d->images->width, pixels->bits, pixels->logit,
-             d->augmentation.flips ? ", flips" : "", d->augmentation.shift,
-             d->density->noise ? ", dequantisation " : "",
+             ", images %zux%zux%zu of %zu bits, labels %" PRIx64 ", logit %.17g%s, shifts %zu%s%s",
+             d->images->channels, d->images->height, d->images->width, pixels->bits,
+             hash_labels(d->images), pixels->logit, d->augmentation.flips ? ", flips" : "",
+             d->augmentation.shift, d->density->noise ? ", dequantisation " : "",
              d->density->noise ? mr_density_dequantisation(d->density) : "");
 }
 

@@ -1,5 +1,6 @@
 // `millrace flow fit`: fits a density to a table of data.
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,6 +345,10 @@ static mr_status run_fit(const mr_command_line *line, int *exit_code) {
     chosen.fit.checkpoint = checkpoint;
     chosen.fit.n_threads = (int)chosen.threads;
     chosen.fit.lr_schedule = chosen.lr_schedule;
+    if (access(line->arguments[0], R_OK) != 0 && !mr_images_is_source(line->arguments[0])) {
+        status = mr_fail(MR_ERR_IO, "cannot read %s: %s", line->arguments[0], strerror(errno));
+        goto done;
+    }
     if (mr_text_flow_is(chosen.flow)) {
         MR_TRY(mr_image_options_refuse(line, line->arguments[0], "a text"));
         status =

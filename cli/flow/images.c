@@ -91,21 +91,27 @@ static const char *class_at(const void *table, size_t k) {
     return ((char *const *)table)[k];
 }
 
+bool mr_class_is_known(const mr_pixels *pixels, const char *text, size_t *out) {
+    static int (*const compare[])(const char *, const char *) = {strcmp, strcasecmp};
+    char *end;
+    const unsigned long number = strtoul(text, &end, 10);
+    for (size_t c = 0; c < MR_COUNT(compare); c++)
+        for (size_t k = 0; k < pixels->n_classes; k++)
+            if (compare[c](pixels->classes[k], text) == 0) {
+                *out = k;
+                return true;
+            }
+    *out = number;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < pixels->n_classes;
+}
+
 mr_status mr_class_find(const mr_density *density, const char *text, size_t *out) {
     const mr_pixels *pixels = mr_density_pixels(density);
-    char *end, names[256];
-    const unsigned long number = strtoul(text, &end, 10);
+    char names[256];
     if (pixels->n_classes == 0)
         return mr_fail(MR_ERR_USAGE, "--given %s: the model was fitted without classes", text);
-    for (size_t k = 0; k < pixels->n_classes; k++)
-        if (strcasecmp(pixels->classes[k], text) == 0) {
-            *out = k;
-            return MR_OK;
-        }
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && number < pixels->n_classes) {
-        *out = number;
+    if (mr_class_is_known(pixels, text, out))
         return MR_OK;
-    }
     mr_list_names(pixels->n_classes, class_at, pixels->classes, sizeof names, names);
     return mr_fail(MR_ERR_USAGE,
                    "--given %s: the model has no such class; choose from %s, or by number from 0 "

@@ -23,6 +23,10 @@ mr_status mr_model_images_read(const char *path, const char *size, const char *l
 /// Fails with MR_ERR_INPUT: the one is about images, the other about tables.
 mr_status mr_fail_not_images(const char *model, const char *data);
 
+/// Whether a model has a class of that name, or, if none has that name, of that number from 0.
+/// Where only capitals differ, the name as it stands comes first.
+bool mr_class_is_known(const mr_pixels *pixels, const char *text, size_t *out);
+
 /// Finds a class of a model by its name or number, from 0.
 mr_status mr_class_find(const mr_density *density, const char *text, size_t *out);
 

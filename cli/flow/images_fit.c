@@ -146,8 +146,13 @@ static double bits(const watch *w, double log_prob) {
     return mr_bits_per_dim(w->density, log_prob);
 }
 
+// "?" while nothing is known of the speed.
 static void format_time(double seconds, size_t size, char *text) {
-    const unsigned long s = (unsigned long)fmin(fmax(seconds, 0), 1e9);
+    const unsigned long s = isfinite(seconds) ? (unsigned long)fmax(seconds, 0) : 0;
+    if (!isfinite(seconds)) {
+        snprintf(text, size, "?");
+        return;
+    }
     if (s >= 3600)
         snprintf(text, size, "%luh%02lum", s / 3600, s / 60 % 60);
     else
@@ -161,7 +166,7 @@ static double images_per_s(const watch *w) {
 
 static void finished_step(void *self, const mr_fit_step *now) {
     watch *w = self;
-    char eta[32], held_out[64] = "";
+    char eta[32], best[64] = "";
     w->n_now = (double)now->epochs->epoch * (double)now->n + (double)now->n_done;
     if (!w->has_begun) {
         w->has_begun = true;
@@ -173,12 +178,13 @@ static void finished_step(void *self, const mr_fit_step *now) {
     const double n_all = (double)w->fit->max_epochs * (double)now->n;
     format_time((n_all - w->n_now) / images_per_s(w), sizeof eta, eta);
     if (now->epochs->epoch > 0)
-        snprintf(held_out, sizeof held_out, "  held out %.4f  best %.4f",
+        snprintf(best, sizeof best, ", held out %.4f, best %.4f",
                  bits(w, now->epochs->held_out_log_prob), bits(w, now->epochs->best_log_prob));
+    // What is cut off at the end of a narrow terminal is the least of it.
     mr_live_line_draw(
-        &w->line, "epoch %zu/%zu %3.0f%%  train %.4f%s bits/dim  %.0f images/s  ETA %s",
-        now->epochs->epoch + 1, w->fit->max_epochs, 100 * (double)now->n_done / (double)now->n,
-        bits(w, now->log_prob), held_out, images_per_s(w), eta);
+        &w->line, "epoch %zu/%zu %.0f%%  ETA %s  %.0f images/s  bits/dim: train %.4f%s",
+        now->epochs->epoch + 1, w->fit->max_epochs, 100 * (double)now->n_done / (double)now->n, eta,
+        images_per_s(w), bits(w, now->log_prob), best);
 }
 
 // Samples of the density as it is, a column for each class if there are classes.

@@ -20,38 +20,57 @@ typedef struct {
 
 // ---- The classes of images in the model
 
-// The model's class for each of the images' classes [images->n_classes]; false if one is missing.
-static bool match_classes(const mr_pixels *pixels, const mr_images *images, size_t *class) {
-    for (size_t k = 0; k < images->n_classes; k++) {
-        size_t found = 0;
-        while (found < pixels->n_classes && strcmp(pixels->classes[found], images->classes[k]) != 0)
-            found++;
-        if (found == pixels->n_classes)
-            return false;
-        class[k] = found;
+// Finds the model's class for each of the images' classes [images->n_classes]. One that the model
+// doesn't have is an error in a file of labels; labels that the images have themselves are then
+// left out, with a note.
+static mr_status match_classes(const mr_pixels *pixels, const mr_image_scoring *how,
+                               const mr_images *images, size_t *class, bool *are_known) {
+    const bool is_given = how->labels[0] != '\0';
+    *are_known = images->label != NULL && pixels->n_classes > 0;
+    if (is_given && pixels->n_classes == 0)
+        return mr_fail(MR_ERR_USAGE,
+                       "--labels: the model was fitted without classes; leave it out");
+    for (size_t k = 0; k < images->n_classes && *are_known; k++) {
+        if (mr_class_is_known(pixels, images->classes[k], &class[k]))
+            continue;
+        if (is_given)
+            return mr_fail(MR_ERR_INPUT,
+                           "%s: the model has no class %s; its classes are %s and so on, or their "
+                           "numbers from 0 to %zu",
+                           how->labels, images->classes[k], pixels->classes[0],
+                           pixels->n_classes - 1);
+        fprintf(stderr,
+                "note: %s has the class %s, which the model doesn't know; scored without "
+                "labels\n",
+                how->data, images->classes[k]);
+        *are_known = false;
     }
-    return images->label != NULL;
+    return MR_OK;
 }
 
 // The labels of the images as the model's classes, to be freed; NULL: they have none of these.
-static mr_status find_labels(const mr_density *density, const mr_images *images, size_t **out) {
+static mr_status find_labels(const mr_density *density, const mr_image_scoring *how,
+                             const mr_images *images, size_t **out) {
+    mr_status status;
+    bool are_known;
     const mr_pixels *pixels = mr_density_pixels(density);
     size_t *class = malloc((images->n_classes + 1) * sizeof *class);
     size_t *label = malloc(images->n * sizeof *label);
     if (class == NULL || label == NULL) {
-        free(class);
-        free(label);
-        return mr_fail_memory("the labels");
+        status = mr_fail_memory("the labels");
+        goto done;
     }
-    if (pixels->n_classes > 0 && match_classes(pixels, images, class)) {
-        for (size_t i = 0; i < images->n; i++)
-            label[i] = class[images->label[i]];
+    MR_TRY(match_classes(pixels, how, images, class, &are_known));
+    for (size_t i = 0; i < images->n && are_known; i++)
+        label[i] = class[images->label[i]];
+    if (are_known) {
         *out = label;
         label = NULL;
     }
+done:
     free(class);
     free(label);
-    return MR_OK;
+    return status;
 }
 
 // ---- Scores
@@ -188,7 +207,7 @@ mr_status mr_images_score_run(const mr_density *density, const mr_image_scoring 
     summary s = {0};
     MR_TRY(
         mr_model_images_read(how->data, how->size, how->labels, how->skips_bad, density, &images));
-    MR_TRY(find_labels(density, &images, &label));
+    MR_TRY(find_labels(density, how, &images, &label));
     if (how->out[0] != '\0')
         MR_TRY(mr_matrix_writer_begin(how->out, images.n, N_COLUMNS, NULL, &writer));
     MR_TRY(score(density, how, &images, label, writer, &s));

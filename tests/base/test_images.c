@@ -3,7 +3,9 @@
 
 #include "base/images.h"
 
+#include "base/file.h"
 #include "base/matrix_file.h"
+#include "base/path.h"
 #include "base/picture.h"
 #include "tests/scratch.h"
 
@@ -60,6 +62,29 @@ Test(images, come_from_arrays) {
     expect_images(DATA("t-images-idx3-ubyte.gz"), DATA("grey_expected.npy"), 3, 1, 4, 5);
     expect_images(DATA("floats-idx3"), DATA("grey_expected.npy"), 3, 1, 4, 5);
     expect_images(DATA("cifar.bin"), DATA("cifar_expected.npy"), 2, 3, 32, 32);
+}
+
+// The file of two images as batches of a folder.
+static void write_batch(const char *path, size_t n_missing) {
+    char *bytes;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read(DATA("cifar.bin"), &bytes, &n_bytes), MR_OK);
+    cr_assert_eq(mr_file_replace(path, 1, &(mr_bytes){bytes, n_bytes - n_missing}), MR_OK);
+    free(bytes);
+}
+
+Test(images, of_cifar_10_are_whole_or_refused) {
+    cr_assert_eq(mr_make_directories("c"), MR_OK);
+    write_batch("c/data_batch_1.bin", 0);
+    write_batch("c/data_batch_2.bin", 0);
+    mr_images images = open_images("c", &(mr_images_options){0});
+    cr_expect_eq(images.n, 4);
+    mr_images_free(&images);
+    write_batch("c/data_batch_2.bin", 5);
+    expect_failure("c", &(mr_images_options){0}, MR_ERR_INPUT,
+                   "c/data_batch_2.bin: its 6141 bytes are no whole images of CIFAR-10");
+    cr_assert_eq(rename("c/data_batch_2.bin", "c/data_batch_3.bin"), 0);
+    expect_failure("c", &(mr_images_options){0}, MR_ERR_IO, "cannot read c/data_batch_2.bin");
 }
 
 Test(images, say_that_fractions_were_rounded) {

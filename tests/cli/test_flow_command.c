@@ -247,6 +247,7 @@ Test(flow_command, a_fit_that_was_killed_ends_as_if_it_had_not_been) {
 }
 
 Test(flow_command, what_makes_no_sense_is_refused_in_one_line) {
+    scratch_write("x.txt", "a\n");
     static const struct {
         const char *arguments[10];
         int code;
@@ -259,6 +260,7 @@ Test(flow_command, what_makes_no_sense_is_refused_in_one_line) {
         {{"help", "train", "fit"}, 2, "train has no subcommand fit"},
         {{"flow", "fit"}, 2, "usage: millrace flow fit DATA"},
         {{"flow", "fit", "none.npy"}, 1, "millrace flow fit: cannot read none.npy"},
+        {{"flow", "fit", "y.txt"}, 1, "cannot read y.txt: No such file"},
         {{"flow", "fit", "x.txt"}, 2, "x.txt: the name of a table must end in .npy, .npz or .csv"},
         {{"flow", "fit", "x.npy", "--flow", "reel_nvp"}, 2, "there is no such preset; choose from"},
         {{"flow", "fit", "x.npy", "--held-out", "1"}, 2, "--held-out must be a number from"},

@@ -243,6 +243,10 @@ Test(flow_images, bad_input_is_refused_in_one_line) {
         const char *part;
     } cases[] = {
         {{"flow", "fit", "x.npy", "--bits", "9"}, 2, "--bits"},
+        {{"flow", "fit", "nosuch/", "--size", "4x4"}, 1, "cannot read nosuch/: No such file"},
+        {{"flow", "score", "m.safetensors", "x.npy", "--labels", "labels.csv"},
+         2,
+         "--labels: the model was fitted without classes"},
         {{"flow", "fit", "x.npy", "--columns", "1"}, 2, "--columns is for tables"},
         {{"flow", "fit", "x.npy", "--categorical", "1"}, 2, "--categorical is for tables"},
         {{"flow", "fit", "table.csv", "--flips"}, 2, "--flips is for images"},
@@ -276,6 +280,29 @@ Test(flow_images, bad_input_is_refused_in_one_line) {
         o = run(cases[i].arguments);
         expect_refusal(&o, cases[i].code, cases[i].part);
     }
+}
+
+// Of labels in a file, a number that is no class's name is a class's number.
+Test(flow_images, labels_of_a_file_must_be_classes_of_the_model) {
+    fit_classes();
+    char numbers[2 * N + 1], others[2 * N + 1];
+    for (size_t i = 0; i < N; i++) {
+        memcpy(numbers + 2 * i, i % 2 == 0 ? "0\n" : "1\n", 3);
+        memcpy(others + 2 * i, i % 2 == 0 ? "3\n" : "7\n", 3);
+    }
+    scratch_write("numbers.csv", numbers);
+    scratch_write("others.csv", others);
+    static const char *const files[] = {"labels.csv", "numbers.csv"};
+    double bits[2];
+    for (size_t k = 0; k < 2; k++) {
+        outcome o = RUN("flow", "score", "m.safetensors", "x.npy", "--labels", files[k], "--json");
+        json_t *object = parse(&o);
+        bits[k] = json_number_value(json_object_get(object, "bits_per_dim"));
+        json_decref(object);
+    }
+    cr_expect_eq(bits[0], bits[1]);
+    outcome o = RUN("flow", "score", "m.safetensors", "x.npy", "--labels", "others.csv");
+    expect_refusal(&o, 1, "others.csv: the model has no class 7; its classes are 3 and so on");
 }
 
 Test(flow_images, bad_pictures_are_skipped_on_request) {

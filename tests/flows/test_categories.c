@@ -197,6 +197,24 @@ Test(categories, a_loaded_model_scores_and_samples_the_same) {
     mr_density_free(loaded);
 }
 
+// The noise has more numbers than the samples have columns.
+Test(categories, a_temperature_is_that_of_every_row) {
+    enum { COLUMNS = 3 };
+    static double x[N * COLUMNS];
+    const mr_support support[COLUMNS] = {
+        {MR_SUPPORT_LINE, 0, 0}, {MR_SUPPORT_CATEGORY, 0, 4}, {MR_SUPPORT_CATEGORY, 0, 4}};
+    mr_density *density = density_of("gaussian", COLUMNS, 0, support);
+    mr_sampler *sampler;
+    cr_assert_gt(density->flow_dim, COLUMNS);
+    cr_assert_eq(mr_sampler_new(density, 1, 3, &sampler), MR_OK);
+    cr_assert_eq(mr_sampler_set_temperature(sampler, 1e-3), MR_OK);
+    cr_assert_eq(mr_sampler_draw(sampler, N, NULL, x, NULL), MR_OK);
+    for (size_t i = 0; i < N; i++)
+        cr_expect_lt(fabs(x[i * COLUMNS]), 6e-3, "row %zu: %g", i, x[i * COLUMNS]);
+    mr_sampler_free(sampler);
+    mr_density_free(density);
+}
+
 Test(categories, values_that_are_none_are_refused) {
     const mr_support support[] = {{MR_SUPPORT_CATEGORY, 0, 2}, {MR_SUPPORT_LINE, 0, 0}};
     mr_density *density = density_of("nsf", 2, 0, support);

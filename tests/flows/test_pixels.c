@@ -321,6 +321,27 @@ Test(pixels, a_fit_that_goes_on_ends_with_the_same_bits) {
     mr_images_free(&images);
 }
 
+Test(pixels, a_checkpoint_of_other_labels_is_refused) {
+    mr_images images = images_of(true);
+    mr_fit_options options = small_fit();
+    mr_fit_progress result;
+    watched w = {.stop_after = 2};
+    options.checkpoint = "checkpoint";
+    mr_density_free(fit(&images, &options, &w, &result));
+    images.label[5] = 1 - images.label[5];
+    static char *names[] = {"up", "down"};
+    mr_density *density = density_of(
+        "maf:layers=2,hidden=16",
+        (mr_pixels){.bits = 7, .logit = 0.01, .n_classes = 2, .classes = names}, HEIGHT, WIDTH);
+    cr_expect_eq(mr_fit_to_images(density, &images, &(mr_augmentation){.flips = true, .shift = 1},
+                                  &options, &(mr_fit_watch){count_epoch, count_step, &w}, NULL,
+                                  &result),
+                 MR_ERR_INPUT);
+    scratch_expect_message("checkpoint of another fit");
+    mr_density_free(density);
+    mr_images_free(&images);
+}
+
 Test(pixels, a_checkpoint_of_other_pixels_is_refused) {
     mr_images images = images_of(true);
     mr_fit_options options = small_fit();
