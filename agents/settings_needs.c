@@ -13,6 +13,7 @@ typedef struct {
     bool is_not;
 } need;
 
+// Options of the bonus may stand beside bonus none: runs with and without it have one command.
 static const need needs[] = {
     {"critic_atoms", "critic_head", "categorical", false},
     {"critic_value_min", "critic_head", "categorical", false},
@@ -24,14 +25,6 @@ static const need needs[] = {
     {"lr_final", "lr_schedule", "constant", true},
     {"priority_beta", "priority_alpha", "0", true},
     {"demonstration_ratio", "demonstrations", "", true},
-    {"bonus_flow", "bonus", "density", false},
-    {"bonus_scale", "bonus", "none", true},
-    {"bonus_decay", "bonus", "none", true},
-    {"bonus_decay_rate", "bonus", "none", true},
-    {"bonus_features", "bonus", "none", true},
-    {"bonus_normalize", "bonus", "none", true},
-    {"bonus_critic", "bonus", "none", true},
-    {"bonus_critic_hidden", "bonus", "none", true},
     {"initial_alpha", "alpha", "auto", false},
     {"target_entropy", "alpha", "auto", false},
     {"target_sigma", "alpha", "auto", false},

@@ -390,8 +390,6 @@ Test(settings, one_that_means_nothing_beside_the_others_is_refused) {
         {{{"lr_final", "0.5"}}, "while lr_schedule is constant; leave it out or set lr_schedule"},
         {{{"priority_beta", "0.9"}}, "while priority_alpha is 0"},
         {{{"noise_repeat_exponent", "3"}}, "while noise_repeat is 1"},
-        {{{"bonus_scale", "3"}}, "while bonus is none"},
-        {{{"bonus", "rnd"}, {"bonus_flow", "maf"}}, "while bonus is rnd"},
         {{{"demonstration_ratio", "0.1"}}, "while demonstrations is not set"},
         {{{"alpha", "0.1"}, {"initial_alpha", "0.5"}}, "while alpha is 0.1"},
         {{{"target_entropy", "-1"}, {"target_sigma", "0.3"}}, "while target_entropy is -1"},
