@@ -92,6 +92,12 @@ bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const m
     return strcmp(text_a, text_b) == 0;
 }
 
+bool mr_setting_is_default(const mr_setting *setting, const mr_settings *settings,
+                           char text[MR_MAX_TEXT]) {
+    mr_setting_format(setting, settings, text, MR_MAX_TEXT);
+    return strcmp(text, setting->initial) == 0;
+}
+
 int mr_settings_threads(size_t threads) {
     if (threads > 0)
         return (int)threads;

@@ -212,6 +212,13 @@ mr_setting_role mr_setting_role_of(const mr_setting *setting, const mr_settings 
 /// Whether a setting has the same value in both.
 bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b);
 
+/// Whether a setting has its default. A saved config.yaml names all settings, so that only another
+/// value shows what someone wanted.
+///
+///   text  its present value
+bool mr_setting_is_default(const mr_setting *setting, const mr_settings *settings,
+                           char text[MR_MAX_TEXT]);
+
 /// The number of threads that step environments, for a setting `threads`; 0: one for each core, at
 /// most 4.
 int mr_settings_threads(size_t threads);

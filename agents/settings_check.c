@@ -37,19 +37,12 @@ static mr_status check_norm(const mr_settings *settings, const char *name, const
         name, norm);
 }
 
-// Whether someone wants a setting. A saved config.yaml names all of them: only another value than
-// the default shows it. `text` is then that value.
-static bool is_wanted(const mr_setting *row, const mr_settings *settings, char text[MR_MAX_TEXT]) {
-    mr_setting_format(row, settings, text, MR_MAX_TEXT);
-    return strcmp(text, row->initial) != 0;
-}
-
 static mr_status check_unused(const mr_settings *settings) {
     const char *const *name = mr_agent_find(settings->agent)->unused;
     for (; name && *name; name++) {
         char text[MR_MAX_TEXT];
         const mr_setting *row = mr_setting_find(*name);
-        if (is_wanted(row, settings, text))
+        if (!mr_setting_is_default(row, settings, text))
             return mr_fail(MR_ERR_USAGE,
                            "%s is %s, which means nothing to the agent %s; leave it out or choose "
                            "another agent",
@@ -60,7 +53,7 @@ static mr_status check_unused(const mr_settings *settings) {
 
 static bool has_default(const mr_settings *settings, const char *name) {
     char text[MR_MAX_TEXT];
-    return !is_wanted(mr_setting_find_used(name, settings), settings, text);
+    return mr_setting_is_default(mr_setting_find_used(name, settings), settings, text);
 }
 
 static const double most_steps = 1000; // that rewards count for, whatever the discount

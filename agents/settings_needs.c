@@ -68,10 +68,8 @@ mr_status mr_settings_settle(mr_settings *settings) {
     for (size_t i = 0; (n = need_at(settings, i, &own)); i++) {
         char value[MR_MAX_TEXT], is[MR_MAX_TEXT];
         const mr_setting *row = mr_setting_find_used(n->name, settings);
-        if (!row || has_what_it_needs(n, settings, is))
-            continue;
-        mr_setting_format(row, settings, value, sizeof value);
-        if (strcmp(value, row->initial) == 0)
+        if (!row || has_what_it_needs(n, settings, is) ||
+            mr_setting_is_default(row, settings, value))
             continue;
         if (settings->is_given[row - mr_setting_at(0)])
             return refuse(n, value, is);

@@ -3,8 +3,8 @@
 #include "flows/fit_data.h"
 #include "flows/fit_images.h"
 
-#include <inttypes.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,30 +206,35 @@ static mr_status allocate(image_data *d) {
     return is_whole ? MR_OK : mr_fail_memory("the images");
 }
 
-static uint64_t hash(uint64_t h, size_t n, const void *bytes) {
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3; // FNV-1a
-    return h;
-}
+enum { HASH_BYTES = crypto_generichash_BYTES_MIN, HASH_SIZE = 2 * HASH_BYTES + 1 };
 
-// A number for the labels and the names of classes; 0: there are none.
-static uint64_t hash_labels(const mr_images *images) {
-    uint64_t h = 0xcbf29ce484222325;
-    if (!images->label)
-        return 0;
-    h = hash(h, images->n * sizeof *images->label, images->label);
+// A hash of the labels and the names of classes; "none" without any.
+static void hash_labels(const mr_images *images, char text[HASH_SIZE]) {
+    unsigned char hash[HASH_BYTES];
+    crypto_generichash_state state;
+    if (!images->label) {
+        snprintf(text, HASH_SIZE, "none");
+        return;
+    }
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)images->label,
+                              images->n * sizeof *images->label);
     for (size_t k = 0; k < images->n_classes; k++)
-        h = hash(h, strlen(images->classes[k]) + 1, images->classes[k]);
-    return h;
+        crypto_generichash_update(&state, (const unsigned char *)images->classes[k],
+                                  strlen(images->classes[k]) + 1);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(text, HASH_SIZE, hash, sizeof hash);
 }
 
 static void describe(const image_data *d, char text[MR_FIT_DATA_SIZE]) {
     const mr_pixels *pixels = mr_density_pixels(d->density);
+    char labels[HASH_SIZE];
+    hash_labels(d->images, labels);
     snprintf(text, MR_FIT_DATA_SIZE,
-             ", images %zux%zux%zu of %zu bits, labels %" PRIx64 ", logit %.17g%s, shifts %zu%s%s",
-             d->images->channels, d->images->height, d->images->width, pixels->bits,
-             hash_labels(d->images), pixels->logit, d->augmentation.flips ? ", flips" : "",
-             d->augmentation.shift, d->density->noise ? ", dequantisation " : "",
+             ", images %zux%zux%zu of %zu bits, labels %s, logit %.17g%s, shifts %zu%s%s",
+             d->images->channels, d->images->height, d->images->width, pixels->bits, labels,
+             pixels->logit, d->augmentation.flips ? ", flips" : "", d->augmentation.shift,
+             d->density->noise ? ", dequantisation " : "",
              d->density->noise ? mr_density_dequantisation(d->density) : "");
 }
 

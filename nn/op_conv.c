@@ -99,17 +99,13 @@ static void add_product(const work *w, const mr_real *x, mr_real *y) {
             s->is_pointwise ? x : w->planes, true, y);
 }
 
-static bool has_shift(const mr_node *node) {
-    return node->n_inputs > SHIFT;
-}
-
-static const mr_real *shift_of(const mr_node *node, size_t row) {
-    const mr_node *shift = has_shift(node) ? node->input[SHIFT] : NULL;
-    return shift ? mr_row(shift->value, shift, row) : NULL;
+// NULL: it has none.
+static const mr_node *shift_of(const mr_node *node) {
+    return node->n_inputs > SHIFT ? node->input[SHIFT] : NULL;
 }
 
 static void conv_forward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[IMAGE];
+    const mr_node *input = node->input[IMAGE], *shift = shift_of(node);
     const work w = work_of(node, rows.thread);
     const mr_real *bias = mr_node_param(node, BIAS);
     const bool relu = w.options->options.relu;
@@ -117,9 +113,8 @@ static void conv_forward(const mr_node *node, mr_rows rows) {
         transpose_weight(&w);
     for (size_t i = rows.first; i < rows.first + rows.n; i++) {
         mr_real *y = mr_row(node->value, node, i);
-        const mr_real *shift = shift_of(node, i);
         for (size_t c = 0; c < w.s.n_out; c++) {
-            const mr_real start = shift ? bias[c] + shift[c] : bias[c];
+            const mr_real start = shift ? bias[c] + mr_row(shift->value, shift, i)[c] : bias[c];
             for (size_t k = 0; k < w.s.n_places; k++)
                 y[c * w.s.n_places + k] = start;
         }
@@ -141,7 +136,7 @@ static void deactivate(const mr_node *node, size_t row) {
 
 // What is added in all places has the sum of their gradients: the bias, and the row's shift.
 static void add_up_places(const work *w, mr_rows rows, size_t row) {
-    const mr_node *node = w->node, *shift = has_shift(node) ? node->input[SHIFT] : NULL;
+    const mr_node *node = w->node, *shift = shift_of(node);
     const bool adds = node->set >= 0 && (mr_node_adds_param(node, BIAS, rows) || row > rows.first);
     mr_real *bias_grad = node->set >= 0 ? mr_node_param_grad(node, BIAS, rows.thread) : NULL;
     mr_real *shift_grad = shift && shift->grad ? mr_row(shift->grad, shift, row) : NULL;
@@ -207,7 +202,7 @@ static void pass(const work *w, size_t row) {
 }
 
 static void conv_backward(const mr_node *node, mr_rows rows) {
-    const mr_node *input = node->input[IMAGE];
+    const mr_node *input = node->input[IMAGE], *shift = shift_of(node);
     const work w = work_of(node, rows.thread);
     const bool trains = node->set >= 0;
     if (w.s.is_transposed)
@@ -219,7 +214,7 @@ static void conv_backward(const mr_node *node, mr_rows rows) {
             mr_patches_read(&w.patches, mr_row(node->grad, node, i), w.planes);
         else if (trains && !w.s.is_pointwise)
             mr_patches_read(&w.patches, mr_row(input->value, input, i), w.planes);
-        if (trains || (has_shift(node) && mr_node_passes(node, SHIFT)))
+        if (trains || (shift && shift->grad))
             add_up_places(&w, rows, i);
         if (trains)
             train_weight(&w, rows, i);

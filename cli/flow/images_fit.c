@@ -148,12 +148,10 @@ static double bits(const watch *w, double log_prob) {
 
 // "?" while nothing is known of the speed.
 static void format_time(double seconds, size_t size, char *text) {
-    const unsigned long s = isfinite(seconds) ? (unsigned long)fmax(seconds, 0) : 0;
-    if (!isfinite(seconds)) {
+    const unsigned long s = (unsigned long)fmin(fmax(seconds, 0), 1e9);
+    if (!isfinite(seconds))
         snprintf(text, size, "?");
-        return;
-    }
-    if (s >= 3600)
+    else if (s >= 3600)
         snprintf(text, size, "%luh%02lum", s / 3600, s / 60 % 60);
     else
         snprintf(text, size, "%lum%02lus", s / 60, s % 60);

@@ -282,12 +282,16 @@ static mr_fit_options small_fit(void) {
     return options;
 }
 
+static mr_density *density_of_classes(void) {
+    static char *names[] = {"up", "down"};
+    return density_of("maf:layers=2,hidden=16",
+                      (mr_pixels){.bits = 7, .logit = 0.01, .n_classes = 2, .classes = names},
+                      HEIGHT, WIDTH);
+}
+
 static mr_density *fit(const mr_images *images, const mr_fit_options *options, watched *w,
                        mr_fit_progress *result) {
-    static char *names[] = {"up", "down"};
-    mr_density *density = density_of(
-        "maf:layers=2,hidden=16",
-        (mr_pixels){.bits = 7, .logit = 0.01, .n_classes = 2, .classes = names}, HEIGHT, WIDTH);
+    mr_density *density = density_of_classes();
     cr_assert_eq(mr_fit_to_images(density, images, &(mr_augmentation){.flips = true, .shift = 1},
                                   options, &(mr_fit_watch){count_epoch, count_step, w}, &w->stop,
                                   result),
@@ -321,18 +325,23 @@ Test(pixels, a_fit_that_goes_on_ends_with_the_same_bits) {
     mr_images_free(&images);
 }
 
-Test(pixels, a_checkpoint_of_other_labels_is_refused) {
-    mr_images images = images_of(true);
+// A fit that was stopped after two steps, and has left its checkpoint.
+static mr_fit_options stopped_fit(const mr_images *images) {
     mr_fit_options options = small_fit();
     mr_fit_progress result;
     watched w = {.stop_after = 2};
     options.checkpoint = "checkpoint";
-    mr_density_free(fit(&images, &options, &w, &result));
+    mr_density_free(fit(images, &options, &w, &result));
+    return options;
+}
+
+Test(pixels, a_checkpoint_of_other_labels_is_refused) {
+    mr_images images = images_of(true);
+    const mr_fit_options options = stopped_fit(&images);
+    mr_fit_progress result;
+    watched w = {0};
     images.label[5] = 1 - images.label[5];
-    static char *names[] = {"up", "down"};
-    mr_density *density = density_of(
-        "maf:layers=2,hidden=16",
-        (mr_pixels){.bits = 7, .logit = 0.01, .n_classes = 2, .classes = names}, HEIGHT, WIDTH);
+    mr_density *density = density_of_classes();
     cr_expect_eq(mr_fit_to_images(density, &images, &(mr_augmentation){.flips = true, .shift = 1},
                                   &options, &(mr_fit_watch){count_epoch, count_step, &w}, NULL,
                                   &result),
@@ -344,11 +353,9 @@ Test(pixels, a_checkpoint_of_other_labels_is_refused) {
 
 Test(pixels, a_checkpoint_of_other_pixels_is_refused) {
     mr_images images = images_of(true);
-    mr_fit_options options = small_fit();
+    const mr_fit_options options = stopped_fit(&images);
     mr_fit_progress result;
-    watched w = {.stop_after = 2};
-    options.checkpoint = "checkpoint";
-    mr_density_free(fit(&images, &options, &w, &result));
+    watched w = {0};
     mr_density *other = density_of("maf:layers=2,hidden=16", (mr_pixels){.bits = 6}, HEIGHT, WIDTH);
     cr_expect_eq(mr_fit_to_images(other, &images, &(mr_augmentation){0}, &options,
                                   &(mr_fit_watch){count_epoch, count_step, &w}, NULL, &result),
