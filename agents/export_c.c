@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/path.h"
+#include "base/text_stream.h"
 
 enum { N_RESCALE = 5 }; // constants for each number of MR_DO_RESCALE
 
@@ -416,19 +417,17 @@ static void write_head(const c_writer *w) {
             w->name);
 }
 
-static mr_status write_text(c_writer *w, char **text, size_t *n_bytes) {
-    w->file = open_memstream(text, n_bytes);
-    if (w->file == NULL)
-        return mr_fail_memory("an exported policy");
+static mr_status write_text(c_writer *w, mr_text_stream *out) {
+    const mr_status status = mr_text_stream_open("an exported policy", out);
+    if (status != MR_OK)
+        return status;
+    w->file = out->file;
     write_head(w);
     write_constants(w);
     fputs("\n", w->file);
     write_functions(w);
     write_action(w);
-    const bool is_whole = !ferror(w->file);
-    // glibc cuts the text to its length at the end; if that fails, it says so by NULL alone.
-    return fclose(w->file) == 0 && is_whole && *text != NULL ? MR_OK
-                                                             : mr_fail_memory("an exported policy");
+    return mr_text_stream_close(out, MR_OK);
 }
 
 // "walker 2.c" -> "walker_2".
@@ -459,16 +458,16 @@ static mr_status plan(c_writer *w) {
 mr_status mr_export_c(const mr_policy *policy, const char *path) {
     mr_status status;
     mr_exported exported;
-    char name[64], *text = NULL;
-    size_t n_bytes = 0;
+    char name[64];
+    mr_text_stream text;
     c_writer w = {.exported = &exported, .name = name};
     name_after(path, name, sizeof name);
     MR_TRY(mr_exported_make(policy, MR_EXPORTED_EITHER, &exported));
     MR_TRY(plan(&w));
-    MR_TRY(write_text(&w, &text, &n_bytes));
-    MR_TRY(mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}));
+    MR_TRY(write_text(&w, &text));
+    status = mr_file_replace(path, 1, &(mr_bytes){text.text, text.n_bytes});
+    free(text.text);
 done:
-    free(text);
     free(w.last);
     free(w.offset);
     free(w.is_weight);

@@ -15,6 +15,7 @@
 #include "base/growing_file.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/text_stream.h"
 
 static const char config_name[] = "config.yaml";
 static const char progress_name[] = "progress.csv";
@@ -38,17 +39,11 @@ struct mr_run {
     mr_events *events;
 };
 
-// A row of a table while it is composed. row_append frees the text.
-typedef struct {
-    FILE *stream;
-    char *text;
-    size_t n_bytes;
-} row;
+// A row of a table while it is composed; row_append frees it.
+typedef mr_text_stream row;
 
 static mr_status row_begin(row *r) {
-    *r = (row){0};
-    r->stream = open_memstream(&r->text, &r->n_bytes);
-    return r->stream != NULL ? MR_OK : mr_fail_memory("a row of results");
+    return mr_text_stream_open("a row of results", r);
 }
 
 enum { N_DIGITS = 10, NUMBER_SIZE = 32 };
@@ -58,16 +53,15 @@ static void row_number(row *r, double number) {
     char text[NUMBER_SIZE] = "";
     if (!isnan(number))
         mr_number_write_digits(text, sizeof text, N_DIGITS, number);
-    fputs(text, r->stream);
+    fputs(text, r->file);
 }
 
 static mr_status row_append(row *r, mr_growing_file *table) {
-    fputc('\n', r->stream);
-    if (fclose(r->stream) != 0) {
-        free(r->text);
-        return mr_fail_memory("a row of results");
-    }
-    const mr_status status = mr_growing_file_append(table, r->text, r->n_bytes);
+    fputc('\n', r->file);
+    mr_status status = mr_text_stream_close(r, MR_OK);
+    if (status != MR_OK)
+        return status;
+    status = mr_growing_file_append(table, r->text, r->n_bytes);
     free(r->text);
     return status;
 }
@@ -146,7 +140,7 @@ static mr_status begin_evaluations(mr_run *run) {
     MR_TRY(row_begin(&r));
     fputs("time/total_timesteps,eval/mean_reward,eval/std_reward,eval/mean_ep_length,"
           "eval/returns,eval/lengths",
-          r.stream);
+          r.file);
     status = row_append(&r, run->evaluations);
 done:
     return status;
@@ -310,8 +304,8 @@ static double cell_of(const column *c, const mr_metrics *metrics, size_t n_infos
 
 static void write_header(row *r, const mr_run *run) {
     for (size_t i = 0; i < run->n_columns; i++)
-        fprintf(r->stream, "%s%s", i > 0 ? "," : "", run->columns[i].name);
-    fputc('\n', r->stream);
+        fprintf(r->file, "%s%s", i > 0 ? "," : "", run->columns[i].name);
+    fputc('\n', r->file);
 }
 
 mr_status mr_run_log(mr_run *run, const mr_metrics *metrics, size_t n_infos,
@@ -328,7 +322,7 @@ mr_status mr_run_log(mr_run *run, const mr_metrics *metrics, size_t n_infos,
         write_header(&r, run);
     for (size_t i = 0; i < run->n_columns; i++) {
         if (i > 0)
-            fputc(',', r.stream);
+            fputc(',', r.file);
         row_number(&r, cell_of(&run->columns[i], metrics, n_infos, infos));
     }
     status = row_append_with(&r, run->progress, run, (size_t)metrics->total_timesteps, n, scalars);
@@ -354,18 +348,18 @@ mr_status mr_run_log_evaluation(mr_run *run, size_t step, size_t n, const double
                                  {"eval/mean_ep_length", sum_lengths / (double)n}};
 
     MR_TRY(row_begin(&r));
-    fprintf(r.stream, "%zu", step);
+    fprintf(r.file, "%zu", step);
     for (size_t i = 0; i < MR_COUNT(scalars); i++) {
-        fputc(',', r.stream);
+        fputc(',', r.file);
         row_number(&r, scalars[i].value);
     }
     for (size_t i = 0; i < n; i++) {
-        fputc(i > 0 ? ' ' : ',', r.stream);
+        fputc(i > 0 ? ' ' : ',', r.file);
         row_number(&r, returns[i]);
     }
-    fputc(',', r.stream);
+    fputc(',', r.file);
     for (size_t i = 0; i < n; i++)
-        fprintf(r.stream, "%s%zu", i > 0 ? " " : "", lengths[i]);
+        fprintf(r.file, "%s%zu", i > 0 ? " " : "", lengths[i]);
     status = row_append_with(&r, run->evaluations, run, step, MR_COUNT(scalars), scalars);
 done:
     return status;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text_stream.h"
+
 // A feature has varied if its deviation is above this fraction of its mean: float32's resolution.
 static const double min_relative_std = 1e-7;
 
@@ -107,19 +109,22 @@ static void print_feature(FILE *text, const mr_scaled_features *f, size_t j) {
 }
 
 static mr_status note_dropped(mr_scaled_features *f) {
-    size_t n_bytes, n = 0;
-    FILE *text = open_memstream(&f->note, &n_bytes);
-    if (!text)
-        return mr_fail_memory("a note");
+    size_t n = 0;
+    mr_text_stream note;
+    mr_status status = mr_text_stream_open("a note", &note);
+    if (status != MR_OK)
+        return status;
     for (size_t j = 0; j < f->chosen.n; j++) {
         if (f->kept[j])
             continue;
         fputs(n++ > 0 ? ", "
                       : "the intrinsic reward leaves out features that have not varied so far: ",
-              text);
-        print_feature(text, f, j);
+              note.file);
+        print_feature(note.file, f, j);
     }
-    return fclose(text) == 0 ? MR_OK : mr_fail_memory("a note");
+    status = mr_text_stream_close(&note, MR_OK);
+    f->note = note.text;
+    return status;
 }
 
 mr_status mr_scaled_features_settle(mr_scaled_features *f) {

@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "base/text_stream.h"
 #include "envs/env.h"
 
 enum { NAME_SIZE = 256, WHERE_SIZE = 512 };
@@ -295,13 +296,15 @@ static bool print_settings(const mr_settings *settings, const char *comment, FIL
 }
 
 mr_status mr_settings_write(const mr_settings *settings, const char *comment, const char *path) {
-    char *text = NULL;
-    size_t n_bytes = 0;
-    FILE *memory = open_memstream(&text, &n_bytes);
-    const bool printed = memory != NULL && print_settings(settings, comment, memory);
-    const bool whole = memory != NULL && fclose(memory) == 0 && printed;
-    const mr_status status =
-        whole ? mr_file_replace(path, 1, &(mr_bytes){text, n_bytes}) : mr_fail_memory(path);
-    free(text);
+    mr_text_stream text;
+    mr_status status = mr_text_stream_open(path, &text);
+    if (status != MR_OK)
+        return status;
+    status = print_settings(settings, comment, text.file) ? MR_OK : mr_fail_memory(path);
+    status = mr_text_stream_close(&text, status);
+    if (status != MR_OK)
+        return status;
+    status = mr_file_replace(path, 1, &(mr_bytes){text.text, text.n_bytes});
+    free(text.text);
     return status;
 }

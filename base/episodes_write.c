@@ -14,6 +14,7 @@
 #include "base/json_memory.h"
 #include "base/number.h"
 #include "base/path.h"
+#include "base/text_stream.h"
 
 static const char minari_version[] = "0.5.0"; // the first that reads this layout
 static const char main_name[] = "main_data.hdf5", metadata_name[] = "metadata.json";
@@ -291,18 +292,19 @@ static void print_bounds(FILE *text, size_t n, const double *bound, const char *
 // A space of Gymnasium as Minari's JSON text has it, with Python's word for infinity.
 //   low, high  [n] NULL: unbounded
 static json_t *describe_box(size_t n, const char *type, const double *low, const double *high) {
-    char *text = NULL;
-    size_t n_bytes;
-    FILE *stream = open_memstream(&text, &n_bytes);
-    if (!stream)
+    mr_text_stream box;
+    if (mr_text_stream_open("a space", &box) != MR_OK)
         return NULL;
-    fprintf(stream, "{\"type\": \"Box\", \"dtype\": \"%s\", \"shape\": [%zu], \"low\": [", type, n);
-    print_bounds(stream, n, low, "-Infinity");
-    fputs("], \"high\": [", stream);
-    print_bounds(stream, n, high, "Infinity");
-    fputs("]}", stream);
-    json_t *result = fclose(stream) == 0 ? json_string(text) : NULL;
-    free(text);
+    fprintf(box.file, "{\"type\": \"Box\", \"dtype\": \"%s\", \"shape\": [%zu], \"low\": [", type,
+            n);
+    print_bounds(box.file, n, low, "-Infinity");
+    fputs("], \"high\": [", box.file);
+    print_bounds(box.file, n, high, "Infinity");
+    fputs("]}", box.file);
+    if (mr_text_stream_close(&box, MR_OK) != MR_OK)
+        return NULL;
+    json_t *result = json_string(box.text);
+    free(box.text);
     return result;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/json_memory.h"
 #include "base/matrix_file.h"
+#include "base/text_stream.h"
 #include "nn/model_file.h"
 
 const char mr_layout_categories[] = "categories";
@@ -19,17 +20,17 @@ const char mr_layout_categories[] = "categories";
 // A list of columns as "0,1,4".
 static mr_status note_columns(mr_tensors_writer *writer, const char *key, size_t n,
                               const size_t *columns) {
-    size_t n_bytes;
-    char *text = NULL;
-    FILE *memory = open_memstream(&text, &n_bytes);
-    for (size_t j = 0; memory && j < n; j++)
-        fprintf(memory, "%s%zu", j > 0 ? "," : "", columns[j]);
-    if (!memory || fclose(memory) != 0) {
-        free(text);
-        return mr_fail_memory("the columns of a density");
-    }
-    const mr_status status = mr_tensors_writer_note(writer, key, text);
-    free(text);
+    mr_text_stream list;
+    mr_status status = mr_text_stream_open("the columns of a density", &list);
+    if (status != MR_OK)
+        return status;
+    for (size_t j = 0; j < n; j++)
+        fprintf(list.file, "%s%zu", j > 0 ? "," : "", columns[j]);
+    status = mr_text_stream_close(&list, MR_OK);
+    if (status != MR_OK)
+        return status;
+    status = mr_tensors_writer_note(writer, key, list.text);
+    free(list.text);
     return status;
 }
 

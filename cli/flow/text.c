@@ -148,9 +148,17 @@ done:
 
 // ---- Sample
 
+// To the file; NULL: to the standard output.
+static mr_status put(mr_new_file *file, const char *text) {
+    if (file != NULL)
+        return mr_new_file_write(file, text, strlen(text));
+    return fputs(text, stdout) != EOF ? MR_OK : mr_fail(MR_ERR_IO, "the samples cannot be written");
+}
+
 // Samples of running text, which have several lines, are followed by a line with a percent sign, as
 // in the files of fortune(6).
-static mr_status write_samples(mr_text_sampler *sampler, size_t n, bool has_lines, FILE *file) {
+static mr_status write_samples(mr_text_sampler *sampler, size_t n, bool has_lines,
+                               mr_new_file *file) {
     mr_status status = MR_OK;
     for (size_t first = 0; first < n; first += MR_TEXT_BATCH) {
         const mr_characters *sequence;
@@ -159,41 +167,31 @@ static mr_status write_samples(mr_text_sampler *sampler, size_t n, bool has_line
         for (size_t i = 0; i < n_now; i++) {
             char *text;
             MR_TRY(mr_characters_print(sequence[i].n, sequence[i].character, &text));
-            fprintf(file, has_lines ? "%s\n" : "%s\n%%\n", text);
+            status = put(file, text);
             free(text);
-        }
-        if (ferror(file)) {
-            status = mr_fail(MR_ERR_IO, "the samples cannot be written");
-            goto done;
+            MR_TRY(status);
+            MR_TRY(put(file, has_lines ? "\n" : "\n%\n"));
         }
     }
 done:
     return status;
 }
 
-// The samples as bytes, which the caller frees.
-static mr_status draw_text(mr_text_sampler *sampler, size_t n, bool has_lines, char **bytes,
-                           size_t *n_bytes) {
-    FILE *memory = open_memstream(bytes, n_bytes);
-    if (memory == NULL)
-        return mr_fail_memory("the samples");
-    const mr_status status = write_samples(sampler, n, has_lines, memory);
-    if (fclose(memory) != 0 && status == MR_OK)
-        return mr_fail_memory("the samples");
-    return status;
-}
-
-static mr_status save_text(const char *path, const char *bytes, size_t n_bytes, size_t n,
-                           uint64_t seed, bool json) {
-    const mr_bytes part = {bytes, n_bytes};
-    const mr_status status = mr_file_replace(path, 1, &part);
-    if (status != MR_OK)
-        return status;
+static mr_status save_samples(mr_text_sampler *sampler, size_t n, bool has_lines, uint64_t seed,
+                              const char *path, bool json) {
+    mr_status status;
+    mr_new_file *file = NULL;
+    MR_TRY(mr_new_file_begin(path, &file));
+    MR_TRY(write_samples(sampler, n, has_lines, file));
+    MR_TRY(mr_new_file_keep(file));
     if (json)
-        return mr_print_json(json_pack("{s:o, s:I, s:o}", "out", mr_json_text(path), "n",
-                                       (json_int_t)n, "seed", mr_json_unsigned(seed)));
-    printf("%zu samples are in %s\n", n, path);
-    return MR_OK;
+        status = mr_print_json(json_pack("{s:o, s:I, s:o}", "out", mr_json_text(path), "n",
+                                         (json_int_t)n, "seed", mr_json_unsigned(seed)));
+    else
+        printf("%zu samples are in %s\n", n, path);
+done:
+    mr_new_file_close(file);
+    return status;
 }
 
 mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double temperature,
@@ -202,8 +200,6 @@ mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double tempe
     mr_status status;
     mr_text_flow *flow = NULL;
     mr_text_sampler *sampler = NULL;
-    char *bytes = NULL;
-    size_t n_bytes;
     MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_tables), of_tables,
                                   "is for models of tables, and this is one of text"));
     if (json && out == NULL) {
@@ -218,14 +214,10 @@ mr_status mr_text_sample_run(const mr_command_line *line, size_t n, double tempe
     }
     MR_TRY(mr_text_flow_load(line->arguments[0], &flow));
     MR_TRY(mr_text_sampler_new(flow, seed, temperature, length, &sampler));
-    if (out == NULL) {
-        status = write_samples(sampler, n, mr_text_flow_length(flow) == 0, stdout);
-        goto done;
-    }
-    MR_TRY(draw_text(sampler, n, mr_text_flow_length(flow) == 0, &bytes, &n_bytes));
-    status = save_text(out, bytes, n_bytes, n, seed, json);
+    const bool has_lines = mr_text_flow_length(flow) == 0;
+    status = out == NULL ? write_samples(sampler, n, has_lines, NULL)
+                         : save_samples(sampler, n, has_lines, seed, out, json);
 done:
-    free(bytes);
     mr_text_sampler_free(sampler);
     mr_text_flow_free(flow);
     return status;

@@ -10,6 +10,7 @@
 #include "agents/agent.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "base/text_stream.h"
 
 enum { PAGE_NAME_SIZE = 64, DATE_SIZE = 16, LINE_WIDTH = 72 };
 
@@ -214,20 +215,19 @@ static void write_date(char date[DATE_SIZE]) {
 static mr_status write_page(const char *directory, const mr_command *command,
                             const mr_command *group, const char *date) {
     char name[PAGE_NAME_SIZE], file[PAGE_NAME_SIZE + 2];
-    char *text = NULL, *path = NULL;
-    size_t n_bytes = 0;
+    mr_text_stream page;
     mr_status status;
     page_name(command, name);
     snprintf(file, sizeof file, "%s.1", name);
-    path = mr_path_join(directory, file);
-    FILE *page = path != NULL ? open_memstream(&text, &n_bytes) : NULL;
-    if (page != NULL)
-        put_page(page, command, group, date);
-    if (page == NULL || fclose(page) != 0)
-        status = mr_fail_memory("a manual page");
-    else
-        status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
-    free(text);
+    char *path = mr_path_join(directory, file);
+    if (path == NULL)
+        return mr_fail_memory("a manual page");
+    MR_TRY(mr_text_stream_open("a manual page", &page));
+    put_page(page.file, command, group, date);
+    MR_TRY(mr_text_stream_close(&page, MR_OK));
+    status = mr_file_replace(path, 1, &(mr_bytes){page.text, page.n_bytes});
+    free(page.text);
+done:
     free(path);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/embedded.h"
 #include "base/file.h"
+#include "base/text_stream.h"
 #include "cli/command_line.h"
 #include "cli/plot/gnuplot.h"
 #include "cli/report/figure.h"
@@ -210,27 +211,26 @@ done:
 // A section without figures is left out.
 static mr_status write_section(report *r, const column_section *s) {
     mr_status status;
-    char *text = NULL;
-    size_t n_bytes, n_figures = 0;
-    FILE *page = r->html, *part = open_memstream(&text, &n_bytes);
-    if (part == NULL)
-        return mr_fail_memory("the page");
-    r->html = part;
+    size_t n_figures = 0;
+    FILE *page = r->html;
+    mr_text_stream part;
+    MR_TRY(mr_text_stream_open("the page", &part));
+    r->html = part.file;
     status = write_columns(r, s, &n_figures);
     r->html = page;
-    if (fclose(part) != 0 && status == MR_OK)
-        status = mr_fail_memory("the page");
-    if (status == MR_OK && n_figures > 0) {
+    MR_TRY(mr_text_stream_close(&part, status));
+    if (n_figures > 0) {
         fprintf(page,
                 s->is_folded ? "<details><summary>%s</summary><div>\n<p class=\"quiet\">%s"
                                "</p>\n"
                              : "<h2>%s</h2>\n<p class=\"quiet\">%s</p>\n",
                 s->title, s->text);
         write_legend(r);
-        fprintf(page, "<div class=\"figures\">\n%s</div>\n%s", text,
+        fprintf(page, "<div class=\"figures\">\n%s</div>\n%s", part.text,
                 s->is_folded ? "</div></details>\n" : "");
     }
-    free(text);
+    free(part.text);
+done:
     return status;
 }
 
@@ -313,20 +313,20 @@ done:
 // ---- Videos
 
 static mr_status write_videos(report *r) {
-    mr_status status = MR_OK;
-    char *text = NULL;
-    size_t n_bytes, n_videos = 0;
-    FILE *part = open_memstream(&text, &n_bytes);
-    if (part == NULL)
-        return mr_fail_memory("the page");
+    size_t n_videos = 0;
+    mr_text_stream part;
+    mr_status status = mr_text_stream_open("the page", &part);
+    if (status != MR_OK)
+        return status;
     for (size_t i = 0; i < r->n && status == MR_OK; i++)
-        status = mr_report_write_videos(r->runs[i].dir, part, &n_videos);
-    if (fclose(part) != 0 && status == MR_OK)
-        status = mr_fail_memory("the page");
-    if (status == MR_OK && n_videos > 0)
-        fprintf(r->html, "<h2>Videos</h2>\n%s", text);
-    free(text);
-    return status;
+        status = mr_report_write_videos(r->runs[i].dir, part.file, &n_videos);
+    status = mr_text_stream_close(&part, status);
+    if (status != MR_OK)
+        return status;
+    if (n_videos > 0)
+        fprintf(r->html, "<h2>Videos</h2>\n%s", part.text);
+    free(part.text);
+    return MR_OK;
 }
 
 // ---- The page
@@ -372,24 +372,19 @@ done:
 
 static mr_status make_page(report *r) {
     mr_status status;
-    char *text = NULL;
-    size_t n_bytes;
+    mr_text_stream page;
     const mr_curve_options wanted = {.x = MR_X_STEPS,
                                      .column = evaluation_column,
                                      .group_by = r->chosen->group_by,
                                      .skips_missing = true};
-    r->html = open_memstream(&text, &n_bytes);
-    if (r->html == NULL)
-        return mr_fail_memory("the page");
-    status = mr_curves_make(r->n, r->runs, &wanted, r->curve_of, &r->curves);
-    if (status == MR_OK)
-        status = write_page(r);
-    if (fclose(r->html) != 0 && status == MR_OK)
-        status = mr_fail_memory("the page");
-    if (status == MR_OK)
-        status = mr_file_replace(r->chosen->out, 1, &(mr_bytes){text, n_bytes});
+    MR_TRY(mr_curves_make(r->n, r->runs, &wanted, r->curve_of, &r->curves));
+    MR_TRY(mr_text_stream_open("the page", &page));
+    r->html = page.file;
+    MR_TRY(mr_text_stream_close(&page, write_page(r)));
+    status = mr_file_replace(r->chosen->out, 1, &(mr_bytes){page.text, page.n_bytes});
+    free(page.text);
+done:
     mr_curve_list_free(&r->curves);
-    free(text);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/report/html.h"
 #include "cli/report/run_command.h"
+#include "base/text_stream.h"
 
 static void write_settings(const mr_settings *settings, const bool is_needed[MR_MAX_SETTINGS],
                            FILE *html) {
@@ -46,22 +47,21 @@ static void write_versions(const mr_run_process *process, FILE *html) {
 }
 
 static mr_status write_command(const mr_run_data *run, FILE *html) {
-    char out[MR_MAX_TEXT], *command = NULL;
-    size_t n_bytes;
-    FILE *stream = open_memstream(&command, &n_bytes);
-    if (stream == NULL)
-        return mr_fail_memory("the page");
+    char out[MR_MAX_TEXT];
+    mr_text_stream command;
+    mr_status status = mr_text_stream_open("the page", &command);
+    if (status != MR_OK)
+        return status;
     snprintf(out, sizeof out, "%.1000s-again", run->dir);
-    mr_status status = mr_run_command_write(&run->settings, out, stream);
-    if (fclose(stream) != 0 && status == MR_OK)
-        status = mr_fail_memory("the page");
-    if (status == MR_OK) {
-        fputs("<p>The command that makes it again:</p>\n<pre>", html);
-        mr_html_text(html, command);
-        fputs("</pre>\n", html);
-    }
-    free(command);
-    return status;
+    status = mr_run_command_write(&run->settings, out, command.file);
+    status = mr_text_stream_close(&command, status);
+    if (status != MR_OK)
+        return status;
+    fputs("<p>The command that makes it again:</p>\n<pre>", html);
+    mr_html_text(html, command.text);
+    fputs("</pre>\n", html);
+    free(command.text);
+    return MR_OK;
 }
 
 mr_status mr_report_write_run(const mr_run_data *run, FILE *html) {

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "base/text_stream.h"
 #include "cli/shell_word.h"
 
 enum { MAX_WORDS = 16, ID_SIZE = 64, OUTPUT_SIZE = 4096 };
@@ -152,22 +153,18 @@ static mr_status write_text(const mr_sweep_plan *plan, const char *dir, FILE *sc
 }
 
 static mr_status write_script(const mr_sweep_plan *plan, const char *path) {
+    static const char what[] = "the script of the jobs";
     mr_status status;
-    char *text = NULL, *dir = mr_path_absolute(plan->dir);
-    size_t n_bytes = 0;
-    FILE *memory = dir ? open_memstream(&text, &n_bytes) : NULL;
-    if (!memory) {
-        status = mr_fail_memory("the script of the jobs");
-        goto done;
-    }
-    status = write_text(plan, dir, memory);
-    if (fclose(memory) != 0 && status == MR_OK)
-        status = mr_fail_memory("the script of the jobs");
-    if (status == MR_OK)
-        status = mr_file_replace(path, 1, &(mr_bytes){text, n_bytes});
+    mr_text_stream script;
+    char *dir = mr_path_absolute(plan->dir);
+    if (!dir)
+        return mr_fail_memory(what);
+    MR_TRY(mr_text_stream_open(what, &script));
+    MR_TRY(mr_text_stream_close(&script, write_text(plan, dir, script.file)));
+    status = mr_file_replace(path, 1, &(mr_bytes){script.text, script.n_bytes});
+    free(script.text);
 done:
     free(dir);
-    free(text);
     return status;
 }
 
@@ -225,11 +222,11 @@ static void write_range(FILE *list, size_t first, size_t end) {
 
 // The tasks of a round that are not done, as "--array=0,2-5%4". "": none are left.
 static mr_status list_tasks(const mr_sweep_plan *plan, size_t round, size_t n_at_once, char **out) {
-    mr_status status = MR_OK;
-    size_t n_bytes, n_ranges = 0, first = 0; // of the runs that are not done and not written yet
-    FILE *list = open_memstream(out, &n_bytes);
-    if (!list)
-        return mr_fail_memory("the tasks of a sweep");
+    size_t n_ranges = 0, first = 0; // of the runs that are not done and not written yet
+    mr_text_stream list;
+    mr_status status = mr_text_stream_open("the tasks of a sweep", &list);
+    if (status != MR_OK)
+        return status;
     for (size_t run = 0; run <= plan->n_runs; run++) {
         bool is_done = true;
         if (run < plan->n_runs)
@@ -237,16 +234,16 @@ static mr_status list_tasks(const mr_sweep_plan *plan, size_t round, size_t n_at
         if (!is_done)
             continue;
         if (first < run) {
-            fputs(n_ranges++ > 0 ? "," : "--array=", list);
-            write_range(list, first, run);
+            fputs(n_ranges++ > 0 ? "," : "--array=", list.file);
+            write_range(list.file, first, run);
         }
         first = run + 1;
     }
     if (n_ranges > 0 && n_at_once > 0)
-        fprintf(list, "%%%zu", n_at_once);
+        fprintf(list.file, "%%%zu", n_at_once);
 done:
-    if (fclose(list) != 0 && status == MR_OK)
-        status = mr_fail_memory("the tasks of a sweep");
+    status = mr_text_stream_close(&list, status);
+    *out = list.text;
     return status;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "base/text_stream.h"
 #include "cli/command_line.h"
 #include "cli/shell_word.h"
 #include "cli/stopping.h"
@@ -274,22 +275,20 @@ done:
 
 // Commands go on with what has begun, and leave out what is done. Either all are printed or none.
 static mr_status print_commands(const mr_sweep_plan *plan) {
-    char *text = NULL;
-    size_t n_bytes;
+    mr_text_stream commands;
     if (plan->n_rounds > 1)
         return mr_fail(MR_ERR_USAGE,
                        "--print is for grid and random: which runs of halving go on is "
                        "known only after each round");
-    FILE *commands = open_memstream(&text, &n_bytes);
-    if (!commands)
-        return mr_fail_memory("the commands of a sweep");
-    mr_status status = write_commands(plan, commands);
-    if (fclose(commands) != 0 && status == MR_OK)
-        status = mr_fail_memory("the commands of a sweep");
-    if (status == MR_OK)
-        fputs(text, stdout);
-    free(text);
-    return status;
+    mr_status status = mr_text_stream_open("the commands of a sweep", &commands);
+    if (status != MR_OK)
+        return status;
+    status = mr_text_stream_close(&commands, write_commands(plan, commands.file));
+    if (status != MR_OK)
+        return status;
+    fputs(commands.text, stdout);
+    free(commands.text);
+    return MR_OK;
 }
 
 // A signal ends the waiting for the folder, but no submission: the ids of its jobs would be lost.
