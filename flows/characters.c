@@ -16,6 +16,8 @@
 // WCHAR_T is a name that iconv itself knows, whatever the locale: in glibc, 32-bit code points.
 _Static_assert(sizeof(wchar_t) == sizeof(uint32_t), "wchar_t holds a code point");
 
+enum { LAST_CHARACTER = 0x10FFFF };
+
 typedef struct {
     size_t line, column; // from 1
 } place;
@@ -54,13 +56,15 @@ static void drop_carriage_returns(mr_characters *text) {
     text->n = n;
 }
 
-static mr_status check_null(const char *name, const mr_characters *text) {
+// UTF-8 as iconv reads it goes on above Unicode's last character.
+static mr_status check_characters(const char *name, const mr_characters *text) {
     for (size_t i = 0; i < text->n; i++)
-        if (text->character[i] == 0) {
+        if (text->character[i] == 0 || text->character[i] > LAST_CHARACTER) {
             const place p = place_after(i, text->character);
             return mr_fail(MR_ERR_INPUT,
-                           "%s: line %zu, column %zu is the character U+0000; is it a text?", name,
-                           p.line, p.column);
+                           "%s: line %zu, column %zu is the character U+%04X%s; is it a text?",
+                           name, p.line, p.column, (unsigned)text->character[i],
+                           text->character[i] == 0 ? "" : ", which is beyond Unicode's last");
         }
     return MR_OK;
 }
@@ -85,7 +89,7 @@ mr_status mr_characters_parse(const char *name, const char *bytes, size_t n_byte
                          name, p.line, p.column);
     }
     if (status == MR_OK)
-        status = check_null(name, &text);
+        status = check_characters(name, &text);
     if (status != MR_OK) {
         mr_characters_free(&text);
         return status;

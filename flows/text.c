@@ -79,8 +79,8 @@ done:
 static mr_status check_alphabet(const char *name, const mr_alphabet *alphabet) {
     if (alphabet->n > 2)
         return MR_OK;
-    return mr_fail(MR_ERR_INPUT, "%s: has %s; a fit needs a text of two at least", name,
-                   alphabet->n == 2 ? "one character alone" : "no characters");
+    return mr_fail(MR_ERR_INPUT, "%s: has %s; a fit needs a text of two different ones at least",
+                   name, alphabet->n == 2 ? "the same character throughout" : "no characters");
 }
 
 mr_status mr_text_flow_new(const char *text, const char *name, const mr_characters *characters,

@@ -3,18 +3,26 @@
 #include "flows/text_internal.h"
 
 #include <math.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/threads.h"
 
 enum {
-    BATCH = 64,       // rows that are scored at a time
-    PACKED_ROW = 128, // codes that a row of lines has room for, at least
+    MAX_BATCH = 64,      // rows that are scored at a time,
+    BATCH_CODES = 16384, // of so many codes together: lines may be long
+    PACKED_ROW = 128,    // codes that a row of lines has room for, at least
 };
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
+}
+
+static size_t batch_of(size_t width) {
+    const size_t n = BATCH_CODES / width;
+    return n == 0 ? 1 : smaller(n, MAX_BATCH);
 }
 
 static size_t row_width(const mr_text_flow *flow, const mr_sequences *s) {
@@ -90,7 +98,7 @@ static mr_status text_next_held_out(mr_fit_data *data, mr_real *u, mr_real *weig
     (void)weight;
     text_data *t = (text_data *)data;
     *n = fill_rows(t, t->sequence + t->n_trained, NULL, t->n_held_out, &t->next_held_out,
-                   smaller(BATCH, data->held_out.n), u);
+                   smaller(data->held_out_batch, data->held_out.n), u);
     return MR_OK;
 }
 
@@ -104,15 +112,19 @@ static void text_free(mr_fit_data *data) {
 static const mr_fit_data_ops ops = {text_begin_epoch, text_next, text_begin_held_out,
                                     text_next_held_out, text_free};
 
-// Of lines it has as many rows as if they were cut where a row ends.
+// Lines are packed in the order of the split; those of epochs take as many rows, but for a few.
 static mr_fit_part part_of(const text_data *t, size_t first, size_t n) {
+    const bool has_lines = mr_text_flow_length(t->flow) == 0;
     mr_fit_part part = {0};
-    size_t n_codes = 0;
-    for (size_t i = first; i < first + n; i++)
-        n_codes += mr_sequences_length(t->sequences, t->sequence[i]);
-    const size_t room = t->width - t->sequences->context;
-    part.n = mr_text_flow_length(t->flow) == 0 ? (n_codes + room - 1) / room : n;
-    part.n_units = (double)n_codes;
+    size_t used = t->width;
+    for (size_t i = first; i < first + n; i++) {
+        if (!has_lines || end_of(t, used, t->sequence[i]) > t->width) {
+            part.n++;
+            used = t->sequences->context;
+        }
+        used = end_of(t, used, t->sequence[i]);
+        part.n_units += (double)mr_sequences_length(t->sequences, t->sequence[i]);
+    }
     return part;
 }
 
@@ -146,44 +158,47 @@ static mr_status text_data_new(const mr_text_flow *flow, const mr_sequences *s,
     mr_fit_shuffle(&random, s->n, t->sequence);
     t->data.trained = part_of(t, 0, t->n_trained);
     t->data.held_out = part_of(t, t->n_trained, t->n_held_out);
+    t->data.held_out_batch = batch_of(t->width);
     *out = &t->data;
     return MR_OK;
 }
 
 // ---- The fit
 
-// How often each code is there, and where it is last: no two texts are likely to share it.
-static void take_fingerprint(const mr_sequences *s, double *count, double *last) {
-    for (size_t i = 0; i < s->n_codes; i++) {
-        count[s->code[i]]++;
-        last[s->code[i]] = (double)i;
-    }
+// A hash of the text: the characters of its alphabet, and their codes.
+static void describe(const mr_alphabet *alphabet, const mr_sequences *s,
+                     char text[MR_FIT_DATA_SIZE]) {
+    enum { HASH_BYTES = crypto_generichash_BYTES_MIN };
+    unsigned char hash[HASH_BYTES];
+    char digits[2 * HASH_BYTES + 1];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)alphabet->character,
+                              alphabet->n * sizeof *alphabet->character);
+    crypto_generichash_update(&state, (const unsigned char *)s->code, s->n_codes * sizeof *s->code);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    sodium_bin2hex(digits, sizeof digits, hash, sizeof hash);
+    snprintf(text, MR_FIT_DATA_SIZE, ", text %s", digits);
 }
 
 mr_status mr_text_flow_fit(mr_text_flow *flow, const mr_sequences *sequences,
                            const mr_fit_options *options, mr_fit_watcher watcher, void *self,
                            const volatile sig_atomic_t *stop, mr_fit_progress *result) {
     mr_status status;
-    const size_t n = flow->alphabet.n;
     mr_fit_data *data = NULL;
-    double *count = calloc(2 * n, sizeof *count);
-    if (!count)
-        return mr_fail_memory("a fit");
-    take_fingerprint(sequences, count, count + n);
     flow->longest = sequences->longest;
     const mr_fit_model model = {.params = flow->params,
                                 .width = row_width(flow, sequences),
                                 .build_log_prob = mr_text_flow_build_log_prob,
                                 .self = flow,
                                 .flow = flow->text,
-                                .dim = sequences->longest,
-                                .fingerprint = {{"count", n, count}, {"last", n, count + n}}};
+                                .dim = sequences->longest};
     MR_TRY(mr_fit_check_options(options));
     MR_TRY(text_data_new(flow, sequences, options, &data));
+    describe(&flow->alphabet, sequences, data->text);
     status = mr_fit_train(&model, data, options, &(mr_fit_watch){.epoch = watcher, .self = self},
                           stop, result);
 done:
-    free(count);
     return status;
 }
 
@@ -218,15 +233,15 @@ static mr_status score_batch(mr_graph *graph, const mr_node *bound, size_t n, mr
 mr_status mr_text_flow_score(const mr_text_flow *flow, const mr_sequences *s, int n_threads,
                              uint64_t seed, size_t n_samples, double *log_prob) {
     mr_status status;
-    const size_t width = s->context + s->longest;
+    const size_t width = s->context + s->longest, batch = batch_of(width);
     mr_graph *graph = NULL;
     MR_TRY(mr_threads_check(n_threads));
-    MR_TRY(mr_graph_new(smaller(s->n, BATCH), n_threads, &graph));
+    MR_TRY(mr_graph_new(smaller(s->n, batch), n_threads, &graph));
     mr_node *u = mr_input(graph, width, false);
     mr_node *bound = mr_keep(mr_text_flow_build_log_prob(flow, u));
     MR_TRY(mr_graph_plan(graph, NULL, 0, NULL));
-    for (size_t first = 0; first < s->n; first += BATCH) {
-        const size_t n = smaller(s->n - first, BATCH);
+    for (size_t first = 0; first < s->n; first += batch) {
+        const size_t n = smaller(s->n - first, batch);
         mr_random random = mr_random_stream(seed, MR_STREAM_LATENT, first);
         for (size_t i = 0; i < n; i++)
             mr_sequences_fill(s, first + i, width, mr_node_value(u) + i * width);

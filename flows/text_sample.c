@@ -28,6 +28,11 @@ struct mr_text_sampler {
 
 // ---- One step
 
+// Whether the mark of its end may follow a sequence of n characters: no line is empty.
+static bool may_end(const mr_text_sampler *s, size_t n) {
+    return s->flow->options.length == 0 && n > 0;
+}
+
 // A category by its log-probabilities, which need not be normalised.
 static size_t choose(mr_text_sampler *s, size_t n, const mr_real *log_p, double temperature,
                      bool has_mark, mr_random *random) {
@@ -70,19 +75,17 @@ static void draw_point(mr_text_sampler *s, size_t i, size_t code) {
 // Draws the next point of sequence i: a component of the mixture, and a point of that.
 static void draw_next(mr_text_sampler *s, size_t i) {
     const size_t n = s->flow->alphabet.n;
-    const bool has_mark = s->flow->options.length == 0;
-    draw_point(
-        s, i,
-        choose(s, n, mr_node_value(s->logit) + i * n, s->temperature, has_mark, &s->random[i]));
+    const mr_real *log_p = mr_node_value(s->logit) + i * n;
+    const bool has_mark = may_end(s, s->sequence[i].n);
+    draw_point(s, i, choose(s, n, log_p, s->temperature, has_mark, &s->random[i]));
 }
 
 // Decodes the present point of sequence i.
 static void decode(mr_text_sampler *s, size_t i) {
     const mr_alphabet *alphabet = &s->flow->alphabet;
     mr_characters *to = &s->sequence[i];
-    const bool has_mark = s->flow->options.length == 0;
     const mr_real *log_p = mr_node_value(s->log_p) + i * alphabet->n;
-    const size_t code = choose(s, alphabet->n, log_p, 1, has_mark, &s->random[i]);
+    const size_t code = choose(s, alphabet->n, log_p, 1, may_end(s, to->n), &s->random[i]);
     s->is_finished[i] |= code == 0 || to->n == s->max_length;
     if (!s->is_finished[i])
         to->character[to->n++] = alphabet->character[code];
@@ -176,7 +179,9 @@ mr_status mr_text_sampler_new(const mr_text_flow *flow, uint64_t seed, double te
     s->flow = flow;
     s->seed = seed;
     s->temperature = temperature;
-    s->max_length = max_length > 0 ? max_length : flow->longest;
+    const size_t n_marks = flow->options.length == 0; // at the end of the longest line
+    const size_t longest = flow->longest > n_marks ? flow->longest - n_marks : 1;
+    s->max_length = max_length > 0 ? max_length : longest;
     MR_TRY(allocate(s));
     MR_TRY(build(s));
     *out = s;

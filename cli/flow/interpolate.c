@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json_memory.h"
+#include "flows/text.h"
 #include "cli/command_line.h"
 #include "cli/flow/images.h"
 #include "cli/print_json.h"
@@ -82,6 +83,12 @@ static mr_status run_interpolate(const mr_command_line *line, int *exit_code) {
 
     MR_TRY(mr_command_line_store(&mr_command_flow_interpolate, line, &chosen));
     MR_TRY(mr_images_check_name(chosen.out));
+    if (mr_text_flow_is_file(line->arguments[0])) {
+        status =
+            mr_fail(MR_ERR_INPUT, "%s is a model of text; `interpolate` is for models of images",
+                    line->arguments[0]);
+        goto done;
+    }
     MR_TRY(mr_density_load(line->arguments[0], &density));
     MR_TRY(check_model(line->arguments[0], density, &chosen, &class));
     const size_t dim = mr_density_dim(density), width = mr_density_width(density);

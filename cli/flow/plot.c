@@ -5,6 +5,7 @@
 
 #include "base/json_memory.h"
 #include "flows/density.h"
+#include "flows/text.h"
 #include "cli/command_line.h"
 #include "cli/flow/picture.h"
 #include "cli/plot/gnuplot.h"
@@ -50,6 +51,13 @@ static mr_status run_plot(const mr_command_line *line, int *exit_code) {
 
     MR_TRY(mr_command_line_store(&mr_command_flow_plot, line, &chosen));
     MR_TRY(mr_picture_check_name(chosen.out));
+    if (mr_text_flow_is_file(line->arguments[0])) {
+        status = mr_fail(MR_ERR_INPUT,
+                         "%s is a model of text, which has no picture; draw samples of it by "
+                         "`millrace flow sample`",
+                         line->arguments[0]);
+        goto done;
+    }
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_given_dim(density) > 0) {
         status = mr_fail(MR_ERR_USAGE,
@@ -92,7 +100,8 @@ const mr_command mr_command_flow_plot = {
     .details = "Draws a model that `millrace flow fit` or `millrace flow vi` has saved: in one\n"
                "dimension the density's curve over a histogram of samples, in two a map of the\n"
                "density beside samples, in more a corner of histograms of samples, one for each\n"
-               "pair of the first six features. Needs gnuplot.",
+               "pair of the first six features; so it does of categorical columns, too. Needs\n"
+               "gnuplot.",
     .min_arguments = 1,
     .max_arguments = 1,
     .options = options,

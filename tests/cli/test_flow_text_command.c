@@ -105,7 +105,7 @@ Test(flow_text_command, what_does_not_go_together_is_refused) {
     expect_refusal(&o, 2, "--bits is for images, and names.txt is a text");
     scratch_write("one.txt", "aaaa\n");
     o = RUN("flow", "fit", "one.txt", "--flow", "text");
-    expect_refusal(&o, 1, "one.txt: has one character alone");
+    expect_refusal(&o, 1, "one.txt: has the same character throughout");
     scratch_write("one.txt", "abab");
     o = RUN("flow", "fit", "one.txt", "--flow", "text:length=8");
     expect_refusal(&o, 1, "the text is one window of 4 characters; a fit needs two at least");
@@ -117,7 +117,7 @@ Test(flow_text_command, what_does_not_go_together_is_refused) {
     o = RUN("flow", "score", "m.safetensors", "new.txt");
     expect_refusal(&o, 1, "new.txt: line 2, column 1: the character 'z' (U+007A)");
     o = RUN("flow", "plot", "m.safetensors");
-    expect_refusal(&o, 1, "m.safetensors: not a density saved by millrace, but a 'millrace.text'");
+    expect_refusal(&o, 1, "m.safetensors is a model of text, which has no picture");
     o = RUN("flow", "sample", "m.safetensors", "--out", "s.npy");
     expect_refusal(&o, 2, "--out s.npy: samples of text are no table");
     o = RUN("flow", "sample", "m.safetensors", "--given", "x.npy");

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/tensors.h"
 #include "tests/scratch.h"
 
 TestSuite(text, .init = scratch_enter, .fini = scratch_leave);
@@ -128,6 +129,23 @@ Test(text, lines_are_strings_with_an_end) {
     case_free(&c);
 }
 
+// The longest line has two characters, and its end is no third one.
+Test(text, samples_of_lines_are_neither_empty_nor_longer_than_the_longest) {
+    text_case c = case_of(lines, "ab\na\nb\nba\n");
+    mr_text_sampler *sampler;
+    const mr_characters *sample;
+    const mr_fit_options options = options_of(1);
+    fit(&c, &options);
+    cr_assert_eq(mr_text_sampler_new(c.flow, 1, 1, 0, &sampler), MR_OK);
+    for (size_t k = 0; k < 8; k++) {
+        cr_assert_eq(mr_text_sampler_draw(sampler, MR_TEXT_BATCH, &sample), MR_OK);
+        for (size_t i = 0; i < MR_TEXT_BATCH; i++)
+            cr_expect(sample[i].n == 1 || sample[i].n == 2, "%zu characters", sample[i].n);
+    }
+    mr_text_sampler_free(sampler);
+    case_free(&c);
+}
+
 // ---- Windows
 
 Test(text, a_window_knows_the_characters_before_it) {
@@ -233,16 +251,38 @@ Test(text, a_fit_that_was_stopped_goes_on_to_the_same_bits) {
 
 Test(text, a_checkpoint_of_another_text_is_refused) {
     text_case c = case_of(small, "abcabcabcabcabcabcabcabcabcabcabcabcabcabc");
-    text_case other = case_of(small, "abcabcabcabcabcabcabcabcabcabcabcabcabcacb");
+    text_case other =
+        case_of(small, "abcabcabcabcabcabcabcabcabcabcacbabcabcabc"); // as many of each
     mr_fit_options options = options_of(1);
     mr_fit_progress end;
     options.checkpoint = "checkpoint";
     fit(&c, &options);
     cr_expect_eq(mr_text_flow_fit(other.flow, &other.sequences, &options, NULL, NULL, NULL, &end),
                  MR_ERR_INPUT);
-    scratch_expect_message("its data differs");
+    scratch_expect_message("checkpoint is the checkpoint of another fit (text:");
     case_free(&c);
     case_free(&other);
+}
+
+// Lines that share no row of 128 characters: there are as many rows as lines, not as many as their
+// characters would fill. The learning rate falls over that many.
+Test(text, rows_of_lines_are_counted_as_they_are_packed) {
+    enum { N = 40, LENGTH = 70 };
+    static char bytes[N * LENGTH + 1];
+    for (size_t i = 0; i < N * LENGTH; i++)
+        bytes[i] = i % LENGTH == LENGTH - 1 ? '\n' : "ab"[i * i % 3 % 2];
+    text_case c = case_of(lines, bytes);
+    mr_fit_options options = options_of(2);
+    mr_fit_progress end;
+    mr_tensors *file;
+    watcher w = {.stop_after = 1};
+    options.checkpoint = "checkpoint";
+    cr_assert_eq(mr_text_flow_fit(c.flow, &c.sequences, &options, watch, &w, &w.stop, &end), MR_OK,
+                 "%s", mr_error_message());
+    cr_assert_eq(mr_tensors_open("checkpoint", &file), MR_OK);
+    scratch_expect_part(mr_tensors_note(file, "fit"), ", 40 rows of ");
+    mr_tensors_close(file);
+    case_free(&c);
 }
 
 // ---- Bad input
@@ -272,10 +312,11 @@ Test(text, a_text_that_cannot_be_fitted_is_refused) {
     line[sizeof line - 1] = '\0';
     expect_refused("text", "", "has no characters");
     expect_refused("text", "\n\n", "has no characters");
-    expect_refused("text", "a\na\n", "one character alone");
-    expect_refused("text:length=4", "aaaaaaaa", "one character alone");
+    expect_refused("text", "a\na\n", "the same character throughout");
+    expect_refused("text:length=4", "aaaaaaaa", "the same character throughout");
     expect_refused("text", "ab\nx\xff\n", "line 2, column 2 is not UTF-8");
     expect_refused("text", "ab\nx\xc3", "line 2, column 2 is not UTF-8");
+    expect_refused("text", "ab\nx\xf4\x90\x80\x80", "line 2, column 2");
     expect_refused("text", line, "line 1 has more than 1024 characters");
 }
 
