@@ -112,18 +112,17 @@ mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *colu
 
 // ---- Choosing
 
-static bool find_name(const mr_matrix *matrix, const char *text, size_t *out) {
+size_t mr_matrix_find_name(const mr_matrix *matrix, const char *name, size_t *out) {
+    size_t n = 0;
     for (size_t j = 0; matrix->names != NULL && j < matrix->n_cols; j++)
-        if (strcmp(matrix->names[j], text) == 0) {
+        if (strcmp(matrix->names[j], name) == 0 && n++ == 0)
             *out = j;
-            return true;
-        }
-    return false;
+    return n;
 }
 
 // A name, or a number.
 static bool find_column(const mr_matrix *matrix, const char *text, size_t *out) {
-    if (find_name(matrix, text, out))
+    if (mr_matrix_find_name(matrix, text, out) > 0)
         return true;
     const size_t n_digits = strspn(text, "0123456789");
     if (n_digits == 0 || n_digits > 18 || text[n_digits] != '\0')
@@ -172,6 +171,11 @@ mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, co
         const size_t length = strcspn(at, ",");
         if ((size_t)snprintf(item, sizeof item, "%.*s", (int)length, at) >= sizeof item)
             return mr_fail(MR_ERR_USAGE, "%s: '%.40s...' is too long for a column", where, item);
+        if (mr_matrix_find_name(matrix, item, &first) > 1)
+            return mr_fail(MR_ERR_USAGE,
+                           "%s: several columns are called '%s', of which %s is the first; choose "
+                           "by their numbers",
+                           where, item, mr_matrix_column_name(matrix, first).text);
         if (find_column(matrix, item, &first))
             last = first;
         else if (!find_range(matrix, item, &first, &last))

@@ -44,10 +44,14 @@ void mr_matrix_free(mr_matrix *matrix);
 /// memory if it is small enough.
 mr_status mr_matrix_keep_columns(mr_matrix *matrix, size_t n, const size_t *columns);
 
+/// Finds the first column of that name. Returns how many there are; 0: the table has none, or no
+/// names.
+size_t mr_matrix_find_name(const mr_matrix *matrix, const char *name, size_t *out);
+
 /// Reads a choice of columns into `chosen` [n_cols]: names, numbers from 1 (or from 0) and ranges
 /// of either ("2-4", "3-", "x-z"), separated by commas. If the table has names, these are tried
-/// before numbers. Fails with MR_ERR_USAGE, naming the part of the text and the columns; `where` is
-/// the source of the text in the message.
+/// before numbers; a name that several columns have chooses none. Fails with MR_ERR_USAGE, naming
+/// the part of the text and the columns; `where` is the source of the text in the message.
 mr_status mr_matrix_choose_columns(const mr_matrix *matrix, const char *text, const char *where,
                                    bool *chosen);
 

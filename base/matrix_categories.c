@@ -48,7 +48,9 @@ static mr_status collect_cell(void *self, const char *text, size_t n_text) {
     mr_status status;
     collector *c = self;
     const size_t j = c->n_cells++;
-    if (!c->is_data || j >= c->table->n_cols || !c->columns[j])
+    size_t code;
+    if (!c->is_data || j >= c->table->n_cols || !c->columns[j] ||
+        mr_dictionary_find(&c->dictionary[j], text, &code))
         return MR_OK;
     MR_TRY(check_text(c, j, text, n_text));
     MR_TRY(mr_dictionary_add(&c->dictionary[j], text));

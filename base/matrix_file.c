@@ -90,6 +90,11 @@ static mr_status fail_category(const char *path, const mr_matrix *matrix, size_t
         snprintf(list + used, sizeof list - used, "%s'%s'", k > 0 ? ", " : "",
                  mr_word_of(d->name[k]).text);
     }
+    if (bad->word.text[0] == '\0')
+        return mr_fail(MR_ERR_INPUT,
+                       "%s: row %zu, column %s is empty; it needs one of its %zu categories: fill "
+                       "it in, or leave the row out",
+                       path, bad->row, mr_matrix_column_name(matrix, column).text, d->n);
     return mr_fail(MR_ERR_INPUT,
                    "%s: row %zu, column %s is '%s', which is none of its %zu categories (%s%s); "
                    "correct it, leave the row out, or fit a model to data that has it",

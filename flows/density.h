@@ -72,6 +72,9 @@ mr_status mr_density_set_layout(mr_density *density, const mr_layout *layout);
 /// What was set. Owned by the density.
 const mr_layout *mr_density_layout(const mr_density *density);
 
+/// How many categories a support of categories has.
+size_t mr_support_n_categories(const mr_support *support);
+
 /// u = (v - shift) / scale for rows x [n x width]. NaN for a cell outside its bounds. Of a pixel
 /// that gets its noise from a flow, v is that of the middle of its level.
 void mr_density_standardise(const mr_density *density, size_t n, const double *x, mr_real *u);

@@ -15,8 +15,8 @@
 #include "nn/model_file.h"
 
 // Version 2 says more: base, given columns, an image's shape and supports. Version 3 has
-// variational dequantisation, too. A density is written as the first version that has all it needs,
-// which earlier versions of millrace read.
+// variational dequantisation and names of categories, too. A density is written as the first
+// version that has all it needs, which earlier versions of millrace read.
 static const mr_model_format formats[] = {{.name = "millrace.density",
                                            .version = "1",
                                            .what = "density",
@@ -54,7 +54,8 @@ static const char shape_format[] = "%zux%zux%zu";
 
 static mr_status write_notes(const mr_density *density, mr_tensors_writer *writer) {
     mr_status status;
-    const size_t version = density->noise ? 2 : mr_density_is_plain(density) ? 0 : 1;
+    const bool has_names = mr_density_layout(density)->dictionary;
+    const size_t version = mr_density_is_plain(density) ? 0 : density->noise || has_names ? 2 : 1;
     MR_TRY(mr_model_note(&formats[version], writer));
     MR_TRY(mr_tensors_writer_note(writer, "flow", mr_density_flow(density)));
     MR_TRY(mr_tensors_writer_note(writer, "use", uses[mr_density_use(density)]));
@@ -236,6 +237,15 @@ done:
     return status;
 }
 
+// Whether there is a density of a specification, without a flow for the noise of its pixels.
+static bool is_good(const mr_density_spec *spec, size_t max_params) {
+    mr_density *density = NULL;
+    const bool is_made =
+        mr_density_create_within(spec, "uniform", 0, max_params, &density) == MR_OK;
+    mr_density_free(density);
+    return is_made;
+}
+
 // Makes the density of a specification; the message of a failure names the file's entry.
 static mr_status create(const mr_tensors *file, const mr_density_spec *spec, mr_density **out) {
     const size_t max_params = mr_model_count_numbers(file);
@@ -246,12 +256,12 @@ static mr_status create(const mr_tensors *file, const mr_density_spec *spec, mr_
         spec, dequantisation ? dequantisation : "uniform", 0, max_params, out);
     if (status != MR_ERR_USAGE && status != MR_ERR_INPUT)
         return status;
-    mr_density *without = NULL; // noise, of which the flow alone can be what fails
-    if (dequantisation &&
-        mr_density_create_within(spec, "uniform", 0, max_params, &without) == MR_OK) {
-        mr_density_free(without);
+    mr_density_spec normal = *spec; // with that base alone
+    normal.base = NULL;
+    if (dequantisation && is_good(spec, max_params))
         return mr_model_fail(file, "dequantisation", dequantisation);
-    }
+    if (spec->base && is_good(&normal, max_params))
+        return mr_model_fail(file, "base", spec->base);
     return mr_model_fail(file, "flow", spec->flow);
 }
 
@@ -290,7 +300,10 @@ static mr_status read_layout(const mr_tensors *file, mr_density *density) {
     mr_status status =
         mr_layout_read(file, mr_density_dim(density), mr_density_given_dim(density), &layout);
     if (status == MR_OK && !fits_supports(density, &layout))
-        status = mr_model_fail(file, mr_layout_categories, "other numbers of them");
+        status = mr_fail(MR_ERR_INPUT,
+                         "%s: '%s' does not have as many names as 'supports' has categories; is "
+                         "the file damaged?",
+                         mr_tensors_path(file), mr_layout_categories);
     if (status == MR_OK && layout.columns)
         status = mr_density_set_layout(density, &layout);
     mr_layout_release(&layout);

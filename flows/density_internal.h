@@ -80,8 +80,7 @@ bool mr_density_is_image(const mr_density *density);
 /// MR_ERR_INPUT if a deviation is 0 or not finite.
 mr_status mr_density_take_moments(mr_density *density, const double *mean, const double *deviation);
 
-/// The number of categories of a support; whether it may be one of categories.
-size_t mr_support_n_categories(const mr_support *support);
+/// Whether a support may be one of categories: whole numbers, and not too many.
 bool mr_support_is_category(const mr_support *support);
 
 /// Gives each column its features of the flow. Then declares the encoders of categories. Fail with

@@ -233,9 +233,11 @@ static mr_status fill_given(mr_sampler *s, size_t first, size_t n_rows, const do
             const double u = mr_density_standardise_one(density, density->dim + k, value);
             if (!isfinite(u))
                 return mr_fail(MR_ERR_INPUT,
-                               "given row %zu, column %zu is %g, which is not finite or not within "
-                               "its bounds; leave the row out",
-                               s->n_drawn + row + 1, k + 1, value);
+                               "given row %zu, column %zu is %g, which is %s; leave the row out",
+                               s->n_drawn + row + 1, k + 1, value,
+                               density->support[density->dim + k].type == MR_SUPPORT_CATEGORY
+                                   ? "none of its categories"
+                                   : "not finite or not within its bounds");
             mr_node_value(s->given)[i * n + k] = (mr_real)u;
         }
     return MR_OK;

@@ -81,13 +81,13 @@ static const mr_setting options[] = {
     {"clip_outliers", MR_SETTING_REAL, AT(clip_outliers), "0", 0, 1e12, "X",
      "clip cells to X robust deviations from their column's median; 0: no clipping", false},
     {"epochs", MR_SETTING_COUNT, AT(fit.max_epochs), "1000", 1, 1e9, "N",
-     "maximum of passes through the data; of images 20 by default", false},
+     "maximum of passes through the data; of images and texts 20 by default", false},
     {"patience", MR_SETTING_COUNT, AT(fit.patience), "30", 1, 1e9, "N",
      "early stopping: passes without a better held-out likelihood before the end", false},
     {"held_out", MR_SETTING_REAL, AT(fit.held_out), "0.1", 1e-6, 0.9, "X",
      "fraction of the rows that is held out for validation", false},
     {"batch_size", MR_SETTING_COUNT, AT(fit.batch_size), "256", 1, 1e6, "N",
-     "rows in a step; of images 64 by default", false},
+     "rows in a step; of images 64 by default, of texts as many as have 512 characters", false},
     {"lr", MR_SETTING_REAL, AT(fit.lr), "0.004", 1e-12, 10, "X",
      "Adam's learning rate at the start; falls when the held-out likelihood stops rising; of "
      "images and texts 0.002 by default",
@@ -139,7 +139,8 @@ static const mr_setting options[] = {
      "of "
      "images out, flow, composition, base, n, skipped, channels, height, width, bits, classes, "
      "epochs, best_epoch, held_out_bits_per_dim, held_out_log_likelihood, images_per_second, "
-     "seconds, dequantisation",
+     "seconds, dequantisation; of texts out, flow, n, characters, alphabet, parameters, epochs, "
+     "best_epoch, train_bits_per_character, held_out_bits_per_character, seconds",
      false},
 };
 

@@ -16,31 +16,40 @@ typedef struct {
 
 // ---- Finding columns
 
-static bool find_name(const mr_matrix *matrix, const char *name, size_t *out) {
-    for (size_t j = 0; j < matrix->n_cols; j++)
-        if (strcmp(matrix->names[j], name) == 0) {
-            *out = j;
-            return true;
-        }
-    return false;
+// A name that several columns have, in the file or in the model; NULL: there is none.
+static const char *find_repeated(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
+    size_t column;
+    for (size_t j = 0; j < w->n; j++) {
+        const char *name = layout->names[w->column[j]];
+        if (mr_matrix_find_name(file, name, &column) > 1)
+            return name;
+        for (size_t k = 0; k < j; k++)
+            if (strcmp(layout->names[w->column[k]], name) == 0)
+                return name;
+    }
+    return NULL;
 }
 
 // Finds the wanted columns by their names. Fails if the file has only some of them.
 static mr_status match_names(const char *path, const mr_matrix *file, const mr_layout *layout,
                              const wanted *w, size_t *columns, bool *is_matched) {
     size_t n_found = 0;
-    const char *missing = NULL;
+    const char *missing = NULL, *repeated = find_repeated(file, layout, w);
     for (size_t j = 0; j < w->n; j++) {
         const char *name = layout->names[w->column[j]];
-        if (find_name(file, name, &columns[j]))
+        if (mr_matrix_find_name(file, name, &columns[j]) > 0)
             n_found++;
         else if (missing == NULL)
             missing = name;
     }
-    *is_matched = n_found == w->n;
+    *is_matched = n_found == w->n && repeated == NULL;
     if (n_found > 0 && n_found < w->n)
         return mr_fail(MR_ERR_INPUT, "%s: has no column '%s', which the model needs", path,
                        missing);
+    if (n_found > 0 && repeated != NULL)
+        fprintf(stderr,
+                "note: %s: several columns are called '%s'; all are taken by their places\n", path,
+                repeated);
     if (n_found == 0)
         fprintf(stderr,
                 "note: %s: its columns have other names than those that the model was fitted to; "
@@ -94,7 +103,7 @@ static bool find_constant(const mr_matrix *file, const mr_layout *layout, bool i
                           size_t *out) {
     const size_t column = layout->constants[k].column;
     if (is_matched)
-        return find_name(file, layout->names[column], out);
+        return mr_matrix_find_name(file, layout->names[column], out) == 1;
     *out = column;
     return file->n_cols == layout->n_columns;
 }
@@ -136,13 +145,13 @@ static mr_status note_constants(const char *path, const mr_matrix *file, const m
     return MR_OK;
 }
 
-// Copies the names of categories of the table's column that was column `from` of the fitted one. A
-// column that stands for two, of one name, keeps those of the first.
+// Copies the names of categories of the table's column that was column `from` of the fitted one.
 static mr_status copy_names(const mr_layout *layout, size_t from, mr_dictionary *to,
                             bool *has_names) {
     const mr_dictionary *d = &layout->dictionary[from];
     *has_names = *has_names || d->n > 0;
-    return to->n > 0 ? MR_OK : mr_dictionary_copy(d, to);
+    mr_dictionary_free(to); // several constant columns may have been of one name
+    return mr_dictionary_copy(d, to);
 }
 
 // Reads the columns of text of a .csv again, as the codes that the model has for them. A .npy has
@@ -186,31 +195,30 @@ static mr_status check_cells(const char *path, const mr_matrix *file, const want
     return status;
 }
 
-// Whether what was taken for names of columns is a row of data: in each column of text a category
-// that the model knows.
-static bool are_categories(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
-    size_t n_found = 0, code;
-    if (layout->dictionary == NULL || (file->n_cols != layout->n_columns && file->n_cols != w->n))
+// Whether what was taken for names of columns is a row of data, as a fit would find.
+static bool names_are_data(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
+    const bool is_whole = file->n_cols == layout->n_columns;
+    if (layout->dictionary == NULL || (!is_whole && file->n_cols != w->n))
         return false;
-    for (size_t j = 0; j < file->n_cols; j++) {
-        const mr_dictionary *d =
-            &layout->dictionary[file->n_cols == layout->n_columns ? j : w->column[j]];
-        if (d->n > 0 && !mr_dictionary_find(d, file->names[j], &code))
+    for (size_t j = 0; j < w->n; j++) {
+        const size_t column = w->column[j];
+        if (!mr_table_is_category(file->names[is_whole ? column : j], &layout->dictionary[column]))
             return false;
-        n_found += d->n > 0;
     }
-    return n_found > 0;
+    return true;
 }
 
 static mr_status read_cells(const char *path, mr_matrix_options *options, const mr_layout *layout,
                             const wanted *w, mr_matrix *out) {
-    const mr_status status = mr_matrix_read_cells(path, options, out);
+    mr_status status = mr_matrix_read_cells(path, options, out);
     if (status != MR_OK || options->header != MR_HEADER_AUTO || out->names == NULL ||
-        !are_categories(out, layout, w))
+        !names_are_data(out, layout, w))
         return status;
     mr_matrix_free(out);
     options->header = MR_HEADER_NO;
-    return mr_matrix_read_cells(path, options, out);
+    status = mr_matrix_read_cells(path, options, out);
+    out->is_unsure = true;
+    return status;
 }
 
 static mr_status read_wanted(const char *path, mr_header header, const mr_layout *layout,

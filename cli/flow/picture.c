@@ -17,23 +17,31 @@ enum {
     BINS = 60,          // of a histogram
     CORNER_BINS = 40,   // of those in a corner, in each direction
     MAX_CORNER = 6,     // features in a corner
+    MAX_NAMED = 12,     // categories of an axis whose names are at it
+    MAX_TIC = 10,       // bytes of such a name
     MAX_POINTS = 5000,  // samples that are drawn as points
     PANEL = 440,        // pixels, each side
     CORNER_PANEL = 190, // likewise, in a corner
     MARGIN = 84,        // pixels on the left and below, for labels
     TOP = 84,           // above, for titles
     GAP = 36,           // between panels
+    MIN_WIDTH = 700,    // of a picture, for its title
     CORNER_GAP = 12,
 };
 
-static const char *const names[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
+// Of features without names.
+static const char *const numbered[MAX_CORNER] = {"x₁", "x₂", "x₃", "x₄", "x₅", "x₆"};
 
 /// The contents of a picture.
 typedef struct {
     const mr_flow_picture *picture;
     mr_pixels size;
     size_t n_axes;
+    bool is_corner;
     mr_range axis[MAX_CORNER];
+    const char *name[MAX_CORNER];
+    const mr_dictionary *categories[MAX_CORNER]; // their names; NULL: the axis has none
+    size_t n_bins[MAX_CORNER];                   // in a corner
     double *density; // on the points of the curve or the cells of the map
     double *target;  // likewise; NULL: none
     double darkest;  // density that gets the darkest colour
@@ -45,6 +53,9 @@ typedef struct {
 static mr_range range_of(const mr_flow_picture *p, size_t feature, double *room) {
     static const double tail = 0.004, margin = 0.08;
     const size_t dim = mr_density_dim(p->density);
+    const mr_support *support = &mr_density_support(p->density)[feature];
+    if (support->type == MR_SUPPORT_CATEGORY)
+        return (mr_range){support->low - 0.5, support->high + 0.5};
     if (p->target != NULL && p->target->view > 0)
         return (mr_range){-p->target->view, p->target->view};
     for (size_t i = 0; i < p->n; i++)
@@ -53,6 +64,22 @@ static mr_range range_of(const mr_flow_picture *p, size_t feature, double *room)
     const double low = mr_quantile(p->n, room, tail), high = mr_quantile(p->n, room, 1 - tail);
     const double extra = high > low ? margin * (high - low) : fmax(1, fabs(low)) / 2;
     return (mr_range){low - extra, high + extra};
+}
+
+static void describe_axis(scene *s, size_t j, double *room) {
+    const mr_density *density = s->picture->density;
+    const mr_layout *layout = mr_density_layout(density);
+    const mr_support *support = &mr_density_support(density)[j];
+    s->axis[j] = range_of(s->picture, j, room);
+    s->name[j] = layout->names != NULL ? layout->names[layout->columns[j]] : numbered[j];
+    s->n_bins[j] = CORNER_BINS;
+    if (support->type != MR_SUPPORT_CATEGORY)
+        return;
+    s->is_corner = true;
+    if (mr_support_n_categories(support) < CORNER_BINS)
+        s->n_bins[j] = mr_support_n_categories(support);
+    if (layout->dictionary != NULL && layout->dictionary[layout->columns[j]].n > 0)
+        s->categories[j] = &layout->dictionary[layout->columns[j]];
 }
 
 // ---- Densities on a grid
@@ -140,10 +167,12 @@ static void write_title(FILE *script, const scene *s) {
 // them out.
 static void write_names(FILE *script, const scene *s, const char *x, const char *y) {
     static const double edge = 18; // pixels
-    fprintf(script, "set label 2 '%s' at graph 0.5, screen %.6f center\n", x,
+    fputs("set label 2 ", script);
+    mr_picture_quote(script, x);
+    fprintf(script, " at graph 0.5, screen %.6f center\nset label 3 ",
             edge / (double)s->size.height);
-    fprintf(script, "set label 3 '%s' at screen %.6f, graph 0.5 rotate center\n", y,
-            edge / (double)s->size.width);
+    mr_picture_quote(script, y);
+    fprintf(script, " at screen %.6f, graph 0.5 rotate center\n", edge / (double)s->size.width);
 }
 
 static void write_points(FILE *script, const scene *s) {
@@ -183,10 +212,12 @@ static void write_line(FILE *script, const scene *s) {
     write_curve(script, "density", r, s->density);
     if (s->target != NULL)
         write_curve(script, "target", r, s->target);
-    fputs("set border 3\nset key top right reverse Left\nset xlabel 'x₁'\n"
+    fputs("set border 3\nset key top right reverse Left\n"
           "set ylabel 'density'\nset yrange [0:*]\nset style fill solid 1 noborder\n"
-          "set boxwidth 0.92 relative\nset title ",
+          "set boxwidth 0.92 relative\nset xlabel ",
           script);
+    mr_picture_quote(script, s->name[0]);
+    fputs("\nset title ", script);
     mr_picture_quote(script, s->picture->title);
     fputs(" font ',15'\n", script);
     mr_panel_range(script, 'x', r);
@@ -205,7 +236,7 @@ static void write_line(FILE *script, const scene *s) {
 // All panels have the same range; only the first one has numbers at its axes.
 static void write_panel(FILE *script, const scene *s, size_t i, const char *what) {
     mr_panel_place(script, s->size, MARGIN + i * (PANEL + GAP), MARGIN, PANEL);
-    write_names(script, s, names[0], i == 0 ? names[1] : "");
+    write_names(script, s, s->name[0], i == 0 ? s->name[1] : "");
     fprintf(script, "set title '%s' offset 0,-0.6\nset format y '%s'\n", what, i == 0 ? "%g" : "");
     if (i > 0)
         fputs("unset label 1\n", script);
@@ -224,46 +255,70 @@ static void write_map(FILE *script, const scene *s) {
     fprintf(script, "set cbrange [0:%.10g]\n", sqrt(s->darkest));
     if (s->target != NULL) {
         write_panel(script, s, i++, "target");
-        mr_panel_plot_matrix(script, "target", x, y, GRID);
+        mr_panel_plot_matrix(script, "target", x, y, GRID, GRID);
     }
     write_panel(script, s, i++, "density");
-    mr_panel_plot_matrix(script, "density", x, y, GRID);
+    mr_panel_plot_matrix(script, "density", x, y, GRID, GRID);
     write_panel(script, s, i, "samples");
     fputs("plot $points with points pointtype 7 pointsize 0.25 linecolor rgb '#500072B2'\n"
           "unset multiplot\n",
           script);
 }
 
-// ---- More dimensions
+// ---- More dimensions, and categories
 
 static void write_pair(FILE *script, const scene *s, size_t column, size_t row) {
     const mr_flow_picture *p = s->picture;
     const size_t dim = mr_density_dim(p->density);
     const mr_range x = s->axis[column], y = s->axis[row];
+    const size_t n_x = s->n_bins[column], n_y = s->n_bins[row];
     double counts[CORNER_BINS * CORNER_BINS] = {0};
     for (size_t i = 0; i < p->n; i++) {
-        const size_t j = mr_cell_of(x, p->samples[i * dim + column], CORNER_BINS);
-        const size_t k = mr_cell_of(y, p->samples[i * dim + row], CORNER_BINS);
-        if (j < CORNER_BINS && k < CORNER_BINS)
-            counts[k * CORNER_BINS + j]++;
+        const size_t j = mr_cell_of(x, p->samples[i * dim + column], n_x);
+        const size_t k = mr_cell_of(y, p->samples[i * dim + row], n_y);
+        if (j < n_x && k < n_y)
+            counts[k * n_x + j]++;
     }
-    mr_panel_matrix(script, "pair", CORNER_BINS, CORNER_BINS, counts);
+    mr_panel_matrix(script, "pair", n_y, n_x, counts);
     mr_panel_range(script, 'y', y);
-    mr_panel_plot_matrix(script, "pair", x, y, CORNER_BINS);
+    mr_panel_plot_matrix(script, "pair", x, y, n_x, n_y);
 }
 
 static void write_marginal(FILE *script, const scene *s, size_t feature) {
-    write_histogram(script, "bins", s->picture, feature, s->axis[feature], CORNER_BINS);
+    write_histogram(script, "bins", s->picture, feature, s->axis[feature], s->n_bins[feature]);
     fputs("unset ytics\nset yrange [0:*]\nplot $bins with boxes fillcolor rgb '#6baed6'\n", script);
+}
+
+// The first bytes of a category's name, whole characters of UTF-8.
+static void write_tic(FILE *script, const char *name, size_t code) {
+    char text[MAX_TIC + 1];
+    size_t n = strlen(name);
+    for (n = n < MAX_TIC ? n : MAX_TIC; n > 0 && (name[n] & 0xC0) == 0x80;)
+        n--;
+    snprintf(text, sizeof text, "%.*s", (int)n, name);
+    fputs(code > 0 ? ", " : "", script);
+    mr_picture_quote(script, text);
+    fprintf(script, " %zu", code);
+}
+
+// Numbers at an axis ('x', 'y'), or the names of its categories if they are few.
+static void write_tics(FILE *script, const scene *s, char which, size_t axis, bool has_text) {
+    const mr_dictionary *d = s->categories[axis];
+    const bool has_names = has_text && d != NULL && d->n <= MAX_NAMED;
+    fprintf(script, "set %ctics ", which);
+    fputs(has_names ? "(" : "autofreq", script);
+    for (size_t k = 0; has_names && k < d->n; k++)
+        write_tic(script, d->name[k], k);
+    fprintf(script, "%s format '%s' %s font ',9'\n", has_names ? ")" : "", has_text ? "%g" : "",
+            which == 'x' ? "rotate by -45" : "");
 }
 
 // Only the panels at the left and lower edge have numbers and labels.
 static void write_labels(FILE *script, const scene *s, size_t column, size_t row) {
     const bool is_bottom = row + 1 == s->n_axes, is_left = column == 0 && row > 0;
-    write_names(script, s, is_bottom ? names[column] : "", is_left ? names[row] : "");
-    fprintf(script, "set xtics autofreq format '%s' rotate by -45 font ',9'\n",
-            is_bottom ? "%g" : "");
-    fprintf(script, "set ytics autofreq format '%s' font ',9'\n", is_left ? "%g" : "");
+    write_names(script, s, is_bottom ? s->name[column] : "", is_left ? s->name[row] : "");
+    write_tics(script, s, 'x', column, is_bottom);
+    write_tics(script, s, 'y', row, is_left);
 }
 
 static void write_corner(FILE *script, const scene *s) {
@@ -290,34 +345,37 @@ static void write_corner(FILE *script, const scene *s) {
 static void write_scene(FILE *script, const void *self) {
     const scene *s = self;
     mr_panel_style(script);
-    if (s->n_axes == 1)
-        write_line(script, s);
-    else if (s->n_axes == 2)
-        write_map(script, s);
-    else
+    if (s->is_corner)
         write_corner(script, s);
+    else if (s->n_axes == 1)
+        write_line(script, s);
+    else
+        write_map(script, s);
 }
 
 static void choose_size(scene *s) {
-    const size_t n_panels = s->n_axes > 2 ? s->n_axes : s->picture->target != NULL ? 3 : 2;
-    const size_t side = s->n_axes > 2 ? CORNER_PANEL : PANEL;
-    const size_t gap = s->n_axes > 2 ? CORNER_GAP : GAP;
+    const size_t n_panels = s->is_corner ? s->n_axes : s->picture->target != NULL ? 3 : 2;
+    const size_t side = s->is_corner ? CORNER_PANEL : PANEL;
+    const size_t gap = s->is_corner ? CORNER_GAP : GAP;
     s->size.width = MARGIN + n_panels * (side + gap);
-    s->size.height = MARGIN + (s->n_axes > 2 ? n_panels * (side + gap) - gap : PANEL) + TOP;
+    if (s->size.width < MIN_WIDTH)
+        s->size.width = MIN_WIDTH;
+    s->size.height = MARGIN + (s->is_corner ? n_panels * (side + gap) - gap : PANEL) + TOP;
 }
 
 mr_status mr_flow_picture_draw(const mr_flow_picture *picture, const char *path) {
     mr_status status;
     const size_t dim = mr_density_dim(picture->density);
-    scene s = {.picture = picture, .n_axes = dim < MAX_CORNER ? dim : MAX_CORNER};
+    scene s = {
+        .picture = picture, .n_axes = dim < MAX_CORNER ? dim : MAX_CORNER, .is_corner = dim > 2};
     double *room = calloc(picture->n, sizeof *room);
     if (room == NULL)
         return mr_fail_memory("the picture");
     for (size_t j = 0; j < s.n_axes; j++)
-        s.axis[j] = range_of(picture, j, room);
+        describe_axis(&s, j, room);
     choose_size(&s);
     choose_darkest(&s, room);
-    if (s.n_axes <= 2)
+    if (!s.is_corner)
         MR_TRY(compute(&s));
     status = mr_picture_draw(path, s.size.width, s.size.height, write_scene, &s);
 done:

@@ -1,4 +1,5 @@
-/// Pictures of densities: a curve in one dimension, a map in two, a corner of histograms in more.
+/// Pictures of densities: a curve in one dimension, a map in two, a corner of histograms in more,
+/// and wherever a feature is a category.
 #pragma once
 
 #include "flows/vi.h"

@@ -47,15 +47,16 @@ static const mr_setting options[] = {
      "text are printed without it",
      false},
     {"temperature", MR_SETTING_REAL, AT(temperature), "1", 1e-6, 100, "T",
-     "factor on the deviation of the base, or of a text's latents: below 1 samples are likelier "
-     "and "
-     "less varied",
+     "factor on the deviation of the base; of a model of text the softmax temperature of the next "
+     "mixture component: below 1 samples are likelier and less varied",
      false},
     {"seed", MR_SETTING_SEED, AT(seed), "1", 0, 0, "N",
      "of the samples; fewer of a seed are the first of more", false},
     {"threads", MR_SETTING_COUNT, AT(threads), "1", 1, 256, "N", "threads to compute with", false},
     {"json", MR_SETTING_SWITCH, AT(json), "false", 0, 0, NULL,
-     "print one object: out, n, dim, seed", false},
+     "print one object: out, n, seed; of tables dim; of images channels, height, width, "
+     "temperature",
+     false},
 };
 
 static mr_status print_json(const sample_options *chosen, size_t n, size_t dim) {
@@ -145,7 +146,7 @@ static mr_status sample_images(const mr_command_line *line, const sample_options
 
 static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
-    static const char *const of_text[] = {"length"};
+    static const char *const of_text[] = {"length"}, *const of_given[] = {"per_row", "header"};
     mr_status status;
     sample_options chosen;
     mr_density *density = NULL;
@@ -163,6 +164,8 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
     MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_text), of_text, "is for models of text"));
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
+        MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_given), of_given,
+                                      "is for models of tables, and this is one of images"));
         status = sample_images(line, &chosen, density);
         goto done;
     }
@@ -171,6 +174,9 @@ static mr_status run_sample(const mr_command_line *line, int *exit_code) {
         MR_TRY(mr_given_table_read(chosen.given, mr_header_of(chosen.header), density, &rows));
     else if (mr_density_given_dim(density) > 0)
         MR_TRY(mr_density_fail_conditional(density));
+    else
+        MR_TRY(mr_command_line_refuse(line, MR_COUNT(of_given), of_given,
+                                      "is for samples by --given, and there are no given rows"));
     const size_t width = mr_samples_width(density);
     const size_t n = rows.n_cols > 0 ? rows.n_rows * chosen.per_row : chosen.num;
     MR_TRY(mr_samples_make_labels(density, &labels));

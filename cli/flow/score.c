@@ -53,7 +53,8 @@ static const mr_setting options[] = {
      "print one object: n, n_impossible, header (whether the first row was names), "
      "mean_log_likelihood and stderr of the possible rows (null where they cannot be told); of "
      "images n, n_impossible, labels (whether they were used), mean_log_likelihood, bits_per_dim, "
-     "stderr, mean_typicality, held_out_bits_per_dim",
+     "stderr, mean_typicality, held_out_bits_per_dim; of texts n, characters, bits_per_character, "
+     "mean_log_likelihood",
      false},
 };
 
@@ -180,6 +181,15 @@ static mr_status score_images(const mr_command_line *line, const score_options *
                                                             .json = chosen->json});
 }
 
+// Draws are for likelihoods that are bounds: the others are known.
+static mr_status refuse_draws(const mr_command_line *line, const mr_density *density) {
+    for (size_t j = 0; j < mr_density_dim(density); j++)
+        if (mr_density_support(density)[j].type == MR_SUPPORT_CATEGORY)
+            return MR_OK;
+    return mr_command_line_refuse(line, 1, &(const char *){"importance_samples"},
+                                  "is for models of text, of categorical columns or of images");
+}
+
 static mr_status run_score(const mr_command_line *line, int *exit_code) {
     (void)exit_code;
     mr_status status;
@@ -192,6 +202,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     if (chosen.out[0] != '\0')
         MR_TRY(mr_matrix_check_name(chosen.out));
     if (mr_text_flow_is_file(line->arguments[0])) {
+        MR_TRY(mr_image_options_refuse(line, line->arguments[1], "a text"));
         status = mr_text_score_run(line, (int)chosen.threads, chosen.seed,
                                    chosen.importance_samples, chosen.out, chosen.json);
         goto done;
@@ -206,6 +217,7 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
         goto done;
     }
     MR_TRY(mr_image_options_refuse(line, line->arguments[1], "a table"));
+    MR_TRY(refuse_draws(line, density));
     MR_TRY(mr_score_table_read(line->arguments[1], mr_header_of(chosen.header), density, &data));
     summary s = {.is_csv = mr_is_csv(line->arguments[1]), .has_names = data.names != NULL};
     if (chosen.out[0] != '\0')

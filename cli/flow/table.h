@@ -49,10 +49,15 @@ size_t mr_fit_table_column(const mr_fit_table *table, size_t j);
 
 /// Reads those of the used columns [n_cols] of a table to be fitted that hold text again, as codes:
 /// a column without a single number, and one that is named [n_cols] as categorical whose cells are
-/// not whole numbers, or too far apart. Fails with MR_ERR_INPUT on a column of numbers and texts
+/// not whole numbers, or too far apart. The table's names may turn out to be its first row
+/// (mr_table_is_category). Fails with MR_ERR_INPUT on a column of numbers and texts
 /// that is not named.
 mr_status mr_table_read_text(const char *path, const mr_matrix_options *options, const bool *used,
                              const bool *is_named, mr_matrix *table);
+
+/// Whether a text is one of the categories of a column of text. If that is so of all that stands in
+/// the first row, in columns of text alone, the row is data, and no names.
+bool mr_table_is_category(const char *text, const mr_dictionary *dictionary);
 
 /// Prints notes on stderr: which columns of text are categorical without being named, and which
 /// have nearly as many categories as rows.

@@ -116,18 +116,47 @@ void mr_table_note_text(const char *path, const mr_matrix *table, const bool *is
 
 // ---- Reading
 
-static mr_status read_codes(const char *path, const mr_matrix_options *options, const bool *is_text,
-                            mr_matrix *table) {
+bool mr_table_is_category(const char *text, const mr_dictionary *dictionary) {
+    size_t code;
+    return mr_dictionary_find(dictionary, text, &code);
+}
+
+static bool names_are_data(const mr_matrix *table, const bool *used,
+                           const mr_dictionary *dictionary) {
+    for (size_t j = 0; j < table->n_cols; j++)
+        if (used[j] && !mr_table_is_category(table->names[j], &dictionary[j]))
+            return false;
+    return true;
+}
+
+// The table is read again afterwards.
+static void take_names_as_data(mr_matrix *table) {
+    for (size_t j = 0; j < table->n_cols; j++)
+        free(table->names[j]);
+    free(table->names);
+    table->names = NULL;
+    table->n_rows++;
+}
+
+static mr_status read_codes(const char *path, const mr_matrix_options *options, const bool *used,
+                            const bool *is_text, mr_matrix *table) {
     const size_t n = table->n_cols;
     mr_dictionary *dictionary = calloc(n, sizeof *dictionary);
     if (dictionary == NULL)
         return mr_fail_memory("the names of categories");
     const mr_status status =
         mr_matrix_find_categories(path, table, is_text, MR_MAX_CATEGORIES, dictionary);
-    if (status == MR_OK)
-        return mr_matrix_read_codes(path, options, dictionary, table);
-    mr_dictionaries_free(n, dictionary);
-    return status;
+    if (status != MR_OK) {
+        mr_dictionaries_free(n, dictionary);
+        return status;
+    }
+    if (options->header == MR_HEADER_AUTO && table->names != NULL &&
+        names_are_data(table, used, dictionary)) {
+        take_names_as_data(table);
+        table->is_unsure = true;
+        mr_table_note_unsure(path, table);
+    }
+    return mr_matrix_read_codes(path, options, dictionary, table);
 }
 
 mr_status mr_table_read_text(const char *path, const mr_matrix_options *options, const bool *used,
@@ -144,7 +173,7 @@ mr_status mr_table_read_text(const char *path, const mr_matrix_options *options,
         has_text = has_text || is_text[j];
     }
     if (has_text)
-        status = read_codes(path, options, is_text, table);
+        status = read_codes(path, options, used, is_text, table);
 done:
     free(is_text);
     return status;

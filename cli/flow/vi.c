@@ -46,9 +46,9 @@ static const mr_setting options[] = {
     {"lr", MR_SETTING_REAL, AT(lr), "0.005", 1e-12, 10, "X",
      "Adam's learning rate at the start; falls to 0 along half a cosine", false},
     {"clip_norm", MR_SETTING_REAL, AT(clip_norm), "10", 1e-6, 1e30, "X",
-     "longest gradient; longer ones are scaled down to it", false},
+     "maximum norm of the gradient; longer ones are scaled down to it", false},
     {"anneal", MR_SETTING_REAL, AT(anneal), "0.25", 0, 1, "X",
-     "share of the steps over which the target's weight grows from 0.01 to 1; helps to find all "
+     "fraction of the steps over which the target's weight grows from 0.01 to 1; helps to find all "
      "modes",
      false},
     {"samples", MR_SETTING_COUNT, AT(samples), "10000", 1, 1e8, "N", "samples to write", false},
@@ -186,9 +186,9 @@ static json_t *number_or_null(double value) {
 static mr_status print_json(const vi_options *chosen, const mr_density *density,
                             const mr_target *target, const mr_vi_result *result) {
     json_t *object = json_pack(
-        "{s:s, s:o, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, "
+        "{s:o, s:o, s:s, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:b, "
         "s:o}",
-        "target", target->name, "header",
+        "target", mr_json_text(target->name), "header",
         target->has_data ? json_boolean(target->has_names) : json_null(), "flow",
         mr_density_flow(density), "steps", (json_int_t)result->n_steps, "seed",
         mr_json_unsigned(chosen->seed), "elbo", result->elbo, "elbo_stderr", result->elbo_stderr,

@@ -317,7 +317,7 @@ static void write_map(FILE *script, const scene *s, size_t i) {
     fprintf(script, "set format x '%s'\nset format y '%s'\n", is_lowest ? "%g" : "",
             column == 0 ? "%g" : "");
     write_names(script, is_lowest ? s->axis_name[0] : "", column == 0 ? s->axis_name[1] : "");
-    mr_panel_plot_matrix(script, "map", s->axis[0], s->axis[1], m->n_cells);
+    mr_panel_plot_matrix(script, "map", s->axis[0], s->axis[1], m->n_cells, m->n_cells);
     fputs("unset label 1\nunset colorbox\n", script);
 }
 

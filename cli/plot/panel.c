@@ -50,8 +50,9 @@ void mr_panel_matrix(FILE *script, const char *name, size_t n_rows, size_t n_col
 }
 
 // Writes the `using` that maps a matrix's column and row to the axes.
-void mr_panel_plot_matrix(FILE *script, const char *name, mr_range x, mr_range y, size_t n) {
-    const double dx = (x.high - x.low) / (double)n, dy = (y.high - y.low) / (double)n;
+void mr_panel_plot_matrix(FILE *script, const char *name, mr_range x, mr_range y, size_t n_x,
+                          size_t n_y) {
+    const double dx = (x.high - x.low) / (double)n_x, dy = (y.high - y.low) / (double)n_y;
     fprintf(
         script,
         "plot $%s matrix using (%.10g + $1 * %.10g):(%.10g + $2 * %.10g):(sqrt($3)) with image\n",

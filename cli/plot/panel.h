@@ -34,5 +34,7 @@ void mr_panel_range(FILE *script, char axis, mr_range range);
 void mr_panel_matrix(FILE *script, const char *name, size_t n_rows, size_t n_cols,
                      const double *values);
 
-/// Draws the block $NAME of n x n cells over the ranges, darker by the root of its values.
-void mr_panel_plot_matrix(FILE *script, const char *name, mr_range x, mr_range y, size_t n);
+/// Draws the block $NAME of n_y rows of n_x cells over the ranges, darker by the root of its
+/// values.
+void mr_panel_plot_matrix(FILE *script, const char *name, mr_range x, mr_range y, size_t n_x,
+                          size_t n_y);

@@ -135,16 +135,14 @@ Test(flow_categories_command, what_the_model_does_not_know_is_named) {
                    "the row out, or fit a model to data that has it");
     scratch_write("new.csv", "colour,size\n,small\n");
     o = RUN("flow", "score", "m.safetensors", "new.csv");
-    expect_refusal(&o, 1, "row 1, column 1 (colour) is ''");
+    expect_refusal(&o, 1, "row 1, column 1 (colour) is empty; it needs one of its 3 categories");
 }
 
 // A table of nothing but text has a first row of names, unless these are categories of the model.
 Test(flow_categories_command, a_first_row_of_categories_is_data) {
     write_pairs("x.csv", "");
-    outcome o =
-        RUN("flow", "fit", "x.csv", "--header", "no", "--epochs", "1", "--out", "m.safetensors");
-    expect_success(&o);
-    outcome_free(&o);
+    outcome o = RUN("flow", "fit", "x.csv", "--epochs", "1", "--out", "m.safetensors", "--json");
+    cr_expect_eq(number_of(&o, "n"), N_ROWS);
     o = RUN("flow", "sample", "m.safetensors", "-n", "50", "--out", "s.csv");
     expect_success(&o);
     outcome_free(&o);
@@ -155,6 +153,26 @@ Test(flow_categories_command, a_first_row_of_categories_is_data) {
     scratch_write("named.csv", "colour,size\nGrün,small\n");
     o = RUN("flow", "score", "m.safetensors", "named.csv", "--json");
     cr_expect_eq(number_of(&o, "n"), 1);
+}
+
+// The two columns lie far apart, so that one taken for the other would show.
+Test(flow_categories_command, columns_of_one_name_are_taken_by_their_places) {
+    FILE *file = fopen("d.csv", "w");
+    fprintf(file, "x,x\n");
+    for (int i = 0; i < 400; i++)
+        fprintf(file, "%d,%d\n", i * 7 % 40, 1000 + i * 11 % 30);
+    cr_assert_eq(fclose(file), 0);
+    outcome o = RUN("flow", "fit", "d.csv", "--epochs", "3", "--out", "m.safetensors", "--json");
+    const double fitted = number_of(&o, "train_log_likelihood");
+    o = RUN("flow", "score", "m.safetensors", "d.csv", "--json");
+    const double scored = number_of(&o, "mean_log_likelihood");
+    cr_expect_float_eq(scored, fitted, 1);
+    o = RUN("flow", "score", "m.safetensors", "d.csv");
+    cr_expect_eq(o.code, 0);
+    scratch_expect_part(o.err, "several columns are called 'x'; all are taken by their places");
+    outcome_free(&o);
+    o = RUN("flow", "fit", "d.csv", "--columns", "x");
+    expect_refusal(&o, 2, "--columns: several columns are called 'x', of which 1 (x) is the first");
 }
 
 // p(size | colour), by the name of the colour.
