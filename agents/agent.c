@@ -35,6 +35,8 @@ struct mr_agent {
     mr_agent_options options; // of the kind's own type
     mr_exploration_noise *noise;
     uint64_t n_updates;
+    mr_params *average;  // owned, of the policy's parameters; NULL: there is none
+    uint64_t n_averaged; // updates since the nets began
 };
 
 // ---- The default number of threads
@@ -91,6 +93,8 @@ mr_status mr_agent_new(const mr_agent_ops *ops, const mr_policy_spec *spec,
     if (setup->n_threads == 0)
         agent->setup.n_threads = mr_agent_default_threads(agent->policy, setup);
     MR_TRY(ops->create(agent->policy, &agent->setup, options, &agent->self));
+    if (setup->policy_ema > 0)
+        MR_TRY(mr_params_copy(mr_policy_params(agent->policy), &agent->average));
     MR_TRY(set_deterministic(agent, spec->deterministic));
     *out = agent;
     agent = NULL;
@@ -105,6 +109,7 @@ void mr_agent_free(mr_agent *agent) {
     if (agent->self)
         agent->ops->destroy(agent->self);
     mr_exploration_noise_free(agent->noise);
+    mr_params_free(agent->average);
     mr_policy_free(agent->policy);
     free(agent);
 }
@@ -125,6 +130,25 @@ mr_status mr_agent_act(mr_agent *agent, size_t n, const double *obs, uint64_t st
     mr_random random = mr_random_stream(agent->setup.seed, MR_STREAM_ACTION, step);
     const mr_real *noise = mr_exploration_noise_draw(agent->noise, n, step, &random);
     return agent->ops->act(agent->self, n, obs, noise, act);
+}
+
+// Of few updates it is their mean: the nth moves it by 1/n as long as that is further. Unlike a
+// target (mr_polyak), it averages running statistics, too: they belong to averaged weights.
+static void move_average(mr_agent *agent) {
+    if (!agent->average)
+        return;
+    const mr_params *policy = mr_policy_params(agent->policy);
+    const double of_mean = 1 / (double)++agent->n_averaged, least = 1 - agent->setup.policy_ema;
+    const mr_real share = (mr_real)(of_mean > least ? of_mean : least);
+    const mr_real *present = mr_params_read(policy);
+    mr_real *average = mr_params_value(agent->average);
+    for (size_t i = 0; i < mr_params_size(policy); i++)
+        average[i] += share * (present[i] - average[i]);
+}
+
+void mr_agent_swap_average(mr_agent *agent) {
+    if (agent->n_averaged > 0)
+        mr_params_swap(agent->average, mr_policy_params(agent->policy));
 }
 
 static void schedule_rates(mr_agent *agent) {
@@ -156,6 +180,7 @@ static mr_status reset(mr_agent *agent) {
     agent->ops->learners(fresh->self, from);
     for (size_t i = 0; i < n; i++)
         mr_learner_copy(from[i].learner, to[i].learner);
+    agent->n_averaged = 0;
     mr_agent_free(fresh);
     return MR_OK;
 }
@@ -167,6 +192,7 @@ mr_status mr_agent_update(mr_agent *agent, const mr_batch *batch) {
     if (status != MR_OK)
         return status;
     agent->n_updates++;
+    move_average(agent);
     const uint64_t every = agent->setup.reset_every;
     return every > 0 && agent->n_updates % every == 0 ? reset(agent) : MR_OK;
 }
@@ -229,6 +255,7 @@ static const char *const order_of_0_1[] = {"train/critic_loss",   "train/q_mean"
                                            "train/ent_coef_loss", "train/entropy"};
 
 static const size_t one = 1;
+static const char average_prefix[] = "average.policy.", average_count[] = "average.n_updates";
 
 static void name_arrays(const mr_agent_learner *l, learner_names *out) {
     static const char *const forms[] = {"%s.", "moment1.%s.", "moment2.%s.", "target.%s.",
@@ -302,6 +329,11 @@ mr_status mr_agent_write(const mr_agent *agent, mr_tensors_writer *writer) {
         name_arrays(&learners[i], &names);
         MR_TRY(mr_learner_write(learners[i].learner, &names.names, writer));
     }
+    if (agent->average) {
+        MR_TRY(mr_tensors_writer_note_count(writer, average_count, agent->n_averaged));
+        MR_TRY(mr_params_write(agent->average, mr_params_read(agent->average), average_prefix,
+                               writer));
+    }
 done:
     return status;
 }
@@ -318,6 +350,11 @@ mr_status mr_agent_read(mr_agent *agent, const mr_tensors *file) {
         name_arrays(&learners[i], &names);
         use_names_of_0_1(file, &learners[i], &names);
         MR_TRY(mr_learner_read(learners[i].learner, &names.names, file));
+    }
+    if (agent->average && mr_tensors_note(file, average_count)) {
+        MR_TRY(mr_tensors_get_count(file, average_count, &agent->n_averaged));
+        MR_TRY(
+            mr_params_load(agent->average, file, average_prefix, mr_params_value(agent->average)));
     }
 done:
     return status;

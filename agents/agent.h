@@ -28,6 +28,8 @@ typedef struct {
     double weight_decay;        // of policy and critics (mr_adam)
     double adam_beta1;          // likewise
     uint64_t reset_every;       // updates between resets of all nets; 0: never
+    double policy_ema;          // what the average of the policy keeps of itself at each update; 0:
+                                // there is none
     uint64_t seed;
     int n_threads; // 0: mr_agent_default_threads
 } mr_agent_setup;
@@ -118,6 +120,10 @@ const mr_agent_ops *mr_agent_get_ops(const mr_agent *agent);
 
 /// The policy that it acts with and trains. Owned by it.
 mr_policy *mr_agent_policy(const mr_agent *agent);
+
+/// Exchanges the policy's parameters with their average, which is what is evaluated and saved; once
+/// more, and it acts and trains as before. Does nothing without an average, or before an update.
+void mr_agent_swap_average(mr_agent *agent);
 
 /// The threads that compute its updates.
 int mr_agent_n_threads(const mr_agent *agent);

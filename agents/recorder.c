@@ -239,13 +239,21 @@ static const mr_density *density(const mr_recorder *r) {
     return r->updater->bonus ? mr_bonus_get_density(r->updater->bonus) : NULL;
 }
 
-mr_status mr_recorder_save_latest(mr_recorder *r) {
+static mr_status save_latest(mr_recorder *r) {
     mr_status status = MR_OK;
     const mr_density *present = density(r);
     if (present)
         MR_TRY(mr_density_save(present, mr_run_path(r->run, "density.safetensors")));
     MR_TRY(save_policy(r, "policy.safetensors", r->now.total_timesteps));
 done:
+    return status;
+}
+
+// What is evaluated and saved is the average, if there is one.
+mr_status mr_recorder_save_latest(mr_recorder *r) {
+    mr_agent_swap_average(r->updater->agent);
+    const mr_status status = save_latest(r);
+    mr_agent_swap_average(r->updater->agent);
     return status;
 }
 
@@ -315,7 +323,7 @@ static mr_status keep_best(mr_recorder *r) {
     return save_policy(r, "best_policy.safetensors", r->best_steps);
 }
 
-mr_status mr_recorder_evaluate(mr_recorder *r, const mr_collector *collector) {
+static mr_status evaluate(mr_recorder *r, const mr_collector *collector) {
     mr_status status;
     const mr_evaluation *e = r->evaluation;
     MR_TRY(play_evaluation(r, collector));
@@ -325,7 +333,7 @@ mr_status mr_recorder_evaluate(mr_recorder *r, const mr_collector *collector) {
     const bool is_best = e->mean_return > r->best_mean_reward;
     if (is_best)
         MR_TRY(keep_best(r));
-    MR_TRY(mr_recorder_save_latest(r));
+    MR_TRY(save_latest(r));
     MR_TRY(save_density_of_step(r));
     MR_TRY(mr_run_log_evaluation(r->run, (size_t)r->now.total_timesteps, e->n, e->returns,
                                  e->lengths));
@@ -333,6 +341,13 @@ mr_status mr_recorder_evaluate(mr_recorder *r, const mr_collector *collector) {
     if (r->watcher && r->watcher->evaluated)
         r->watcher->evaluated(r->watcher->self, &r->now, is_best);
 done:
+    return status;
+}
+
+mr_status mr_recorder_evaluate(mr_recorder *r, const mr_collector *collector) {
+    mr_agent_swap_average(r->updater->agent);
+    const mr_status status = evaluate(r, collector);
+    mr_agent_swap_average(r->updater->agent);
     return status;
 }
 

@@ -79,6 +79,7 @@ typedef struct {
     double gamma;
     size_t updates_per_step;
     size_t reset_every; // updates; 0: never
+    double policy_ema;  // mr_agent_setup
     size_t n_step;      // of returns; this and the next two: batch.h
     double reward_scale;
     bool normalize_reward;

@@ -142,6 +142,10 @@ static const mr_setting common[] = {
     {"reset_every", MR_SETTING_COUNT, AT(reset_every), "0", 0, 1e12, "N",
      "updates after which all nets of the agent begin anew, time after time (BRO); 0: never",
      MR_ROLE_TUNABLE},
+    {"policy_ema", MR_SETTING_REAL, AT(policy_ema), "0", 0, 0.999999, "X",
+     "evaluate and save an exponential moving average of the policy's parameters, which keeps X of "
+     "itself at each update; 0: the parameters themselves",
+     MR_ROLE_TUNABLE},
     {"n_step", MR_SETTING_COUNT, AT(n_step), "1", 1, 100, "N",
      "rewards that a critic's target sums, each discounted, before it bootstraps", MR_ROLE_TUNABLE},
     {"reward_scale", MR_SETTING_REAL, AT(reward_scale), "1", 0, 1e6, "X",

@@ -97,6 +97,7 @@ static mr_status make_agent(mr_updater *u, const mr_env_spec *env, size_t n_envs
                                   .weight_decay = s->weight_decay,
                                   .adam_beta1 = s->adam_beta1,
                                   .reset_every = s->reset_every,
+                                  .policy_ema = s->policy_ema,
                                   .seed = s->seed,
                                   .n_threads = (int)s->threads};
     const mr_status status = mr_agent_new(mr_agent_find(s->agent), &spec, &setup,

@@ -176,6 +176,56 @@ Test(agent, every_learner_follows_the_schedule_of_the_learning_rate) {
     }
 }
 
+// The average as double has it: the mean of the first updates, then an exponential one.
+Test(agent, the_average_of_the_policy_is_that_of_its_parameters) {
+    enum { N = 8 };
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        mr_agent_setup setup = small_defaults(1).setup;
+        setup.policy_ema = 0.75;
+        setup.critic.norm = MR_NORM_BATCH; // running statistics are averaged, too
+        student s = student_with(mr_agent_at(i), &setup);
+        mr_params *policy = mr_policy_params(mr_agent_policy(s.agent));
+        const size_t n = mr_params_size(policy);
+        double *average = calloc(n, sizeof *average);
+        cr_assert_not_null(average);
+        for (size_t k = 0; k < N; k++) {
+            const double share = k < 3 ? 1 / ((double)k + 1) : 0.25;
+            cr_assert_eq(small_update(s.agent, s.batches, s.replay), MR_OK);
+            for (size_t j = 0; j < n; j++)
+                average[j] += share * ((double)mr_params_read(policy)[j] - average[j]);
+        }
+        const mr_real trained = mr_params_read(policy)[0];
+        mr_agent_swap_average(s.agent);
+        for (size_t j = 0; j < n; j++)
+            cr_expect_float_eq((double)mr_params_read(policy)[j], average[j],
+                               1e-6 * (1 + fabs(average[j])), "%s, %zu: %.9g, not %.9g",
+                               mr_agent_at(i)->name, j, (double)mr_params_read(policy)[j],
+                               average[j]);
+        cr_expect_neq(mr_params_read(policy)[0], trained);
+        mr_agent_swap_average(s.agent);
+        cr_expect_eq(mr_params_read(policy)[0], trained);
+        free(average);
+        student_free(&s);
+        check_going_on(mr_agent_at(i), &setup);
+    }
+}
+
+// Without one, or before there is anything to average, nothing is exchanged.
+Test(agent, an_average_that_is_not_there_is_the_policy_itself) {
+    for (size_t k = 0; k < 2; k++) {
+        mr_agent_setup setup = small_defaults(1).setup;
+        setup.policy_ema = k == 0 ? 0 : 0.9;
+        student s = student_with(&mr_agent_sac, &setup);
+        const mr_params *policy = mr_policy_params(mr_agent_policy(s.agent));
+        if (k == 0)
+            learn(&s);
+        const mr_real before = mr_params_read(policy)[0];
+        mr_agent_swap_average(s.agent);
+        cr_expect_eq(mr_params_read(policy)[0], before);
+        student_free(&s);
+    }
+}
+
 // Row by row: the loss that is reported is the mean of weight times loss.
 Test(agent, critics_weigh_the_rows_of_a_batch) {
     for (size_t i = 0; i < mr_agent_count(); i++) {

@@ -530,6 +530,12 @@ Test(train, a_run_of_sac_with_resets_goes_on_with_the_same_bytes_too) {
     check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
+// Resets before the stop and after it, and an average that began at the last of them.
+Test(train, a_run_that_saves_an_average_of_its_policy_goes_on_with_the_same_bytes_too) {
+    static const char *const settings[][2] = {{"policy_ema", "0.99"}, {"reset_every", "40"}};
+    check_resumed("sac", 1, MR_COUNT(settings), settings);
+}
+
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
 Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
     mr_settings s = settings_for("a");
