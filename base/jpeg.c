@@ -7,6 +7,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 #include "base/picture_internal.h"
 
 typedef struct {
@@ -24,8 +26,9 @@ static void jump_back(j_common_ptr file) {
 }
 
 // A warning is about damaged data (a file that is cut short has one): the picture is not whole.
+// Bytes between its parts, which some cameras write, are no damage.
 static void take_message(j_common_ptr file, int level) {
-    if (level < 0)
+    if (level < 0 && file->err->msg_code != JWRN_EXTRANEOUS_DATA)
         jump_back(file);
 }
 

@@ -213,7 +213,7 @@ static mr_status fail_shape(const mr_flow *flow, const mr_part *part) {
                        flow->text, part->ops->name, part->ops->needs);
     return mr_fail(MR_ERR_USAGE,
                    "flow '%.200s': %s needs %s, and one of %zu channels and %zu x %zu pixels "
-                   "reaches it; give other parts or fewer levels",
+                   "reaches it; give other parts or fewer levels, or scale the images (--size)",
                    flow->text, part->ops->name, part->ops->needs, s->channels, s->height, s->width);
 }
 

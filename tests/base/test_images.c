@@ -162,6 +162,27 @@ Test(images, are_refused_in_one_line_if_labels_do_not_match) {
                    "labels are one column");
 }
 
+// Bytes that belong to no part of the file, after its first: APP0 is 18 bytes from place 2 on.
+Test(images, may_have_bytes_between_the_parts_of_a_jpeg_file) {
+    enum { PLACE = 20 };
+    char *bytes, *more;
+    size_t n_bytes;
+    cr_assert_eq(mr_file_read(DATA("classes/b/3.jpg"), &bytes, &n_bytes), MR_OK);
+    more = malloc(n_bytes + 3);
+    cr_assert_not_null(more);
+    memcpy(more, bytes, PLACE);
+    memset(more + PLACE, 0, 3);
+    memcpy(more + PLACE + 3, bytes + PLACE, n_bytes - PLACE);
+    cr_assert_eq(mr_file_replace("x.jpg", 1, &(mr_bytes){more, n_bytes + 3}), MR_OK);
+    mr_images images = open_images("x.jpg", &(mr_images_options){0});
+    mr_images same = open_images(DATA("classes/b/3.jpg"), &(mr_images_options){0});
+    cr_expect_arr_eq(images.pixels, same.pixels, mr_images_dim(&same));
+    mr_images_free(&images);
+    mr_images_free(&same);
+    free(bytes);
+    free(more);
+}
+
 Test(images, are_named_if_they_are_bad) {
     const mr_images_options none = {0};
     cr_assert_eq(mr_make_directories("empty/inner"), MR_OK);

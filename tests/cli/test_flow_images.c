@@ -1,5 +1,6 @@
 // `millrace flow` on images, as a user runs it.
 
+#include <glob.h>
 #include <jansson.h>
 #include <math.h>
 
@@ -201,6 +202,14 @@ Test(flow_images, a_log_has_scalars_and_samples_of_every_epoch) {
     for (size_t i = 0; i < list.n; i++)
         cr_expect_eq(list.points[i].n_picture > 0, i % 4 == 3);
     free(list.points);
+    glob_t files;
+    sleep(1); // files are called by the second
+    o = FIT("--log", "log");
+    expect_success(&o);
+    outcome_free(&o);
+    cr_assert_eq(glob("log/events.out.tfevents.*", 0, NULL, &files), 0);
+    cr_expect_eq(files.gl_pathc, 2, "another fit has a file of its own");
+    globfree(&files);
 }
 
 Test(flow_images, a_fit_that_was_stopped_goes_on_to_the_same_model) {

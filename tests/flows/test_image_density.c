@@ -300,7 +300,7 @@ static void expect_refused(const char *flow, mr_flow_use use, size_t channels, s
 Test(image_density, a_flow_without_a_form_for_the_shape_is_refused) {
     expect_refused("image_glow:levels=3", MR_FLOW_TO_SCORE, 1, 28, 28,
                    "squeeze needs an image of even height and width, and one of 4 channels and "
-                   "7 x 7 pixels reaches it; give other parts or fewer levels");
+                   "7 x 7 pixels reaches it; give other parts or fewer levels, or scale the");
     expect_refused("image_glow", MR_FLOW_TO_SCORE, 4, 1, 1,
                    "squeeze needs an image of even height and width, and a vector reaches it");
     expect_refused("[factor_out]", MR_FLOW_TO_SCORE, 1, 4, 4,
