@@ -131,19 +131,27 @@ def _mean_curve(several, x_of):
     return x, returns
 
 
+def _tick_step(largest):
+    """The distance of some four ticks from 0 to `largest`: 1, 2 or 5 times a power of ten."""
+    least = max(largest, 1e-9) / 5
+    power = 10 ** np.floor(np.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+
+
 def draw(plan, curves, x_of, x_label, path):
-    """One panel a task, one line an agent: the mean over seeds, with the range of the seeds as a band."""
-    n_columns = min(3, len(plan.tasks))
-    n_rows = -(-len(plan.tasks) // n_columns)
+    """One panel a task that has runs, one line an agent: the mean over seeds, with the range of the seeds as a band."""
+    tasks = [task for task in plan.tasks if any((task, agent) in curves for agent in plan.agents)]
+    n_columns = max(1, min(3, len(tasks)))
+    n_rows = max(1, -(-len(tasks) // n_columns))
     script = [
         f"set terminal pngcairo size {420 * n_columns},{330 * n_rows} noenhanced font 'sans,10'",
         f"set output '{path}'",
         f"set multiplot layout {n_rows},{n_columns}",
         "set grid lc rgb '#dddddd'; set key bottom right",
-        f"set xlabel '{x_label}'; set style fill transparent solid 0.15 noborder",
+        f"set xlabel '{x_label}'; set ylabel 'mean return'; set style fill transparent solid 0.15 noborder",
     ]
-    for task in plan.tasks:
-        blocks, plots = [], []
+    for task in tasks:
+        blocks, plots, largest = [], [], 0
         for number, agent in enumerate(plan.agents, 1):
             if (task, agent) not in curves:
                 continue
@@ -152,10 +160,11 @@ def draw(plan, curves, x_of, x_label, path):
             if not rows:
                 continue
             blocks += [f"$data{number} << END", *rows, "END"]
+            largest = max(largest, np.nanmax(x))
             plots.append(f"$data{number} using 1:3:4 with filledcurves lc {number} notitle")
             plots.append(f"$data{number} using 1:2 with lines lw 2 lc {number} title '{agent}'")
         if plots:
-            script += blocks + [f"set title '{task}'", "plot " + ", ".join(plots)]
+            script += blocks + [f"set title '{task}'; set xtics {_tick_step(largest):g}", "plot " + ", ".join(plots)]
     subprocess.run(["gnuplot"], input="\n".join(script + ["unset multiplot", ""]), text=True, check=True)
 
 
