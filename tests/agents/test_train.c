@@ -536,6 +536,43 @@ Test(train, a_run_that_saves_an_average_of_its_policy_goes_on_with_the_same_byte
     check_resumed("sac", 1, MR_COUNT(settings), settings);
 }
 
+// How many arrays of a file have other numbers in another one. Their names begin with `first` here,
+// and there also with `prefix`.
+static size_t count_different(const mr_tensors *file, const char *first, const mr_tensors *other,
+                              const char *prefix) {
+    size_t n_found = 0, n_different = 0;
+    for (size_t k = 0; k < mr_tensors_count(file); k++) {
+        char name[256];
+        mr_tensor found;
+        const mr_tensor t = mr_tensors_at(file, k);
+        snprintf(name, sizeof name, "%s%s", prefix, t.name);
+        if (strncmp(t.name, first, strlen(first)) != 0 || !mr_tensors_find(other, name, &found))
+            continue;
+        n_found++;
+        n_different += found.n_bytes != t.n_bytes || memcmp(found.data, t.data, t.n_bytes) != 0;
+    }
+    cr_expect_gt(n_found, 0, "%s", prefix);
+    return n_different;
+}
+
+// The policy that is saved is the average; what is trained is the same as without.
+Test(train, an_average_of_the_policy_is_saved_and_changes_nothing_else) {
+    mr_settings plain = settings_for("plain"), averaged = settings_for("averaged");
+    set(&averaged, "policy_ema", "0.99");
+    const mr_trainer_result a = train(&plain), b = train(&averaged);
+    cr_expect_eq(a.last.ep_rew_mean, b.last.ep_rew_mean);
+    mr_tensors *policy = open_file("averaged", "policy.safetensors");
+    mr_tensors *checkpoint = open_file("averaged", "checkpoint.safetensors");
+    mr_tensors *of_plain = open_file("plain", "checkpoint.safetensors");
+    cr_expect_eq(count_different(policy, "", checkpoint, "average.policy."), 0);
+    cr_expect_gt(count_different(policy, "", checkpoint, "policy."), 0);
+    cr_expect_eq(count_different(of_plain, "policy.", checkpoint, ""), 0);
+    cr_expect_eq(count_different(of_plain, "critic.", checkpoint, ""), 0);
+    mr_tensors_close(policy);
+    mr_tensors_close(checkpoint);
+    mr_tensors_close(of_plain);
+}
+
 // Version 0.1 wrote the numbers 10, 20, ... as 1.0e+01, 2.0e+01, ...
 Test(train, a_checkpoint_with_another_text_of_the_same_number_goes_on) {
     mr_settings s = settings_for("a");
