@@ -360,8 +360,20 @@ done:
     return status;
 }
 
+// The average in the place of the policy, and of its target: it is what was evaluated.
+static mr_status take_average(mr_learner *policy, const mr_tensors *file) {
+    mr_status status;
+    MR_TRY(mr_params_load(policy->params, file, average_prefix, mr_params_value(policy->params)));
+    if (policy->target)
+        status =
+            mr_params_load(policy->target, file, average_prefix, mr_params_value(policy->target));
+done:
+    return status;
+}
+
 mr_status mr_agent_read_nets(mr_agent *agent, const mr_tensors *file) {
     mr_status status = MR_OK;
+    const mr_params *policy = mr_policy_params(agent->policy);
     mr_agent_learner learners[MR_MAX_LEARNERS];
     const size_t n = agent->ops->learners(agent->self, learners);
     for (size_t i = 0; i < n; i++) {
@@ -370,6 +382,8 @@ mr_status mr_agent_read_nets(mr_agent *agent, const mr_tensors *file) {
         use_names_of_0_1(file, &learners[i], &names);
         if (mr_tensors_note(file, names.names.n_steps) && !learners[i].is_set)
             MR_TRY(mr_learner_read_nets(learners[i].learner, &names.names, file));
+        if (learners[i].learner->params == policy && mr_tensors_note(file, average_count))
+            MR_TRY(take_average(learners[i].learner, file));
     }
 done:
     return status;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/growing_file.h"
 #include "events.pb-c.h"
 
@@ -75,12 +76,21 @@ static mr_status events_new(mr_events **out) {
 }
 
 // TensorBoard reads a directory's event files in the order of their names, so time comes first.
+// Several files of a second are counted, after the host.
 static mr_status name_file(const char *dir, char **out) {
-    char host[MAX_HOST] = "";
+    char host[MAX_HOST] = "", number[24] = "";
+    const long long second = (long long)time(NULL);
     gethostname(host, sizeof host - 1);
-    if (asprintf(out, "%s/%s%010lld.%s", dir, name_prefix, (long long)time(NULL), host) < 0)
-        return mr_fail_memory("a file name");
-    return MR_OK;
+    for (size_t k = 1;; k++) {
+        if (asprintf(out, "%s/%s%010lld.%s%s", dir, name_prefix, second, host, number) < 0) {
+            *out = NULL;
+            return mr_fail_memory("a file name");
+        }
+        if (!mr_file_is_there(*out))
+            return MR_OK;
+        free(*out);
+        snprintf(number, sizeof number, ".%zu", k);
+    }
 }
 
 mr_status mr_events_create(const char *dir, mr_events **out) {

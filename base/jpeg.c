@@ -14,6 +14,7 @@
 typedef struct {
     struct jpeg_error_mgr manager;
     jmp_buf back;
+    bool is_in_header;
     char message[JMSG_LENGTH_MAX];
     struct jpeg_decompress_struct file;
     unsigned char *rows; // [height x width x channels] owned
@@ -26,9 +27,12 @@ static void jump_back(j_common_ptr file) {
 }
 
 // A warning is about damaged data (a file that is cut short has one): the picture is not whole.
-// Bytes between its parts, which some cameras write, are no damage.
+// Bytes between the parts before the pixels, which some cameras write, are no damage; bytes that
+// are left of the pixels are often its only sign.
 static void take_message(j_common_ptr file, int level) {
-    if (level < 0 && file->err->msg_code != JWRN_EXTRANEOUS_DATA)
+    const decoding *d = file->client_data;
+    const bool is_harmless = d->is_in_header && file->err->msg_code == JWRN_EXTRANEOUS_DATA;
+    if (level < 0 && !is_harmless)
         jump_back(file);
 }
 
@@ -39,7 +43,9 @@ static mr_status begin(const char *path, const char *bytes, size_t n_bytes, deco
     d->file.client_data = d;
     jpeg_create_decompress(&d->file);
     jpeg_mem_src(&d->file, (const unsigned char *)bytes, n_bytes);
+    d->is_in_header = true;
     jpeg_read_header(&d->file, TRUE);
+    d->is_in_header = false;
     if (d->file.jpeg_color_space == JCS_CMYK || d->file.jpeg_color_space == JCS_YCCK)
         return mr_fail(MR_ERR_INPUT, "%s: has the colours of a print (CMYK); save it as RGB", path);
     d->file.out_color_space = d->file.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;

@@ -122,7 +122,7 @@ size_t mr_matrix_find_name(const mr_matrix *matrix, const char *name, size_t *ou
 
 // A name, or a number.
 static bool find_column(const mr_matrix *matrix, const char *text, size_t *out) {
-    if (mr_matrix_find_name(matrix, text, out) > 0)
+    if (mr_matrix_find_name(matrix, text, out) == 1)
         return true;
     const size_t n_digits = strspn(text, "0123456789");
     if (n_digits == 0 || n_digits > 18 || text[n_digits] != '\0')

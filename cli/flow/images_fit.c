@@ -241,15 +241,12 @@ static void finished_epoch(void *self, const mr_fit_progress *now) {
     mr_stop_ask();
 }
 
-// A fit that goes on appends to its events; another one in the same folder has a file of its own.
+// Each process has an event file of its own; TensorBoard shows all of a folder as one run.
 static mr_status open_log(const char *dir, watch *w) {
     if (dir[0] == '\0')
         return MR_OK;
     const mr_status status = mr_make_directories(dir);
-    if (status != MR_OK)
-        return status;
-    return mr_file_is_there(w->fit->checkpoint) ? mr_events_open(dir, &w->events)
-                                                : mr_events_create(dir, &w->events);
+    return status == MR_OK ? mr_events_create(dir, &w->events) : status;
 }
 
 // ---- Results

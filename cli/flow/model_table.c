@@ -2,6 +2,7 @@
 
 #include "cli/flow/table.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ typedef struct {
 // A name that several columns have, in the file or in the model; NULL: there is none.
 static const char *find_repeated(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
     size_t column;
+    assert(w->column != NULL); // a layout with names has columns
     for (size_t j = 0; j < w->n; j++) {
         const char *name = layout->names[w->column[j]];
         if (mr_matrix_find_name(file, name, &column) > 1)
@@ -48,8 +50,9 @@ static mr_status match_names(const char *path, const mr_matrix *file, const mr_l
                        missing);
     if (n_found > 0 && repeated != NULL)
         fprintf(stderr,
-                "note: %s: several columns are called '%s'; all are taken by their places\n", path,
-                repeated);
+                "note: %s: several columns of it, or of the fitted table, are called '%s'; all are "
+                "taken by their places\n",
+                path, repeated);
     if (n_found == 0)
         fprintf(stderr,
                 "note: %s: its columns have other names than those that the model was fitted to; "
@@ -81,31 +84,43 @@ static size_t place_in_samples(const mr_layout *layout, size_t dim, size_t colum
 }
 
 // Finds the wanted columns by position: in a table with the fitted one's columns, in a table of the
-// wanted columns only, or in a table of samples.
-static mr_status match_places(const char *path, const mr_matrix *file, const mr_layout *layout,
-                              const wanted *w, size_t *columns) {
+// wanted columns only, or in a table of samples. False: it is none of these.
+static bool match_places(const mr_matrix *file, const mr_layout *layout, const wanted *w,
+                         size_t *columns) {
     const size_t width = file->n_cols;
     const bool is_whole = w->column != NULL && width == layout->n_columns;
     const bool is_sample = w->column != NULL && w->are_features && layout->n_constants > 0 &&
                            width == w->n + layout->n_constants;
     if (width != w->n && !is_whole && !is_sample)
-        return fail_width(path, file, layout, w);
+        return false;
     for (size_t j = 0; j < w->n; j++)
         columns[j] = is_whole    ? w->column[j]
                      : is_sample ? place_in_samples(layout, w->n, w->column[j])
                                  : j;
-    return MR_OK;
+    return true;
 }
+
+/// Where the wanted columns are.
+typedef struct {
+    size_t *column;  // [w->n] of the table
+    bool is_matched; // they were found by their names
+} places;
 
 // The column of a table that was constant `k` of the fitted one; by its name if the features were
 // found by theirs. False: the table doesn't have it.
-static bool find_constant(const mr_matrix *file, const mr_layout *layout, bool is_matched, size_t k,
-                          size_t *out) {
+static bool find_constant(const mr_matrix *file, const mr_layout *layout, const wanted *w,
+                          const places *found, size_t k, size_t *out) {
     const size_t column = layout->constants[k].column;
-    if (is_matched)
-        return mr_matrix_find_name(file, layout->names[column], out) == 1;
-    *out = column;
-    return file->n_cols == layout->n_columns;
+    if (!found->is_matched) {
+        *out = column;
+        return file->n_cols == layout->n_columns;
+    }
+    if (mr_matrix_find_name(file, layout->names[column], out) != 1)
+        return false;
+    for (size_t j = 0; j < w->n; j++)
+        if (found->column[j] == *out) // that of a feature with the same name
+            return false;
+    return true;
 }
 
 static mr_status count_others(const mr_matrix *file, size_t column, double value,
@@ -126,11 +141,11 @@ done:
 // Notes columns that were constant in the fitted data and have another value here: the density does
 // not include them.
 static mr_status note_constants(const char *path, const mr_matrix *file, const mr_layout *layout,
-                                bool is_matched) {
+                                const wanted *w, const places *found) {
     for (size_t k = 0; k < layout->n_constants; k++) {
         const double value = layout->constants[k].value;
         size_t n_others, column;
-        if (!find_constant(file, layout, is_matched, k, &column))
+        if (!find_constant(file, layout, w, found, k, &column))
             continue;
         const mr_status status = count_others(file, column, value, &n_others);
         if (status != MR_OK)
@@ -157,8 +172,8 @@ static mr_status copy_names(const mr_layout *layout, size_t from, mr_dictionary 
 // Reads the columns of text of a .csv again, as the codes that the model has for them. A .npy has
 // these codes.
 static mr_status read_names(const char *path, const mr_matrix_options *options,
-                            const mr_layout *layout, const wanted *w, const size_t *columns,
-                            bool is_matched, mr_matrix *file) {
+                            const mr_layout *layout, const wanted *w, const places *found,
+                            mr_matrix *file) {
     mr_status status = MR_OK;
     const size_t n_cols = file->n_cols;
     size_t column;
@@ -169,9 +184,9 @@ static mr_status read_names(const char *path, const mr_matrix_options *options,
     if (dictionary == NULL)
         return mr_fail_memory("the names of categories");
     for (size_t j = 0; j < w->n; j++)
-        MR_TRY(copy_names(layout, w->column[j], &dictionary[columns[j]], &has_names));
+        MR_TRY(copy_names(layout, w->column[j], &dictionary[found->column[j]], &has_names));
     for (size_t k = 0; k < layout->n_constants; k++)
-        if (find_constant(file, layout, is_matched, k, &column))
+        if (find_constant(file, layout, w, found, k, &column))
             MR_TRY(
                 copy_names(layout, layout->constants[k].column, &dictionary[column], &has_names));
     if (has_names) {
@@ -195,24 +210,28 @@ static mr_status check_cells(const char *path, const mr_matrix *file, const want
     return status;
 }
 
-// Whether what was taken for names of columns is a row of data, as a fit would find.
-static bool names_are_data(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
-    const bool is_whole = file->n_cols == layout->n_columns;
-    if (layout->dictionary == NULL || (!is_whole && file->n_cols != w->n))
+// Whether what was taken for names of columns is a row of data, as a fit would find; unless the
+// model knows the names of its columns, and one is there.
+static bool names_are_data(const mr_matrix *file, const mr_layout *layout, const wanted *w,
+                           size_t *columns) {
+    size_t column;
+    if (layout->dictionary == NULL || !mr_table_is_text(file) ||
+        !match_places(file, layout, w, columns))
         return false;
     for (size_t j = 0; j < w->n; j++) {
-        const size_t column = w->column[j];
-        if (!mr_table_is_category(file->names[is_whole ? column : j], &layout->dictionary[column]))
+        const size_t from = w->column[j];
+        if (!mr_table_is_category(file->names[columns[j]], &layout->dictionary[from]) ||
+            (layout->names != NULL && mr_matrix_find_name(file, layout->names[from], &column) > 0))
             return false;
     }
     return true;
 }
 
 static mr_status read_cells(const char *path, mr_matrix_options *options, const mr_layout *layout,
-                            const wanted *w, mr_matrix *out) {
+                            const wanted *w, size_t *columns, mr_matrix *out) {
     mr_status status = mr_matrix_read_cells(path, options, out);
     if (status != MR_OK || options->header != MR_HEADER_AUTO || out->names == NULL ||
-        !names_are_data(out, layout, w))
+        !names_are_data(out, layout, w, columns))
         return status;
     mr_matrix_free(out);
     options->header = MR_HEADER_NO;
@@ -227,26 +246,25 @@ static mr_status read_wanted(const char *path, mr_header header, const mr_layout
     mr_matrix_options options = mr_table_options(header);
     options.names = (const char *const *)layout->names;
     options.n_names = layout->n_columns;
-    bool is_matched = false;
-    size_t *columns = calloc(w->n, sizeof *columns);
+    places found = {.column = calloc(w->n, sizeof *found.column)};
     mr_matrix file = {0};
-    if (columns == NULL)
+    if (found.column == NULL)
         return mr_fail_memory("the columns");
-    MR_TRY(read_cells(path, &options, layout, w, &file));
+    MR_TRY(read_cells(path, &options, layout, w, found.column, &file));
     mr_table_note_unsure(path, &file);
     if (file.names != NULL && layout->names != NULL)
-        MR_TRY(match_names(path, &file, layout, w, columns, &is_matched));
-    if (!is_matched)
-        MR_TRY(match_places(path, &file, layout, w, columns));
-    MR_TRY(read_names(path, &options, layout, w, columns, is_matched, &file));
-    MR_TRY(check_cells(path, &file, w, columns));
-    MR_TRY(note_constants(path, &file, layout, is_matched));
-    MR_TRY(mr_matrix_keep_columns(&file, w->n, columns));
+        MR_TRY(match_names(path, &file, layout, w, found.column, &found.is_matched));
+    if (!found.is_matched && !match_places(&file, layout, w, found.column))
+        MR_TRY(fail_width(path, &file, layout, w));
+    MR_TRY(read_names(path, &options, layout, w, &found, &file));
+    MR_TRY(check_cells(path, &file, w, found.column));
+    MR_TRY(note_constants(path, &file, layout, w, &found));
+    MR_TRY(mr_matrix_keep_columns(&file, w->n, found.column));
     *out = file;
     file = (mr_matrix){0};
 done:
     mr_matrix_free(&file);
-    free(columns);
+    free(found.column);
     return status;
 }
 

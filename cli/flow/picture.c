@@ -18,7 +18,7 @@ enum {
     CORNER_BINS = 40,   // of those in a corner, in each direction
     MAX_CORNER = 6,     // features in a corner
     MAX_NAMED = 12,     // categories of an axis whose names are at it
-    MAX_TIC = 10,       // bytes of such a name
+    MAX_TIC = 10,       // bytes of such a name that are shown
     MAX_POINTS = 5000,  // samples that are drawn as points
     PANEL = 440,        // pixels, each side
     CORNER_PANEL = 190, // likewise, in a corner
@@ -76,8 +76,9 @@ static void describe_axis(scene *s, size_t j, double *room) {
     if (support->type != MR_SUPPORT_CATEGORY)
         return;
     s->is_corner = true;
-    if (mr_support_n_categories(support) < CORNER_BINS)
-        s->n_bins[j] = mr_support_n_categories(support);
+    const size_t n = mr_support_n_categories(support), n_in_bin = (n - 1) / CORNER_BINS + 1;
+    s->n_bins[j] = (n - 1) / n_in_bin + 1;
+    s->axis[j].high = s->axis[j].low + (double)(s->n_bins[j] * n_in_bin);
     if (layout->dictionary != NULL && layout->dictionary[layout->columns[j]].n > 0)
         s->categories[j] = &layout->dictionary[layout->columns[j]];
 }
@@ -125,14 +126,14 @@ static mr_status compute(scene *s) {
     place_points(s, x);
     size_t n_outside; // cells beyond the bounds of a column: their density is 0
     MR_TRY(mr_density_score(p->density, p->n_threads, n, x, s->density, &n_outside));
-    if (p->target != NULL)
+    if (s->target != NULL)
         MR_TRY(mr_target_log_prob(p->target, p->n_threads, n, x, s->target));
     for (size_t i = 0; i < n; i++) {
         s->density[i] = exp(s->density[i]);
-        if (p->target != NULL)
+        if (s->target != NULL)
             s->target[i] = exp(s->target[i]);
     }
-    if (p->target != NULL)
+    if (s->target != NULL)
         scale_target(s);
 done:
     free(x);
@@ -289,13 +290,20 @@ static void write_marginal(FILE *script, const scene *s, size_t feature) {
     fputs("unset ytics\nset yrange [0:*]\nplot $bins with boxes fillcolor rgb '#6baed6'\n", script);
 }
 
-// The first bytes of a category's name, whole characters of UTF-8.
+// The first bytes of a category's name, whole characters of UTF-8. To gnuplot it is a format, in
+// which a percent sign stands for itself if there are two.
 static void write_tic(FILE *script, const char *name, size_t code) {
-    char text[MAX_TIC + 1];
-    size_t n = strlen(name);
-    for (n = n < MAX_TIC ? n : MAX_TIC; n > 0 && (name[n] & 0xC0) == 0x80;)
+    char text[2 * MAX_TIC + sizeof "…"];
+    const size_t length = strlen(name);
+    size_t n = length < MAX_TIC ? length : MAX_TIC, used = 0;
+    while (n > 0 && (name[n] & 0xC0) == 0x80)
         n--;
-    snprintf(text, sizeof text, "%.*s", (int)n, name);
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] == '%')
+            text[used++] = '%';
+        text[used++] = name[i];
+    }
+    strcpy(text + used, n < length ? "…" : "");
     fputs(code > 0 ? ", " : "", script);
     mr_picture_quote(script, text);
     fprintf(script, " %zu", code);

@@ -209,6 +209,8 @@ static mr_status run_score(const mr_command_line *line, int *exit_code) {
     }
     MR_TRY(mr_density_load(line->arguments[0], &density));
     if (mr_density_pixels(density) != NULL) {
+        MR_TRY(mr_command_line_refuse(line, 1, &(const char *){"header"},
+                                      "is for models of tables, and this is one of images"));
         status = score_images(line, &chosen, density);
         goto done;
     }

@@ -144,13 +144,47 @@ static bool names_zero(const mr_matrix *file, const char *list) {
     return false;
 }
 
+enum { N_LISTS = 7 };
+
+// The options that choose columns.
+static void list_choices(const mr_fit_choice *chosen, const char *lists[N_LISTS]) {
+    const bool is_column = !mr_matrix_is_table(chosen->weights);
+    const char *const all[N_LISTS] = {chosen->columns,
+                                      chosen->target,
+                                      chosen->given,
+                                      chosen->bounded,
+                                      chosen->circular,
+                                      chosen->categorical,
+                                      is_column ? chosen->weights : ""};
+    memcpy(lists, all, sizeof all);
+}
+
+// Whether a list of columns has one of this name, alone, or before a range or bounds.
+static bool has_name(const char *list, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *at = list; *at != '\0'; at += strcspn(at, ","), at += *at == ',')
+        if (n > 0 && strncmp(at, name, n) == 0 && strchr(",-:", at[n]) != NULL)
+            return true;
+    return false;
+}
+
+// Whether a column is chosen by its name, which is one then.
+static bool are_names_used(const mr_matrix *file, const mr_fit_choice *chosen) {
+    const char *lists[N_LISTS];
+    list_choices(chosen, lists);
+    for (size_t i = 0; i < N_LISTS; i++)
+        for (size_t j = 0; file->names != NULL && j < file->n_cols; j++)
+            if (has_name(lists[i], file->names[j]))
+                return true;
+    return false;
+}
+
 // Columns are counted from 1, or from 0 if the command names column 0.
 static void choose_counting(const mr_fit_choice *chosen, mr_matrix *file) {
-    const char *const lists[] = {chosen->columns, chosen->target,   chosen->given,
-                                 chosen->bounded, chosen->circular, chosen->categorical};
-    for (size_t i = 0; i < MR_COUNT(lists); i++)
+    const char *lists[N_LISTS];
+    list_choices(chosen, lists);
+    for (size_t i = 0; i < N_LISTS; i++)
         file->from_zero |= names_zero(file, lists[i]);
-    file->from_zero |= !mr_matrix_is_table(chosen->weights) && names_zero(file, chosen->weights);
     if (file->from_zero)
         fprintf(stderr, "note: columns are counted from 0, because column 0 is named\n");
 }
@@ -448,12 +482,14 @@ static mr_status measure_columns(mr_fit_table *table) {
 mr_status mr_fit_table_read(const char *path, const mr_fit_choice *chosen, mr_fit_table *table) {
     mr_status status;
     choice c = {0};
-    const mr_matrix_options options = mr_table_options(chosen->header);
+    mr_matrix_options options = mr_table_options(chosen->header);
     *table = (mr_fit_table){.is_csv = mr_is_csv(path), .clip = chosen->clip};
     MR_TRY(mr_matrix_read_cells(path, &options, &table->data));
     mr_table_note_unsure(path, &table->data);
     choose_counting(chosen, &table->data);
     MR_TRY(choose(&table->data, chosen, &c));
+    if (are_names_used(&table->data, chosen))
+        options.header = MR_HEADER_YES;
     MR_TRY(mr_table_read_text(path, &options, c.fitted, c.categorical, &table->data));
     MR_TRY(mr_matrix_check(path, &table->data, c.read, false));
     MR_TRY(take_weights(&table->data, chosen, &c, &table->weights));

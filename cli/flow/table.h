@@ -55,8 +55,12 @@ size_t mr_fit_table_column(const mr_fit_table *table, size_t j);
 mr_status mr_table_read_text(const char *path, const mr_matrix_options *options, const bool *used,
                              const bool *is_named, mr_matrix *table);
 
-/// Whether a text is one of the categories of a column of text. If that is so of all that stands in
-/// the first row, in columns of text alone, the row is data, and no names.
+/// Whether no column of a .csv has a number.
+bool mr_table_is_text(const mr_matrix *table);
+
+/// Whether a text is one of the categories of a column of text. The first row of a table without
+/// numbers (mr_table_is_text) is data, and no names, if that is so of its texts in all columns that
+/// are used.
 bool mr_table_is_category(const char *text, const mr_dictionary *dictionary);
 
 /// Prints notes on stderr: which columns of text are categorical without being named, and which

@@ -116,6 +116,13 @@ void mr_table_note_text(const char *path, const mr_matrix *table, const bool *is
 
 // ---- Reading
 
+bool mr_table_is_text(const mr_matrix *table) {
+    for (size_t j = 0; j < table->n_cols; j++)
+        if (table->bad == NULL || table->bad[j].row == 0 || table->bad[j].has_numbers)
+            return false;
+    return true;
+}
+
 bool mr_table_is_category(const char *text, const mr_dictionary *dictionary) {
     size_t code;
     return mr_dictionary_find(dictionary, text, &code);
@@ -123,6 +130,8 @@ bool mr_table_is_category(const char *text, const mr_dictionary *dictionary) {
 
 static bool names_are_data(const mr_matrix *table, const bool *used,
                            const mr_dictionary *dictionary) {
+    if (!mr_table_is_text(table))
+        return false;
     for (size_t j = 0; j < table->n_cols; j++)
         if (used[j] && !mr_table_is_category(table->names[j], &dictionary[j]))
             return false;

@@ -216,6 +216,32 @@ Test(fine_tuning, the_first_return_is_that_of_the_source) {
     cr_expect_float_eq(first_evaluation(), return_of("a/policy.safetensors", &s), 1e-7);
 }
 
+// Of a run with an average of its policy, that is what it has evaluated and saved; td3 has a target
+// of it besides.
+Test(fine_tuning, begins_with_the_average_of_a_policy) {
+    mr_settings source = source_of("td3"), s = tuned_from("a");
+    set(&source, "policy_ema", "0.99");
+    run(&source, NULL, NULL);
+    take(&s);
+    run(&s, &keeper, NULL);
+    mr_tensors *saved = open_file("a/policy.safetensors");
+    cr_expect_gt(mr_tensors_count(saved), 2);
+    for (size_t i = 0; i < mr_tensors_count(saved); i++) {
+        static const char *const prefixes[] = {"policy.", "target.policy."};
+        const mr_tensor from = mr_tensors_at(saved, i);
+        for (size_t k = 0; k < MR_COUNT(prefixes); k++) {
+            char name[256];
+            mr_tensor to = {0};
+            snprintf(name, sizeof name, "%s%s", prefixes[k], from.name);
+            cr_assert(mr_tensors_find(first_checkpoint, name, &to), "%s", name);
+            cr_expect_eq(memcmp(to.data, from.data, from.n_bytes), 0, "%s", name);
+        }
+    }
+    mr_tensors_close(saved);
+    mr_tensors_close(first_checkpoint);
+    cr_expect_float_eq(first_evaluation(), return_of("a/policy.safetensors", &s), 1e-7);
+}
+
 // The file has no critics; those of the run are new. Its statistics are those of its steps.
 Test(fine_tuning, begins_with_a_policy_file) {
     mr_settings source = source_of("sac"), s = tuned_from("a/policy.safetensors");

@@ -164,11 +164,11 @@ Test(images, are_refused_in_one_line_if_labels_do_not_match) {
 
 // Bytes that belong to no part of the file, after its first: APP0 is 18 bytes from place 2 on.
 Test(images, may_have_bytes_between_the_parts_of_a_jpeg_file) {
-    enum { PLACE = 20 };
+    enum { PLACE = 20, N_DAMAGED = 40 };
     char *bytes, *more;
     size_t n_bytes;
     cr_assert_eq(mr_file_read(DATA("classes/b/3.jpg"), &bytes, &n_bytes), MR_OK);
-    more = malloc(n_bytes + 3);
+    more = malloc(n_bytes + N_DAMAGED);
     cr_assert_not_null(more);
     memcpy(more, bytes, PLACE);
     memset(more + PLACE, 0, 3);
@@ -179,6 +179,12 @@ Test(images, may_have_bytes_between_the_parts_of_a_jpeg_file) {
     cr_expect_arr_eq(images.pixels, same.pixels, mr_images_dim(&same));
     mr_images_free(&images);
     mr_images_free(&same);
+    // Among the pixels they are a sign of damage, and the only one.
+    memcpy(more, bytes, n_bytes - 6);
+    memset(more + n_bytes - 6, 0, N_DAMAGED);
+    memcpy(more + n_bytes - 6 + N_DAMAGED, bytes + n_bytes - 6, 6);
+    cr_assert_eq(mr_file_replace("x.jpg", 1, &(mr_bytes){more, n_bytes + N_DAMAGED}), MR_OK);
+    expect_failure("x.jpg", &(mr_images_options){0}, MR_ERR_INPUT, "extraneous bytes");
     free(bytes);
     free(more);
 }

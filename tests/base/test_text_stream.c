@@ -60,6 +60,7 @@ Test(text_stream, says_at_its_end_that_a_write_had_no_memory) {
         fputs(line, s.file);
     cr_expect_eq(mr_text_stream_close(&s, MR_OK), MR_ERR_MEMORY);
     cr_expect_null(s.text);
-    cr_expect_str_eq(mr_error_message(), "out of memory for a text; free some, or ask for smaller sizes");
+    cr_expect_str_eq(mr_error_message(),
+                     "out of memory for a text; free some, or ask for smaller sizes");
     free(line);
 }

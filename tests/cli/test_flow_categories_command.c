@@ -155,6 +155,65 @@ Test(flow_categories_command, a_first_row_of_categories_is_data) {
     cr_expect_eq(number_of(&o, "n"), 1);
 }
 
+// Names that are categories, too: of a column that is chosen by its name, of a table with numbers,
+// and of a model that knows them.
+Test(flow_categories_command, names_that_are_categories_stay_names_where_they_are_used) {
+    FILE *file = fopen("d.csv", "w");
+    fprintf(file, "x,o,n\n");
+    for (int i = 0; i < 200; i++)
+        fprintf(file, "%s,%s,%d\n", i % 3 == 0 ? "x" : "o", i % 5 == 0 ? "x" : "o", i % 7);
+    cr_assert_eq(fclose(file), 0);
+    outcome o = RUN("flow", "fit", "d.csv", "--columns", "1,2", "--epochs", "1", "--json");
+    cr_expect_eq(number_of(&o, "n"), 200);
+    file = fopen("d.csv", "w");
+    fprintf(file, "x,o\n");
+    for (int i = 0; i < 200; i++)
+        fprintf(file, "%s,%s\n", i % 3 == 0 ? "x" : "o", i % 5 == 0 ? "x" : "o");
+    cr_assert_eq(fclose(file), 0);
+    o = RUN("flow", "fit", "d.csv", "--epochs", "1", "--json");
+    cr_expect_eq(number_of(&o, "n"), 201); // nothing says that they are names
+    o = RUN("flow", "fit", "d.csv", "--columns", "x,o", "--epochs", "1", "--out", "m.safetensors",
+            "--json");
+    cr_expect_eq(number_of(&o, "n"), 200);
+    o = RUN("flow", "score", "m.safetensors", "d.csv", "--json");
+    cr_expect_eq(number_of(&o, "n"), 200);
+}
+
+// To gnuplot a name at an axis is a format.
+Test(flow_categories_command, names_with_percent_signs_are_drawn) {
+    FILE *file = fopen("d.csv", "w");
+    fprintf(file, "share\n");
+    for (int i = 0; i < 60; i++)
+        fprintf(file, "%s\n", (const char *[]){"50%", "%g of it", "%", "a"}[i % 4]);
+    cr_assert_eq(fclose(file), 0);
+    outcome o = RUN("flow", "fit", "d.csv", "--epochs", "1", "--out", "m.safetensors");
+    expect_success(&o);
+    outcome_free(&o);
+    o = RUN("flow", "plot", "m.safetensors", "--out", "m.svg");
+    expect_success(&o);
+    outcome_free(&o);
+    char *picture = scratch_read("m.svg");
+    scratch_expect_part(picture, ">50%<");
+    scratch_expect_part(picture, ">%g of it<");
+    free(picture);
+}
+
+// A constant column of the name of a feature, which the scored table doesn't have.
+Test(flow_categories_command, a_feature_is_not_taken_for_a_constant_of_its_name) {
+    FILE *file = fopen("d.csv", "w");
+    fprintf(file, "x,x,y\n");
+    for (int i = 0; i < 200; i++)
+        fprintf(file, "%s,k,%d\n", i % 3 == 0 ? "a" : "b", i % 7);
+    cr_assert_eq(fclose(file), 0);
+    outcome o =
+        RUN("flow", "fit", "d.csv", "--drop-constant", "--epochs", "1", "--out", "m.safetensors");
+    expect_success(&o);
+    outcome_free(&o);
+    scratch_write("new.csv", "x,y\na,0\nb,1\n");
+    o = RUN("flow", "score", "m.safetensors", "new.csv", "--json");
+    cr_expect_eq(number_of(&o, "n"), 2);
+}
+
 // The two columns lie far apart, so that one taken for the other would show.
 Test(flow_categories_command, columns_of_one_name_are_taken_by_their_places) {
     FILE *file = fopen("d.csv", "w");
@@ -169,7 +228,8 @@ Test(flow_categories_command, columns_of_one_name_are_taken_by_their_places) {
     cr_expect_float_eq(scored, fitted, 1);
     o = RUN("flow", "score", "m.safetensors", "d.csv");
     cr_expect_eq(o.code, 0);
-    scratch_expect_part(o.err, "several columns are called 'x'; all are taken by their places");
+    scratch_expect_part(o.err,
+                        "several columns of it, or of the fitted table, are called 'x'; all ");
     outcome_free(&o);
     o = RUN("flow", "fit", "d.csv", "--columns", "x");
     expect_refusal(&o, 2, "--columns: several columns are called 'x', of which 1 (x) is the first");

@@ -203,7 +203,6 @@ Test(flow_images, a_log_has_scalars_and_samples_of_every_epoch) {
         cr_expect_eq(list.points[i].n_picture > 0, i % 4 == 3);
     free(list.points);
     glob_t files;
-    sleep(1); // files are called by the second
     o = FIT("--log", "log");
     expect_success(&o);
     outcome_free(&o);
