@@ -20,7 +20,6 @@ typedef struct {
 // A name that several columns have, in the file or in the model; NULL: there is none.
 static const char *find_repeated(const mr_matrix *file, const mr_layout *layout, const wanted *w) {
     size_t column;
-    assert(w->column != NULL); // a layout with names has columns
     for (size_t j = 0; j < w->n; j++) {
         const char *name = layout->names[w->column[j]];
         if (mr_matrix_find_name(file, name, &column) > 1)
@@ -36,6 +35,7 @@ static const char *find_repeated(const mr_matrix *file, const mr_layout *layout,
 static mr_status match_names(const char *path, const mr_matrix *file, const mr_layout *layout,
                              const wanted *w, size_t *columns, bool *is_matched) {
     size_t n_found = 0;
+    assert(w->column != NULL); // a layout with names has columns
     const char *missing = NULL, *repeated = find_repeated(file, layout, w);
     for (size_t j = 0; j < w->n; j++) {
         const char *name = layout->names[w->column[j]];

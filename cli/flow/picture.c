@@ -303,7 +303,7 @@ static void write_tic(FILE *script, const char *name, size_t code) {
             text[used++] = '%';
         text[used++] = name[i];
     }
-    strcpy(text + used, n < length ? "…" : "");
+    snprintf(text + used, sizeof text - used, "%s", n < length ? "…" : "");
     fputs(code > 0 ? ", " : "", script);
     mr_picture_quote(script, text);
     fprintf(script, " %zu", code);
