@@ -122,9 +122,8 @@ const mr_command mr_command_flow_interpolate = {
     .usage = "MODEL A B [options]",
     .summary = "draw the images between two images",
     .details = "Finds the noise from which a model of images makes A and B (.png or .jpg, or a\n"
-               ".npy [1, h, w] or [1, h, w, c]), goes from the one to the other on an arc, and "
-               "writes the\n"
-               "images that the model makes on the way.",
+               ".npy [1, h, w] or [1, h, w, c]), goes from the one to the other on an arc, and\n"
+               "writes the images that the model makes on the way.",
     .min_arguments = 3,
     .max_arguments = 3,
     .options = options,
