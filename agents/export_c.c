@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "agents/export_program.h"
-#include "base/file.h"
 #include "base/number.h"
 #include "base/path.h"
 #include "base/text_stream.h"
@@ -417,17 +416,18 @@ static void write_head(const c_writer *w) {
             w->name);
 }
 
-static mr_status write_text(c_writer *w, mr_text_stream *out) {
-    const mr_status status = mr_text_stream_open("an exported policy", out);
+static mr_status write_file(c_writer *w, const char *path) {
+    mr_text_stream text;
+    const mr_status status = mr_text_stream_open("an exported policy", &text);
     if (status != MR_OK)
         return status;
-    w->file = out->file;
+    w->file = text.file;
     write_head(w);
     write_constants(w);
     fputs("\n", w->file);
     write_functions(w);
     write_action(w);
-    return mr_text_stream_close(out, MR_OK);
+    return mr_text_stream_save(&text, MR_OK, path);
 }
 
 // "walker 2.c" -> "walker_2".
@@ -459,14 +459,11 @@ mr_status mr_export_c(const mr_policy *policy, const char *path) {
     mr_status status;
     mr_exported exported;
     char name[64];
-    mr_text_stream text;
     c_writer w = {.exported = &exported, .name = name};
     name_after(path, name, sizeof name);
     MR_TRY(mr_exported_make(policy, MR_EXPORTED_EITHER, &exported));
     MR_TRY(plan(&w));
-    MR_TRY(write_text(&w, &text));
-    status = mr_file_replace(path, 1, &(mr_bytes){text.text, text.n_bytes});
-    free(text.text);
+    status = write_file(&w, path);
 done:
     free(w.last);
     free(w.offset);

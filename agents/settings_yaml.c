@@ -301,10 +301,5 @@ mr_status mr_settings_write(const mr_settings *settings, const char *comment, co
     if (status != MR_OK)
         return status;
     status = print_settings(settings, comment, text.file) ? MR_OK : mr_fail_memory(path);
-    status = mr_text_stream_close(&text, status);
-    if (status != MR_OK)
-        return status;
-    status = mr_file_replace(path, 1, &(mr_bytes){text.text, text.n_bytes});
-    free(text.text);
-    return status;
+    return mr_text_stream_save(&text, status, path);
 }

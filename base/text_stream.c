@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "base/file.h"
+
 enum { FIRST_ROOM = 1024 };
 
 static ssize_t append(void *self, const char *bytes, size_t n) {
@@ -45,5 +47,15 @@ mr_status mr_text_stream_close(mr_text_stream *s, mr_status status) {
         free(s->text);
         s->text = NULL;
     }
+    return status;
+}
+
+mr_status mr_text_stream_save(mr_text_stream *s, mr_status status, const char *path) {
+    status = mr_text_stream_close(s, status);
+    if (status != MR_OK)
+        return status;
+    status = mr_file_replace(path, 1, &(mr_bytes){s->text, s->n_bytes});
+    free(s->text);
+    s->text = NULL;
     return status;
 }

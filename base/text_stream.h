@@ -22,3 +22,7 @@ mr_status mr_text_stream_open(const char *what, mr_text_stream *out);
 /// Closes it. Returns `status`, that of the writing, unless that is MR_OK and a write had no
 /// memory: MR_ERR_MEMORY. Without MR_OK there is no text, and nothing to free.
 mr_status mr_text_stream_close(mr_text_stream *stream, mr_status status);
+
+/// Closes it, and replaces the file `path` by the text (mr_file_replace), unless that or `status`
+/// is a failure, which it returns. Nothing is left to free.
+mr_status mr_text_stream_save(mr_text_stream *stream, mr_status status, const char *path);

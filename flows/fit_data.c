@@ -94,3 +94,13 @@ mr_status mr_fit_check_sum(double sum) {
     return mr_fail(MR_ERR_INPUT, "all rows of a part of the data have the weight 0; give other "
                                  "weights or another seed");
 }
+
+void mr_fit_hash_begin(crypto_generichash_state *state) {
+    crypto_generichash_init(state, NULL, 0, crypto_generichash_BYTES_MIN);
+}
+
+void mr_fit_hash_end(crypto_generichash_state *state, char text[MR_FIT_HASH_SIZE]) {
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash_final(state, hash, sizeof hash);
+    sodium_bin2hex(text, MR_FIT_HASH_SIZE, hash, sizeof hash);
+}

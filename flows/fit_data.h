@@ -5,6 +5,8 @@
 #include "flows/fit_images.h"
 #include "flows/fit_rows.h"
 
+#include <sodium.h>
+
 typedef struct mr_fit_data mr_fit_data;
 
 /// Where the rows are. A row's weight comes beside it if the fit has weights; their mean is 1.
@@ -53,6 +55,12 @@ mr_status mr_fit_data_of_images(mr_density *density, const mr_fit_options *optio
                                 mr_fit_data **out);
 
 // ---- What they have in common
+
+enum { MR_FIT_HASH_SIZE = 2 * crypto_generichash_BYTES_MIN + 1 };
+
+/// Begins a hash by which a checkpoint knows its data; ends it, as a text of hexadecimal digits.
+void mr_fit_hash_begin(crypto_generichash_state *state);
+void mr_fit_hash_end(crypto_generichash_state *state, char text[MR_FIT_HASH_SIZE]);
 
 /// Rows in memory, standardised.
 typedef struct {

@@ -4,7 +4,6 @@
 #include "flows/fit_images.h"
 
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,29 +205,25 @@ static mr_status allocate(image_data *d) {
     return is_whole ? MR_OK : mr_fail_memory("the images");
 }
 
-enum { HASH_BYTES = crypto_generichash_BYTES_MIN, HASH_SIZE = 2 * HASH_BYTES + 1 };
-
 // A hash of the labels and the names of classes; "none" without any.
-static void hash_labels(const mr_images *images, char text[HASH_SIZE]) {
-    unsigned char hash[HASH_BYTES];
+static void hash_labels(const mr_images *images, char text[MR_FIT_HASH_SIZE]) {
     crypto_generichash_state state;
     if (!images->label) {
-        snprintf(text, HASH_SIZE, "none");
+        snprintf(text, MR_FIT_HASH_SIZE, "none");
         return;
     }
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    mr_fit_hash_begin(&state);
     crypto_generichash_update(&state, (const unsigned char *)images->label,
                               images->n * sizeof *images->label);
     for (size_t k = 0; k < images->n_classes; k++)
         crypto_generichash_update(&state, (const unsigned char *)images->classes[k],
                                   strlen(images->classes[k]) + 1);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(text, HASH_SIZE, hash, sizeof hash);
+    mr_fit_hash_end(&state, text);
 }
 
 static void describe(const image_data *d, char text[MR_FIT_DATA_SIZE]) {
     const mr_pixels *pixels = mr_density_pixels(d->density);
-    char labels[HASH_SIZE];
+    char labels[MR_FIT_HASH_SIZE];
     hash_labels(d->images, labels);
     snprintf(text, MR_FIT_DATA_SIZE,
              ", images %zux%zux%zu of %zu bits, labels %s, logit %.17g%s, shifts %zu%s%s",

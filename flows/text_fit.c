@@ -3,7 +3,6 @@
 #include "flows/text_internal.h"
 
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,16 +167,13 @@ static mr_status text_data_new(const mr_text_flow *flow, const mr_sequences *s,
 // A hash of the text: the characters of its alphabet, and their codes.
 static void describe(const mr_alphabet *alphabet, const mr_sequences *s,
                      char text[MR_FIT_DATA_SIZE]) {
-    enum { HASH_BYTES = crypto_generichash_BYTES_MIN };
-    unsigned char hash[HASH_BYTES];
-    char digits[2 * HASH_BYTES + 1];
+    char digits[MR_FIT_HASH_SIZE];
     crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    mr_fit_hash_begin(&state);
     crypto_generichash_update(&state, (const unsigned char *)alphabet->character,
                               alphabet->n * sizeof *alphabet->character);
     crypto_generichash_update(&state, (const unsigned char *)s->code, s->n_codes * sizeof *s->code);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(digits, sizeof digits, hash, sizeof hash);
+    mr_fit_hash_end(&state, digits);
     snprintf(text, MR_FIT_DATA_SIZE, ", text %s", digits);
 }
 

@@ -224,9 +224,7 @@ static mr_status write_page(const char *directory, const mr_command *command,
         return mr_fail_memory("a manual page");
     MR_TRY(mr_text_stream_open("a manual page", &page));
     put_page(page.file, command, group, date);
-    MR_TRY(mr_text_stream_close(&page, MR_OK));
-    status = mr_file_replace(path, 1, &(mr_bytes){page.text, page.n_bytes});
-    free(page.text);
+    status = mr_text_stream_save(&page, MR_OK, path);
 done:
     free(path);
     return status;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/embedded.h"
-#include "base/file.h"
 #include "base/text_stream.h"
 #include "cli/command_line.h"
 #include "cli/plot/gnuplot.h"
@@ -380,9 +379,7 @@ static mr_status make_page(report *r) {
     MR_TRY(mr_curves_make(r->n, r->runs, &wanted, r->curve_of, &r->curves));
     MR_TRY(mr_text_stream_open("the page", &page));
     r->html = page.file;
-    MR_TRY(mr_text_stream_close(&page, write_page(r)));
-    status = mr_file_replace(r->chosen->out, 1, &(mr_bytes){page.text, page.n_bytes});
-    free(page.text);
+    status = mr_text_stream_save(&page, write_page(r), r->chosen->out);
 done:
     mr_curve_list_free(&r->curves);
     return status;

@@ -160,9 +160,7 @@ static mr_status write_script(const mr_sweep_plan *plan, const char *path) {
     if (!dir)
         return mr_fail_memory(what);
     MR_TRY(mr_text_stream_open(what, &script));
-    MR_TRY(mr_text_stream_close(&script, write_text(plan, dir, script.file)));
-    status = mr_file_replace(path, 1, &(mr_bytes){script.text, script.n_bytes});
-    free(script.text);
+    status = mr_text_stream_save(&script, write_text(plan, dir, script.file), path);
 done:
     free(dir);
     return status;

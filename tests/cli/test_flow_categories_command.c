@@ -155,21 +155,32 @@ Test(flow_categories_command, a_first_row_of_categories_is_data) {
     cr_expect_eq(number_of(&o, "n"), 1);
 }
 
+static FILE *begin_table(const char *names) {
+    FILE *file = fopen("d.csv", "w");
+    cr_assert_not_null(file);
+    fputs(names, file);
+    return file;
+}
+
+// Two columns of x and o, which may be their names, too; and one of numbers on request.
+static void write_noughts(const char *names, bool has_numbers) {
+    FILE *file = begin_table(names);
+    for (int i = 0; i < 200; i++) {
+        fprintf(file, "%s,%s", i % 3 == 0 ? "x" : "o", i % 5 == 0 ? "x" : "o");
+        if (has_numbers)
+            fprintf(file, ",%d", i % 7);
+        fputc('\n', file);
+    }
+    cr_assert_eq(fclose(file), 0);
+}
+
 // Names that are categories, too: of a column that is chosen by its name, of a table with numbers,
 // and of a model that knows them.
 Test(flow_categories_command, names_that_are_categories_stay_names_where_they_are_used) {
-    FILE *file = fopen("d.csv", "w");
-    fprintf(file, "x,o,n\n");
-    for (int i = 0; i < 200; i++)
-        fprintf(file, "%s,%s,%d\n", i % 3 == 0 ? "x" : "o", i % 5 == 0 ? "x" : "o", i % 7);
-    cr_assert_eq(fclose(file), 0);
+    write_noughts("x,o,n\n", true);
     outcome o = RUN("flow", "fit", "d.csv", "--columns", "1,2", "--epochs", "1", "--json");
     cr_expect_eq(number_of(&o, "n"), 200);
-    file = fopen("d.csv", "w");
-    fprintf(file, "x,o\n");
-    for (int i = 0; i < 200; i++)
-        fprintf(file, "%s,%s\n", i % 3 == 0 ? "x" : "o", i % 5 == 0 ? "x" : "o");
-    cr_assert_eq(fclose(file), 0);
+    write_noughts("x,o\n", false);
     o = RUN("flow", "fit", "d.csv", "--epochs", "1", "--json");
     cr_expect_eq(number_of(&o, "n"), 201); // nothing says that they are names
     o = RUN("flow", "fit", "d.csv", "--columns", "x,o", "--epochs", "1", "--out", "m.safetensors",
@@ -181,8 +192,7 @@ Test(flow_categories_command, names_that_are_categories_stay_names_where_they_ar
 
 // To gnuplot a name at an axis is a format.
 Test(flow_categories_command, names_with_percent_signs_are_drawn) {
-    FILE *file = fopen("d.csv", "w");
-    fprintf(file, "share\n");
+    FILE *file = begin_table("share\n");
     for (int i = 0; i < 60; i++)
         fprintf(file, "%s\n", (const char *[]){"50%", "%g of it", "%", "a"}[i % 4]);
     cr_assert_eq(fclose(file), 0);
@@ -200,8 +210,7 @@ Test(flow_categories_command, names_with_percent_signs_are_drawn) {
 
 // A constant column of the name of a feature, which the scored table doesn't have.
 Test(flow_categories_command, a_feature_is_not_taken_for_a_constant_of_its_name) {
-    FILE *file = fopen("d.csv", "w");
-    fprintf(file, "x,x,y\n");
+    FILE *file = begin_table("x,x,y\n");
     for (int i = 0; i < 200; i++)
         fprintf(file, "%s,k,%d\n", i % 3 == 0 ? "a" : "b", i % 7);
     cr_assert_eq(fclose(file), 0);
@@ -216,8 +225,7 @@ Test(flow_categories_command, a_feature_is_not_taken_for_a_constant_of_its_name)
 
 // The two columns lie far apart, so that one taken for the other would show.
 Test(flow_categories_command, columns_of_one_name_are_taken_by_their_places) {
-    FILE *file = fopen("d.csv", "w");
-    fprintf(file, "x,x\n");
+    FILE *file = begin_table("x,x\n");
     for (int i = 0; i < 400; i++)
         fprintf(file, "%d,%d\n", i * 7 % 40, 1000 + i * 11 % 30);
     cr_assert_eq(fclose(file), 0);
