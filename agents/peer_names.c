@@ -26,7 +26,7 @@ static const peer_name table[] = {
     {"norm_reward", sb3, {"normalize_reward"}, NULL},
     {"target_update_interval", sb3, {"tau"}, "targets move at every update"},
     {"policy_kwargs", sb3, {"hidden", "policy"}, NULL},
-    {"net_arch", sb3, {"hidden"}, NULL},
+    {"net_arch", sb3, {"hidden", "critic_hidden"}, NULL},
     {"n_critics", sb3, {"critics"}, NULL},
     {"n_quantiles", sb3, {"critic_quantiles"}, "of critic_head quantile"},
     {"top_quantiles_to_drop_per_net", sb3, {"critic_drop"}, "of critic_head quantile"},

@@ -34,7 +34,8 @@ static bool decays_until_the_end(const mr_settings *settings) {
 }
 
 mr_mlp_spec mr_settings_critic(const mr_settings *settings) {
-    mr_mlp_spec spec = {.hidden = settings->hidden,
+    const mr_widths *own = &settings->critic_hidden;
+    mr_mlp_spec spec = {.hidden = own->n > 0 ? *own : settings->hidden,
                         .norm_last = mr_settings_norm_last(settings),
                         .residual = settings->critic_residual,
                         .dropout = settings->critic_dropout};

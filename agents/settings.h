@@ -51,7 +51,8 @@ typedef struct {
     size_t buffer_size;
     size_t
         learning_starts; // environment steps before the first update; uniform actions, without from
-    mr_widths hidden;    // of the actor and of each critic
+    mr_widths hidden;    // of the actor and, unless the next says otherwise, of each critic
+    mr_widths critic_hidden; // n = 0: as `hidden`
     char actor_norm[MR_MAX_CHOICE];
     double log_std_min; // of a stochastic policy (mr_policy_spec)
     double log_std_max;

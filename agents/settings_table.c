@@ -59,6 +59,9 @@ static const mr_setting common[] = {
      MR_ROLE_TUNABLE},
     {"hidden", MR_SETTING_WIDTHS, AT(hidden), "256,256", 0, 0, "N,N,...",
      "widths of the hidden layers of the actor and of the critics", MR_ROLE_OF_NETS},
+    {"critic_hidden", MR_SETTING_WIDTHS, AT(critic_hidden), "", 0, 0, "N,N,...",
+     "widths of the hidden layers of the critics, if they are not those of hidden",
+     MR_ROLE_OF_NETS},
     {"actor_norm", MR_SETTING_CHOICE, AT(actor_norm), "none", 0, 0, NORMS,
      "normalisation of the actor's hidden layers; batch norms normalise its input too, and act by "
      "running statistics",

@@ -112,7 +112,10 @@ static void format_auto(const void *field, char *text, size_t size) {
 }
 
 static bool parse_widths(const mr_setting *setting, const char *text, void *field) {
-    (void)setting;
+    if (text[0] == '\0' && setting->initial[0] == '\0') { // may be left open
+        *(mr_widths *)field = (mr_widths){0};
+        return true;
+    }
     return mr_widths_parse(text, field);
 }
 

@@ -85,6 +85,21 @@ Test(settings, a_former_name_stands_for_the_present_one) {
     free(text);
 }
 
+Test(settings, critics_have_the_widths_of_the_actor_until_they_have_their_own) {
+    mr_settings s = defaults();
+    set(&s, "hidden", "7,8");
+    cr_expect_eq(mr_settings_critic(&s).hidden.n, 2);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[1], 8);
+    cr_assert_eq(mr_settings_write(&s, "", "a.yaml"), MR_OK);
+    set(&s, "critic_hidden", "9");
+    cr_expect_eq(mr_settings_critic(&s).hidden.n, 1);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 9);
+    cr_expect_eq(s.hidden.n, 2);
+    cr_assert_eq(mr_settings_read(&s, "a.yaml"), MR_OK, "%s", mr_error_message());
+    cr_expect_eq(mr_settings_critic(&s).hidden.n, 2);
+    cr_expect_eq(mr_settings_set(&s, "hidden", "", "x"), MR_ERR_USAGE);
+}
+
 Test(settings, a_comment_without_a_final_newline_ends_where_it_ends) {
     const mr_settings s = defaults();
     cr_assert_eq(mr_settings_write(&s, "first\nlast\0beyond", "a.yaml"), MR_OK);
