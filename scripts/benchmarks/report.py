@@ -72,6 +72,15 @@ def scores_at(plan, curves, agent, step):
     return by_task
 
 
+def _aggregate(by_task, rng):
+    """The interquartile mean, and its interval where every task has two seeds: one alone shows nothing of how seeds differ."""
+    mean = f"{interquartile_mean(np.concatenate(by_task)):.2f}"
+    if min(len(scores) for scores in by_task) < 2:
+        return mean
+    low, high = stratified_interval(by_task, rng)
+    return f"{mean} [{low:.2f}, {high:.2f}]"
+
+
 def _number(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
@@ -98,19 +107,14 @@ def _markdown(head, rows):
 def make_table(plan, curves):
     """The report's text: returns at half and at all steps, interquartile means, CPU seconds."""
     rng = np.random.default_rng(0)
-    lines = [f"Made by `scripts/benchmark --table` from the folders beside this file. Mean return of evaluations (each seed's), {len(plan.seeds)} seeds planned.", ""]
+    lines = [f"Made by `scripts/benchmark --table` from the folders beside this file. Mean return of evaluations (each seed's), seeds planned: {len(plan.seeds)}.", ""]
     evaluated = {step for several in curves.values() for curve in several for step in curve.steps}
     for step in sorted(evaluated & {plan.steps // 2, plan.steps}):
         rows = []
         for agent in plan.agents:
             row = [agent] + [_cell(curves.get((task, agent), []), step) for task in plan.tasks]
             by_task = scores_at(plan, curves, agent, step)
-            if by_task:
-                low, high = stratified_interval(by_task, rng)
-                row.append(f"{interquartile_mean(np.concatenate(by_task)):.2f} [{low:.2f}, {high:.2f}]")
-            else:
-                row.append("")
-            rows.append(row)
+            rows.append(row + [_aggregate(by_task, rng) if by_task else ""])
         lines += [f"## At {step:,} steps", ""]
         lines += _markdown(["agent"] + plan.tasks + ["interquartile mean [95 %]"], rows) + [""]
     if plan.reference:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -142,6 +143,12 @@ def test_the_interval_draws_seeds_within_their_task():
     by_task = [np.array([1.0]), np.array([2.0]), np.array([3.0]), np.array([4.0])]
     low, high = report.stratified_interval(by_task, np.random.default_rng(0))
     assert low == high == pytest.approx(2.5)
+
+
+def test_an_aggregate_has_an_interval_once_every_task_has_two_seeds():
+    one, two = [np.array([1.0]), np.array([2.0, 4.0])], [np.array([1.0, 1.0]), np.array([2.0, 4.0])]
+    assert report._aggregate(one, np.random.default_rng(0)) == "2.17"
+    assert re.fullmatch(r"1.50 \[1\.\d\d, 2\.\d\d\]", report._aggregate(two, np.random.default_rng(0)))
 
 
 def test_a_plan_goes_seed_by_seed(table):
