@@ -218,7 +218,9 @@ static const mr_setting options[] = {
      "reverse; or gaussian",
      MR_ROLE_OF_NETS},
     {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
-     "fraction of policy and shifts that moves into their targets at each update", MR_ROLE_TUNABLE},
+     "fraction by which target networks approach policy and shifts at each update (Polyak "
+     "averaging)",
+     MR_ROLE_TUNABLE},
     {"lr", MR_SETTING_REAL, AT(lr), "0.001", 1e-9, 1, "X", "learning rate of policy and shifts",
      MR_ROLE_TUNABLE},
     {"alpha", MR_SETTING_AUTO, AT(alpha), "0.25", 0, 1000, "X",

@@ -30,7 +30,7 @@ static const peer_name table[] = {
     {"n_critics", sb3, {"critics"}, NULL},
     {"n_quantiles", sb3, {"critic_quantiles"}, "of critic_head quantile"},
     {"top_quantiles_to_drop_per_net", sb3, {"critic_drop"}, "of critic_head quantile"},
-    {"activation_fn", sb3, {0}, "nets are of ReLU layers"},
+    {"activation_fn", sb3, {"critic_activation"}, "actors have ReLU layers"},
     {"action_noise",
      sb3,
      {"policy", "exploration_noise"},

@@ -223,7 +223,8 @@ static void td3_compute(void *self, const mr_batch *batch, const mr_real *next_n
 // The defaults are the paper's implementation's (Fujimoto et al. 2018, appendix C).
 static const mr_setting options[] = {
     {"tau", MR_SETTING_REAL, AT(tau), "0.005", 1e-9, 1, "X",
-     "fraction of actor and critics that moves into their targets at each update of the actor",
+     "fraction by which target networks approach actor and critics at each update of the actor "
+     "(Polyak averaging)",
      MR_ROLE_TUNABLE},
     {"actor_lr", MR_SETTING_REAL, AT(actor_lr), "0.0003", 1e-9, 1, "X",
      "learning rate of the actor", MR_ROLE_TUNABLE},

@@ -41,7 +41,9 @@ const mr_setting mr_train_option_table[MR_N_TRAIN_OPTIONS] = {
      .type = MR_SETTING_TEXT,
      .offset = offsetof(mr_train_command, resume),
      .metavar = "RUN_DIR",
-     .help = "continue a run from its last checkpoint; a larger --steps extends it"},
+     .help =
+         "continue a run from its last checkpoint; a larger --steps extends it (--set steps=N if "
+         "anything decays over the run)"},
 };
 
 static const mr_setting *const config_option = &mr_train_option_table[0];
