@@ -54,6 +54,13 @@ static mr_status check_agent(const mr_settings *settings, const mr_settings *pre
                    settings->preset, preset->agent, settings->agent);
 }
 
+// Whether setting `i` is the critics' widths while `hidden` was set: that alone means them too.
+static bool goes_by_hidden(const mr_settings *settings, size_t i) {
+    const mr_setting *hidden = mr_setting_find("hidden");
+    return mr_setting_at(i)->offset == offsetof(mr_settings, critic_hidden) &&
+           settings->is_given[hidden - mr_setting_at(0)];
+}
+
 mr_status mr_settings_apply_preset(mr_settings *settings) {
     mr_status status;
     const mr_embedded_file *file;
@@ -67,7 +74,7 @@ mr_status mr_settings_apply_preset(mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
         MR_TRY(check_agent(settings, &preset, i));
-        if (settings->is_given[i] || !preset.is_given[i])
+        if (settings->is_given[i] || !preset.is_given[i] || goes_by_hidden(settings, i))
             continue;
         mr_setting_format(setting, &preset, text, sizeof text);
         MR_TRY(mr_setting_store(setting, settings, text, settings->preset));

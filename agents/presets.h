@@ -31,7 +31,8 @@ void mr_preset_summary(size_t i, char summary[MR_PRESET_SUMMARY_SIZE]);
 mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
 
 /// Gives the settings that were not set by name the values that the preset of settings->preset has
-/// for them and for the task. Called for a new run, once its settings are known; a run that is
+/// for them and for the task; who sets `hidden` sets the critics' widths too, and critic_hidden
+/// isn't taken from it then. Called for a new run, once its settings are known; a run that is
 /// resumed has all of them already. Ends with mr_settings_settle, also without a preset. Fails with
 /// MR_ERR_USAGE if there is no such preset, and if it is for another agent than the one that was
 /// set.

@@ -109,6 +109,23 @@ Test(presets, with_any_choice_their_settings_are_accepted_from_a_file) {
     cr_expect_gt(n_accepted, 5 * mr_n_preset_files);
 }
 
+Test(presets, widths_that_are_set_are_those_of_the_critics_too) {
+    mr_settings s = settings_of("Ant-v5", "best");
+    apply(&s);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 512);
+    cr_expect_eq(s.hidden.width[0], 256);
+    s = settings_of("Ant-v5", "best");
+    set(&s, "hidden", "64,64");
+    apply(&s);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 64);
+    s = settings_of("Ant-v5", "best");
+    set(&s, "hidden", "64,64");
+    set(&s, "critic_hidden", "32");
+    apply(&s);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 32);
+    cr_expect_eq(s.hidden.width[0], 64);
+}
+
 Test(presets, values_that_mean_nothing_any_more_return_to_their_defaults) {
     mr_settings s = settings_of("HalfCheetah-v5", "flash");
     set(&s, "critic_targets", "none");
