@@ -58,7 +58,7 @@ typedef struct {
 /// add fields: begin with `= {0}`.
 typedef struct {
     uint64_t seed;      // of the first episode; the next ones count on from it
-    bool deterministic; // the base's mean pushed through the flow; else samples
+    bool deterministic; // the policy's deterministic action (policy.h); else samples
     size_t max_steps;   // an episode that has not ended after so many ends there; 0: none does
     const volatile sig_atomic_t *stop; // becomes non-zero: plays no further; may be NULL
     const mr_eval_watcher *watcher;    // NULL: none

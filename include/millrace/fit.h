@@ -12,7 +12,7 @@ extern "C" {
 
 /// How to fit. A later version may add fields: begin with mr_fit_defaults.
 typedef struct {
-    double lr; // Adam's at the start; divided when the held-out likelihood stops rising
+    double lr; // Adam's at the start; times 0.3 when the held-out likelihood stops rising
     size_t batch_size;
     size_t max_epochs;
     size_t patience;  // epochs without a better held-out likelihood before stopping
@@ -28,7 +28,7 @@ typedef struct {
                              // down to 0; NULL or "constant": none
 } mr_fit_options;
 
-/// What `millrace flow fit` uses: one thread, seed 1, no checkpoint.
+/// What `millrace flow fit` uses for tables: one thread, seed 1, no checkpoint.
 MR_API mr_fit_options mr_fit_defaults(void);
 
 /// Where fitting is.

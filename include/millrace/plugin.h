@@ -41,7 +41,7 @@ typedef struct {
     uint32_t abi;             // MR_PLUGIN_HEADER sets it
     int mujoco;               // and this
     const char *summary;      // one line; NULL: none
-    size_t frame_skip;        // simulation steps for each step of the environment
+    size_t frame_skip;        // simulation steps for each step of the environment, from 1
     size_t max_episode_steps; // 0: no limit
 
     /// The number of observations, at least 1.

@@ -1,4 +1,4 @@
-/// Training: an agent (SAC, TD3) on a task by name, or on environments of the caller's own.
+/// Training: an agent (SAC, TD3, MEow) on a task by name, or on environments of the caller's own.
 ///
 /// A run keeps its results in a directory of its own: config.yaml, progress.csv, evaluations.csv,
 /// events for TensorBoard, policy.safetensors (the latest), best_policy.safetensors (of the best

@@ -65,7 +65,7 @@ typedef struct {
     double log_z; // estimated by importance sampling from q: log mean p~/q
     double log_z_stderr;
     double n_effective; // of the samples: (sum p~/q)^2 / sum (p~/q)^2
-    double pareto_k;    // of the ratios' tail (mr_pareto_k)
+    double pareto_k;    // shape of the ratios' tail; above 0.7 the estimates can't be trusted
     // The same from a proposal that is half q, half q with its base three times as wide: it goes
     // where the target may have mass and q has none, which q's own samples cannot show.
     double wide_log_z;
