@@ -337,6 +337,17 @@ Test(fine_tuning, refuses_other_nets_than_the_source_has) {
     expect_refused(&s, "hidden is 32, but a/policy.safetensors has 16,12");
 }
 
+Test(fine_tuning, knows_the_widths_of_critics_that_are_those_of_the_actor) {
+    const mr_settings source = source_of("sac");
+    run(&source, NULL, NULL);
+    mr_settings s = tuned_from("a");
+    set(&s, "critic_hidden", "16,12");
+    take(&s);
+    s = tuned_from("a");
+    set(&s, "critic_hidden", "32");
+    expect_refused(&s, "critic_hidden is 32, but a has 16,12, whose nets this run begins with");
+}
+
 Test(fine_tuning, refuses_a_task_of_other_sizes) {
     static const char *const sources[] = {"a", "a/policy.safetensors"};
     mr_settings source = source_of("sac");
