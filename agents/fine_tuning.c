@@ -47,8 +47,7 @@ static mr_status read_run(const char *dir, mr_settings *source) {
     const mr_status status = mr_settings_read(source, path);
     for (size_t i = 0; i < mr_setting_count(); i++) // what an older file does not name is a default
         source->is_given[i] = true;
-    if (source->critic_hidden.n == 0) // by name, so that they can be compared with others
-        source->critic_hidden = source->hidden;
+    source->critic_hidden = mr_settings_critic(source).hidden; // also where none were named
     return status;
 }
 

@@ -167,7 +167,8 @@ static void ddpg_compute(void *self, const mr_batch *batch, const mr_real *next_
 
 static const mr_setting options[] = {
     {"tau", MR_SETTING_REAL, AT(tau), "0.001", 1e-9, 1, "X",
-     "fraction of actor and critics that moves into their targets at each update", MR_ROLE_TUNABLE},
+     "fraction by which target networks approach actor and critics at each update",
+     MR_ROLE_TUNABLE},
     {"actor_lr", MR_SETTING_REAL, AT(actor_lr), "0.0001", 1e-9, 1, "X",
      "learning rate of the actor", MR_ROLE_TUNABLE},
     {"critic_lr", MR_SETTING_REAL, AT(critic_lr), "0.001", 1e-9, 1, "X",
