@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agents/checkpoint.h"
+#include "agents/presets.h"
 #include "base/number.h"
 
 enum { PATH_SIZE = MR_MAX_TEXT + 32, NUMBER_SIZE = 64 };
@@ -114,19 +115,28 @@ static mr_status take(const mr_setting *setting, const mr_settings *source, mr_s
     bool *is_given = &settings->is_given[setting - mr_setting_at(0)];
     mr_setting_format(setting, settings, now, sizeof now);
     mr_setting_format(setting, source, of_source, sizeof of_source);
+    const bool was_given = *is_given;
+    *is_given = true; // a preset leaves it alone
     if (strcmp(now, of_source) == 0)
         return MR_OK;
-    if (*is_given || strcmp(now, setting->initial) != 0) // by name or by the preset
+    if (was_given || strcmp(now, setting->initial) != 0) // by name or by the preset
         return mr_fail(MR_ERR_USAGE,
                        "%s is %.200s, but %s has %.200s, whose %s this run begins with; leave "
                        "%s out or begin without from",
                        setting->name, now, settings->from, of_source,
                        is_of_replay(setting) ? "replay buffer" : "nets", setting->name);
-    *is_given = true;
     return mr_setting_store(setting, settings, of_source, setting->name);
 }
 
-mr_status mr_fine_tuning_take_settings(mr_settings *settings) {
+// In all that its nets don't say, a run is trained as its source was: by the values that the
+// source's preset has for the source's task.
+static mr_status take_preset(const mr_settings *source, mr_settings *settings) {
+    snprintf(settings->preset, sizeof settings->preset, "%s",
+             mr_settings_has_preset(source) ? source->preset : "none"); // older files name none
+    return mr_settings_apply_task(settings, source->env);
+}
+
+static mr_status take_settings(mr_settings *settings) {
     mr_status status;
     mr_settings source;
     bool is_run = false;
@@ -141,6 +151,21 @@ mr_status mr_fine_tuning_take_settings(mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) // the agent comes before its options
         if (is_taken(mr_setting_at(i), settings, &source))
             MR_TRY(take(mr_setting_at(i), &source, settings));
+    if (is_run && strcmp(settings->preset, "auto") == 0)
+        MR_TRY(take_preset(&source, settings));
+done:
+    return status;
+}
+
+// A preset that was named must agree with the source's nets; the source's own gives way to them.
+mr_status mr_settings_complete(mr_settings *settings) {
+    mr_status status;
+    const bool has_agent = settings->is_given[mr_setting_find("agent") - mr_setting_at(0)];
+    if (has_agent || strcmp(settings->preset, "auto") != 0)
+        MR_TRY(mr_settings_apply_preset(settings));
+    MR_TRY(take_settings(settings));
+    if (strcmp(settings->preset, "auto") == 0)
+        MR_TRY(mr_settings_apply_preset(settings));
 done:
     return status;
 }

@@ -54,27 +54,40 @@ static mr_status check_agent(const mr_settings *settings, const mr_settings *pre
                    settings->preset, preset->agent, settings->agent);
 }
 
-// Whether setting `i` is the critics' widths while `hidden` was set: that alone means them too.
-static bool goes_by_hidden(const mr_settings *settings, size_t i) {
+// Whether setting `i` is the critics' widths while `hidden` was changed: that alone means them too.
+static bool goes_by_hidden(const mr_settings *settings, const mr_settings *preset, size_t i) {
     const mr_setting *hidden = mr_setting_find("hidden");
     return mr_setting_at(i)->offset == offsetof(mr_settings, critic_hidden) &&
-           settings->is_given[hidden - mr_setting_at(0)];
+           settings->is_given[hidden - mr_setting_at(0)] &&
+           !mr_setting_is_same(hidden, settings, preset);
 }
 
-mr_status mr_settings_apply_preset(mr_settings *settings) {
+bool mr_settings_has_preset(const mr_settings *settings) {
+    return strcmp(settings->preset, "none") != 0 && strcmp(settings->preset, "auto") != 0;
+}
+
+static void choose_preset(mr_settings *settings) {
+    const mr_setting *agent = mr_setting_find("agent");
+    const bool has_agent = settings->is_given[agent - mr_setting_at(0)];
+    if (strcmp(settings->preset, "auto") == 0)
+        snprintf(settings->preset, sizeof settings->preset, "%s",
+                 has_agent ? "none" : MR_DEFAULT_PRESET);
+}
+
+static mr_status apply(mr_settings *settings, const char *task) {
     mr_status status;
     const mr_embedded_file *file;
     mr_settings preset;
     char text[MR_MAX_TEXT];
-    if (strcmp(settings->preset, "none") == 0)
+    if (!mr_settings_has_preset(settings))
         return mr_settings_settle(settings);
     MR_TRY(mr_preset_find(settings->preset, &file));
     mr_settings_init(&preset);
-    MR_TRY(mr_settings_read_preset(&preset, settings->env, file));
+    MR_TRY(mr_settings_read_preset(&preset, task, file));
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
         MR_TRY(check_agent(settings, &preset, i));
-        if (settings->is_given[i] || !preset.is_given[i] || goes_by_hidden(settings, i))
+        if (settings->is_given[i] || !preset.is_given[i] || goes_by_hidden(settings, &preset, i))
             continue;
         mr_setting_format(setting, &preset, text, sizeof text);
         MR_TRY(mr_setting_store(setting, settings, text, settings->preset));
@@ -82,4 +95,13 @@ mr_status mr_settings_apply_preset(mr_settings *settings) {
     status = mr_settings_settle(settings);
 done:
     return status;
+}
+
+mr_status mr_settings_apply_preset(mr_settings *settings) {
+    choose_preset(settings);
+    return apply(settings, settings->env);
+}
+
+mr_status mr_settings_apply_task(mr_settings *settings, const char *task) {
+    return mr_settings_has_preset(settings) ? apply(settings, task) : MR_OK;
 }

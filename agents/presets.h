@@ -20,6 +20,9 @@ extern const size_t mr_n_preset_files;
 
 enum { MR_PRESET_NAME_SIZE = 32, MR_PRESET_SUMMARY_SIZE = 256 };
 
+/// What a new run is trained by if neither preset nor agent is set.
+#define MR_DEFAULT_PRESET "best"
+
 /// The name of preset `i`.
 void mr_preset_name(size_t i, char name[MR_PRESET_NAME_SIZE]);
 
@@ -30,10 +33,17 @@ void mr_preset_summary(size_t i, char summary[MR_PRESET_SUMMARY_SIZE]);
 /// and all names.
 mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
 
+/// Whether settings->preset names a preset, and not `none` or `auto`.
+bool mr_settings_has_preset(const mr_settings *settings);
+
 /// Gives the settings that were not set by name the values that the preset of settings->preset has
-/// for them and for the task; who sets `hidden` sets the critics' widths too, and critic_hidden
-/// isn't taken from it then. Called for a new run, once its settings are known; a run that is
-/// resumed has all of them already. Ends with mr_settings_settle, also without a preset. Fails with
+/// for them and for the task; who changes `hidden` changes the critics' widths too, and
+/// critic_hidden isn't taken from it then. `auto` becomes the preset MR_DEFAULT_PRESET, or `none`
+/// if the agent was set. Ends with mr_settings_settle, also without a preset. Fails with
 /// MR_ERR_USAGE if there is no such preset, and if it is for another agent than the one that was
 /// set.
 mr_status mr_settings_apply_preset(mr_settings *settings);
+
+/// The same again, with the values that the preset has for `task`: a server of environments (zmq:)
+/// says only now what its task is. Does nothing if no preset was applied before.
+mr_status mr_settings_apply_task(mr_settings *settings, const char *task);

@@ -13,8 +13,9 @@
 #define AT(field) offsetof(mr_settings, field)
 #define NORMS "none|layer|rms|batch|batch_renorm"
 
-// Settings of every run. Their defaults are those of SAC on MuJoCo tasks (Haarnoja et al. 2018,
-// arXiv:1812.05905, table 1), with CleanRL's learning rates and learning_starts.
+// Settings of every run. Their defaults, which a preset goes before, are those of SAC on MuJoCo
+// tasks (Haarnoja et al. 2018, arXiv:1812.05905, table 1), with CleanRL's learning rates and
+// learning_starts.
 static const mr_setting common[] = {
     {"env", MR_SETTING_TEXT, AT(env), "", 0, 0, "ENV",
      "task to train on; may be given as an argument instead", MR_ROLE_FIXED},
@@ -23,9 +24,9 @@ static const mr_setting common[] = {
      MR_ROLE_FIXED},
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", MR_ROLE_FIXED},
-    {"preset", MR_SETTING_TEXT, AT(preset), "none", 0, 0, "PRESET",
-     "defaults of a published agent in the place of these (`millrace presets` lists them); files "
-     "and other options override it",
+    {"preset", MR_SETTING_TEXT, AT(preset), "auto", 0, 0, "PRESET",
+     "values for the settings that are not set (`millrace presets` lists presets); none: the "
+     "defaults of --help; auto: best, or none if agent is set, or what the run of from had",
      MR_ROLE_FIXED},
     {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
      "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "agents/fine_tuning.h"
-#include "agents/presets.h"
 #include "base/log.h"
 
 enum { LINE_SIZE = 1536 };
@@ -131,12 +130,6 @@ static mr_status check_eval_envs(const mr_train_options *options) {
         eval->obs_dim, eval->act_dim, spec->obs_dim, spec->act_dim);
 }
 
-// What a new run has from its preset and from a run that it begins with.
-static mr_status complete(mr_settings *settings) {
-    const mr_status status = mr_settings_apply_preset(settings);
-    return status == MR_OK ? mr_fine_tuning_take_settings(settings) : status;
-}
-
 // ---- Training
 
 /// mr_trainer_run or mr_trainer_resume.
@@ -163,7 +156,7 @@ static mr_status train(const mr_train_options *options, mr_settings *settings, s
     if (options->envs)
         MR_TRY(describe_envs(options, settings));
     if (run == mr_trainer_run)
-        MR_TRY(complete(settings));
+        MR_TRY(mr_settings_complete(settings));
     if (settings->out[0] == '\0')
         MR_TRY(mr_fail(MR_ERR_USAGE, "the setting out is missing; give the directory that the run "
                                      "is to be kept in, which must not exist"));

@@ -7,37 +7,36 @@
 #include "agents/presets.h"
 #include "cli/shell_word.h"
 
-// What `millrace train ENV --preset PRESET --agent AGENT` would begin with.
+// What `millrace train ENV --preset PRESET`, or `--agent AGENT`, would begin with.
 static mr_status init_base(const mr_settings *settings, mr_settings *base) {
     mr_status status;
-    const bool has_preset = strcmp(settings->preset, "none") != 0;
     mr_settings_init(base);
     MR_TRY(mr_settings_set(base, "env", settings->env, "env"));
-    if (has_preset)
+    if (mr_settings_has_preset(settings))
         MR_TRY(mr_settings_set(base, "preset", settings->preset, "preset"));
     else
         MR_TRY(mr_settings_set(base, "agent", settings->agent, "agent"));
-    status = mr_settings_apply_preset(base);
+    MR_TRY(mr_settings_apply_preset(base));
+    if (!mr_setting_is_same(mr_setting_find("hidden"), settings, base))
+        base->critic_hidden = (mr_widths){0}; // which go by hidden then
 done:
     return status;
 }
 
 mr_status mr_run_command_needs(const mr_settings *settings, bool is_needed[MR_MAX_SETTINGS]) {
-    mr_settings base, plain;
+    mr_settings base;
     const mr_status status = init_base(settings, &base);
     if (status != MR_OK)
         return status;
-    mr_settings_init(&plain);
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *s = mr_setting_at(i);
-        const bool names_base = strcmp(s->name, "preset") == 0 || strcmp(s->name, "agent") == 0;
         is_needed[i] = s->role != MR_ROLE_OWN_TO_RUN && strcmp(s->name, "env") != 0 &&
-                       mr_setting_is_used(s, settings) &&
-                       !mr_setting_is_same(s, settings, names_base ? &plain : &base);
-        // A preset has its agent.
-        if (strcmp(s->name, "agent") == 0 && strcmp(settings->preset, "none") != 0)
-            is_needed[i] = false;
+                       mr_setting_is_used(s, settings) && !mr_setting_is_same(s, settings, &base);
     }
+    // The one that the others are compared with, unless it is the default.
+    is_needed[mr_setting_find("agent") - mr_setting_at(0)] = !mr_settings_has_preset(settings);
+    is_needed[mr_setting_find("preset") - mr_setting_at(0)] =
+        mr_settings_has_preset(settings) && strcmp(settings->preset, MR_DEFAULT_PRESET) != 0;
     return MR_OK;
 }
 

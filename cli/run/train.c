@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agents/presets.h"
 #include "base/file.h"
 #include "base/number.h"
 #include "cli/notices.h"
@@ -19,8 +20,10 @@
 
 static void announce(const mr_settings *settings) {
     const bool is_fine_tuned = settings->from[0] != '\0';
-    fprintf(stderr, "training %s (%s) on %s for %zu steps, seed %llu%s%s; results go to %s\n",
-            settings->agent, mr_settings_policy(settings), settings->env, settings->steps,
+    const bool has_preset = mr_settings_has_preset(settings);
+    fprintf(stderr, "training %s (%s%s%s) on %s for %zu steps, seed %llu%s%s; results go to %s\n",
+            settings->agent, mr_settings_policy(settings), has_preset ? ", preset " : "",
+            has_preset ? settings->preset : "", settings->env, settings->steps,
             (unsigned long long)settings->seed, is_fine_tuned ? ", from the nets of " : "",
             settings->from, settings->out);
     if (settings->steps <= settings->learning_starts)
@@ -181,15 +184,16 @@ const mr_command mr_command_train = {
     .name = "train",
     .usage = "ENV [options] | --resume RUN_DIR [options]",
     .summary = "train an agent on a task",
-    .details = "Trains an agent (soft actor-critic, unless --agent names another) on a task\n"
-               "(`millrace envs` lists them), and writes to a directory of its own: config.yaml,\n"
-               "progress.csv, evaluations.csv, events for TensorBoard, policy.safetensors (the\n"
-               "latest) and best_policy.safetensors.\n\n"
-               "The defaults, or those of --preset PRESET (`millrace presets` lists them), are\n"
-               "overridden by --config FILE, and that by --set and the other options; the same\n"
-               "setting given twice with different values is refused. Ctrl-C saves and stops;\n"
-               "--resume RUN_DIR continues a run that was stopped or killed, with the same\n"
-               "numbers as without the interruption.",
+    .details = "Trains an agent on a task (`millrace envs` lists tasks), and writes to a new\n"
+               "directory: config.yaml, progress.csv, evaluations.csv, events for TensorBoard,\n"
+               "policy.safetensors (the latest) and best_policy.safetensors.\n\n"
+               "The agent is that of the preset best (`millrace presets best` shows it), or of\n"
+               "another one (--preset PRESET). --agent AGENT, in place of a preset, trains that\n"
+               "algorithm; the defaults below are those of such a run.\n\n"
+               "A preset is overridden by --config FILE, and that by --set and other options;\n"
+               "the same setting given twice with different values is refused. Ctrl-C saves\n"
+               "and stops; --resume RUN_DIR continues a run that was stopped or killed, with\n"
+               "the same numbers as without the interruption.",
     .max_arguments = 1,
     .takes_settings = true,
     .options = mr_train_option_table,

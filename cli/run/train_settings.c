@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "agents/fine_tuning.h"
-#include "agents/presets.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "cli/conflicts.h"
@@ -229,8 +228,7 @@ mr_status mr_train_settings_read(const mr_command_line *line, mr_settings *setti
     MR_TRY(place_run(settings, own));
     if (own->resume[0] == '\0') {
         MR_TRY(check_preset(&of_files, settings));
-        MR_TRY(mr_settings_apply_preset(settings));
-        MR_TRY(mr_fine_tuning_take_settings(settings));
+        MR_TRY(mr_settings_complete(settings));
     } else {
         MR_TRY(check_changes(&of_run, settings, &named));
     }

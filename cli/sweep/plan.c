@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "agents/fine_tuning.h"
-#include "agents/presets.h"
 #include "agents/trainer.h"
 #include "base/number.h"
 #include "base/random.h"
@@ -198,8 +197,7 @@ static mr_status try_to_build(const mr_settings *s) {
 
 static mr_status complete(mr_settings *s, bool is_tried) {
     mr_status status;
-    MR_TRY(mr_settings_apply_preset(s));
-    MR_TRY(mr_fine_tuning_take_settings(s));
+    MR_TRY(mr_settings_complete(s));
     MR_TRY(mr_settings_check(s));
     if (is_tried)
         MR_TRY(try_to_build(s));

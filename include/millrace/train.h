@@ -42,8 +42,9 @@ typedef struct {
 /// What is trained on what. All 0 is the default of every field but `settings`, also of those that
 /// a later version adds: begin with `= {0}`.
 typedef struct {
-    /// [n_settings] Over the defaults (over the run's own, for mr_train_resume); a later one
-    /// overrides an earlier one of the same name. `out` must be among them.
+    /// [n_settings] Those that are not among them are the preset `best`'s, or another `preset`'s,
+    /// or the defaults of the `agent` if that is among them (the run's own, for mr_train_resume). A
+    /// later one overrides an earlier one of the same name. `out` must be among them.
     const mr_train_setting *settings;
     size_t n_settings;
     /// The environments, borrowed; `num_envs` is then how many they are, and `env` their name.

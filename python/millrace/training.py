@@ -321,7 +321,7 @@ def _pairs(settings: Mapping[str, Any]) -> dict[str, str]:
 def _choose_directory(env: str, settings: Mapping[str, str]) -> pathlib.Path:
     """A directory in runs/ that does not exist, as `millrace train` names them."""
     given = (settings[name] for name in ("policy", "preset", "agent") if name in settings)
-    parts = [re.sub(r"[^\w.-]", "-", text) for text in (env, next(given, "sac"))]
+    parts = [re.sub(r"[^\w.-]", "-", text) for text in (env, next(given, "best"))]
     name = f"{'-'.join(parts)}-s{settings.get('seed', '1')}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = [name, *(f"{name}-{i}" for i in range(2, 1000))]
     return next(path for path in (pathlib.Path("runs", name) for name in names) if not path.exists())

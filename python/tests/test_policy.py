@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     """A policy for Pendulum, hardly trained."""
     folder = tmp_path_factory.mktemp("policy") / "run"
     few = "--steps 60 --learning-starts 40 --batch-size 8 --hidden 16,16 --threads 1 --eval-episodes 1"
-    arguments = ["train", "Pendulum-v1", "--policy", "gaussian", *few.split(), "--out", folder]
+    arguments = ["train", "Pendulum-v1", "--agent", "sac", "--policy", "gaussian", *few.split(), "--out", folder]
     subprocess.run([COMMAND, *arguments], check=True, capture_output=True)
     return folder
 

@@ -52,8 +52,8 @@ static void run(const mr_settings *settings, const mr_train_watcher *watcher,
                  mr_error_message());
 }
 
-static void take(mr_settings *settings) {
-    cr_assert_eq(mr_fine_tuning_take_settings(settings), MR_OK, "%s", mr_error_message());
+static void complete(mr_settings *settings) {
+    cr_assert_eq(mr_settings_complete(settings), MR_OK, "%s", mr_error_message());
 }
 
 static mr_tensors *open_file(const char *path) {
@@ -114,7 +114,7 @@ static void begin_from_a_run(const char *agent) {
     mr_settings source = source_of(agent), s = tuned_from("a");
     cr_assert_eq(system("rm -rf a b"), 0);
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     cr_expect_str_eq(s.agent, agent);
     cr_expect_eq(s.hidden.width[1], 12);
     run(&s, &keeper, NULL);
@@ -141,7 +141,7 @@ Test(fine_tuning, takes_the_running_statistics_of_a_run) {
     set(&source, "normalize_reward", "true");
     run(&source, NULL, NULL);
     set(&s, "num_envs", "2"); // the source has one
-    take(&s);
+    complete(&s);
     run(&s, &keeper, NULL);
     cr_expect_eq(compare_arrays(names), 6);
     mr_tensors_close(first_checkpoint);
@@ -151,7 +151,7 @@ Test(fine_tuning, begins_with_a_replay_buffer_on_request) {
     mr_settings source = source_of("td3"), s = tuned_from("a");
     run(&source, NULL, NULL);
     set(&s, "from_replay", "true");
-    take(&s);
+    complete(&s);
     cr_expect_eq(s.buffer_size, 1000); // the source's
     run(&s, NULL, NULL);
     mr_tensor kind[2];
@@ -171,7 +171,7 @@ Test(fine_tuning, leaves_a_temperature_that_is_set) {
     mr_tensor log_alpha;
     run(&source, NULL, NULL);
     set(&s, "alpha", "0.25");
-    take(&s);
+    complete(&s);
     run(&s, &keeper, NULL);
     cr_assert(mr_tensors_find(first_checkpoint, "temperature.log_alpha", &log_alpha));
     cr_expect_float_eq(*(const float *)log_alpha.data, log(0.25), 1e-6);
@@ -211,7 +211,7 @@ static double return_of(const char *path, const mr_settings *settings) {
 Test(fine_tuning, the_first_return_is_that_of_the_source) {
     mr_settings source = source_of("sac"), s = tuned_from("a");
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     run(&s, NULL, NULL);
     cr_expect_float_eq(first_evaluation(), return_of("a/policy.safetensors", &s), 1e-7);
 }
@@ -222,7 +222,7 @@ Test(fine_tuning, begins_with_the_average_of_a_policy) {
     mr_settings source = source_of("td3"), s = tuned_from("a");
     set(&source, "policy_ema", "0.99");
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     run(&s, &keeper, NULL);
     mr_tensors *saved = open_file("a/policy.safetensors");
     cr_expect_gt(mr_tensors_count(saved), 2);
@@ -250,7 +250,7 @@ Test(fine_tuning, begins_with_a_policy_file) {
     set(&source, "actor_norm", "layer");
     set(&source, "log_std_min", "-4");
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     cr_expect_str_eq(mr_settings_policy(&s), "real_nvp:layers=2,hidden=8");
     cr_expect_str_eq(s.actor_norm, "layer");
     cr_expect_eq(s.log_std_min, -4);
@@ -263,7 +263,7 @@ Test(fine_tuning, begins_with_a_policy_file) {
 Test(fine_tuning, begins_with_a_deterministic_policy_file) {
     mr_settings source = source_of("td3"), s = tuned_from("a/policy.safetensors");
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     cr_expect_str_eq(s.agent, "td3");
     run(&s, &keeper, NULL);
     cr_expect_gt(compare_arrays((const char *const[]){"policy.", NULL}), 3);
@@ -276,7 +276,7 @@ Test(fine_tuning, acts_by_the_policy_from_the_first_step_on) {
     mr_settings source = source_of("sac"), s = tuned_from("a"), anew = tuned_from("");
     mr_tensor act[2];
     run(&source, NULL, NULL);
-    take(&s);
+    complete(&s);
     set(&anew, "out", "c");
     run(&s, NULL, NULL);
     run(&anew, NULL, NULL);
@@ -304,8 +304,8 @@ Test(fine_tuning, a_run_that_is_stopped_before_its_first_evaluation_goes_on_with
     mr_settings source = source_of("sac"), s = tuned_from("a"), whole = tuned_from("a");
     mr_trainer_result result;
     run(&source, NULL, NULL);
-    take(&s);
-    take(&whole);
+    complete(&s);
+    complete(&whole);
     set(&whole, "out", "c");
     run(&whole, NULL, NULL);
     run(&s, &stopper, &stop);
@@ -318,7 +318,7 @@ Test(fine_tuning, a_run_that_is_stopped_before_its_first_evaluation_goes_on_with
 // ---- What does not fit
 
 static void expect_refused(mr_settings *s, const char *part) {
-    cr_expect_eq(mr_fine_tuning_take_settings(s), MR_ERR_USAGE);
+    cr_expect_eq(mr_settings_complete(s), MR_ERR_USAGE);
     scratch_expect_part(mr_error_message(), part);
 }
 
@@ -337,12 +337,43 @@ Test(fine_tuning, refuses_other_nets_than_the_source_has) {
     expect_refused(&s, "hidden is 32, but a/policy.safetensors has 16,12");
 }
 
+// The source's nets go before its preset: its critics are scalar, those of best are not.
+Test(fine_tuning, goes_on_by_the_preset_of_the_source) {
+    mr_settings source = source_of("sac"), s = tuned_from("a");
+    source.is_given[mr_setting_find("agent") - mr_setting_at(0)] = false;
+    set(&source, "critic_head", "scalar");
+    complete(&source);
+    run(&source, NULL, NULL);
+    complete(&s);
+    cr_expect_str_eq(s.preset, "best");
+    cr_expect_str_eq(s.critic_head, "scalar");
+    cr_expect_str_eq(s.critic_norm, "batch_renorm");
+    cr_expect_eq(s.hidden.width[0], 16);
+    cr_expect_eq(s.policy_ema, 0.999);
+    cr_expect_eq(s.batch_size, 16); // set by name
+    run(&s, NULL, NULL);
+    s = tuned_from("a");
+    set(&s, "agent", "sac");
+    complete(&s);
+    cr_expect_str_eq(s.preset, "none");
+    cr_expect_str_eq(s.critic_norm, "batch_renorm");
+    cr_expect_eq(s.policy_ema, 0);
+    s = tuned_from("a/policy.safetensors"); // which says nothing of critics
+    complete(&s);
+    cr_expect_str_eq(s.preset, "best");
+    cr_expect_str_eq(s.critic_head, "categorical");
+    cr_expect_eq(s.hidden.width[0], 16);
+    s = tuned_from("a");
+    set(&s, "preset", "td3");
+    expect_refused(&s, "agent is td3, but a has sac");
+}
+
 Test(fine_tuning, knows_the_widths_of_critics_that_are_those_of_the_actor) {
     const mr_settings source = source_of("sac");
     run(&source, NULL, NULL);
     mr_settings s = tuned_from("a");
     set(&s, "critic_hidden", "16,12");
-    take(&s);
+    complete(&s);
     s = tuned_from("a");
     set(&s, "critic_hidden", "32");
     expect_refused(&s, "critic_hidden is 32, but a has 16,12, whose nets this run begins with");
@@ -356,7 +387,7 @@ Test(fine_tuning, refuses_a_task_of_other_sizes) {
     for (size_t i = 0; i < MR_COUNT(sources); i++) {
         mr_settings s = tuned_from(sources[i]);
         set(&s, "env", "Hopper-v5");
-        take(&s);
+        complete(&s);
         cr_expect_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
         scratch_expect_part(mr_error_message(),
                             "was trained on InvertedPendulum-v5 with 4 observations and 1 actions, "
@@ -381,7 +412,7 @@ Test(fine_tuning, refuses_a_source_that_lacks_what_is_asked_for) {
     set(&s, "num_envs", "2");
     expect_refused(&s, "num_envs is 2, but a has 1, whose replay buffer this run begins with");
     s = tuned_from("a");
-    take(&s);
+    complete(&s);
     cr_assert_eq(unlink("a/checkpoint.safetensors"), 0);
     cr_expect_eq(mr_trainer_run(&s, NULL, NULL, NULL, &result), MR_ERR_USAGE);
     scratch_expect_part(mr_error_message(), "give from a/policy.safetensors");

@@ -56,7 +56,7 @@ Test(presets, each_has_a_line_with_its_paper) {
     }
 }
 
-Test(presets, sac_is_what_is_trained_by_default) {
+Test(presets, sac_has_the_defaults_of_its_agent) {
     mr_settings expected, found = settings_of("Hopper-v5", "sac");
     mr_settings_init(&expected);
     set(&expected, "env", "Hopper-v5");
@@ -109,7 +109,7 @@ Test(presets, with_any_choice_their_settings_are_accepted_from_a_file) {
     cr_expect_gt(n_accepted, 5 * mr_n_preset_files);
 }
 
-Test(presets, widths_that_are_set_are_those_of_the_critics_too) {
+Test(presets, widths_that_are_changed_are_those_of_the_critics_too) {
     mr_settings s = settings_of("Ant-v5", "best");
     apply(&s);
     cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 512);
@@ -119,11 +119,29 @@ Test(presets, widths_that_are_set_are_those_of_the_critics_too) {
     apply(&s);
     cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 64);
     s = settings_of("Ant-v5", "best");
+    set(&s, "hidden", "256,256"); // as it is
+    apply(&s);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 512);
+    s = settings_of("Ant-v5", "best");
     set(&s, "hidden", "64,64");
     set(&s, "critic_hidden", "32");
     apply(&s);
     cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 32);
     cr_expect_eq(s.hidden.width[0], 64);
+}
+
+Test(presets, best_is_trained_by_default_and_an_agent_that_is_named_has_its_defaults) {
+    mr_settings s = settings_of("Ant-v5", "auto");
+    apply(&s);
+    cr_expect_str_eq(s.preset, "best");
+    cr_expect_str_eq(s.critic_norm, "batch_renorm");
+    for (size_t i = 0; i < mr_agent_count(); i++) {
+        s = settings_of("Ant-v5", "auto");
+        set(&s, "agent", mr_agent_at(i)->name);
+        apply(&s);
+        cr_expect_str_eq(s.preset, "none");
+        cr_expect_str_eq(s.critic_norm, "none");
+    }
 }
 
 Test(presets, values_that_mean_nothing_any_more_return_to_their_defaults) {
@@ -160,6 +178,20 @@ Test(presets, what_is_for_one_task_is_left_alone_on_others) {
         cr_expect_eq(s.gamma, cases[i].gamma, "%s", cases[i].env);
         cr_expect_eq(s.hidden.width[0], cases[i].width, "%s", cases[i].env);
     }
+}
+
+Test(presets, a_server_may_say_its_task_later) {
+    mr_settings s = settings_of("zmq:ipc://a", "best");
+    set(&s, "batch_size", "64");
+    apply(&s);
+    cr_expect_str_eq(s.critic_head, "categorical");
+    cr_expect_eq(mr_settings_apply_task(&s, "gymnasium/Hopper-v5"), MR_OK);
+    cr_expect_str_eq(s.critic_head, "scalar");
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 256);
+    cr_expect_eq(s.batch_size, 64);
+    s = settings_of("zmq:ipc://a", "auto"); // of a caller that wants the settings as they are
+    cr_expect_eq(mr_settings_apply_task(&s, "Hopper-v5"), MR_OK);
+    cr_expect_str_eq(s.critic_norm, "none");
 }
 
 Test(presets, a_fault_in_what_is_for_one_task_is_found_on_every_task) {

@@ -29,8 +29,8 @@ Test(report_command, reports_runs_of_which_some_have_only_begun) {
     scratch_expect_part(page, "2 runs of Some-v0");
     scratch_expect_part(page, "data-curve=\"0\"");
     scratch_expect_part(page, "<figcaption>&lt;b&gt;");
-    scratch_expect_part(page,
-                        "millrace train Some-v0 --policy gaussian --steps 3000 --out b-again");
+    scratch_expect_part(
+        page, "millrace train Some-v0 --agent sac --policy gaussian --steps 3000 --out b-again");
     cr_expect_null(strstr(page, "<b>"));
     free(page);
     outcome_free(&o);

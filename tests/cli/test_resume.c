@@ -149,16 +149,16 @@ Test(resume_command, changes_a_learning_rate_on_purpose_only) {
     train(ARGUMENTS(TINY("200"), "--out", "a"));
     outcome o = RUN("train", "--resume", "a", "--steps", "300", "--actor-lr", "0.0001");
     expect_refusal(&o, 2,
-                   "actor_lr is 0.0001, but the run goes on only with the 0.0003 that it was begun "
+                   "actor_lr is 0.0001, but the run goes on only with the 0.001 that it was begun "
                    "with; leave it as it was, or make another run of it on purpose with --set "
                    "actor_lr=0.0001");
     o = RUN("train", "--resume", "a", "--steps", "300", "--set", "actor-lr=0.0001");
     expect_success(&o);
     scratch_expect_part(o.err,
-                        "note: from step 200 on: actor_lr 0.0001 (was 0.0003); results differ from "
+                        "note: from step 200 on: actor_lr 0.0001 (was 0.001); results differ from "
                         "those of an uninterrupted run\n");
     outcome_free(&o);
-    expect_config("\n# from step 200 on: actor_lr 0.0001 (was 0.0003)\n");
+    expect_config("\n# from step 200 on: actor_lr 0.0001 (was 0.001)\n");
     expect_config("\nactor_lr: 0.0001\n");
 }
 
@@ -172,7 +172,7 @@ Test(resume_command, keeps_the_history_of_changes) {
     outcome_free(&o);
     train(ARGUMENTS("train", "--resume", "a", "--steps", "500", "--set", "gamma=0.9", "--set",
                     "batch_size=8"));
-    expect_config("# from step 200 on: actor_lr 0.0001 (was 0.0003)\n"
+    expect_config("# from step 200 on: actor_lr 0.0001 (was 0.001)\n"
                   "# from step 400 on: batch_size 8 (was 16), gamma 0.9 (was 0.99)\n");
 }
 

@@ -152,8 +152,8 @@ Test(train_command, the_parts_of_the_reward_add_up_to_the_return) {
 Test(train_command, options_override_files_and_files_defaults) {
     scratch_write("a.yaml", "env: InvertedPendulum-v5\nsteps: 20\ngamma: 0.9\ntau: 0.1\n"
                             "hidden: [8]\nbatch_size: 4\nbuffer_size: 30\neval_episodes: 1\n");
-    outcome o = RUN("train", "--gamma", "0.8", "--set", "tau=0.3", "--config", "a.yaml", "--out",
-                    "a", "--threads", "1");
+    outcome o = RUN("train", "--agent", "sac", "--gamma", "0.8", "--set", "tau=0.3", "--config",
+                    "a.yaml", "--out", "a", "--threads", "1");
     expect_success(&o);
     outcome_free(&o);
     mr_settings found;

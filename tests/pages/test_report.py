@@ -188,7 +188,7 @@ def test_a_click_opens_a_run_with_its_command_and_versions(browser, page):
     assert browser.evaluate(f"{run}.open")
     text = browser.evaluate(f"{run}.innerText")
     assert "millrace 9.8.7, MuJoCo 6.5.4; on <somewhere>" in text
-    assert re.search(r"millrace train Hopper-v5 --policy gaussian --steps 3000 --out \S+a1-again", text)
+    assert re.search(r"millrace train Hopper-v5 --agent sac --policy gaussian --steps 3000 --out \S+a1-again", text)
     assert browser.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -65,7 +65,7 @@ def microseconds(call, n):
 def measure_predict():
     with tempfile.TemporaryDirectory() as folder:
         few = {"steps": 20, "learning_starts": 10, "eval_episodes": 1, "env_set": {"max_episode_steps": 10}}
-        run = millrace.train(TASK, policy="gaussian", out=f"{folder}/run", threads=1, **few)
+        run = millrace.train(TASK, agent="sac", policy="gaussian", out=f"{folder}/run", threads=1, **few)
         policy = run.load_policy(seed=1)
     observation = np.random.default_rng(1).normal(size=policy.obs_dim)
     contenders = {
@@ -163,7 +163,7 @@ def measure_fit(epochs):
 
 # ---- A training
 
-SIZES = {"steps": 1500, "learning_starts": 500, "eval_every": 10**6, "policy": "real_nvp", "threads": 1, "seed": 1}
+SIZES = {"steps": 1500, "learning_starts": 500, "eval_every": 10**6, "agent": "sac", "policy": "real_nvp", "threads": 1, "seed": 1}
 
 
 def measure_train():
