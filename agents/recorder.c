@@ -192,6 +192,32 @@ static void take_bonus_metrics(mr_recorder *r) {
     r->now.bonus_restarts = taken.n_restarts;
 }
 
+// Values at an end of the categorical critics' support can't be told from still larger ones, so
+// that the policy has nothing to improve by. "At an end": in the last twentieth of the support.
+static void tell_end_of_support(mr_recorder *r) {
+    mr_metric_list list;
+    char note[384];
+    const mr_settings *s = r->settings;
+    mr_metric_list_of(agent_ops(r), &list);
+    const mr_metric *q_mean = mr_metric_find(&list, "train/q_mean");
+    if (!q_mean || !mr_setting_find_used("critic_head", s) ||
+        strcmp(s->critic_head, "categorical") != 0)
+        return;
+    const double low = s->critic_value_min, high = s->critic_value_max;
+    const double q = *mr_metric_value(q_mean, &r->now), margin = (high - low) / 20;
+    if (!(q < low + margin || q > high - margin)) // also before the first update
+        return;
+    snprintf(
+        note, sizeof note,
+        "the critics' values are %.3g on average, at an end of their support (critic_value_min "
+        "%g to critic_value_max %g), where returns can't be told apart; %s",
+        q, low, high,
+        s->normalize_reward ? "--max-return, at most as large as these, makes returns smaller"
+                            : "set --normalize-reward, or a support that holds the discounted "
+                              "returns");
+    mr_recorder_tell_once(r, MR_NOTE_SUPPORT, note);
+}
+
 mr_status mr_recorder_add_row(mr_recorder *r) {
     const mr_agent_ops *ops = agent_ops(r);
     mr_scalar infos[MR_MAX_INFOS];
@@ -204,6 +230,7 @@ mr_status mr_recorder_add_row(mr_recorder *r) {
     r->n_summed = 0;
     r->logged_steps = r->now.total_timesteps;
     take_bonus_metrics(r);
+    tell_end_of_support(r);
     mr_recorder_update_time(r);
     const size_t n_infos = mr_infos_take(r->infos, infos);
     return mr_run_log(r->run, &r->now, n_infos, infos);

@@ -12,7 +12,14 @@
 enum { MR_RECENT_EPISODES = 100 }; // that the rollout means are over, as in Stable-Baselines3
 
 /// Notes that are told once in a run.
-enum mr_note_kind { MR_NOTE_FEATURES, MR_NOTE_CUT, MR_NOTE_TOO_LONG, MR_NOTE_WARNING, MR_N_NOTES };
+enum mr_note_kind {
+    MR_NOTE_FEATURES,
+    MR_NOTE_CUT,
+    MR_NOTE_TOO_LONG,
+    MR_NOTE_SUPPORT,
+    MR_NOTE_WARNING,
+    MR_N_NOTES
+};
 
 typedef struct {
     const mr_settings *settings;     // borrowed
