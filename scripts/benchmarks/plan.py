@@ -12,6 +12,7 @@ KEYS = {
     "agents": (dict, None),
     "settings": (dict, {}),
     "reference": (dict, {}),
+    "baseline": (str, ""),
 }
 
 
@@ -43,12 +44,14 @@ class Plan:
     seeds: list
     steps: int
     reference: dict  # task -> the return that counts as 1 where tasks are averaged
+    baseline: str  # the agent whose last return the others are timed by; "": none
     runs: list
 
 
 def _check(path, key, value, kind):
     if not isinstance(value, kind) or value in ([], {}, 0) and KEYS[key][1] is None:
-        raise PlanError(f"{path}: '{key}' must be a {'number above 0' if kind is int else kind.__name__}, not {value!r}")
+        names = {int: "number above 0", str: "name"}
+        raise PlanError(f"{path}: '{key}' must be a {names.get(kind, kind.__name__)}, not {value!r}")
 
 
 def _read_keys(path):
@@ -79,10 +82,20 @@ def read_plan(path):
     for task, value in values["reference"].items():
         if not isinstance(value, (int, float)) or value <= 0:
             raise PlanError(f"{path}: reference of {task}: returns are divided by it, so it must be a number above 0, not {value!r}")
+    if values["baseline"] and values["baseline"] not in values["agents"]:
+        raise PlanError(f"{path}: baseline: there is no agent '{values['baseline']}'; there are {', '.join(values['agents'])}")
     runs = [
         Run(task, agent, seed, values["steps"], {**values["settings"], **settings})
         for seed in values["seeds"]
         for task in values["tasks"]
         for agent, settings in values["agents"].items()
     ]
-    return Plan(values["tasks"], list(values["agents"]), values["seeds"], values["steps"], values["reference"], runs)
+    return Plan(
+        values["tasks"],
+        list(values["agents"]),
+        values["seeds"],
+        values["steps"],
+        values["reference"],
+        values["baseline"],
+        runs,
+    )

@@ -33,6 +33,11 @@ class Curve:
         found = np.flatnonzero(self.steps == step)
         return self.returns[found[0]] if found.size else np.nan
 
+    def first_reaching(self, value):
+        """Steps and CPU seconds of the first evaluation with at least that return, None without one."""
+        found = np.flatnonzero(self.returns >= value)
+        return (self.steps[found[0]], self.cpu_seconds[found[0]]) if found.size else None
+
 
 def read_curves(plan, results):
     """{(task, agent): [Curve, one a finished seed]} of the runs that have results."""
@@ -99,6 +104,42 @@ def _cpu_cell(curves):
     return _number(np.mean(seconds)) if seconds else ""
 
 
+def _reached_cell(curves, value):
+    """Of each seed, what it took to come to a return."""
+    reached = [curve.first_reaching(value) for curve in curves]
+    return ", ".join(f"{_number(found[1])} ({found[0]:,})" if found else "never" for found in reached)
+
+
+def _baseline_returns(plan, curves):
+    """{task: the baseline's last return, a mean over seeds} of the tasks that it was run on."""
+    last = {}
+    for task in plan.tasks:
+        returns = [curve.return_at(plan.steps) for curve in curves.get((task, plan.baseline), [])]
+        returns = [value for value in returns if np.isfinite(value)]
+        if returns:
+            last[task] = np.mean(returns)
+    return last
+
+
+def _time_to_baseline(plan, curves):
+    """The table of what each agent took to come to the baseline's last return."""
+    targets = _baseline_returns(plan, curves)
+    if not targets:
+        return []
+    rows = [
+        [agent] + [_reached_cell(curves.get((task, agent), []), value) for task, value in targets.items()]
+        for agent in plan.agents
+    ]
+    return [
+        f"## CPU seconds (steps) until the return that {plan.baseline} has at {plan.steps:,} steps",
+        "",
+        "By the first evaluation that reaches it, of each seed.",
+        "",
+        *_markdown(["agent"] + [f"{task}: {_number(value)}" for task, value in targets.items()], rows),
+        "",
+    ]
+
+
 def _markdown(head, rows):
     lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
@@ -123,6 +164,8 @@ def make_table(plan, curves):
     rows = [[agent] + [_cpu_cell(curves.get((task, agent), [])) for task in plan.tasks] for agent in plan.agents]
     lines += ["## CPU seconds of a run, evaluations included", ""]
     lines += _markdown(["agent"] + plan.tasks, rows) + [""]
+    if plan.baseline:
+        lines += _time_to_baseline(plan, curves)
     machines = sorted({f"{curve.version}; {curve.machine}" for several in curves.values() for curve in several})
     return "\n".join(lines + ["Versions and machines:", ""] + [f"- {machine}" for machine in machines]) + "\n"
 

@@ -104,6 +104,8 @@ def test_a_table_of_other_settings_does_not_take_the_results_of_before(table):
         (("steps: 1000", "steps: many"), "'steps' must be a number above 0"),
         (("tasks:", "task:"), "unknown key 'task'; there are steps, seeds"),
         (("seeds: [1, 2]", ""), "the key 'seeds' is missing"),
+        (("reference:", "baseline: sacc\nreference:"), "baseline: there is no agent 'sacc'; there are sac, td3"),
+        (("reference:", "baseline: 3\nreference:"), "'baseline' must be a name, not 3"),
         (("Pendulum-v1: 150", "Pendulum-v1: -150"), "reference of Pendulum-v1: returns are divided by it"),
         (("sac: {policy: gaussian}", "sac: gaussian"), "agent 'sac' must be a mapping of settings"),
     ],
@@ -149,6 +151,32 @@ def test_an_aggregate_has_an_interval_once_every_task_has_two_seeds():
     one, two = [np.array([1.0]), np.array([2.0, 4.0])], [np.array([1.0, 1.0]), np.array([2.0, 4.0])]
     assert report._aggregate(one, np.random.default_rng(0)) == "2.17"
     assert re.fullmatch(r"1.50 \[1\.\d\d, 2\.\d\d\]", report._aggregate(two, np.random.default_rng(0)))
+
+
+def kept(folder, name, returns):
+    """A kept result whose evaluations come every 10 steps and 2 CPU seconds."""
+    (folder / name).mkdir(parents=True)
+    rows = [f"{10 * i},{value},0" for i, value in enumerate(returns, 1)]
+    (folder / name / "evaluations.csv").write_text("\n".join(["time/total_timesteps,eval/mean_reward,eval/std_reward", *rows]) + "\n")
+    seconds = {str(10 * i): 2 * i for i, _ in enumerate(returns, 1)}
+    (folder / name / "run.json").write_text(json.dumps({"version": "v", "machine": "m", "threads": 1, "cpu_seconds": seconds}))
+
+
+def test_the_time_to_the_last_return_of_the_baseline(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text("{steps: 40, seeds: [1, 2], tasks: [A, B], agents: {sac: {}, best: {}}, baseline: sac}")
+    results = tmp_path / "results"
+    kept(results, "A-sac-s1", [1, 2, 5, 4])  # the mean of both seeds at the end is 5
+    kept(results, "A-sac-s2", [1, 2, 3, 6])
+    kept(results, "A-best-s1", [4, 7, 4, 8])
+    kept(results, "A-best-s2", [4, 4.9, 4, 4.9])
+    kept(results, "B-best-s1", [9, 9, 9, 9])  # which the baseline hasn't been run on
+    table_of = plan.read_plan(path)
+    text = report.make_table(table_of, report.read_curves(table_of, results))
+    assert "until the return that sac has at 40 steps" in text
+    assert "| agent | A: 5 |" in text
+    assert "| sac | 6 (30), 8 (40) |" in text
+    assert "| best | 4 (20), never |" in text
 
 
 def test_a_plan_goes_seed_by_seed(table):
