@@ -85,8 +85,7 @@ static bool is_same_value(const mr_setting *setting, const char *saved, const ch
     return strcmp(saved_now, text) == 0;
 }
 
-// The text that the file has for a setting. One that it does not have is of a later version: the
-// run had its default.
+// The text that the file has for a setting. One that it does not have is of a later version.
 static const char *saved_text(const mr_tensors *file, const mr_setting *setting) {
     const char *const names[] = {setting->name, mr_setting_former_name(setting)};
     for (size_t i = 0; i < MR_COUNT(names) && names[i]; i++) {
@@ -95,7 +94,7 @@ static const char *saved_text(const mr_tensors *file, const mr_setting *setting)
         if (mr_tensors_note(file, key))
             return mr_tensors_note(file, key);
     }
-    return setting->initial;
+    return mr_setting_of_older(setting);
 }
 
 static void add_change(const mr_setting *setting, const char *text, const char *saved,

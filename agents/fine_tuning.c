@@ -71,6 +71,7 @@ static mr_status read_policy(const char *path, mr_settings *source) {
     MR_TRY(mr_policy_load(path, &policy));
     const mr_policy_spec *spec = mr_policy_get_spec(policy);
     const bool is_flow = mr_policy_is_stochastic(policy);
+    const bool is_normalised = strcmp(spec->norm, "none") != 0; // else it has no position
     mr_widths_format(&spec->hidden, ',', hidden, sizeof hidden);
     mr_number_write(low, sizeof low, spec->log_std_low);
     mr_number_write(high, sizeof high, spec->log_std_high);
@@ -80,12 +81,15 @@ static mr_status read_policy(const char *path, mr_settings *source) {
         {is_flow ? "policy" : "agent", is_flow ? spec->flow : agent_of(spec->flow, source)},
         {"hidden", hidden},
         {"actor_norm", spec->norm},
-        {"norm_position", spec->norm_last ? "after" : "before"},
+        {"norm_position", !is_normalised    ? NULL
+                          : spec->norm_last ? "after"
+                                            : "before"},
         {"log_std_min", low},
         {"log_std_max", high},
         {"normalize_observation", spec->obs_mean ? "true" : "false"}};
     for (size_t i = 0; i < MR_COUNT(known); i++)
-        MR_TRY(mr_settings_set(source, known[i].name, known[i].value, path));
+        if (known[i].value)
+            MR_TRY(mr_settings_set(source, known[i].name, known[i].value, path));
 done:
     mr_policy_free(policy);
     return status;
@@ -110,6 +114,20 @@ static bool is_taken(const mr_setting *setting, const mr_settings *settings,
            (setting->role == MR_ROLE_OF_NETS || (settings->from_replay && is_of_replay(setting)));
 }
 
+static mr_status refuse(const mr_setting *setting, const mr_settings *settings, bool was_given,
+                        const char *now, const char *of_source) {
+    const char *what = is_of_replay(setting) ? "replay buffer" : "nets";
+    if (was_given)
+        return mr_fail(MR_ERR_USAGE,
+                       "%s is %.200s, but %s has %.200s, whose %s this run begins with; leave "
+                       "%s out or begin without from",
+                       setting->name, now, settings->from, of_source, what, setting->name);
+    return mr_fail(MR_ERR_USAGE,
+                   "the preset %.60s has %s %.200s, but %s has %.200s, whose %s this run begins "
+                   "with; leave preset out or begin without from",
+                   settings->preset, setting->name, now, settings->from, of_source, what);
+}
+
 static mr_status take(const mr_setting *setting, const mr_settings *source, mr_settings *settings) {
     char now[MR_MAX_TEXT], of_source[MR_MAX_TEXT];
     bool *is_given = &settings->is_given[setting - mr_setting_at(0)];
@@ -120,52 +138,79 @@ static mr_status take(const mr_setting *setting, const mr_settings *source, mr_s
     if (strcmp(now, of_source) == 0)
         return MR_OK;
     if (was_given || strcmp(now, setting->initial) != 0) // by name or by the preset
-        return mr_fail(MR_ERR_USAGE,
-                       "%s is %.200s, but %s has %.200s, whose %s this run begins with; leave "
-                       "%s out or begin without from",
-                       setting->name, now, settings->from, of_source,
-                       is_of_replay(setting) ? "replay buffer" : "nets", setting->name);
+        return refuse(setting, settings, was_given, now, of_source);
     return mr_setting_store(setting, settings, of_source, setting->name);
 }
 
-// In all that its nets don't say, a run is trained as its source was: by the values that the
-// source's preset has for the source's task.
-static mr_status take_preset(const mr_settings *source, mr_settings *settings) {
-    snprintf(settings->preset, sizeof settings->preset, "%s",
-             mr_settings_has_preset(source) ? source->preset : "none"); // older files name none
-    return mr_settings_apply_task(settings, source->env);
-}
-
-static mr_status take_settings(mr_settings *settings) {
-    mr_status status;
-    mr_settings source;
-    bool is_run = false;
-    if (!has_source(settings))
-        return settings->from_replay
-                   ? mr_fail(MR_ERR_USAGE, "from_replay without from: name the run whose replay "
-                                           "buffer this run begins with")
-                   : MR_OK;
-    MR_TRY(find_source(settings, &is_run));
-    mr_settings_init(&source);
-    MR_TRY(is_run ? read_run(settings->from, &source) : read_policy(settings->from, &source));
+static mr_status take_nets(const mr_settings *source, mr_settings *settings) {
+    mr_status status = MR_OK;
     for (size_t i = 0; i < mr_setting_count(); i++) // the agent comes before its options
-        if (is_taken(mr_setting_at(i), settings, &source))
-            MR_TRY(take(mr_setting_at(i), &source, settings));
-    if (is_run && strcmp(settings->preset, "auto") == 0)
-        MR_TRY(take_preset(&source, settings));
+        if (is_taken(mr_setting_at(i), settings, source))
+            MR_TRY(take(mr_setting_at(i), source, settings));
 done:
     return status;
 }
 
-// A preset that was named must agree with the source's nets; the source's own gives way to them.
+// The task of the source's run. Where its settings have a server's address, its policy knows more.
+static void find_task(const char *dir, const mr_settings *source, char task[MR_MAX_TEXT]) {
+    char path[PATH_SIZE];
+    mr_policy *policy = NULL;
+    snprintf(task, MR_MAX_TEXT, "%s", source->env);
+    snprintf(path, sizeof path, "%s/policy.safetensors", dir);
+    if (!mr_env_is_remote(source->env) || mr_policy_load(path, &policy) != MR_OK)
+        return;
+    snprintf(task, MR_MAX_TEXT, "%s", mr_policy_get_spec(policy)->env);
+    mr_policy_free(policy);
+}
+
+// A preset that is named must agree with the nets. The source's own gives way to them, and so does
+// the default beside a policy file. As hyperparameters go with nets, a preset has its values for
+// the task of the source's run.
+static mr_status complete_by_source(mr_settings *settings) {
+    mr_status status;
+    bool is_run = false;
+    mr_settings source;
+    char task[MR_MAX_TEXT];
+    const bool has_agent = settings->is_given[mr_setting_find("agent") - mr_setting_at(0)];
+    const bool is_named = has_agent || strcmp(settings->preset, "auto") != 0;
+    snprintf(task, sizeof task, "%s", settings->env);
+    mr_settings_init(&source);
+    MR_TRY(find_source(settings, &is_run));
+    MR_TRY(is_run ? read_run(settings->from, &source) : read_policy(settings->from, &source));
+    if (is_run)
+        find_task(settings->from, &source, task);
+    if (is_named)
+        MR_TRY(mr_settings_apply_preset(settings, task));
+    MR_TRY(take_nets(&source, settings));
+    if (!is_named && is_run)
+        snprintf(settings->preset, sizeof settings->preset, "%s",
+                 mr_settings_has_preset(&source) ? source.preset : "none");
+    status = is_named ? MR_OK : mr_settings_apply_preset(settings, task);
+done:
+    return status;
+}
+
 mr_status mr_settings_complete(mr_settings *settings) {
     mr_status status;
-    const bool has_agent = settings->is_given[mr_setting_find("agent") - mr_setting_at(0)];
-    if (has_agent || strcmp(settings->preset, "auto") != 0)
-        MR_TRY(mr_settings_apply_preset(settings));
-    MR_TRY(take_settings(settings));
-    if (strcmp(settings->preset, "auto") == 0)
-        MR_TRY(mr_settings_apply_preset(settings));
+    if (!has_source(settings) && settings->from_replay)
+        return mr_fail(MR_ERR_USAGE, "from_replay without from: name the run whose replay buffer "
+                                     "this run begins with");
+    MR_TRY(has_source(settings) ? complete_by_source(settings)
+                                : mr_settings_apply_preset(settings, settings->env));
+    status = mr_settings_settle(settings);
+done:
+    return status;
+}
+
+mr_status mr_settings_complete_for(mr_settings *settings, const char *task) {
+    mr_status status;
+    bool is_run = false;
+    if (has_source(settings))
+        MR_TRY(find_source(settings, &is_run));
+    if (is_run || !mr_settings_has_preset(settings))
+        return MR_OK;
+    MR_TRY(mr_settings_apply_preset(settings, task));
+    status = mr_settings_settle(settings);
 done:
     return status;
 }

@@ -66,6 +66,17 @@ bool mr_settings_has_preset(const mr_settings *settings) {
     return strcmp(settings->preset, "none") != 0 && strcmp(settings->preset, "auto") != 0;
 }
 
+const char *mr_setting_origin(const mr_setting *setting, const mr_settings *settings,
+                              char text[MR_ORIGIN_SIZE]) {
+    char value[MR_MAX_TEXT];
+    const bool is_given = settings->is_given[setting - mr_setting_at(0)];
+    text[0] = '\0';
+    if (mr_settings_has_preset(settings) && !is_given &&
+        !mr_setting_is_default(setting, settings, value))
+        snprintf(text, MR_ORIGIN_SIZE, " (of the preset %.40s)", settings->preset);
+    return text;
+}
+
 static void choose_preset(mr_settings *settings) {
     const mr_setting *agent = mr_setting_find("agent");
     const bool has_agent = settings->is_given[agent - mr_setting_at(0)];
@@ -74,13 +85,14 @@ static void choose_preset(mr_settings *settings) {
                  has_agent ? "none" : MR_DEFAULT_PRESET);
 }
 
-static mr_status apply(mr_settings *settings, const char *task) {
-    mr_status status;
+mr_status mr_settings_apply_preset(mr_settings *settings, const char *task) {
+    mr_status status = MR_OK;
     const mr_embedded_file *file;
     mr_settings preset;
     char text[MR_MAX_TEXT];
+    choose_preset(settings);
     if (!mr_settings_has_preset(settings))
-        return mr_settings_settle(settings);
+        return MR_OK;
     MR_TRY(mr_preset_find(settings->preset, &file));
     mr_settings_init(&preset);
     MR_TRY(mr_settings_read_preset(&preset, task, file));
@@ -92,16 +104,6 @@ static mr_status apply(mr_settings *settings, const char *task) {
         mr_setting_format(setting, &preset, text, sizeof text);
         MR_TRY(mr_setting_store(setting, settings, text, settings->preset));
     }
-    status = mr_settings_settle(settings);
 done:
     return status;
-}
-
-mr_status mr_settings_apply_preset(mr_settings *settings) {
-    choose_preset(settings);
-    return apply(settings, settings->env);
-}
-
-mr_status mr_settings_apply_task(mr_settings *settings, const char *task) {
-    return mr_settings_has_preset(settings) ? apply(settings, task) : MR_OK;
 }

@@ -36,14 +36,17 @@ mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
 /// Whether settings->preset names a preset, and not `none` or `auto`.
 bool mr_settings_has_preset(const mr_settings *settings);
 
-/// Gives the settings that were not set by name the values that the preset of settings->preset has
-/// for them and for the task; who changes `hidden` changes the critics' widths too, and
-/// critic_hidden isn't taken from it then. `auto` becomes the preset MR_DEFAULT_PRESET, or `none`
-/// if the agent was set. Ends with mr_settings_settle, also without a preset. Fails with
-/// MR_ERR_USAGE if there is no such preset, and if it is for another agent than the one that was
-/// set.
-mr_status mr_settings_apply_preset(mr_settings *settings);
+enum { MR_ORIGIN_SIZE = 64 };
 
-/// The same again, with the values that the preset has for `task`: a server of environments (zmq:)
-/// says only now what its task is. Does nothing if no preset was applied before.
-mr_status mr_settings_apply_task(mr_settings *settings, const char *task);
+/// Writes where a value comes from that was not set by name, for messages: " (of the preset best)";
+/// "": it is a default, or was set. Returns `text`.
+const char *mr_setting_origin(const mr_setting *setting, const mr_settings *settings,
+                              char text[MR_ORIGIN_SIZE]);
+
+/// Gives the settings that were not set by name the values that the preset of settings->preset has
+/// for them and for `task`; who changes `hidden` changes the critics' widths too, and critic_hidden
+/// isn't taken from it then. `auto` becomes the preset MR_DEFAULT_PRESET, or `none` if the agent
+/// was set. May be called again, when a server of environments (zmq:) has said what its task is.
+/// What means nothing then, mr_settings_settle returns to its default. Fails with MR_ERR_USAGE if
+/// there is no such preset, and if it is for another agent than the one that was set.
+mr_status mr_settings_apply_preset(mr_settings *settings, const char *task);

@@ -39,7 +39,7 @@ typedef struct {
     char env[MR_MAX_TEXT];
     char env_set[MR_MAX_TEXT]; // its options (mr_env_options): "frame_skip=2,healthy_z_range=0:1"
     char task[MR_MAX_TEXT];    // file that describes the task of an "mjcf:" model
-    char preset[MR_MAX_TEXT];  // where settings that were not set by name come from; "none"
+    char preset[MR_MAX_TEXT];  // where settings that were not set by name come from; "none"; "auto"
     char agent[MR_MAX_CHOICE]; // name of a row of mr_agent_ops
     char from[MR_MAX_TEXT];    // run or policy file whose nets it begins with (fine_tuning.h); ""
     bool from_replay;          // and with whose replay buffer
@@ -179,6 +179,10 @@ const mr_setting *mr_setting_find_used(const char *name, const mr_settings *sett
 /// The name that a setting had in an earlier version and that is still understood: on the command
 /// line, in config files, in checkpoints. NULL: it has had no other.
 const char *mr_setting_former_name(const mr_setting *setting);
+
+/// What a run has for a setting that its files do not name, because they are older than it: the
+/// default, but no preset.
+const char *mr_setting_of_older(const mr_setting *setting);
 
 /// The agent whose option a row of that table is; NULL: every run has it.
 const char *mr_setting_agent(const mr_setting *setting);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agents/agent.h"
+#include "agents/presets.h"
 
 static mr_status check_agent_options(const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
@@ -26,15 +27,16 @@ static mr_status check_agent_options(const mr_settings *settings) {
 }
 
 static mr_status check_norm(const mr_settings *settings, const char *name, const char *norm) {
+    char origin[MR_ORIGIN_SIZE];
     mr_norm_kind kind = MR_NORM_NONE;
     mr_norm_find(norm, &kind);
     if (settings->batch_size > 1 || !mr_norm_is_of_batch(kind))
         return MR_OK;
     return mr_fail(
         MR_ERR_USAGE,
-        "%s is %s, which takes mean and variance over a batch, and batch_size is 1; raise "
+        "%s is %s%s, which takes mean and variance over a batch, and batch_size is 1; raise "
         "batch_size, or choose layer or rms",
-        name, norm);
+        name, norm, mr_setting_origin(mr_setting_find(name), settings, origin));
 }
 
 static mr_status check_unused(const mr_settings *settings) {
@@ -91,20 +93,24 @@ static const mr_setting *find_temperature(const mr_settings *s) {
 // Values count the entropy of all actions to come. If that of a single actuator, log 2 of a uniform
 // one, is wider than the support, all values are at its end, and the actor has no gradient.
 static mr_status check_temperature(const mr_settings *s) {
-    char text[MR_MAX_TEXT];
+    char text[MR_MAX_TEXT], origin[MR_ORIGIN_SIZE];
     const mr_setting *row = find_temperature(s);
     if (row == NULL || strcmp(s->critic_head, "categorical") != 0)
+        return MR_OK;
+    if (s->from[0] != '\0' && strcmp(row->name, "initial_alpha") == 0) // that of the source
         return MR_OK;
     mr_setting_format(row, s, text, sizeof text);
     const double horizon = fmin(1 / (1 - s->gamma), most_steps);
     const double worth = strtod(text, NULL) * log(2) * horizon;
     if (worth <= s->critic_value_max - s->critic_value_min)
         return MR_OK;
-    return mr_fail(MR_ERR_USAGE,
-                   "%s is %s: entropy alone is then worth %.3g for each actuator, more than lies "
-                   "between critic_value_min %g and critic_value_max %g, so that nothing could be "
-                   "learned; set %s to 0.01, or widen these",
-                   row->name, text, worth, s->critic_value_min, s->critic_value_max, row->name);
+    return mr_fail(
+        MR_ERR_USAGE,
+        "%s is %s: entropy alone is then worth %.3g for each actuator, more than lies "
+        "between critic_value_min %g and critic_value_max %g of critic_head "
+        "categorical%s, so that nothing could be learned; set %s to 0.01, or widen these",
+        row->name, text, worth, s->critic_value_min, s->critic_value_max,
+        mr_setting_origin(mr_setting_find("critic_head"), s, origin), row->name);
 }
 
 static mr_status check_critics(const mr_settings *s) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agents/agent.h"
+#include "agents/presets.h"
 
 /// `name` is for runs whose setting `of` has this value; or, if `is_not`, any but this value.
 typedef struct {
@@ -52,14 +53,19 @@ static bool has_what_it_needs(const need *n, const mr_settings *settings, char i
     return of && (strcmp(is, n->value) == 0) != n->is_not;
 }
 
-static mr_status refuse(const need *n, const char *value, const char *is) {
-    char remedy[MR_MAX_TEXT];
+static mr_status refuse(const need *n, const mr_settings *settings, const char *value,
+                        const char *is) {
+    char remedy[MR_MAX_TEXT], origin[MR_ORIGIN_SIZE] = "";
+    const mr_setting *of = mr_setting_find_used(n->of, settings);
+    if (of)
+        mr_setting_origin(of, settings, origin);
     if (n->is_not)
         snprintf(remedy, sizeof remedy, "set %s", n->of);
     else
         snprintf(remedy, sizeof remedy, "set %s to %s", n->of, n->value);
-    return mr_fail(MR_ERR_USAGE, "%s is %s, which means nothing while %s is %s; leave it out or %s",
-                   n->name, value, n->of, is[0] ? is : "not set", remedy);
+    return mr_fail(MR_ERR_USAGE,
+                   "%s is %s, which means nothing while %s is %s%s; leave it out or %s", n->name,
+                   value, n->of, is[0] ? is : "not set", origin, remedy);
 }
 
 mr_status mr_settings_settle(mr_settings *settings) {
@@ -72,7 +78,7 @@ mr_status mr_settings_settle(mr_settings *settings) {
             mr_setting_is_default(row, settings, value))
             continue;
         if (settings->is_given[row - mr_setting_at(0)])
-            return refuse(n, value, is);
+            return refuse(n, settings, value, is);
         const mr_status status = mr_setting_store(row, settings, row->initial, row->name);
         if (status != MR_OK)
             return status;

@@ -319,6 +319,10 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
+const char *mr_setting_of_older(const mr_setting *setting) {
+    return setting->offset == AT(preset) ? "none" : setting->initial;
+}
+
 const char *mr_setting_former_name(const mr_setting *setting) {
     for (size_t i = 0; i < MR_COUNT(renamed); i++)
         if (strcmp(renamed[i].name, setting->name) == 0)

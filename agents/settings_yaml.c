@@ -204,13 +204,21 @@ static mr_status read_text(reader *r, const unsigned char *text, size_t n_bytes,
     return status;
 }
 
+// The first line of the settings of a run, which has a value for each.
+static const char of_a_run[] =
+    "# Settings of a millrace run; `millrace train --config FILE` takes them again.\n";
+
 mr_status mr_settings_read(mr_settings *settings, const char *path) {
+    mr_status status;
     char *text = NULL;
     size_t n_bytes;
     reader r = {.path = path};
-    mr_status status = mr_file_read(path, &text, &n_bytes);
-    if (status == MR_OK)
-        status = read_text(&r, (const unsigned char *)text, n_bytes, settings);
+    const mr_setting *preset = mr_setting_find("preset");
+    MR_TRY(mr_file_read(path, &text, &n_bytes));
+    MR_TRY(read_text(&r, (const unsigned char *)text, n_bytes, settings));
+    if (!r.given[preset - mr_setting_at(0)] && strncmp(text, of_a_run, strlen(of_a_run)) == 0)
+        MR_TRY(mr_settings_set(settings, "preset", mr_setting_of_older(preset), path));
+done:
     free(text);
     return status;
 }
@@ -290,7 +298,7 @@ static bool print_settings(const mr_settings *settings, const char *comment, FIL
         yaml_document_delete(&document);
         return false;
     }
-    fputs("# Settings of a millrace run; `millrace train --config FILE` takes them again.\n", file);
+    fputs(of_a_run, file);
     print_comment(comment, file);
     return write_document(&document, file);
 }

@@ -48,8 +48,9 @@ typedef struct {
     mr_vec_env *eval_envs; // NULL: evaluations take `envs`
 } mr_train_envs;
 
-/// Trains as `settings` say and leaves the results in the run directory settings->out (which must
-/// not exist): mr_train, whose header says how it ends and fails.
+/// Trains as `settings` say, which are complete (mr_settings_complete), and leaves the results in
+/// the run directory settings->out (which must not exist): mr_train, whose header says how it ends
+/// and fails.
 ///
 ///   envs     NULL: those of the settings
 ///   watcher  may be NULL

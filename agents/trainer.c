@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "agents/fine_tuning.h"
-#include "agents/presets.h"
 
 // ---- Building
 
@@ -33,8 +32,8 @@ mr_status mr_trainer_build(mr_trainer *t, const mr_settings *settings, const mr_
     MR_TRY(find_files(t, watcher, is_resumed));
     MR_TRY(mr_collector_open(&t->collector, used, envs, &t->place, watcher, stop));
     used->num_envs = t->collector.n_envs; // servers say only now how many there are
-    if (mr_env_is_remote(used->env) && !is_resumed && used->from[0] == '\0')
-        MR_TRY(mr_settings_apply_task(used, mr_collector_env(&t->collector)->name));
+    if (mr_env_is_remote(used->env) && !is_resumed)
+        MR_TRY(mr_settings_complete_for(used, mr_collector_env(&t->collector)->name));
     MR_TRY(mr_settings_check(used));
     MR_TRY(mr_updater_open(&t->updater, used, mr_collector_env(&t->collector), used->num_envs,
                            t->place.demonstrations));

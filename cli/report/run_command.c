@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agents/fine_tuning.h"
 #include "agents/presets.h"
 #include "cli/shell_word.h"
 
@@ -16,7 +17,7 @@ static mr_status init_base(const mr_settings *settings, mr_settings *base) {
         MR_TRY(mr_settings_set(base, "preset", settings->preset, "preset"));
     else
         MR_TRY(mr_settings_set(base, "agent", settings->agent, "agent"));
-    MR_TRY(mr_settings_apply_preset(base));
+    MR_TRY(mr_settings_complete(base));
     if (!mr_setting_is_same(mr_setting_find("hidden"), settings, base))
         base->critic_hidden = (mr_widths){0}; // which go by hidden then
 done:
@@ -36,7 +37,8 @@ mr_status mr_run_command_needs(const mr_settings *settings, bool is_needed[MR_MA
     // The one that the others are compared with, unless it is the default.
     is_needed[mr_setting_find("agent") - mr_setting_at(0)] = !mr_settings_has_preset(settings);
     is_needed[mr_setting_find("preset") - mr_setting_at(0)] =
-        mr_settings_has_preset(settings) && strcmp(settings->preset, MR_DEFAULT_PRESET) != 0;
+        mr_settings_has_preset(settings) &&
+        (strcmp(settings->preset, MR_DEFAULT_PRESET) != 0 || settings->from[0] != '\0');
     return MR_OK;
 }
 

@@ -308,6 +308,14 @@ void mr_sweep_plan_free(mr_sweep_plan *plan) {
 
 // ---- Runs that exist
 
+// What the file leaves to the default is of one kind in all runs, also if that was another one when
+// the first were begun.
+static mr_status choose_preset(mr_settings *planned) {
+    mr_settings whole = *planned;
+    const mr_status status = mr_settings_complete(&whole);
+    return status == MR_OK ? mr_settings_set(planned, "preset", whole.preset, "preset") : status;
+}
+
 mr_status mr_sweep_check_run(const mr_sweep_plan *p, size_t run) {
     mr_status status;
     mr_settings planned, begun;
@@ -317,6 +325,7 @@ mr_status mr_sweep_check_run(const mr_sweep_plan *p, size_t run) {
     if (access(path, F_OK) != 0)
         return MR_OK;
     MR_TRY(set_given(p, run, &planned));
+    MR_TRY(choose_preset(&planned));
     mr_settings_init(&begun);
     MR_TRY(mr_settings_read(&begun, path));
     for (size_t i = 0; i < mr_setting_count(); i++) {

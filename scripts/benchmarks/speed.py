@@ -81,7 +81,7 @@ BENCHES = (
     ),
     Bench("one action, `gaussian`", ("bench_act", "--policy", "gaussian"), "median_us", "µs", "ratio_to_bare", SPREAD),
     Bench("one action, `real_nvp`", ("bench_act", "--policy", "real_nvp"), "median_us", "µs", "ratio_to_bare", SPREAD),
-    Bench("`millrace train HalfCheetah-v5` to its first step", ("bench_start",), "train_ms", "ms", "train_ratio", LOADED),
+    Bench("`millrace train HalfCheetah-v5 --agent sac` to its first step", ("bench_start",), "train_ms", "ms", "train_ratio", LOADED),
     Bench("`millrace envs`", ("bench_start",), "envs_ms", "ms", "envs_ratio", LOADED),
     Bench("environment, HalfCheetah-v5", ("bench_envs", "HalfCheetah-v5"), "steps_per_s", "steps/s", "ratio_to_mujoco", "bare `mj_step`"),
     Bench("environment, Humanoid-v5", ("bench_envs", "Humanoid-v5"), "steps_per_s", "steps/s", "ratio_to_mujoco", "bare `mj_step`"),

@@ -365,7 +365,42 @@ Test(fine_tuning, goes_on_by_the_preset_of_the_source) {
     cr_expect_eq(s.hidden.width[0], 16);
     s = tuned_from("a");
     set(&s, "preset", "td3");
-    expect_refused(&s, "agent is td3, but a has sac");
+    expect_refused(&s, "the preset td3 has agent td3, but a has sac");
+}
+
+// Temperature and divisor of the rewards are those of the source, whatever the agent's defaults.
+Test(fine_tuning, takes_an_agent_that_is_named_beside_the_nets_of_best) {
+    mr_settings source = source_of("sac"), s = tuned_from("a");
+    source.is_given[mr_setting_find("agent") - mr_setting_at(0)] = false;
+    complete(&source);
+    run(&source, NULL, NULL);
+    set(&s, "agent", "sac");
+    set(&s, "max_return", "5"); // beside normalize_reward, which is taken
+    complete(&s);
+    cr_expect_str_eq(s.preset, "none");
+    cr_expect_str_eq(s.critic_head, "categorical");
+    run(&s, NULL, NULL);
+    s = tuned_from("a");
+    set(&s, "preset", "best");
+    set(&s, "hidden", "16,12");
+    complete(&s);
+    cr_expect_eq(mr_settings_critic(&s).hidden.width[1], 12);
+    s = tuned_from("a"); // hyperparameters go with nets: by the source's task
+    set(&s, "env", "Hopper-v5");
+    complete(&s);
+    cr_expect_str_eq(s.critic_head, "categorical");
+    cr_expect_eq(((const mr_sac_options *)mr_settings_agent_options(&s))->initial_alpha, 0.01);
+}
+
+Test(fine_tuning, refuses_what_means_nothing_beside_the_nets_of_the_source) {
+    mr_settings source = source_of("sac"), s = tuned_from("a");
+    run(&source, NULL, NULL);
+    set(&s, "max_return", "5");
+    expect_refused(&s, "max_return is 5, which means nothing while normalize_reward is false");
+    s = tuned_from("a");
+    set(&s, "preset", "best");
+    expect_refused(&s, "the preset best has policy gaussian, but a has real_nvp, whose nets this "
+                       "run begins with; leave preset out or begin without from");
 }
 
 Test(fine_tuning, knows_the_widths_of_critics_that_are_those_of_the_actor) {

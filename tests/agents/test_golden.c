@@ -167,9 +167,14 @@ Test(golden, policies_of_another_mujoco_say_so_where_they_play) {
     outcome_free(&o);
 }
 
+// They are of a time without presets, and take none.
 Test(golden, settings_are_read) {
     outcome o =
         RUN("train", "--config", GOLDEN "/run/config.yaml", "--steps", "110", "--out", "again");
     expect_success(&o);
     outcome_free(&o);
+    char *text = scratch_read("again/config.yaml");
+    scratch_expect_part(text, "\npreset: none\nagent: sac\n");
+    scratch_expect_part(text, "\ncritic_head: scalar\n");
+    free(text);
 }

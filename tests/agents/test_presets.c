@@ -1,5 +1,6 @@
 #include "agents/presets.h"
 
+#include "agents/fine_tuning.h"
 #include "agents/sac.h"
 #include "agents/td3.h"
 #include "agents/updater.h"
@@ -18,7 +19,7 @@ static mr_settings settings_of(const char *env, const char *preset) {
 }
 
 static void apply(mr_settings *settings) {
-    cr_assert_eq(mr_settings_apply_preset(settings), MR_OK, "%s", mr_error_message());
+    cr_assert_eq(mr_settings_complete(settings), MR_OK, "%s", mr_error_message());
 }
 
 // The updater of a run builds the agent, as in training.
@@ -96,14 +97,14 @@ Test(presets, with_any_choice_their_settings_are_accepted_from_a_file) {
             mr_preset_name(i, name);
             mr_settings s = settings_of("Hopper-v5", name), found;
             set(&s, changes[k][0], changes[k][1]);
-            if (mr_settings_apply_preset(&s) != MR_OK || mr_settings_check(&s) != MR_OK)
+            if (mr_settings_complete(&s) != MR_OK || mr_settings_check(&s) != MR_OK)
                 continue;
             n_accepted++;
             cr_assert_eq(mr_settings_write(&s, "", "a.yaml"), MR_OK);
             mr_settings_init(&found);
             cr_assert_eq(mr_settings_read(&found, "a.yaml"), MR_OK, "%s", mr_error_message());
-            cr_expect_eq(mr_settings_apply_preset(&found), MR_OK, "%s, %s %s: %s", name,
-                         changes[k][0], changes[k][1], mr_error_message());
+            cr_expect_eq(mr_settings_complete(&found), MR_OK, "%s, %s %s: %s", name, changes[k][0],
+                         changes[k][1], mr_error_message());
             cr_expect_eq(mr_settings_check(&found), MR_OK, "%s", mr_error_message());
         }
     cr_expect_gt(n_accepted, 5 * mr_n_preset_files);
@@ -185,12 +186,12 @@ Test(presets, a_server_may_say_its_task_later) {
     set(&s, "batch_size", "64");
     apply(&s);
     cr_expect_str_eq(s.critic_head, "categorical");
-    cr_expect_eq(mr_settings_apply_task(&s, "gymnasium/Hopper-v5"), MR_OK);
+    cr_expect_eq(mr_settings_complete_for(&s, "gymnasium/Hopper-v5"), MR_OK);
     cr_expect_str_eq(s.critic_head, "scalar");
     cr_expect_eq(mr_settings_critic(&s).hidden.width[0], 256);
     cr_expect_eq(s.batch_size, 64);
     s = settings_of("zmq:ipc://a", "auto"); // of a caller that wants the settings as they are
-    cr_expect_eq(mr_settings_apply_task(&s, "Hopper-v5"), MR_OK);
+    cr_expect_eq(mr_settings_complete_for(&s, "Hopper-v5"), MR_OK);
     cr_expect_str_eq(s.critic_norm, "none");
 }
 
@@ -205,15 +206,32 @@ Test(presets, a_fault_in_what_is_for_one_task_is_found_on_every_task) {
 
 Test(presets, an_unknown_name_is_answered_with_the_nearest_and_the_list) {
     mr_settings s = settings_of("Hopper-v5", "tdd3");
-    cr_expect_eq(mr_settings_apply_preset(&s), MR_ERR_USAGE);
+    cr_expect_eq(mr_settings_complete(&s), MR_ERR_USAGE);
     scratch_expect_message("there is no preset tdd3; did you mean td3? there are ");
     scratch_expect_message("sac, td3");
+}
+
+Test(presets, messages_say_what_is_of_a_preset) {
+    mr_settings s = settings_of("Ant-v5", "auto");
+    set(&s, "tau", "0.01");
+    cr_expect_eq(mr_settings_complete(&s), MR_ERR_USAGE);
+    scratch_expect_message("while critic_targets is none (of the preset best); leave it out or");
+    s = settings_of("Ant-v5", "auto");
+    set(&s, "alpha", "0.2");
+    cr_expect_eq(mr_settings_complete(&s), MR_OK);
+    cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+    scratch_expect_message("critic_head categorical (of the preset best)");
+    s = settings_of("Ant-v5", "auto");
+    set(&s, "batch_size", "1");
+    cr_expect_eq(mr_settings_complete(&s), MR_OK);
+    cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+    scratch_expect_message("actor_norm is batch_renorm (of the preset best), which takes mean");
 }
 
 Test(presets, one_that_is_for_another_agent_is_refused) {
     mr_settings s = settings_of("Hopper-v5", "td3");
     set(&s, "agent", "sac");
-    cr_expect_eq(mr_settings_apply_preset(&s), MR_ERR_USAGE);
+    cr_expect_eq(mr_settings_complete(&s), MR_ERR_USAGE);
     scratch_expect_message(
         "the preset td3 is for the agent td3, and this run's agent is sac; leave "
         "one of them out");

@@ -85,8 +85,9 @@ static void bench(const bench_options *o) {
         fail("cannot make a folder in /tmp");
     for (size_t i = 0; i < n; i++) {
         remove_run(folder);
-        train[i] = time_command(
-            (const char *const[]){command, "train", o->task, "--out", folder, NULL}, "training ");
+        train[i] = time_command((const char *const[]){command, "train", o->task, "--agent", "sac",
+                                                      "--out", folder, NULL},
+                                "training ");
         envs[i] = time_command((const char *const[]){command, "envs", NULL}, NULL);
         version[i] = time_command((const char *const[]){command, "--version", NULL}, NULL);
     }

@@ -1,9 +1,9 @@
 // Steps of the whole training loop a second (environment, acting, replay, update), beside the rate
 // of the matrix products of such a step alone.
 //
-// Trains with the default settings, HalfCheetah-v5 if no other task is named, into a temporary
-// directory. Once updates are under way, training and bare products take turns in rounds of
-// ROUND_STEPS; the medians are over the rounds. Evaluations are left out.
+// Trains SAC with its defaults (--agent sac), HalfCheetah-v5 if no other task is named, into a
+// temporary directory. Once updates are under way, training and bare products take turns in rounds
+// of ROUND_STEPS; the medians are over the rounds. Evaluations are left out.
 
 #include "agents/train.h"
 #include "bench.h"
@@ -81,6 +81,7 @@ static mr_status choose(const bench_options *o, const char *dir, mr_settings *se
     char hidden[64];
     mr_settings_init(settings);
     snprintf(hidden, sizeof hidden, "%d,%d", o->hidden, o->hidden);
+    MR_TRY(mr_settings_set(settings, "preset", "none", "preset"));
     MR_TRY(mr_settings_set(settings, "policy", o->policy, "--policy"));
     MR_TRY(mr_settings_set(settings, "hidden", hidden, "--hidden"));
     snprintf(settings->env, sizeof settings->env, "%s", o->env);

@@ -119,6 +119,31 @@ Test(bridge, progress_has_the_infos_of_the_task_as_in_process) {
     free(here);
 }
 
+static void expect_gamma(const char *config) {
+    char *text = scratch_read(config);
+    scratch_expect_part(text, "\ngamma: 0.9999\n");
+    free(text);
+}
+
+// The server says its task when the run begins, and a run from it knows it by the policy.
+Test(bridge, presets_have_their_values_for_the_task_of_the_server) {
+    const pid_t server =
+        start(&(circumstances){0}, "s", ARGUMENTS("serve", "Swimmer-v5", "--bind", "ipc://s"));
+    outcome o = run(RUN_OF("zmq:ipc://s", "there", "--steps", "210"));
+    expect_success(&o);
+    outcome_free(&o);
+    expect_gamma("there/config.yaml");
+    o = run(RUN_OF("zmq:ipc://s", "tuned", "--steps", "210", "--from", "there"));
+    expect_success(&o);
+    outcome_free(&o);
+    stop(server, "s");
+    expect_gamma("tuned/config.yaml");
+    o = run(RUN_OF("Swimmer-v5", "here", "--steps", "210", "--from", "there"));
+    expect_success(&o);
+    outcome_free(&o);
+    expect_gamma("here/config.yaml");
+}
+
 // 10,000 steps, each of them over a proxy that harms one message in 25.
 Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
     static bad_link link;
