@@ -25,8 +25,8 @@ static const mr_setting common[] = {
     {"task", MR_SETTING_TEXT, AT(task), "", 0, 0, "FILE",
      "task file (.yaml or .so) for your own model, with mjcf:MODEL.xml as ENV", MR_ROLE_FIXED},
     {"preset", MR_SETTING_TEXT, AT(preset), "auto", 0, 0, "PRESET",
-     "values for the settings that are not set (`millrace presets` lists presets); none: the "
-     "defaults of --help; auto: best, or none if agent is set, or what the run of from had",
+     "values for the settings that are not set (`millrace presets` lists presets); auto: that of "
+     "the run of from; none if agent is set; else best. none: the defaults of --help",
      MR_ROLE_FIXED},
     {"agent", MR_SETTING_CHOICE, AT(agent), "sac", 0, 0, NULL, // its words: those of the registry
      "sac: soft actor-critic with a flow policy; td3: twin delayed deterministic policy gradient; "
