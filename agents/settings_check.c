@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agents/agent.h"
 #include "agents/presets.h"
+#include "envs/env.h"
 
 static mr_status check_agent_options(const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
@@ -62,6 +64,7 @@ static const double most_steps = 1000; // that rewards count for, whatever the d
 
 // Returns without a scale are in the hundreds on most tasks: beyond the support, all are equal.
 static mr_status check_support(const mr_settings *s) {
+    char origin[MR_ORIGIN_SIZE];
     if (strcmp(s->critic_head, "categorical") != 0)
         return MR_OK;
     if (s->critic_value_min >= s->critic_value_max)
@@ -73,9 +76,10 @@ static mr_status check_support(const mr_settings *s) {
     if (!s->normalize_reward && s->reward_scale == 1 && has_default(s, "critic_value_min") &&
         has_default(s, "critic_value_max"))
         return mr_fail(MR_ERR_USAGE,
-                       "critic_head categorical has values from %g to %g, and returns may be far "
+                       "critic_head categorical%s has values from %g to %g, and returns may be far "
                        "beyond; add normalize_reward, or set critic_value_min and critic_value_max "
                        "to the task's least and largest discounted return",
+                       mr_setting_origin(mr_setting_find("critic_head"), s, origin),
                        s->critic_value_min, s->critic_value_max);
     return MR_OK;
 }
@@ -90,6 +94,13 @@ static const mr_setting *find_temperature(const mr_settings *s) {
     return strcmp(text, "auto") == 0 ? mr_setting_find_used("initial_alpha", s) : row;
 }
 
+// Whether the temperature is that of a run that this one begins with. A policy file has none; a run
+// may be gone once this one has begun.
+static bool has_temperature_of_source(const mr_settings *s) {
+    struct stat found;
+    return s->from[0] != '\0' && (stat(s->from, &found) != 0 || S_ISDIR(found.st_mode));
+}
+
 // Values count the entropy of all actions to come. If that of a single actuator, log 2 of a uniform
 // one, is wider than the support, all values are at its end, and the actor has no gradient.
 static mr_status check_temperature(const mr_settings *s) {
@@ -97,7 +108,7 @@ static mr_status check_temperature(const mr_settings *s) {
     const mr_setting *row = find_temperature(s);
     if (row == NULL || strcmp(s->critic_head, "categorical") != 0)
         return MR_OK;
-    if (s->from[0] != '\0' && strcmp(row->name, "initial_alpha") == 0) // that of the source
+    if (strcmp(row->name, "initial_alpha") == 0 && has_temperature_of_source(s))
         return MR_OK;
     mr_setting_format(row, s, text, sizeof text);
     const double horizon = fmin(1 / (1 - s->gamma), most_steps);
@@ -149,7 +160,9 @@ mr_status mr_settings_check(const mr_settings *settings) {
     mr_status status = check_agent_options(settings);
     if (status == MR_OK)
         status = check_unused(settings);
-    if (status == MR_OK)
+    // A server says how many environments it has when it says its task, for which a preset may have
+    // other critics.
+    if (status == MR_OK && (!mr_env_is_remote(settings->env) || settings->num_envs > 0))
         status = check_critics(settings);
     if (status == MR_OK)
         status = check_deterministic(settings);

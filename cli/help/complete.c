@@ -47,6 +47,7 @@ static void offer_flows(const word *w, const char *metavar) {
 static void offer_presets(const word *w, const char *metavar) {
     char name[MR_PRESET_NAME_SIZE], summary[MR_PRESET_SUMMARY_SIZE];
     (void)metavar;
+    offer(w, "none", "", "the defaults of millrace help train");
     for (size_t i = 0; i < mr_n_preset_files; i++) {
         mr_preset_name(i, name);
         mr_preset_summary(i, summary);

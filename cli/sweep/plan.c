@@ -308,32 +308,25 @@ void mr_sweep_plan_free(mr_sweep_plan *plan) {
 
 // ---- Runs that exist
 
-// What the file leaves to the default is of one kind in all runs, also if that was another one when
-// the first were begun.
-static mr_status choose_preset(mr_settings *planned) {
-    mr_settings whole = *planned;
-    const mr_status status = mr_settings_complete(&whole);
-    return status == MR_OK ? mr_settings_set(planned, "preset", whole.preset, "preset") : status;
-}
-
 mr_status mr_sweep_check_run(const mr_sweep_plan *p, size_t run) {
     mr_status status;
-    mr_settings planned, begun;
+    mr_settings given, planned, begun;
     char dir[MR_MAX_TEXT], path[MR_MAX_TEXT + 16], now[MR_MAX_TEXT], before[MR_MAX_TEXT];
     mr_sweep_run_dir(p, run, dir);
     snprintf(path, sizeof path, "%s/config.yaml", dir);
     if (access(path, F_OK) != 0)
         return MR_OK;
-    MR_TRY(set_given(p, run, &planned));
-    MR_TRY(choose_preset(&planned));
+    MR_TRY(set_given(p, run, &given));
+    planned = given;
+    MR_TRY(mr_settings_complete(&planned)); // of the agent and the preset that all runs have
     mr_settings_init(&begun);
     MR_TRY(mr_settings_read(&begun, path));
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *setting = mr_setting_at(i);
         const mr_setting_role role = mr_setting_role_of(setting, &planned);
-        if (!planned.is_given[i] || !mr_setting_is_used(setting, &planned) ||
-            role == MR_ROLE_FREE || role == MR_ROLE_OWN_TO_RUN ||
-            mr_setting_is_same(setting, &planned, &begun))
+        const bool is_fixed = given.is_given[i] || strcmp(setting->name, "preset") == 0;
+        if (!is_fixed || !mr_setting_is_used(setting, &planned) || role == MR_ROLE_FREE ||
+            role == MR_ROLE_OWN_TO_RUN || mr_setting_is_same(setting, &planned, &begun))
             continue;
         mr_setting_format(setting, &planned, now, sizeof now);
         mr_setting_format(setting, &begun, before, sizeof before);

@@ -380,6 +380,11 @@ Test(fine_tuning, takes_an_agent_that_is_named_beside_the_nets_of_best) {
     cr_expect_str_eq(s.preset, "none");
     cr_expect_str_eq(s.critic_head, "categorical");
     run(&s, NULL, NULL);
+    s = tuned_from("a/policy.safetensors"); // which has no temperature
+    set(&s, "initial_alpha", "1");
+    complete(&s);
+    cr_expect_eq(mr_settings_check(&s), MR_ERR_USAGE);
+    scratch_expect_part(mr_error_message(), "initial_alpha is 1: entropy alone is then worth");
     s = tuned_from("a");
     set(&s, "preset", "best");
     set(&s, "hidden", "16,12");

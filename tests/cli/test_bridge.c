@@ -136,6 +136,10 @@ Test(bridge, presets_have_their_values_for_the_task_of_the_server) {
     o = run(RUN_OF("zmq:ipc://s", "tuned", "--steps", "210", "--from", "there"));
     expect_success(&o);
     outcome_free(&o);
+    // Swimmer has scalar critics, which any temperature suits.
+    o = run(RUN_OF("zmq:ipc://s", "hot", "--steps", "210", "--alpha", "0.2"));
+    expect_success(&o);
+    outcome_free(&o);
     stop(server, "s");
     expect_gamma("tuned/config.yaml");
     o = run(RUN_OF("Swimmer-v5", "here", "--steps", "210", "--from", "there"));

@@ -30,6 +30,7 @@ COMPLETED = [
     ("train Hopper-v5 --policy nsf_l", ["train", "Hopper-v5", "--policy", "nsf_lu"]),
     ("train Hopper-v5 --agent m", ["train", "Hopper-v5", "--agent", "meow"]),
     ("train Hopper-v5 --preset cro", ["train", "Hopper-v5", "--preset", "crossq"]),
+    ("train Hopper-v5 --preset no", ["train", "Hopper-v5", "--preset", "none"]),
     ("train Hopper-v5 --learning-st", ["train", "Hopper-v5", "--learning-starts"]),
     ("flow interp", ["flow", "interpolate"]),
     ("help flow sa", ["help", "flow", "sample"]),
