@@ -109,7 +109,7 @@ static bool is_of_replay(const mr_setting *setting) {
 static bool is_taken(const mr_setting *setting, const mr_settings *settings,
                      const mr_settings *source) {
     const bool is_known =
-        source->is_given[setting - mr_setting_at(0)] && mr_setting_is_used(setting, settings);
+        mr_setting_is_given(setting, source) && mr_setting_is_used(setting, settings);
     return is_known &&
            (setting->role == MR_ROLE_OF_NETS || (settings->from_replay && is_of_replay(setting)));
 }
@@ -171,8 +171,7 @@ static mr_status complete_by_source(mr_settings *settings) {
     bool is_run = false;
     mr_settings source;
     char task[MR_MAX_TEXT];
-    const bool has_agent = settings->is_given[mr_setting_find("agent") - mr_setting_at(0)];
-    const bool is_named = has_agent || strcmp(settings->preset, "auto") != 0;
+    const bool is_named = mr_settings_have_choice(settings);
     snprintf(task, sizeof task, "%s", settings->env);
     mr_settings_init(&source);
     MR_TRY(find_source(settings, &is_run));
@@ -204,10 +203,7 @@ done:
 
 mr_status mr_settings_complete_for(mr_settings *settings, const char *task) {
     mr_status status;
-    bool is_run = false;
-    if (has_source(settings))
-        MR_TRY(find_source(settings, &is_run));
-    if (is_run || !mr_settings_has_preset(settings))
+    if (mr_settings_begin_with_run(settings) || !mr_settings_has_preset(settings))
         return MR_OK;
     MR_TRY(mr_settings_apply_preset(settings, task));
     status = mr_settings_settle(settings);

@@ -16,8 +16,8 @@
 /// name or by a preset that is named.
 mr_status mr_settings_complete(mr_settings *settings);
 
-/// Gives completed settings what their preset has for `task`: a server of environments (zmq:) says
-/// only now what its task is.
+/// Gives completed settings what their preset has for `task`, unless they have it for that of a
+/// source's run: a server of environments (zmq:) says only now what its task is.
 mr_status mr_settings_complete_for(mr_settings *settings, const char *task);
 
 /// Gives a new updater what the source has. Does nothing if there is no source. Fails with

@@ -58,8 +58,7 @@ static mr_status check_agent(const mr_settings *settings, const mr_settings *pre
 static bool goes_by_hidden(const mr_settings *settings, const mr_settings *preset, size_t i) {
     const mr_setting *hidden = mr_setting_find("hidden");
     return mr_setting_at(i)->offset == offsetof(mr_settings, critic_hidden) &&
-           settings->is_given[hidden - mr_setting_at(0)] &&
-           !mr_setting_is_same(hidden, settings, preset);
+           mr_setting_is_given(hidden, settings) && !mr_setting_is_same(hidden, settings, preset);
 }
 
 bool mr_settings_has_preset(const mr_settings *settings) {
@@ -69,20 +68,22 @@ bool mr_settings_has_preset(const mr_settings *settings) {
 const char *mr_setting_origin(const mr_setting *setting, const mr_settings *settings,
                               char text[MR_ORIGIN_SIZE]) {
     char value[MR_MAX_TEXT];
-    const bool is_given = settings->is_given[setting - mr_setting_at(0)];
     text[0] = '\0';
-    if (mr_settings_has_preset(settings) && !is_given &&
+    if (mr_settings_has_preset(settings) && !mr_setting_is_given(setting, settings) &&
         !mr_setting_is_default(setting, settings, value))
         snprintf(text, MR_ORIGIN_SIZE, " (of the preset %.40s)", settings->preset);
     return text;
 }
 
+bool mr_settings_have_choice(const mr_settings *settings) {
+    return strcmp(settings->preset, "auto") != 0 ||
+           mr_setting_is_given(mr_setting_find("agent"), settings);
+}
+
 static void choose_preset(mr_settings *settings) {
-    const mr_setting *agent = mr_setting_find("agent");
-    const bool has_agent = settings->is_given[agent - mr_setting_at(0)];
     if (strcmp(settings->preset, "auto") == 0)
         snprintf(settings->preset, sizeof settings->preset, "%s",
-                 has_agent ? "none" : MR_DEFAULT_PRESET);
+                 mr_settings_have_choice(settings) ? "none" : MR_DEFAULT_PRESET);
 }
 
 mr_status mr_settings_apply_preset(mr_settings *settings, const char *task) {

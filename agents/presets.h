@@ -36,6 +36,9 @@ mr_status mr_preset_find(const char *name, const mr_embedded_file **out);
 /// Whether settings->preset names a preset, and not `none` or `auto`.
 bool mr_settings_has_preset(const mr_settings *settings);
 
+/// Whether it was said what is trained: by a preset, by `none`, or by an agent.
+bool mr_settings_have_choice(const mr_settings *settings);
+
 enum { MR_ORIGIN_SIZE = 64 };
 
 /// Writes where a value comes from that was not set by name, for messages: " (of the preset best)";

@@ -198,10 +198,11 @@ static void tell_end_of_support(mr_recorder *r) {
     mr_metric_list list;
     char note[384];
     const mr_settings *s = r->settings;
+    if (strcmp(s->critic_head, "categorical") != 0)
+        return;
     mr_metric_list_of(agent_ops(r), &list);
     const mr_metric *q_mean = mr_metric_find(&list, "train/q_mean");
-    if (!q_mean || !mr_setting_find_used("critic_head", s) ||
-        strcmp(s->critic_head, "categorical") != 0)
+    if (!q_mean)
         return;
     const double low = s->critic_value_min, high = s->critic_value_max;
     const double q = *mr_metric_value(q_mean, &r->now), margin = (high - low) / 20;

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agents/agent.h"
 #include "agents/peer_names.h"
@@ -91,6 +92,16 @@ bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const m
     mr_setting_format(setting, a, text_a, sizeof text_a);
     mr_setting_format(setting, b, text_b, sizeof text_b);
     return strcmp(text_a, text_b) == 0;
+}
+
+bool mr_setting_is_given(const mr_setting *setting, const mr_settings *settings) {
+    return settings->is_given[setting - mr_setting_at(0)];
+}
+
+bool mr_settings_begin_with_run(const mr_settings *settings) {
+    struct stat found;
+    return settings->from[0] != '\0' &&
+           (stat(settings->from, &found) != 0 || S_ISDIR(found.st_mode));
 }
 
 bool mr_setting_is_default(const mr_setting *setting, const mr_settings *settings,

@@ -215,6 +215,13 @@ mr_ensemble mr_settings_ensemble(const mr_settings *settings);
 /// something falls until the last of them.
 mr_setting_role mr_setting_role_of(const mr_setting *setting, const mr_settings *settings);
 
+/// Whether a setting was set by name.
+bool mr_setting_is_given(const mr_setting *setting, const mr_settings *settings);
+
+/// Whether the nets that a run begins with (`from`) are those of a run, not of a policy file. A
+/// source that is gone was a run's: it's needed no longer once the run has begun.
+bool mr_settings_begin_with_run(const mr_settings *settings);
+
 /// Whether a setting has the same value in both.
 bool mr_setting_is_same(const mr_setting *setting, const mr_settings *a, const mr_settings *b);
 

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agents/agent.h"
 #include "agents/presets.h"
@@ -14,7 +13,7 @@
 static mr_status check_agent_options(const mr_settings *settings) {
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *row = mr_setting_at(i);
-        if (settings->is_given[i] && !mr_setting_find_used(row->name, settings))
+        if (mr_setting_is_given(row, settings) && !mr_setting_find_used(row->name, settings))
             return mr_fail(MR_ERR_USAGE,
                            "%s is an option of the agent %s, and this run's agent is %s; leave it "
                            "out or choose the agent %s",
@@ -94,21 +93,15 @@ static const mr_setting *find_temperature(const mr_settings *s) {
     return strcmp(text, "auto") == 0 ? mr_setting_find_used("initial_alpha", s) : row;
 }
 
-// Whether the temperature is that of a run that this one begins with. A policy file has none; a run
-// may be gone once this one has begun.
-static bool has_temperature_of_source(const mr_settings *s) {
-    struct stat found;
-    return s->from[0] != '\0' && (stat(s->from, &found) != 0 || S_ISDIR(found.st_mode));
-}
-
 // Values count the entropy of all actions to come. If that of a single actuator, log 2 of a uniform
-// one, is wider than the support, all values are at its end, and the actor has no gradient.
+// one, is wider than the support, all values are at its end, and the actor has no gradient. The
+// temperature of a run that this one begins with is not known here.
 static mr_status check_temperature(const mr_settings *s) {
     char text[MR_MAX_TEXT], origin[MR_ORIGIN_SIZE];
     const mr_setting *row = find_temperature(s);
     if (row == NULL || strcmp(s->critic_head, "categorical") != 0)
         return MR_OK;
-    if (strcmp(row->name, "initial_alpha") == 0 && has_temperature_of_source(s))
+    if (strcmp(row->name, "initial_alpha") == 0 && mr_settings_begin_with_run(s))
         return MR_OK;
     mr_setting_format(row, s, text, sizeof text);
     const double horizon = fmin(1 / (1 - s->gamma), most_steps);

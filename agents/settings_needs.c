@@ -77,7 +77,7 @@ mr_status mr_settings_settle(mr_settings *settings) {
         if (!row || has_what_it_needs(n, settings, is) ||
             mr_setting_is_default(row, settings, value))
             continue;
-        if (settings->is_given[row - mr_setting_at(0)])
+        if (mr_setting_is_given(row, settings))
             return refuse(n, settings, value, is);
         const mr_status status = mr_setting_store(row, settings, row->initial, row->name);
         if (status != MR_OK)

@@ -44,9 +44,10 @@ static mr_status add_differences(const mr_settings *settings, const char *env,
 mr_status mr_run_command_needs(const mr_settings *settings, bool is_needed[MR_MAX_SETTINGS]) {
     mr_status status;
     const bool has_preset = mr_settings_has_preset(settings);
+    const size_t n_tasks = has_hidden_task(settings) ? mr_env_count() : 0; // any may be it
     memset(is_needed, 0, MR_MAX_SETTINGS * sizeof is_needed[0]);
     MR_TRY(add_differences(settings, settings->env, is_needed));
-    for (size_t i = 0; i < mr_env_count() && has_hidden_task(settings); i++)
+    for (size_t i = 0; i < n_tasks; i++)
         MR_TRY(add_differences(settings, mr_env_at(i).name, is_needed));
     for (size_t i = 0; i < mr_setting_count(); i++) {
         const mr_setting *s = mr_setting_at(i);
@@ -73,7 +74,7 @@ static void write_setting(const mr_setting *setting, const mr_settings *settings
 }
 
 mr_status mr_run_command_write(const mr_settings *settings, const char *out, FILE *file) {
-    bool is_needed[MR_MAX_SETTINGS] = {false};
+    bool is_needed[MR_MAX_SETTINGS];
     const mr_status status = mr_run_command_needs(settings, is_needed);
     if (status != MR_OK)
         return status;

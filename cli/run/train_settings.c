@@ -173,9 +173,8 @@ static mr_status place_run(mr_settings *settings, const mr_train_command *own) {
 // A file that names its preset, as a run's config.yaml does, has that preset's values, which
 // another preset does not override.
 static mr_status check_preset(const mr_settings *of_files, const mr_settings *settings) {
-    const ptrdiff_t row = mr_setting_find("preset") - mr_setting_at(0);
-    if (!of_files->is_given[row] || strcmp(of_files->preset, "auto") == 0 ||
-        strcmp(of_files->preset, settings->preset) == 0)
+    // A file that names none has auto.
+    if (strcmp(of_files->preset, "auto") == 0 || strcmp(of_files->preset, settings->preset) == 0)
         return MR_OK;
     return mr_fail(MR_ERR_USAGE,
                    "preset is %.60s, but the settings of --config are those of the preset %.60s; "

@@ -65,12 +65,17 @@ def stratified_interval(by_task, rng):
     return np.percentile(interquartile_mean(np.concatenate(drawn, axis=1)), [2.5, 97.5])
 
 
+def _returns_at(curves, step):
+    """The returns at a step of those that were evaluated there."""
+    returns = np.array([curve.return_at(step) for curve in curves])
+    return returns[~np.isnan(returns)]
+
+
 def scores_at(plan, curves, agent, step):
     """Scores (return / reference return) at a step, an array a task; None unless every task has some."""
     by_task = []
     for task in plan.tasks:
-        returns = np.array([curve.return_at(step) for curve in curves.get((task, agent), [])])
-        returns = returns[~np.isnan(returns)]
+        returns = _returns_at(curves.get((task, agent), []), step)
         if not returns.size or task not in plan.reference:
             return None
         by_task.append(returns / plan.reference[task])
@@ -91,8 +96,7 @@ def _number(value):
 
 
 def _cell(curves, step):
-    returns = np.array([curve.return_at(step) for curve in curves])
-    returns = returns[~np.isnan(returns)]
+    returns = _returns_at(curves, step)
     if not returns.size:
         return ""
     listed = ", ".join(_number(value) for value in returns)
@@ -114,10 +118,9 @@ def _baseline_returns(plan, curves):
     """{task: the baseline's last return, a mean over seeds} of the tasks that it was run on."""
     last = {}
     for task in plan.tasks:
-        returns = [curve.return_at(plan.steps) for curve in curves.get((task, plan.baseline), [])]
-        returns = [value for value in returns if np.isfinite(value)]
-        if returns:
-            last[task] = np.mean(returns)
+        returns = _returns_at(curves.get((task, plan.baseline), []), plan.steps)
+        if returns.size:
+            last[task] = returns.mean()
     return last
 
 

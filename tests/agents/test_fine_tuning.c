@@ -340,7 +340,7 @@ Test(fine_tuning, refuses_other_nets_than_the_source_has) {
 // The source's nets go before its preset: its critics are scalar, those of best are not.
 Test(fine_tuning, goes_on_by_the_preset_of_the_source) {
     mr_settings source = source_of("sac"), s = tuned_from("a");
-    source.is_given[mr_setting_find("agent") - mr_setting_at(0)] = false;
+    set(&source, "preset", "best");
     set(&source, "critic_head", "scalar");
     complete(&source);
     run(&source, NULL, NULL);
@@ -371,7 +371,7 @@ Test(fine_tuning, goes_on_by_the_preset_of_the_source) {
 // Temperature and divisor of the rewards are those of the source, whatever the agent's defaults.
 Test(fine_tuning, takes_an_agent_that_is_named_beside_the_nets_of_best) {
     mr_settings source = source_of("sac"), s = tuned_from("a");
-    source.is_given[mr_setting_find("agent") - mr_setting_at(0)] = false;
+    set(&source, "preset", "best");
     complete(&source);
     run(&source, NULL, NULL);
     set(&s, "agent", "sac");

@@ -934,35 +934,31 @@ Test(train, evaluates_a_task_without_a_time_limit_for_1000_steps_and_says_so_onc
     scratch_expect_part(w.note, "--eval-max-steps");
 }
 
-// A step costs up to 16, far more than a support from -0.05 on holds.
-Test(train, tells_of_values_at_an_end_of_their_support_once) {
-    mr_settings s = settings_of("Pendulum-v1", "a");
+static endless_witness train_with_support(const char *out, const char *low, const char *high) {
+    mr_settings s = settings_of("Pendulum-v1", out);
     endless_witness w = {0};
     const mr_train_watcher watcher = watch_endless(&w);
     mr_trainer_result result;
     set(&s, "critic_head", "categorical");
     set(&s, "alpha", "0.00001");
-    set(&s, "critic_value_min", "-0.05");
-    set(&s, "critic_value_max", "0.05");
+    set(&s, "critic_value_min", low);
+    set(&s, "critic_value_max", high);
     s.learning_starts = 100;
     s.steps = 2000;
     s.eval_every = 0;
     cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
                  mr_error_message());
+    return w;
+}
+
+// A step costs up to 16, far more than a support from -0.05 on holds.
+Test(train, tells_of_values_at_an_end_of_their_support_once) {
+    endless_witness w = train_with_support("a", "-0.05", "0.05");
     cr_expect_eq(w.n_notes, 1);
     scratch_expect_part(w.note, "at an end of their support (critic_value_min -0.05 to "
                                 "critic_value_max 0.05)");
     scratch_expect_part(w.note, "set --normalize-reward");
-    s = settings_of("Pendulum-v1", "b"); // a support that is wide enough
-    w = (endless_witness){0};
-    set(&s, "critic_head", "categorical");
-    set(&s, "alpha", "0.00001");
-    set(&s, "critic_value_min", "-2000");
-    set(&s, "critic_value_max", "2000");
-    s.learning_starts = 100;
-    s.steps = 1000;
-    cr_assert_eq(mr_trainer_run(&s, NULL, &watcher, NULL, &result), MR_OK, "%s",
-                 mr_error_message());
+    w = train_with_support("b", "-2000", "2000"); // wide enough
     cr_expect_eq(w.n_notes, 0);
 }
 

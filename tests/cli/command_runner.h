@@ -116,3 +116,10 @@ static inline void expect_refusal(outcome *o, int code, const char *part) {
 static inline void expect_success(const outcome *o) {
     cr_expect_eq(o->code, 0, "exit code %d: %s", o->code, o->err);
 }
+
+/// Runs what succeeds, for the files that it leaves.
+static inline void run_well(const char *const *arguments) {
+    outcome o = run(arguments);
+    expect_success(&o);
+    outcome_free(&o);
+}

@@ -64,9 +64,7 @@ static void expect_same_policies(const char *run_a, const char *run_b) {
 }
 
 static void train_here(const char *steps) {
-    outcome o = run(RUN_OF("InvertedPendulum-v5", "here", "--steps", steps));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("InvertedPendulum-v5", "here", "--steps", steps));
 }
 
 Test(bridge, trains_to_the_same_bits_as_in_process) {
@@ -76,11 +74,9 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     const pid_t b =
         start(&(circumstances){0}, "b",
               ARGUMENTS("serve", "Hopper-v5", "--bind", "ipc://b", "--env-set", "frame_skip=2"));
-    outcome o = run(RUN_WITH("zmq:ipc://a,zmq:ipc://b", "there", "3", "0.2", "9", "--steps", "2000",
-                             "--seed", "3"));
-    expect_success(&o);
-    outcome_free(&o);
-    o = RUN("eval", "there", "--episodes", "3", "--json");
+    run_well(RUN_WITH("zmq:ipc://a,zmq:ipc://b", "there", "3", "0.2", "9", "--steps", "2000",
+                      "--seed", "3"));
+    outcome o = RUN("eval", "there", "--episodes", "3", "--json");
     expect_success(&o);
     scratch_expect_part(o.out, "\"env\":\"Hopper-v5\"");
     outcome_free(&o);
@@ -93,10 +89,8 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
     const pid_t whole = start(&(circumstances){0}, "whole",
                               ARGUMENTS("serve", "Hopper-v5", "--num-envs", "3", "--bind",
                                         "ipc://c", "--env-set", "frame_skip=2"));
-    o = run(RUN_WITH("zmq:ipc://c", "whole", "3", "0.2", "9", "--steps", "2000", "--seed", "3",
-                     "--num-envs", "3"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_WITH("zmq:ipc://c", "whole", "3", "0.2", "9", "--steps", "2000", "--seed", "3",
+                      "--num-envs", "3"));
     stop(whole, "whole");
     expect_same_policies("there", "whole");
 }
@@ -105,13 +99,9 @@ Test(bridge, trains_to_the_same_bits_as_in_process) {
 Test(bridge, progress_has_the_infos_of_the_task_as_in_process) {
     const pid_t server =
         start(&(circumstances){0}, "s", ARGUMENTS("serve", "Hopper-v5", "--bind", "ipc://s"));
-    outcome o = run(RUN_OF("zmq:ipc://s", "there", "--steps", "1100"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("zmq:ipc://s", "there", "--steps", "1100"));
     stop(server, "s");
-    o = run(RUN_OF("Hopper-v5", "here", "--steps", "1100"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("Hopper-v5", "here", "--steps", "1100"));
     char *there = read_progress("there/progress.csv"), *here = read_progress("here/progress.csv");
     cr_expect_str_eq(there, here);
     scratch_expect_part(here, ",rollout/reward_forward,");
@@ -129,22 +119,14 @@ static void expect_gamma(const char *config) {
 Test(bridge, presets_have_their_values_for_the_task_of_the_server) {
     const pid_t server =
         start(&(circumstances){0}, "s", ARGUMENTS("serve", "Swimmer-v5", "--bind", "ipc://s"));
-    outcome o = run(RUN_OF("zmq:ipc://s", "there", "--steps", "210"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("zmq:ipc://s", "there", "--steps", "210"));
     expect_gamma("there/config.yaml");
-    o = run(RUN_OF("zmq:ipc://s", "tuned", "--steps", "210", "--from", "there"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("zmq:ipc://s", "tuned", "--steps", "210", "--from", "there"));
     // Swimmer has scalar critics, which any temperature suits.
-    o = run(RUN_OF("zmq:ipc://s", "hot", "--steps", "210", "--alpha", "0.2"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("zmq:ipc://s", "hot", "--steps", "210", "--alpha", "0.2"));
     stop(server, "s");
     expect_gamma("tuned/config.yaml");
-    o = run(RUN_OF("Swimmer-v5", "here", "--steps", "210", "--from", "there"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("Swimmer-v5", "here", "--steps", "210", "--from", "there"));
     expect_gamma("here/config.yaml");
 }
 
@@ -154,9 +136,7 @@ Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
     train_here("10000");
     const pid_t server = serve("server", "InvertedPendulum-v5", "ipc://pendulum");
     bad_link_begin(&link, "ipc://link", "ipc://pendulum");
-    outcome o = run(RUN_WITH("zmq:ipc://link", "there", "2", "0.02", "1000", "--steps", "10000"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_WITH("zmq:ipc://link", "there", "2", "0.02", "1000", "--steps", "10000"));
     bad_link_end(&link);
     expect_same_policies("here", "there");
     stop(server, "server");
@@ -165,9 +145,7 @@ Test(bridge, trains_to_the_same_bits_over_a_bad_link) {
 Test(bridge, keeps_nothing_of_where_it_was_trained_in_the_policy) {
     char env[REMOTE_ENV_SIZE];
     const pid_t a = serve("a", "InvertedPendulum-v5", any_port);
-    outcome o = run(RUN_OF(remote_env("a", env), "there", "--steps", "2000"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF(remote_env("a", env), "there", "--steps", "2000"));
     stop(a, "a");
     train_here("2000");
     expect_same_policies("here", "there");
@@ -273,9 +251,7 @@ Test(bridge, resumes_at_once_after_it_was_stopped_in_the_middle_of_a_step) {
     scratch_expect_part(o.out, "--resume there");
     outcome_free(&o);
     kill(a, SIGCONT);
-    o = run(ARGUMENTS("train", "--resume", "there"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(ARGUMENTS("train", "--resume", "there"));
     stop(a, "a");
     train_here("3000");
     expect_same_policies("here", "there");
@@ -294,9 +270,7 @@ Test(bridge, serves_one_trainer_at_a_time_and_the_next_after_a_crash) {
     o = finish(first, "first");
     outcome_free(&o);
     nap(500);
-    o = run(RUN_OF("zmq:ipc://a", "second", "--steps", "300"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF("zmq:ipc://a", "second", "--steps", "300"));
     stop(a, "a");
 }
 
@@ -364,10 +338,8 @@ Test(bridge, trains_over_an_encrypted_connection) {
                         "server.key_secret", "--curve-allow", "allowed"));
     o = run(RUN_WITH(remote_env("a", env), "refused", "2", "0.2", "0", "--steps", "300"));
     expect_refusal(&o, 1, ": no reply to 'hello'");
-    o = run(RUN_OF(env, "there", "--steps", "300", "--curve-server-key", "server.key",
-                   "--curve-secret-key", "allowed/me.key_secret"));
-    expect_success(&o);
-    outcome_free(&o);
+    run_well(RUN_OF(env, "there", "--steps", "300", "--curve-server-key", "server.key",
+                    "--curve-secret-key", "allowed/me.key_secret"));
     o = RUN("eval", "there", "--episodes", "1"); // with the run's keys
     expect_success(&o);
     outcome_free(&o);

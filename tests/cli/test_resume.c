@@ -18,12 +18,6 @@ TestSuite(resume_command, .init = scratch_enter, .fini = scratch_leave);
 
 #define TINY(steps) RUN_OF("gaussian", "1", "100", steps)
 
-static void train(const char *const *arguments) {
-    outcome o = run(arguments);
-    expect_success(&o);
-    outcome_free(&o);
-}
-
 static void wait_for(const char *path) {
     for (int i = 0; i < 6000 && !exists(path); i++)
         usleep(5000);
@@ -46,11 +40,11 @@ static void kill_somewhere(const char *const *arguments, int signal_number) {
 // Learning goes on: the runs are the same only if all that it needs was kept.
 static void check(const char *const *whole, const char *const *killed) {
     static const int signals[] = {SIGKILL, SIGKILL, SIGINT, SIGUSR1};
-    train(whole);
+    run_well(whole);
     kill_somewhere(killed, SIGKILL);
     for (size_t i = 0; i < MR_COUNT(signals); i++)
         kill_somewhere(ARGUMENTS("train", "--resume", "killed"), signals[i]);
-    train(ARGUMENTS("train", "--resume", "killed"));
+    run_well(ARGUMENTS("train", "--resume", "killed"));
     expect_same_runs();
 }
 
@@ -105,36 +99,36 @@ static void record_to(const char *played, const char *out) {
               "--normalize-observation", "--normalize-reward", "--out", out)
 
 Test(resume_command, a_run_with_demonstrations_is_as_if_never_killed) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     record_to("a", "data.h5");
     check(WITH_DEMONSTRATIONS("whole"), WITH_DEMONSTRATIONS("killed"));
 }
 
 // The same numbers in another file are the same demonstrations.
 Test(resume_command, goes_on_only_with_the_demonstrations_that_the_run_began_with) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     record_to("a", "data.h5");
     record_to("a", "same");
-    train(ARGUMENTS(TINY("200"), "--demonstrations", "data.h5", "--out", "b"));
+    run_well(ARGUMENTS(TINY("200"), "--demonstrations", "data.h5", "--out", "b"));
     outcome o = RUN("train", "--resume", "a", "--steps", "300", "--demonstrations", "data.h5");
     expect_refusal(&o, 2, "the run began without demonstrations");
     o = RUN("train", "--resume", "b", "--steps", "300", "--demonstrations", "");
     expect_refusal(&o, 2, "the run began with demonstrations, which it can't go on without");
     o = RUN("train", "--resume", "b", "--steps", "300", "--demonstration-ratio", "0.25");
     expect_refusal(&o, 2, "demonstration_ratio is 0.25, but the run goes on only with the 0.5");
-    train(ARGUMENTS("train", "--resume", "b", "--steps", "300", "--demonstrations", "same"));
+    run_well(ARGUMENTS("train", "--resume", "b", "--steps", "300", "--demonstrations", "same"));
     unlink("data.h5");
-    train(ARGUMENTS(TINY("200"), "--seed", "2", "--out", "c"));
+    run_well(ARGUMENTS(TINY("200"), "--seed", "2", "--out", "c"));
     record_to("c", "data.h5");
     o = RUN("train", "--resume", "b", "--steps", "400", "--demonstrations", "data.h5");
     expect_refusal(&o, 2, "data.h5 is not the data set that the run began with, or has changed");
 }
 
 Test(resume_command, refuses_a_bonus_that_the_run_was_not_begun_with) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     outcome o = RUN("train", "--resume", "a", "--bonus", "density");
     expect_refusal(&o, 2, "bonus is density, but the run goes on only with the none");
-    train(ARGUMENTS(TINY("200"), "--bonus", "rnd", "--bonus-decay", "linear", "--out", "b"));
+    run_well(ARGUMENTS(TINY("200"), "--bonus", "rnd", "--bonus-decay", "linear", "--out", "b"));
     o = RUN("train", "--resume", "b", "--steps", "300");
     expect_refusal(&o, 2, "steps is 300, but the run goes on only with the 200");
 }
@@ -146,7 +140,7 @@ static void expect_config(const char *part) {
 }
 
 Test(resume_command, changes_a_learning_rate_on_purpose_only) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     outcome o = RUN("train", "--resume", "a", "--steps", "300", "--actor-lr", "0.0001");
     expect_refusal(&o, 2,
                    "actor_lr is 0.0001, but the run goes on only with the 0.001 that it was begun "
@@ -164,14 +158,14 @@ Test(resume_command, changes_a_learning_rate_on_purpose_only) {
 
 // The run has the new value from then on, and keeps what was changed before.
 Test(resume_command, keeps_the_history_of_changes) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
-    train(ARGUMENTS("train", "--resume", "a", "--steps", "300", "--set", "actor_lr=0.0001"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS("train", "--resume", "a", "--steps", "300", "--set", "actor_lr=0.0001"));
     outcome o = RUN("train", "--resume", "a", "--steps", "400");
     expect_success(&o);
     cr_expect_null(strstr(o.err, "results differ"));
     outcome_free(&o);
-    train(ARGUMENTS("train", "--resume", "a", "--steps", "500", "--set", "gamma=0.9", "--set",
-                    "batch_size=8"));
+    run_well(ARGUMENTS("train", "--resume", "a", "--steps", "500", "--set", "gamma=0.9", "--set",
+                       "batch_size=8"));
     expect_config("# from step 200 on: actor_lr 0.0001 (was 0.001)\n"
                   "# from step 400 on: batch_size 8 (was 16), gamma 0.9 (was 0.99)\n");
 }
@@ -179,9 +173,9 @@ Test(resume_command, keeps_the_history_of_changes) {
 // A process that ends right after config.yaml was replaced leaves the new value there and the old
 // one in the checkpoint.
 Test(resume_command, takes_a_change_that_config_yaml_has_already) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     cr_assert_eq(system("sed -i 's/gamma: 0.99/gamma: 0.98/' a/config.yaml"), 0);
-    train(ARGUMENTS("train", "--resume", "a", "--steps", "300"));
+    run_well(ARGUMENTS("train", "--resume", "a", "--steps", "300"));
     expect_config("# from step 200 on: gamma 0.98 (was 0.99)\n");
 }
 
@@ -200,37 +194,37 @@ Test(resume_command, a_run_killed_before_it_learns_is_as_if_never_killed) {
 
 // 700 is no multiple of eval_every: the end's own evaluation and row are not the longer run's.
 Test(resume_command, a_finished_run_goes_further_as_if_it_had_never_ended) {
-    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
-    train(ARGUMENTS(TINY("700"), "--out", "killed"));
-    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1000"));
-    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    run_well(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    run_well(ARGUMENTS(TINY("700"), "--out", "killed"));
+    run_well(ARGUMENTS("train", "--resume", "killed", "--steps", "1000"));
+    run_well(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
     expect_same_runs();
     expect_same("config.yaml");
 }
 
 Test(resume_command, a_finished_run_that_is_resumed_stays_as_it_is) {
-    train(ARGUMENTS(TINY("700"), "--out", "whole"));
-    train(ARGUMENTS(TINY("700"), "--out", "killed"));
-    train(ARGUMENTS("train", "--resume", "killed"));
+    run_well(ARGUMENTS(TINY("700"), "--out", "whole"));
+    run_well(ARGUMENTS(TINY("700"), "--out", "killed"));
+    run_well(ARGUMENTS("train", "--resume", "killed"));
     expect_same_runs();
 }
 
 Test(resume_command, a_half_written_row_is_healed) {
-    train(ARGUMENTS(TINY("1500"), "--out", "whole"));
-    train(ARGUMENTS(TINY("1000"), "--out", "killed"));
+    run_well(ARGUMENTS(TINY("1500"), "--out", "whole"));
+    run_well(ARGUMENTS(TINY("1000"), "--out", "killed"));
     FILE *file = fopen("killed/evaluations.csv", "a");
     fputs("1500,3.", file);
     fclose(file);
-    train(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
+    run_well(ARGUMENTS("train", "--resume", "killed", "--steps", "1500"));
     expect_same_runs();
 }
 
 // The run ends at a checkpoint, and the row of its end comes after it.
 Test(resume_command, a_run_without_its_events_begins_new_ones) {
-    train(ARGUMENTS(TINY("1000"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("1000"), "--out", "a"));
     char *path = event_path("a");
     cr_assert_eq(unlink(path), 0);
-    train(ARGUMENTS("train", "--resume", "a", "--steps", "1500"));
+    run_well(ARGUMENTS("train", "--resume", "a", "--steps", "1500"));
     event_list list = event_read("a");
     cr_expect_str_eq(list.version, "brain.Event:2");
     cr_assert_gt(list.n, 0);
@@ -247,7 +241,7 @@ Test(resume_command, refuses_settings_that_would_have_changed_the_past) {
         {"--seed", "2", "seed is 2"},       {"--threads", "2", "threads is 2"},
         {"--gamma", "0.5", "gamma is 0.5"}, {"--policy", "real_nvp", "policy is real_nvp"},
         {"--out", "b", "out is b"},         {"--steps", "50", "give more --steps than 50"}};
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     char *before = scratch_read("a/progress.csv");
     for (size_t i = 0; i < MR_COUNT(cases); i++) {
         outcome o = RUN("train", "--resume", "a", cases[i].option, cases[i].value);
@@ -262,7 +256,7 @@ Test(resume_command, refuses_settings_that_would_have_changed_the_past) {
 Test(resume_command, says_what_it_cannot_resume) {
     outcome o = RUN("train", "--resume", "nowhere");
     expect_refusal(&o, 2, "nowhere/config.yaml");
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     cr_assert_eq(rename("a/checkpoint.safetensors", "kept"), 0);
     o = RUN("train", "--resume", "a");
     expect_refusal(&o, 2, "a has no checkpoint.safetensors");
@@ -316,7 +310,7 @@ Test(resume_command, says_that_a_run_was_on_another_engine) {
     snprintf(was, sizeof was, "\"engine_version\":\"9.8.7\"");
     snprintf(note, sizeof note,
              "note: the run was on MuJoCo 9.8.7 and goes on on MuJoCo %s: ", now);
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     expect_engine_note("210", NULL);
     replace_in("a/checkpoint.safetensors", is, was);
     expect_engine_note("220", note);
@@ -331,9 +325,9 @@ Test(resume_command, says_that_a_run_was_on_another_engine) {
 // The checkpoint is larger than what is allowed, the rest is not. (The thread sanitizer needs files
 // of half a megabyte for itself.)
 Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
-    train(ARGUMENTS("train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "256,256",
-                    "--policy", "gaussian", "--learning-starts", "300", "--steps", "200", "--out",
-                    "a"));
+    run_well(ARGUMENTS("train", "InvertedPendulum-v5", "--threads", "1", "--hidden", "256,256",
+                       "--policy", "gaussian", "--learning-starts", "300", "--steps", "200",
+                       "--out", "a"));
     char *before, *after;
     size_t n_before, n_after;
     cr_assert_eq(mr_file_read("a/checkpoint.safetensors", &before, &n_before), MR_OK);
@@ -349,7 +343,7 @@ Test(resume_command, a_full_disk_leaves_the_old_checkpoint) {
 }
 
 Test(resume_command, takes_the_runs_own_directory_by_any_of_its_names) {
-    train(ARGUMENTS(TINY("200"), "--out", "a"));
+    run_well(ARGUMENTS(TINY("200"), "--out", "a"));
     outcome o = RUN("train", "--resume", "a/", "--out", "./a", "--steps", "260");
     expect_success(&o);
     outcome_free(&o);
